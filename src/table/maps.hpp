@@ -1,0 +1,53 @@
+// A chain of tables, as parameters like virtual_alias_maps name them: the first answer wins, the first trouble stops.
+//
+// Opened once per settings snapshot and shared; tables whose file changed are reopened behind the scenes (a failed
+// reopen keeps the old content and warns). find() may be awaited on any core; it comes back on the caller's core.
+#pragma once
+
+#include "net/task.hpp"
+#include "table/table.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ekiden::table {
+
+class Maps {
+public:
+    Maps() = default;  // empty: finds nothing
+    // `parameter` and `value` as in main.cf. A table that cannot be opened does not fail here: as in Postfix it
+    // answers trouble at each lookup, and `problems()` says why (start-up prints them; is that fatal? the caller says).
+    static Maps open(std::string_view parameter, std::string_view value, const OpenOptions& options = {});
+
+    bool is_empty() const { return !chain_; }
+    const std::vector<std::string>& problems() const;
+    std::string title() const;  // the parameter's name
+
+    // Exact key in every table in order.
+    Task<Answer> find(std::string key) const;
+    // As find() where the caller may block (tools, the blocking pool).
+    Answer find_now(std::string_view key) const;
+
+    // Postfix's address search order for address-keyed tables (canonical, virtual, transport…):
+    //   user+ext@domain, user@domain, user+ext, user (when the domain is $myorigin, or in $mydestination,
+    //   $inet_interfaces or $proxy_interfaces, as `is_local_domain` says), @domain. Pattern tables see only the whole
+    // address. `extension` gets the unmatched "+ext" to be put on the result.
+    struct AddressAnswer {
+        std::string value;
+        std::string extension;
+    };
+    struct AddressOptions {
+        std::string recipient_delimiter;
+        bool is_local_domain = false;     // also try the bare local part
+        bool with_domain_catch_all = true;  // @domain
+    };
+    Task<Result<std::optional<AddressAnswer>>> find_address(std::string address, const AddressOptions& options) const;
+
+private:
+    struct Chain;
+    std::shared_ptr<const Chain> chain_;
+};
+
+}  // namespace ekiden::table

@@ -1,0 +1,19 @@
+// Every command's entry, called with argv as the user typed it (argv[0] is the command name, for messages). Returns the
+// exit status. One file per program in this folder; the table that maps names to entries is in src/ekiden.cpp.
+#pragma once
+
+namespace ekiden::tools {
+
+int postfix_main(int argc, char** argv);
+int postconf_main(int argc, char** argv);
+int postqueue_main(int argc, char** argv);   // also mailq (sendmail -bp)
+int postsuper_main(int argc, char** argv);
+int postcat_main(int argc, char** argv);
+int postmap_main(int argc, char** argv);     // postmap and postalias, told apart by argv[0]
+int sendmail_main(int argc, char** argv);    // sendmail, mailq, newaliases
+int postdrop_main(int argc, char** argv);
+int postlog_main(int argc, char** argv);
+int smtp_source_main(int argc, char** argv);
+int smtp_sink_main(int argc, char** argv);
+
+}  // namespace ekiden::tools
