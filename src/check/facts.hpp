@@ -1,0 +1,46 @@
+// What a restriction may know: the session and the transaction as far as they have come. Filled by receive, read by
+// check; strings are in internal address form. One owner, the session's core.
+#pragma once
+
+#include "mail/envelope.hpp"
+#include "net/endpoint.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ekiden::check {
+
+enum class NameStatus : std::uint8_t { verified, unknown, forged, temporary };
+
+struct Facts {
+    // Session
+    net::Address client_address;
+    std::uint16_t client_port = 0;
+    net::Address server_address;
+    std::uint16_t server_port = 0;
+    std::string client_name = "unknown";          // verified forward and back, else "unknown"
+    std::string reverse_client_name = "unknown";  // PTR, unverified
+    NameStatus name_status = NameStatus::unknown;
+    NameStatus reverse_name_status = NameStatus::unknown;
+    std::string helo_name;                        // "" before HELO/EHLO
+    std::string protocol = "SMTP";
+    std::string sasl_method, sasl_username, sasl_sender;
+    bool is_encrypted = false;
+    std::string service_name;                     // "smtp", "submission" (smtpd service as in master.cf)
+    // Transaction
+    bool has_sender = false;
+    std::string sender, recipient;
+    std::uint64_t message_size = 0;               // SIZE=, later the real size
+    std::size_t recipient_count = 0;              // accepted so far
+    std::string queue_id;                         // formatted, "" before the first recipient
+    std::string instance;                         // for policy services
+    bool is_smtputf8 = false;
+    std::string etrn_domain;
+    // Every recipient that was accepted so far (data and end-of-data restrictions).
+    std::vector<std::string> recipients;
+
+    std::string client_label() const { return client_name + "[" + net::format_address(client_address) + "]"; }
+};
+
+}  // namespace ekiden::check

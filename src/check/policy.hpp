@@ -1,0 +1,70 @@
+// Access policy of one smtpd service: the smtpd_*_restrictions lists, parsed once per settings snapshot, and what they
+// say about a session. smtpd_delay_reject is honoured inside: client, helo and sender lists are evaluated at RCPT then,
+// but at once for VRFY and ETRN. Immutable; evaluate on any core.
+//
+// Relay control is never optional: a list without a working refusal of unauthorised destinations makes the service
+// refuse to run, with Postfix's text (see problems()).
+#pragma once
+
+#include "base/log.hpp"
+#include "check/facts.hpp"
+#include "config/settings.hpp"
+#include "dns/resolver.hpp"
+#include "rewrite/resolve.hpp"
+#include "smtp/reply.hpp"
+
+#include <memory>
+#include <span>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ekiden::check {
+
+enum class Stage : std::uint8_t { connect, helo, mail, rcpt, data, end_of_data, etrn, vrfy };
+
+// What to do, and how it is said and logged.
+struct Verdict {
+    enum class Action : std::uint8_t { permit, reject } action = Action::permit;
+    smtp::Reply reply;                 // reject: "554 5.7.1 <x@y>: Relay access denied"
+    std::string log_text;              // reject: what follows "reject: RCPT from name[addr]: " up to "; from=<"
+    bool must_disconnect = false;      // 421, 521
+
+    // Actions that apply to the message whatever the verdict; accumulated over the stages of a transaction.
+    bool discards = false;             // DISCARD: pretend to accept
+    bool holds = false;                // HOLD
+    std::string filter, redirect;      // FILTER, REDIRECT
+    std::vector<std::string> bcc, prepend;
+};
+
+class Policy {
+public:
+    // `settings` is the service's own snapshot. Restriction syntax problems (unknown names, missing arguments) do not
+    // throw: they are in problems() for the start-up check and answer "451 4.3.5 Server configuration error" at run
+    // time, as in Postfix. Throws config::ConfigError for the relay-safety failure.
+    static std::shared_ptr<const Policy> make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns, Logger logger);
+
+    // The verdict of all lists that belong to `stage` (with delay_reject taken into account). Log lines for
+    // warn_if_reject, WARN/INFO/FILTER/HOLD… are written here ("NOQUEUE: warn: RCPT from …"); the reject line too.
+    Task<Verdict> evaluate(Stage stage, const Facts& facts) const;
+
+    // Is this recipient known (reject_unlisted_recipient)? Reply to send if not. Part of evaluate(rcpt) as configured.
+    const std::vector<config::Problem>& problems() const;
+
+    struct Data;
+    explicit Policy(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+
+private:
+    std::shared_ptr<const Data> data_;
+};
+
+// Every restriction name of Postfix 3.11 with what this build makes of it; for start-up checks and documents.
+struct CatalogueEntry {
+    std::string_view name;
+    bool takes_argument;
+    enum class Support : std::uint8_t { full, not_yet, obsolete } support;
+    std::string_view modern_name;      // obsolete aliases
+};
+std::span<const CatalogueEntry> catalogue();
+
+}  // namespace ekiden::check

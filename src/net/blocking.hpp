@@ -1,0 +1,54 @@
+// A small pool of threads for work that blocks (file delivery, tables that ask other processes). The awaiting side sees
+// an ordinary co_await and comes back on its own core. The queue of waiting work is bounded by back-pressure: callers
+// wait their turn. Thread: any.
+#pragma once
+
+#include "net/task.hpp"
+
+#include <functional>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <type_traits>
+
+namespace ekiden::net {
+
+class BlockingPool {
+public:
+    explicit BlockingPool(unsigned threads);
+    ~BlockingPool();    // waits for what runs, drops what waits
+
+    template <class F>
+    Task<std::invoke_result_t<F>> run(F function);    // function() on a pool thread; exceptions come back to the caller
+
+    void post(std::function<void()> work);
+
+private:
+    struct Shared;
+    std::shared_ptr<Shared> shared_;
+};
+
+template <class F>
+Task<std::invoke_result_t<F>> BlockingPool::run(F function)
+{
+    using T = std::invoke_result_t<F>;
+    auto executor = co_await asio::this_coro::executor;
+    auto start = [this, executor, &function](auto handler) {
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        post([shared, executor, &function] {
+            std::exception_ptr error;
+            if constexpr (std::is_void_v<T>) {
+                try { function(); } catch (...) { error = std::current_exception(); }
+                asio::post(executor, [shared, error] { (*shared)(error); });
+            } else {
+                std::optional<T> value;
+                try { value.emplace(function()); } catch (...) { error = std::current_exception(); }
+                asio::post(executor, [shared, error, value = std::move(value)]() mutable { (*shared)(error, value ? std::move(*value) : T{}); });
+            }
+        });
+    };
+    if constexpr (std::is_void_v<T>) co_await asio::async_initiate<net::UseTask, void(std::exception_ptr)>(start, use_task);
+    else co_return co_await asio::async_initiate<net::UseTask, void(std::exception_ptr, T)>(start, use_task);
+}
+
+}  // namespace ekiden::net

@@ -1,0 +1,16 @@
+// Outgoing connections with a source address and a time limit. Errors carry Postfix's reason words ("Connection
+// refused", "Connection timed out", "Network is unreachable") as their text.
+#pragma once
+
+#include "net/stream.hpp"
+
+namespace ekiden::net {
+
+struct ConnectOptions {
+    std::chrono::seconds time_limit{30};
+    std::optional<Address> bind_address;     // smtp_bind_address(6) of the right family
+};
+Task<Result<StreamPtr>> connect_tcp(Endpoint to, ConnectOptions options);
+Task<Result<StreamPtr>> connect_unix(std::string path, std::chrono::seconds time_limit);
+
+}  // namespace ekiden::net

@@ -1,0 +1,55 @@
+// One thread and one io_context per core. A session, its timers and its sockets stay on the core they began on.
+#pragma once
+
+#include "net/task.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace ekiden::net {
+
+class Core {
+public:
+    explicit Core(unsigned index) : index_(index), context_(1), work_(context_.get_executor()) {}
+    unsigned index() const { return index_; }
+    asio::io_context& context() { return context_; }
+    Executor executor() { return context_.get_executor(); }
+    // Runs `f` on this core's thread, soon. Thread: any.
+    template <class F>
+    void post(F f) { asio::post(context_, std::move(f)); }
+
+private:
+    friend class Cores;
+    unsigned index_;
+    asio::io_context context_;
+    asio::executor_work_guard<Executor> work_;
+};
+
+class Cores {
+public:
+    explicit Cores(unsigned count);   // 0 = one per CPU this process may use
+    ~Cores();                         // stop() first
+    void start();                     // starts the threads; signals are blocked in them
+    void stop();                      // ends the loops and joins; pending coroutines are destroyed
+    std::size_t size() const { return cores_.size(); }
+    Core& at(std::size_t index) { return *cores_[index]; }
+    Core& next();                     // round robin. Thread: any.
+
+private:
+    std::vector<std::unique_ptr<Core>> cores_;
+    std::vector<std::thread> threads_;
+    std::atomic<unsigned> next_{0};
+};
+
+// Runs `task` on `executor` and waits for it from another core's coroutine; comes back on the caller's core.
+template <class T>
+Task<T> run_on(Executor executor, Task<T> task)
+{
+    co_return co_await asio::co_spawn(executor, std::move(task), use_task);
+}
+
+}  // namespace ekiden::net

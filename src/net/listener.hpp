@@ -1,0 +1,43 @@
+// Listening sockets: bind or adopt, accept on every core, bounded, stopped in order.
+#pragma once
+
+#include "base/fd.hpp"
+#include "net/cores.hpp"
+#include "net/stream.hpp"
+
+#include <functional>
+
+namespace ekiden::net {
+
+// A bound, listening, non-blocking socket with SO_REUSEADDR and SO_REUSEPORT (one per core on the same endpoint).
+// IPv6 sockets are v6-only. Made by the master as root, handed to the engine.
+Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog);
+Result<Fd> listen_unix(const std::string& path, int backlog, mode_t mode);
+
+// Accepts on one core and calls `on_connection(socket, peer, local)` there. When descriptors run out it pauses for a
+// moment instead of spinning. `may_accept` false = leave connections in the backlog (over the limit).
+class Listener {
+public:
+    using OnTcp = std::function<void(TcpSocket, Endpoint peer, Endpoint local)>;
+    Listener(Core& core, Fd socket, OnTcp on_connection);
+    ~Listener();
+    void stop();    // on the core's thread; no call of on_connection comes after it
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+class UnixListener {
+public:
+    using OnUnix = std::function<void(UnixSocket)>;
+    UnixListener(Core& core, Fd socket, OnUnix on_connection);
+    ~UnixListener();
+    void stop();
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace ekiden::net

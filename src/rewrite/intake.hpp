@@ -1,0 +1,87 @@
+// The waist: every message, whoever brings it, becomes a queued message here and nowhere else.
+//
+// A source opens a Draft, tells sender and recipients, writes content (LF line ends, any chunking), and submits. In
+// order: envelope addresses completed and canonicalised, aliases expanded, Received and missing headers added, header
+// addresses rewritten, bcc added, committed. submit() returns after the commit: only then may anyone say 250.
+// A dropped Draft leaves nothing behind. One owner, one core; Intake is shared and immutable.
+#pragma once
+
+#include "config/settings.hpp"
+#include "mail/envelope.hpp"
+#include "queue/store.hpp"
+#include "rewrite/resolve.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace ekiden::rewrite {
+
+enum class Source : std::uint8_t { smtpd, pickup, bounce, forward, notify };
+
+struct DraftOptions {
+    Source source = Source::smtpd;
+    mail::Origin origin;
+    // The part of the Received line after "Received: " up to ";" is made from origin, the id and the recipients.
+    // smtpd: whether exactly one RCPT was given decides the "for <…>" clause.
+    unsigned submitter_uid = 0;         // pickup: "(…, from userid N)"
+    bool expands_aliases = true;        // virtual aliases, canonical (receive_override_options no_address_mappings)
+    bool checks_content = true;         // header/body checks (no_header_body_checks)
+    std::uint64_t size_limit = 0;       // message_size_limit; 0 = none
+    WallTime arrived_at{};              // {} = now
+    std::string log_ident;              // forwarding: id of the message this one comes from
+};
+
+class Draft;
+
+class Intake {
+public:
+    static std::shared_ptr<const Intake> make(config::SettingsPtr settings, std::shared_ptr<const Resolver> resolver, queue::Store& store);
+    Draft open(DraftOptions options) const;
+
+    const config::SettingsPtr& settings() const;
+    const Resolver& resolver() const;
+    queue::Store& store() const;
+
+    struct Data;
+    explicit Intake(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+
+private:
+    std::shared_ptr<const Data> data_;
+};
+
+// Why a Draft was not accepted. `status` is what the sender is told: 5.x.x for good, 4.x.x try later.
+struct Refusal {
+    int smtp_code = 451;           // 451, 452, 550, 552, 554
+    mail::Status status;           // {"4.3.0", "queue file write error"}
+};
+
+class Draft {
+public:
+    Draft(Draft&&) noexcept;
+    Draft& operator=(Draft&&) noexcept;
+    ~Draft();
+
+    mail::QueueId id() const;                      // fixed from the beginning (logged from the first RCPT on)
+    void set_sender(std::string_view address);     // internal form
+    mail::Envelope& envelope();                    // dsn, size, body, filter, held…; recipients through add_recipient
+    void add_recipient(mail::Recipient recipient);
+    std::size_t recipient_count() const;           // as given
+
+    // Content in order; any chunking. When the size limit or another bound is passed, the rest is swallowed and submit()
+    // refuses. needs_flush()/flush() as in queue::ContentWriter.
+    void write(std::string_view content);
+    bool needs_flush() const;
+    Task<Result<void>> flush();
+
+    // The extended result: what was queued, or why not.
+    Task<std::expected<queue::EnvelopePtr, Refusal>> submit();
+
+    struct State;
+    explicit Draft(std::unique_ptr<State> state);
+
+private:
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace ekiden::rewrite

@@ -1,0 +1,48 @@
+// Address → transport, next hop and class (trivial-rewrite's work), for one settings snapshot. Shared by intake (what is
+// this recipient?), check (is it ours?) and schedule (where does it go?). Thread: immutable, any core.
+#pragma once
+
+#include "config/settings.hpp"
+#include "table/maps.hpp"
+
+#include <memory>
+#include <string>
+
+namespace ekiden::rewrite {
+
+// Postfix's address classes (ADDRESS_CLASS_README).
+enum class AddressClass : std::uint8_t { local, virtual_alias, virtual_mailbox, relay, other };
+
+struct Route {
+    std::string transport;     // name of a master.cf service: "smtp", "local", "error"
+    std::string next_hop;      // domain or [host]:port; for error/discard the text; for local the recipient's domain
+    std::string recipient;     // perhaps changed (percent hack, source routes)
+    AddressClass address_class = AddressClass::other;
+    bool has_bad_syntax = false;   // resolve_null_domain etc.: bounces "bad address syntax"
+};
+
+class Resolver {
+public:
+    static std::shared_ptr<const Resolver> make(config::SettingsPtr settings);
+
+    // Completes an address as rewriting does: append_at_myorigin, append_dot_mydomain, swap_bangpath,
+    // allow_percent_hack, quotes and routes. `context` is "local" or "remote" (remote_header_rewrite_domain).
+    std::string complete(std::string_view address, std::string_view context) const;
+
+    // Trouble (a table that fails) is the Result's error: defer.
+    Task<Result<Route>> resolve(std::string sender, std::string recipient) const;
+    // The class alone, as smtpd needs it for "is it ours".
+    Task<Result<AddressClass>> classify(std::string domain) const;
+    Task<Result<bool>> is_local_domain(std::string domain) const;     // mydestination, inet_interfaces literals
+
+    const config::SettingsPtr& settings() const { return settings_; }
+
+    struct Tables;
+    Resolver(config::SettingsPtr settings, std::shared_ptr<const Tables> tables);
+
+private:
+    config::SettingsPtr settings_;
+    std::shared_ptr<const Tables> tables_;
+};
+
+}  // namespace ekiden::rewrite

@@ -1,0 +1,60 @@
+// Message content between the wire and storage (RFC 5321 4.5.2), both directions, and the one place for the bare CR/LF
+// policy. Stored content has LF line ends and no dot stuffing. Pure; works on any chunking of the input.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ekiden::smtp {
+
+// smtpd_forbid_bare_newline (Postfix 3.9): normalize is Ekiden's default. With it only <CR><LF>.<CR><LF> ends DATA and
+// a bare LF counts as a line end; `reject`/`note` additionally tell the caller through saw_bare_newline().
+enum class BareNewline : std::uint8_t { accept, normalize, reject, note };
+
+// DATA bytes → content.
+class DotDecoder {
+public:
+    explicit DotDecoder(BareNewline policy) : policy_(policy) {}
+    // Consumes from `wire` (advancing it) until the end-of-data or the end of the input, appends content to `out`.
+    // True when the end-of-data sequence was consumed; the rest of `wire` is the next command.
+    // The first line of input counts as the start of a line. CRs that end no line are kept as they are.
+    bool decode(std::string_view& wire, std::string& out);
+    bool saw_bare_newline() const { return saw_bare_newline_; }
+
+private:
+    enum class State : std::uint8_t { line_start, in_line, dot, dot_cr, cr };
+    BareNewline policy_;
+    State state_ = State::line_start;
+    bool saw_bare_newline_ = false;
+};
+
+// Content → DATA bytes: CRLF line ends, leading dots doubled; finish() gives the final ".\r\n" (and a CRLF before it
+// when the content does not end a line). Lines longer than `line_limit` (smtp_line_length_limit, 0 = none) are broken
+// with CRLF SPACE as Postfix's client does.
+class DotEncoder {
+public:
+    explicit DotEncoder(std::size_t line_limit = 0) : line_limit_(line_limit) {}
+    void encode(std::string_view content, std::string& out);
+    void finish(std::string& out);
+    bool broke_lines() const { return broke_lines_; }
+
+private:
+    std::size_t line_limit_;
+    std::size_t column_ = 0;
+    bool at_line_start_ = true;
+    bool broke_lines_ = false;
+};
+
+// BDAT bytes → content: CRLF becomes LF across chunk borders; no dots (RFC 3030). A bare LF is a line end.
+class ChunkDecoder {
+public:
+    void decode(std::string_view wire, std::string& out);
+    void finish(std::string& out);   // gives a pending CR, and ends the last line if it has no end
+
+private:
+    bool has_pending_cr_ = false;
+    bool at_line_start_ = true;
+};
+
+}  // namespace ekiden::smtp

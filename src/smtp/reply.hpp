@@ -1,0 +1,52 @@
+// An SMTP reply: three digits, perhaps an enhanced code, one or more lines of text (RFC 5321 4.2, RFC 2034).
+//
+// The server formats replies, the client parses them; both bounds are here: a parsed reply keeps at most
+// `max_reply_lines` lines of `max_reply_line` bytes, longer ones are cut, endless ones are a protocol error. Pure.
+#pragma once
+
+#include "base/result.hpp"
+#include "mail/status.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ekiden::smtp {
+
+inline constexpr std::size_t max_reply_line = 2048;
+inline constexpr std::size_t max_reply_lines = 128;
+
+struct Reply {
+    int code = 0;                      // 250
+    std::string enhanced;              // "2.1.0", or empty
+    std::vector<std::string> lines;    // text without code and enhanced code, one entry a line; never empty in a parsed reply
+
+    Reply() = default;
+    // A constructor, not an aggregate: aggregates in co_await expressions are a compiler trap (see docs/decisions).
+    Reply(int c, std::string e, std::string text) : code(c), enhanced(std::move(e)) { lines.push_back(std::move(text)); }
+    Reply(int c, std::string text) : code(c) { lines.push_back(std::move(text)); }
+
+    bool is_positive() const { return code >= 200 && code < 300; }
+    bool is_intermediate() const { return code >= 300 && code < 400; }
+    bool is_temporary() const { return code >= 400 && code < 500; }
+    bool is_permanent() const { return code >= 500; }
+};
+
+// Wire form with CRLFs: "250 2.1.0 Ok\r\n"; multi-line with "250-". CR, LF and control bytes in texts become spaces/'?'.
+std::string format(const Reply& reply);
+void append(std::string& out, const Reply& reply);
+// All in one line as Postfix logs it: "550 5.1.1 No such user here" (lines joined with a space).
+std::string one_line(const Reply& reply);
+
+// Feeds the lines of a peer's reply one after another.
+class ReplyParser {
+public:
+    // One line without its CRLF. True when the reply is complete. Garbage is a protocol error.
+    Result<bool> feed(std::string_view line);
+    Reply take();   // after feed() returned true; the parser is ready for the next reply
+
+private:
+    Reply reply_;
+};
+
+}  // namespace ekiden::smtp
