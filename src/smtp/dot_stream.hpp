@@ -18,7 +18,8 @@ public:
     explicit DotDecoder(BareNewline policy) : policy_(policy) {}
     // Consumes from `wire` (advancing it) until the end-of-data or the end of the input, appends content to `out`.
     // True when the end-of-data sequence was consumed; the rest of `wire` is the next command.
-    // The first line of input counts as the start of a line. CRs that end no line are kept as they are.
+    // The first line of input counts as the start of a line after CRLF. CRs that end no line are kept as they are, so
+    // "<CR><CR><LF>" is a CR and a line end, and ".<CR><CR><LF>" ends nothing.
     bool decode(std::string_view& wire, std::string& out);
     bool saw_bare_newline() const { return saw_bare_newline_; }
 
@@ -26,6 +27,7 @@ private:
     enum class State : std::uint8_t { line_start, in_line, dot, dot_cr, cr };
     BareNewline policy_;
     State state_ = State::line_start;
+    bool follows_crlf_ = true;    // the line that is being read began after a CRLF (or the start)
     bool saw_bare_newline_ = false;
 };
 
@@ -50,11 +52,14 @@ private:
 class ChunkDecoder {
 public:
     void decode(std::string_view wire, std::string& out);
+    bool ends_line() const { return at_line_start_ && !has_pending_cr_; }   // finish() will add nothing
+    bool saw_bare_newline() const { return saw_bare_newline_; }
     void finish(std::string& out);   // gives a pending CR, and ends the last line if it has no end
 
 private:
     bool has_pending_cr_ = false;
     bool at_line_start_ = true;
+    bool saw_bare_newline_ = false;
 };
 
 }  // namespace ekiden::smtp

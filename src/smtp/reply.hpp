@@ -35,7 +35,8 @@ struct Reply {
 // Wire form with CRLFs: "250 2.1.0 Ok\r\n"; multi-line with "250-". CR, LF and control bytes in texts become spaces/'?'.
 std::string format(const Reply& reply);
 void append(std::string& out, const Reply& reply);
-// All in one line as Postfix logs it: "550 5.1.1 No such user here" (lines joined with a space).
+// All in one line as Postfix logs it: "550 5.1.1 No such user here"; several lines keep their heads and are joined with
+// a space: "550-5.7.1 First line 550 5.7.1 last line".
 std::string one_line(const Reply& reply);
 
 // Feeds the lines of a peer's reply one after another.
@@ -46,7 +47,9 @@ public:
     Reply take();   // after feed() returned true; the parser is ready for the next reply
 
 private:
+    static constexpr std::size_t max_dropped_lines = 10'000;   // past max_reply_lines: swallowed, then it is an attack
     Reply reply_;
+    std::size_t lines_dropped_ = 0;
 };
 
 }  // namespace ekiden::smtp
