@@ -1,0 +1,563 @@
+#include "schedule/scheduler.hpp"
+
+#include "base/text.hpp"
+#include "mail/address.hpp"
+#include "report/delivery_log.hpp"
+
+namespace ekiden::schedule {
+
+using deliver::Outcome;
+
+namespace {
+
+// How many messages are read and resolved at a time: enough to hide a slow table, few enough to keep the order rough.
+constexpr std::size_t activating_limit = 64;
+// Dead destinations are remembered until their time is over; past this many, those that are over are swept.
+constexpr std::size_t remembered_destinations = 10000;
+
+std::string error_process(const Logger& qmgr)
+{
+    // The error transport's process stands beside qmgr's in the log: same prefix, other name.
+    std::string tag = qmgr.tag();
+    return tag.substr(0, tag.rfind('/') + 1) + "error";
+}
+
+}  // namespace
+
+WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver,
+                    std::shared_ptr<const deliver::Transports> transports, std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store)
+{
+    SettlePolicy policy;
+    policy.backoff = {settings->time("minimal_backoff_time"), settings->time("maximal_backoff_time")};
+    policy.maximal_queue_lifetime = settings->time("maximal_queue_lifetime");
+    policy.bounce_queue_lifetime = settings->time("bounce_queue_lifetime");
+    policy.delay_warning_time = settings->time("delay_warning_time");
+    policy.is_soft_bounce = settings->boolean("soft_bounce");
+    policy.delay_digits = static_cast<int>(settings->integer("delay_logging_resolution_limit"));
+    policy.qmgr = Logger(settings->str("syslog_name") + "/qmgr");
+
+    auto world = std::make_shared<World>();
+    world->qmgr = policy.qmgr;
+    world->active_limit = static_cast<std::size_t>(settings->integer("qmgr_message_active_limit"));
+    world->dead_destination_time = settings->time("minimal_backoff_time");
+    world->settler = std::make_shared<const Settler>(store, std::move(bouncer), std::move(policy));
+    world->settings = std::move(settings);
+    world->resolver = std::move(resolver);
+    world->transports = std::move(transports);
+    return world;
+}
+
+Scheduler::Scheduler(net::Cores& cores, net::Core& home, queue::Store& store, WorldPtr world)
+    : cores_(cores), home_(home), store_(store), world_(std::move(world)), gate_(home.executor()), timer_(home.executor()), feeder_(home.executor())
+{
+    timer_.expires_at(SteadyTime::max());
+    feeder_.expires_at(SteadyTime::max());
+}
+
+// ---- Start, stop, requests from other threads
+
+void Scheduler::start()
+{
+    home_.post([this] { begin(); });
+}
+
+void Scheduler::begin()
+{
+    store_.for_each([this](const queue::Summary& summary) {
+        if (summary.state == queue::State::incoming) backlog_.push_back({summary.id.value, true});
+        else if (summary.state == queue::State::deferred) due_.push({summary.next_attempt_at.time_since_epoch().count(), summary.id.value});
+        return true;
+    });
+    asio::co_spawn(home_.context(), feed(gate_.enter()), asio::detached);
+    asio::co_spawn(home_.context(), keep_time(gate_.enter()), asio::detached);
+}
+
+Task<void> Scheduler::stop()
+{
+    co_await asio::dispatch(home_.executor(), use_task);
+    is_stopping_ = true;
+    gate_.close();
+    timer_.cancel();
+    feeder_.cancel();
+    co_await gate_.wait();
+}
+
+void Scheduler::use(WorldPtr world)
+{
+    home_.post([this, world = std::move(world)]() mutable {
+        world_ = std::move(world);
+        for (auto& [name, state] : transports_) pump(state);
+        wake_feeder();
+    });
+}
+
+void Scheduler::flush_all()
+{
+    home_.post([this] {
+        for (auto& [name, state] : transports_) {
+            for (auto& [key, destination] : state.destinations) destination->dead_until = {};
+        }
+        store_.for_each([this](const queue::Summary& summary) {
+            if (summary.state == queue::State::deferred) backlog_.push_back({summary.id.value, true});
+            return true;
+        });
+        wake_feeder();
+    });
+}
+
+void Scheduler::flush(mail::QueueId id)
+{
+    home_.post([this, id] {
+        for (auto& [name, state] : transports_) {
+            for (auto& [key, destination] : state.destinations) destination->dead_until = {};
+        }
+        backlog_.push_back({id.value, true});
+        wake_feeder();
+    });
+}
+
+void Scheduler::flush_site(std::string domain)
+{
+    // Recipients are in the log, not in the index: read it where blocking is allowed, then ask for each message.
+    std::thread([this, domain = base::lower(domain)] {
+        (void)store_.list([&](const queue::Summary& summary, const queue::Loaded& loaded) {
+            if (summary.state != queue::State::deferred) return true;
+            for (const queue::Pending& pending : loaded.pending) {
+                auto parts = mail::split_address(loaded.envelope->recipients[pending.index].address);
+                if (!base::equal_ignoring_case(parts.domain, domain)) continue;
+                flush(summary.id);
+                break;
+            }
+            return true;
+        });
+    }).detach();
+}
+
+Task<std::unordered_set<std::uint64_t>> Scheduler::active_ids()
+{
+    auto caller = co_await net::this_executor();
+    co_await asio::dispatch(home_.executor(), use_task);
+    std::unordered_set<std::uint64_t> ids;
+    for (const auto& [id, message] : active_) ids.insert(id.value);
+    co_await asio::post(caller, use_task);
+    co_return ids;
+}
+
+void Scheduler::on_new(std::vector<New> messages)
+{
+    home_.post([this, messages = std::move(messages)]() mutable {
+        for (New& message : messages) {
+            if (message.envelope->is_held) continue;
+            // With the active queue full, content would only fill memory: it is read back when its turn comes.
+            if (fresh_.size() + active_.size() >= world_->active_limit) backlog_.push_back({message.envelope->id.value, true});
+            else fresh_.push_back(std::move(message));
+        }
+        wake_feeder();
+    });
+}
+
+void Scheduler::on_change(mail::QueueId id, queue::Change change)
+{
+    home_.post([this, id, change] {
+        auto at = active_.find(id);
+        switch (change) {
+        case queue::Change::hold:
+            if (at != active_.end()) at->second->is_withdrawn = true;
+            break;
+        case queue::Change::remove:
+            if (at != active_.end()) at->second->is_withdrawn = at->second->is_removed = true;
+            break;
+        case queue::Change::expire:
+            if (at != active_.end()) at->second->is_expired = true;
+            else backlog_.push_back({id.value, true});
+            break;
+        case queue::Change::release:
+        case queue::Change::requeue: backlog_.push_back({id.value, true}); break;
+        }
+        wake_feeder();
+    });
+}
+
+void Scheduler::on_trouble(const std::string& what)
+{
+    home_.post([this, what] { world_->qmgr.error("queue: {} -- no mail is accepted until this is mended", what); });
+}
+
+void Scheduler::on_recovered()
+{
+    home_.post([this] { world_->qmgr.info("queue: writing works again"); });
+}
+
+// ---- From the log into the active queue
+
+void Scheduler::wake_feeder()
+{
+    if (is_feeder_idle_) feeder_.cancel();
+}
+
+Task<void> Scheduler::feed(net::Gate::Pass pass)
+{
+    while (!is_stopping_) {
+        bool has_room = active_.size() + activating_.size() < world_->active_limit && activating_.size() < activating_limit;
+        if (!has_room || (fresh_.empty() && backlog_.empty())) {
+            is_feeder_idle_ = true;
+            feeder_.expires_at(SteadyTime::max());
+            boost::system::error_code cancelled;
+            co_await feeder_.async_wait(asio::redirect_error(use_task, cancelled));
+            is_feeder_idle_ = false;
+            continue;
+        }
+        if (!fresh_.empty()) {
+            New fresh = std::move(fresh_.front());
+            fresh_.pop_front();
+            mail::QueueId id = fresh.envelope->id;
+            if (active_.contains(id) || !activating_.insert(id.value).second) continue;
+            queue::Loaded loaded;
+            loaded.pending.reserve(fresh.envelope->recipients.size());
+            for (std::uint32_t i = 0; i < fresh.envelope->recipients.size(); ++i) loaded.pending.push_back({i, {}});
+            loaded.envelope = std::move(fresh.envelope);
+            loaded.content = std::move(fresh.content);
+            asio::co_spawn(home_.context(), activate(std::move(loaded), gate_.enter()), asio::detached);
+        } else {
+            Waiting waiting = backlog_.front();
+            backlog_.pop_front();
+            if (active_.contains(mail::QueueId{waiting.id}) || !activating_.insert(waiting.id).second) continue;
+            asio::co_spawn(home_.context(), read_and_activate(waiting, gate_.enter()), asio::detached);
+        }
+    }
+}
+
+Task<void> Scheduler::read_and_activate(Waiting waiting, net::Gate::Pass pass)
+{
+    mail::QueueId id{waiting.id};
+    auto loaded = co_await store_.load(id);
+    if (!loaded) {
+        activating_.erase(waiting.id);
+        if (loaded.error().code() != ErrorCode::not_found) {
+            world_->qmgr.error("{}: cannot read the message: {}", format(id), loaded.error().text());
+            schedule_at(id, base::wall_now() + world_->dead_destination_time);
+        }
+        wake_feeder();
+        co_return;
+    }
+    bool is_not_yet_due = loaded->state == queue::State::deferred && !waiting.is_forced && loaded->next_attempt_at > base::wall_now();
+    if (loaded->state == queue::State::held || is_not_yet_due) {
+        activating_.erase(waiting.id);
+        wake_feeder();
+        co_return;
+    }
+    co_await activate(std::move(*loaded), std::move(pass));
+}
+
+Task<void> Scheduler::activate(queue::Loaded loaded, net::Gate::Pass pass)
+{
+    WorldPtr world = world_;
+    auto message = std::make_shared<ActiveMessage>();
+    message->envelope = loaded.envelope;
+    message->content = std::move(loaded.content);
+    message->active_at = base::wall_now();
+    message->was_warned = loaded.was_warned;
+    message->is_expired = loaded.is_expired;
+    message->unsettled = loaded.pending.size();
+    mail::QueueId id = message->envelope->id;
+
+    report::log_active(world->qmgr, *message->envelope, loaded.pending.size());
+    active_.emplace(id, message);
+    activating_.erase(id.value);
+
+    Routes routes;
+    std::shared_ptr<mail::Envelope> changed;    // a copy, made only when resolving changes an address
+    for (const queue::Pending& pending : loaded.pending) {
+        const mail::Recipient& recipient = message->envelope->recipients[pending.index];
+        auto route = co_await world->resolver->resolve(message->envelope->sender, recipient.address);
+        Outcome outcome;
+        outcome.recipient = pending.index;
+        if (!route) {
+            world->qmgr.warning("{}: address resolution of <{}> failed: {}", format(id), recipient.address, route.error().text());
+            outcome.status = {"4.3.0", "address resolver failure"};
+            settle_without_agent(message, {pending.index}, "error", std::move(outcome));
+            continue;
+        }
+        if (route->has_bad_syntax) {
+            outcome.kind = Outcome::Kind::bounced;
+            outcome.status = {"5.1.3", "bad address syntax"};
+            settle_without_agent(message, {pending.index}, "error", std::move(outcome));
+            continue;
+        }
+        if (route->recipient != recipient.address && !route->recipient.empty()) {
+            if (!changed) changed = std::make_shared<mail::Envelope>(*message->envelope);
+            mail::Recipient& copy = changed->recipients[pending.index];
+            if (copy.original.empty()) copy.original = copy.address;
+            copy.address = route->recipient;
+        }
+        const deliver::Transport* transport = world->transports->find(route->transport);
+        bool is_per_recipient = transport && transport->recipient_limit == 1;
+        RouteKey key{route->transport, is_per_recipient ? base::lower(route->recipient.empty() ? recipient.address : route->recipient) : base::lower(route->next_hop), route->next_hop};
+        routes[std::move(key)].push_back(pending.index);
+    }
+    if (changed) message->envelope = std::move(changed);
+    assign(message, std::move(routes));
+    finish_if_over(message);    // nobody was left to deliver to
+    wake_feeder();
+}
+
+void Scheduler::assign(const ActivePtr& message, Routes routes)
+{
+    for (auto& [key, recipients] : routes) {
+        const deliver::Transport* transport = world_->transports->find(key.transport);
+        Outcome outcome;
+        if (!transport) {
+            world_->qmgr.warning("connect to transport private/{}: No such file or directory", key.transport);
+            outcome.status = {"4.3.0", "mail transport unavailable"};
+            settle_without_agent(message, recipients, "error", std::move(outcome));
+            continue;
+        }
+        if (transport->is_deferred) {
+            outcome.status = {"4.3.2", "deferred transport"};
+            settle_without_agent(message, recipients, "error", std::move(outcome));
+            continue;
+        }
+        TransportState& state = state_of(key.transport);
+        auto& slot = state.destinations[key.destination];
+        if (!slot) slot = std::make_unique<Destination>(key.destination, key.transport, key.next_hop, limits_of(*transport));
+        Destination& destination = *slot;
+        if (destination.window().is_dead()) {
+            if (base::steady_now() < destination.dead_until) {
+                outcome.status = destination.dead_reason;
+                outcome.is_destination_trouble = true;
+                settle_without_agent(message, recipients, "error", std::move(outcome));
+                continue;
+            }
+            destination.window().revive(limits_of(*transport));
+        }
+        destination.add(message, std::move(recipients));
+        make_ready(state, destination);
+        pump(state);
+    }
+}
+
+// ---- Turns
+
+Scheduler::TransportState& Scheduler::state_of(const std::string& transport)
+{
+    auto [at, is_new] = transports_.try_emplace(transport);
+    if (is_new) at->second.name = transport;
+    return at->second;
+}
+
+Window::Limits Scheduler::limits_of(const deliver::Transport& transport) const
+{
+    auto divisor = [](bool by_window, bool by_root) {
+        return by_window ? FeedbackRule::Divisor::concurrency : by_root ? FeedbackRule::Divisor::square_root : FeedbackRule::Divisor::none;
+    };
+    Window::Limits limits;
+    limits.initial = std::max(1, transport.initial_destination_concurrency);
+    limits.maximum = transport.rate_delay.count() > 0 ? 1 : transport.destination_concurrency_limit;
+    limits.failed_cohort_limit = transport.failed_cohort_limit;
+    limits.positive = {transport.positive_feedback, divisor(transport.positive_by_window, transport.positive_by_sqrt)};
+    limits.negative = {transport.negative_feedback, divisor(transport.negative_by_window, transport.negative_by_sqrt)};
+    return limits;
+}
+
+void Scheduler::make_ready(TransportState& state, Destination& destination)
+{
+    if (destination.is_ready || !destination.has_waiting() || destination.in_flight >= destination.window().size()) return;
+    destination.is_ready = true;
+    state.ready.push_back(&destination);
+}
+
+void Scheduler::pump(TransportState& state)
+{
+    const deliver::Transport* transport = world_->transports->find(state.name);
+    while (!is_stopping_ && !state.ready.empty()) {
+        if (transport && transport->process_limit > 0 && state.in_flight >= transport->process_limit) return;
+        Destination& destination = *state.ready.front();
+        state.ready.pop_front();
+        destination.is_ready = false;
+        if (!transport) {   // gone with a reload
+            for (auto& turn : destination.take_all()) {
+                Outcome outcome;
+                outcome.status = {"4.3.0", "mail transport unavailable"};
+                settle_without_agent(turn.message, turn.recipients, "error", std::move(outcome));
+            }
+            continue;
+        }
+        if (destination.not_before > base::steady_now()) continue;   // revisit() brings it back
+        if (start_job(state, *transport, destination)) make_ready(state, destination);
+        else drop_if_idle(state, destination);
+    }
+}
+
+bool Scheduler::start_job(TransportState& state, const deliver::Transport& transport, Destination& destination)
+{
+    std::vector<Destination::Turn> dropped;
+    auto turn = destination.take(static_cast<std::size_t>(transport.recipient_limit), dropped);
+    withdraw(dropped);
+    if (!turn) return false;
+
+    deliver::Job job;
+    job.envelope = turn->message->envelope;
+    job.content = turn->message->content;
+    job.transport = transport.name;
+    job.next_hop = destination.next_hop();
+    job.recipients = std::move(turn->recipients);
+    job.active_at = turn->message->active_at;
+    job.started_at = base::wall_now();
+
+    ++destination.in_flight;
+    ++state.in_flight;
+    // Agents that only answer are not worth a trip to another core.
+    bool runs_here = cores_.size() == 1 || transport.program == "error" || transport.program == "discard";
+    asio::co_spawn(home_.context(), run_job(std::move(job), transport.agent, runs_here, &destination, std::move(turn->message), world_, gate_.enter()), asio::detached);
+    return true;
+}
+
+Task<void> Scheduler::run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, net::Gate::Pass pass)
+{
+    std::vector<Outcome> outcomes;
+    if (runs_here) outcomes = co_await agent->deliver(job);
+    else outcomes = co_await net::run_on(cores_.next().executor(), agent->deliver(job));
+
+    TransportState& state = state_of(job.transport);
+    --destination->in_flight;
+    --state.in_flight;
+    after_job(state, *destination, outcomes);
+    world->settler->record(job, std::move(outcomes), agent->logger(), *message);
+    finish_if_over(std::move(message));
+    pump(state);
+}
+
+void Scheduler::after_job(TransportState& state, Destination& destination, const std::vector<Outcome>& outcomes)
+{
+    const deliver::Transport* transport = world_->transports->find(state.name);
+    if (transport) {
+        const Outcome* trouble = nullptr;
+        for (const Outcome& outcome : outcomes) {
+            if (outcome.is_destination_trouble) trouble = &outcome;
+        }
+        auto limits = limits_of(*transport);
+        if (!trouble) {
+            destination.window().on_success(limits, destination.in_flight + 1);
+        } else if (destination.window().on_trouble(limits)) {
+            declare_dead(state, destination, trouble->status);
+        }
+        if (transport->rate_delay.count() > 0) {
+            destination.not_before = base::steady_now() + transport->rate_delay;
+            asio::co_spawn(home_.context(), revisit(state.name, destination.key(), destination.not_before, gate_.enter()), asio::detached);
+        }
+    }
+    make_ready(state, destination);
+    drop_if_idle(state, destination);
+}
+
+// Live destinations must not wait behind a dead one: what waits for it is deferred at once, and so is what comes until
+// dead_until.
+void Scheduler::declare_dead(TransportState& state, Destination& destination, const mail::Status& reason)
+{
+    (void)state;
+    destination.dead_until = base::steady_now() + world_->dead_destination_time;
+    destination.dead_reason = {reason.code, "delivery temporarily suspended: " + reason.text};
+    if (destination.dead_reason.code.starts_with('5')) destination.dead_reason.code[0] = '4';
+    for (auto& turn : destination.take_all()) {
+        Outcome outcome;
+        outcome.status = destination.dead_reason;
+        settle_without_agent(turn.message, turn.recipients, "error", std::move(outcome));
+    }
+}
+
+Task<void> Scheduler::revisit(std::string transport, std::string destination, SteadyTime at, net::Gate::Pass pass)
+{
+    // In short steps: a stop must not wait for a long rate delay.
+    while (!is_stopping_ && base::steady_now() < at) co_await net::sleep_for(std::min<Duration>(std::chrono::duration_cast<Duration>(at - base::steady_now()), std::chrono::milliseconds(200)));
+    TransportState& state = state_of(transport);
+    auto found = state.destinations.find(destination);
+    if (found == state.destinations.end()) co_return;
+    make_ready(state, *found->second);
+    pump(state);
+}
+
+void Scheduler::drop_if_idle(TransportState& state, Destination& destination)
+{
+    bool is_idle = destination.in_flight == 0 && !destination.has_waiting() && !destination.is_ready && destination.not_before <= base::steady_now();
+    if (!is_idle) return;
+    if (!destination.window().is_dead()) {
+        std::string key = destination.key();
+        state.destinations.erase(key);
+        return;
+    }
+    if (state.destinations.size() <= remembered_destinations) return;
+    std::erase_if(state.destinations, [](const auto& entry) {
+        const Destination& d = *entry.second;
+        return d.in_flight == 0 && !d.has_waiting() && !d.is_ready && d.dead_until <= base::steady_now();
+    });
+}
+
+// ---- Outcomes
+
+void Scheduler::withdraw(const std::vector<Destination::Turn>& dropped)
+{
+    for (const auto& turn : dropped) {
+        turn.message->unsettled -= std::min(turn.message->unsettled, turn.recipients.size());
+        finish_if_over(turn.message);
+    }
+}
+
+void Scheduler::settle_without_agent(const ActivePtr& message, const std::vector<std::uint32_t>& recipients, std::string transport, Outcome outcome)
+{
+    deliver::Job job;
+    job.envelope = message->envelope;
+    job.content = message->content;
+    job.transport = std::move(transport);
+    job.recipients = recipients;
+    job.active_at = message->active_at;
+    job.started_at = base::wall_now();
+    outcome.log_name = error_process(world_->qmgr);
+    world_->settler->record(job, deliver::same_for_all(job, std::move(outcome)), world_->qmgr, *message);
+    finish_if_over(message);
+}
+
+void Scheduler::finish_if_over(ActivePtr message)
+{
+    if (message->unsettled > 0) return;
+    auto at = active_.find(message->envelope->id);
+    if (at == active_.end() || at->second != message) return;   // finishing already
+    message->unsettled = std::numeric_limits<std::size_t>::max();
+    asio::co_spawn(home_.context(), finish(std::move(message), world_, gate_.enter()), asio::detached);
+}
+
+Task<void> Scheduler::finish(ActivePtr message, WorldPtr world, net::Gate::Pass pass)
+{
+    mail::QueueId id = message->envelope->id;
+    auto again = co_await world->settler->finish(message);
+    active_.erase(id);
+    if (again) schedule_at(id, *again);
+    wake_feeder();
+}
+
+// ---- Time
+
+void Scheduler::schedule_at(mail::QueueId id, WallTime at)
+{
+    bool is_first = due_.empty() || at.time_since_epoch().count() < due_.top().at;
+    due_.push({at.time_since_epoch().count(), id.value});
+    if (is_first) timer_.cancel();
+}
+
+Task<void> Scheduler::keep_time(net::Gate::Pass pass)
+{
+    while (!is_stopping_) {
+        std::int64_t now = base::wall_now().time_since_epoch().count();
+        while (!due_.empty() && due_.top().at <= now) {
+            backlog_.push_back({due_.top().id, false});
+            due_.pop();
+        }
+        if (!backlog_.empty()) wake_feeder();
+        // The wall clock may be set while we sleep on the steady one: look again at least every minute.
+        Duration wait = due_.empty() ? Duration(std::chrono::minutes(1)) : std::min<Duration>(Duration(due_.top().at - now), std::chrono::minutes(1));
+        timer_.expires_after(wait);
+        boost::system::error_code cancelled;
+        co_await timer_.async_wait(asio::redirect_error(use_task, cancelled));
+    }
+}
+
+}  // namespace ekiden::schedule

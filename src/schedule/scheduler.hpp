@@ -1,0 +1,128 @@
+// The scheduler: wakes messages, resolves their recipients, gives each destination its turns, and stops in order.
+//
+// Lives on one core; the store tells it about new mail from the committer's thread, control requests come by post.
+// Deferred messages cost sixteen bytes each here: a heap of (time, id); everything else is read when due.
+#pragma once
+
+#include "config/settings.hpp"
+#include "deliver/transports.hpp"
+#include "net/cores.hpp"
+#include "net/gate.hpp"
+#include "queue/store.hpp"
+#include "rewrite/resolve.hpp"
+#include "schedule/destination.hpp"
+#include "schedule/settle.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace ekiden::schedule {
+
+// What the scheduler works with; replaced as a whole on reload. Jobs in flight keep what they began with.
+struct World {
+    config::SettingsPtr settings;
+    std::shared_ptr<const rewrite::Resolver> resolver;
+    std::shared_ptr<const deliver::Transports> transports;
+    std::shared_ptr<const Settler> settler;
+    Logger qmgr{"postfix/qmgr"};
+    std::size_t active_limit = 20000;          // qmgr_message_active_limit
+    std::chrono::seconds dead_destination_time{300};   // minimal_backoff_time
+};
+using WorldPtr = std::shared_ptr<const World>;
+WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver,
+                    std::shared_ptr<const deliver::Transports> transports, std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store);
+
+class Scheduler : public queue::Listener {
+public:
+    Scheduler(net::Cores& cores, net::Core& home, queue::Store& store, WorldPtr world);
+
+    // Reads the index and begins. Any thread, once.
+    void start();
+    // No new jobs; waits for those in flight. From a coroutine on any core.
+    Task<void> stop();
+    void use(WorldPtr world);              // any thread
+
+    // Operator's wishes; any thread.
+    void flush_all();                                 // postqueue -f
+    void flush(mail::QueueId id);                     // postqueue -i
+    void flush_site(std::string domain);              // postqueue -s, ETRN: recipients of that domain
+    // The ids being delivered right now, for the '*' of the listing. From a coroutine on any core.
+    Task<std::unordered_set<std::uint64_t>> active_ids();
+
+    // queue::Listener, on the committer's thread.
+    void on_new(std::vector<New> messages) override;
+    void on_change(mail::QueueId id, queue::Change change) override;
+    void on_trouble(const std::string& what) override;
+    void on_recovered() override;
+
+private:
+    struct TransportState {
+        std::string name;
+        int in_flight = 0;
+        std::deque<Destination*> ready;        // destinations whose turn comes
+        std::unordered_map<std::string, std::unique_ptr<Destination>> destinations;
+    };
+    struct Waiting {
+        std::uint64_t id;
+        bool is_forced;      // flushed: tried although it is not due
+    };
+    struct Due {
+        std::int64_t at;             // microseconds since 1970
+        std::uint64_t id;
+        bool operator>(const Due& other) const { return at > other.at; }
+    };
+
+    void begin();
+    Task<void> feed(net::Gate::Pass pass);                                   // backlog → active, one at a time
+    void wake_feeder();
+    Task<void> read_and_activate(Waiting waiting, net::Gate::Pass pass);
+    Task<void> activate(queue::Loaded loaded, net::Gate::Pass pass);
+    struct RouteKey {
+        std::string transport, destination, next_hop;   // destination: the next hop, or the recipient (recipient_limit 1)
+        auto operator<=>(const RouteKey&) const = default;
+    };
+    using Routes = std::map<RouteKey, std::vector<std::uint32_t>>;
+    void assign(const ActivePtr& message, Routes routes);
+    void pump(TransportState& transport);
+    void make_ready(TransportState& transport, Destination& destination);
+    bool start_job(TransportState& state, const deliver::Transport& transport, Destination& destination);
+    Task<void> run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, net::Gate::Pass pass);
+    void after_job(TransportState& state, Destination& destination, const std::vector<deliver::Outcome>& outcomes);
+    void declare_dead(TransportState& state, Destination& destination, const mail::Status& reason);
+    // Outcomes that need no agent: dead destination, missing transport, rewriting trouble.
+    void settle_without_agent(const ActivePtr& message, const std::vector<std::uint32_t>& recipients, std::string transport, deliver::Outcome outcome);
+    void finish_if_over(ActivePtr message);
+    Task<void> finish(ActivePtr message, WorldPtr world, net::Gate::Pass pass);
+    void drop_if_idle(TransportState& state, Destination& destination);
+    void withdraw(const std::vector<Destination::Turn>& dropped);
+    Task<void> keep_time(net::Gate::Pass pass);
+    Task<void> revisit(std::string transport, std::string destination, SteadyTime at, net::Gate::Pass pass);
+    void schedule_at(mail::QueueId id, WallTime at);
+    TransportState& state_of(const std::string& transport);
+    Window::Limits limits_of(const deliver::Transport& transport) const;
+
+    net::Cores& cores_;
+    net::Core& home_;
+    queue::Store& store_;
+    WorldPtr world_;
+    net::Gate gate_;
+    bool is_stopping_ = false;
+    std::unordered_map<mail::QueueId, ActivePtr> active_;
+    std::unordered_set<std::uint64_t> activating_;                // being read or resolved
+    std::deque<Waiting> backlog_;                                 // to be read when there is room
+    std::deque<New> fresh_;                                       // new mail with content at hand, before the backlog
+    std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+    std::map<std::string, TransportState, std::less<>> transports_;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> timer_, feeder_;
+    bool is_feeder_idle_ = false;
+};
+
+}  // namespace ekiden::schedule

@@ -1,0 +1,120 @@
+#include "schedule/settle.hpp"
+
+#include "base/random.hpp"
+#include "report/delivery_log.hpp"
+
+namespace ekiden::schedule {
+
+using deliver::Outcome;
+
+void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, const Logger& logger, ActiveMessage& message) const
+{
+    for (Outcome& outcome : outcomes) {
+        if (policy_.is_soft_bounce && outcome.kind == Outcome::Kind::bounced) {
+            outcome.kind = Outcome::Kind::deferred;
+            if (outcome.status.is_permanent()) outcome.status.code[0] = '4';
+        }
+        if (outcome.log_name.empty()) report::log_delivery(logger, job, outcome, policy_.delay_digits);
+        else report::log_delivery(Logger(outcome.log_name), job, outcome, policy_.delay_digits);
+
+        switch (outcome.kind) {
+        case Outcome::Kind::delivered:
+            message.done.push_back(outcome.recipient);
+            if (job.envelope->recipients[outcome.recipient].notify & mail::notify_success) message.reported.push_back(std::move(outcome));
+            break;
+        case Outcome::Kind::bounced: message.failed.push_back(std::move(outcome)); break;
+        case Outcome::Kind::deferred: message.waiting.push_back(std::move(outcome)); break;
+        }
+    }
+    message.unsettled -= std::min(message.unsettled, outcomes.size());
+
+    // Others of this message are still on their way, perhaps for minutes: mark what is done now, so that a crash does
+    // not deliver it again.
+    if (message.unsettled > 0 && !message.done.empty()) {
+        queue::Settlement marks;
+        marks.id = message.envelope->id;
+        marks.done = std::exchange(message.done, {});
+        store_.settle(std::move(marks));
+    }
+}
+
+bool Settler::has_expired(const ActiveMessage& message, WallTime now) const
+{
+    auto lifetime = message.envelope->sender.empty() ? policy_.bounce_queue_lifetime : policy_.maximal_queue_lifetime;
+    return message.is_expired || now - message.envelope->arrived_at >= lifetime;
+}
+
+Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
+{
+    const queue::EnvelopePtr& envelope = message->envelope;
+    WallTime now = base::wall_now();
+
+    if (!message->waiting.empty() && has_expired(*message, now)) {
+        report::log_expired(policy_.qmgr, *envelope);
+        for (Outcome& outcome : message->waiting) {
+            outcome.kind = Outcome::Kind::bounced;
+            message->failed.push_back(std::move(outcome));
+        }
+        message->waiting.clear();
+    }
+
+    if (!message->failed.empty()) {
+        std::vector<Outcome> failed = message->failed;
+        auto bounced = co_await bouncer_->bounce(envelope, message->content, std::move(failed));
+        for (Outcome& outcome : message->failed) {
+            if (bounced) {
+                message->done.push_back(outcome.recipient);
+                continue;
+            }
+            // The report could not be queued: the recipient stays, and both are tried again.
+            outcome.kind = Outcome::Kind::deferred;
+            message->waiting.push_back(std::move(outcome));
+        }
+        if (!bounced) policy_.qmgr.info("{}: status=deferred (bounce failed)", format(envelope->id));
+        message->failed.clear();
+    }
+
+    if (!message->reported.empty()) {
+        std::vector<Outcome> reported = std::exchange(message->reported, {});
+        if (auto sent = co_await bouncer_->report_success(envelope, message->content, std::move(reported)); !sent)
+            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id), sent.error().text());
+    }
+
+    // Held or removed while it was being delivered: what was done stays done, the rest is the operator's.
+    if (message->is_withdrawn) {
+        if (!message->is_removed && !message->done.empty()) {
+            queue::Settlement marks;
+            marks.id = envelope->id;
+            marks.done = std::move(message->done);
+            store_.settle(std::move(marks));
+        }
+        co_return std::nullopt;
+    }
+
+    if (message->waiting.empty()) {
+        store_.remove(envelope->id);
+        report::log_removed(policy_.qmgr, envelope->id);
+        co_return std::nullopt;
+    }
+
+    bool is_warning_due = policy_.delay_warning_time.count() > 0 && !message->was_warned && now - envelope->arrived_at >= policy_.delay_warning_time;
+    if (is_warning_due) {
+        std::vector<Outcome> waiting = message->waiting;
+        auto warned = co_await bouncer_->warn_delayed(envelope, message->content, std::move(waiting));
+        message->was_warned = warned.has_value();
+        if (!warned) policy_.qmgr.warning("{}: delay notification failed: {}", format(envelope->id), warned.error().text());
+    }
+
+    queue::Settlement settlement;
+    settlement.id = envelope->id;
+    settlement.done = std::move(message->done);
+    settlement.was_warned = message->was_warned;
+    double random = double(base::random_below(1u << 20)) / (1u << 20);
+    settlement.next_attempt_at = next_attempt(envelope->arrived_at, base::wall_now(), policy_.backoff, random);
+    for (const Outcome& outcome : message->waiting) settlement.deferred.push_back(queue::Pending{outcome.recipient, outcome.status});
+    WallTime again = settlement.next_attempt_at;
+    store_.settle(std::move(settlement));
+    co_return again;
+}
+
+}  // namespace ekiden::schedule
