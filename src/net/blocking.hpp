@@ -5,8 +5,8 @@
 
 #include "net/task.hpp"
 
-#include <functional>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -16,7 +16,9 @@ namespace ekiden::net {
 class BlockingPool {
 public:
     explicit BlockingPool(unsigned threads);
-    ~BlockingPool();    // waits for what runs, drops what waits
+    ~BlockingPool();    // waits for what runs, drops what waits; before the cores that await it are destroyed
+    BlockingPool(const BlockingPool&) = delete;
+    BlockingPool& operator=(const BlockingPool&) = delete;
 
     template <class F>
     Task<std::invoke_result_t<F>> run(F function);    // function() on a pool thread; exceptions come back to the caller
@@ -33,22 +35,26 @@ Task<std::invoke_result_t<F>> BlockingPool::run(F function)
 {
     using T = std::invoke_result_t<F>;
     auto executor = co_await asio::this_coro::executor;
+    // The handler moves from the pool's queue into the core's queue; no reference to it stays on the pool's thread,
+    // so that the coroutine is never torn down there.
     auto start = [this, executor, &function](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        post([shared, executor, &function] {
+        post([shared = std::move(shared), executor, &function]() mutable {
             std::exception_ptr error;
             if constexpr (std::is_void_v<T>) {
                 try { function(); } catch (...) { error = std::current_exception(); }
-                asio::post(executor, [shared, error] { (*shared)(error); });
+                asio::post(executor, [shared = std::move(shared), error] { (*shared)(error); });
             } else {
                 std::optional<T> value;
                 try { value.emplace(function()); } catch (...) { error = std::current_exception(); }
-                asio::post(executor, [shared, error, value = std::move(value)]() mutable { (*shared)(error, value ? std::move(*value) : T{}); });
+                asio::post(executor, [shared = std::move(shared), error, value = std::move(value)]() mutable {
+                    (*shared)(error, value ? std::move(*value) : T{});
+                });
             }
         });
     };
-    if constexpr (std::is_void_v<T>) co_await asio::async_initiate<net::UseTask, void(std::exception_ptr)>(start, use_task);
-    else co_return co_await asio::async_initiate<net::UseTask, void(std::exception_ptr, T)>(start, use_task);
+    if constexpr (std::is_void_v<T>) co_await asio::async_initiate<const net::UseTask, void(std::exception_ptr)>(start, use_task);
+    else co_return co_await asio::async_initiate<const net::UseTask, void(std::exception_ptr, T)>(start, use_task);
 }
 
 }  // namespace ekiden::net

@@ -5,6 +5,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -24,8 +25,14 @@ public:
 
 private:
     friend class Cores;
+    // Lets stop() destroy what is pending on every core while all contexts still exist: a coroutine of one core may
+    // hold a socket of another.
+    struct Context : asio::io_context {
+        using asio::io_context::io_context;
+        void destroy_pending() { shutdown(); }
+    };
     unsigned index_;
-    asio::io_context context_;
+    Context context_;
     asio::executor_work_guard<Executor> work_;
 };
 
@@ -42,8 +49,12 @@ public:
 private:
     std::vector<std::unique_ptr<Core>> cores_;
     std::vector<std::thread> threads_;
+    bool is_stopped_ = false;
     std::atomic<unsigned> next_{0};
 };
+
+// The CPUs this process may run on (affinity mask); at least 1.
+unsigned usable_cpus();
 
 // Runs `task` on `executor` and waits for it from another core's coroutine; comes back on the caller's core.
 template <class T>

@@ -40,7 +40,6 @@ private:
     std::size_t initial_size_;
     std::string buffer_;
     std::size_t begin_ = 0, end_ = 0, scanned_ = 0;
-    bool is_skipping_ = false;
 };
 
 }  // namespace ekiden::net

@@ -15,13 +15,18 @@ Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog);
 Result<Fd> listen_unix(const std::string& path, int backlog, mode_t mode);
 
 // Accepts on one core and calls `on_connection(socket, peer, local)` there. When descriptors run out it pauses for a
-// moment instead of spinning. `may_accept` false = leave connections in the backlog (over the limit).
+// moment instead of spinning. pause() leaves connections in the backlog (over the limit) until resume().
 class Listener {
 public:
     using OnTcp = std::function<void(TcpSocket, Endpoint peer, Endpoint local)>;
     Listener(Core& core, Fd socket, OnTcp on_connection);
     ~Listener();
-    void stop();    // on the core's thread; no call of on_connection comes after it
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    // All on the core's thread.
+    void pause();
+    void resume();
+    void stop();    // no call of on_connection comes after it
 
 private:
     struct State;
@@ -33,6 +38,8 @@ public:
     using OnUnix = std::function<void(UnixSocket)>;
     UnixListener(Core& core, Fd socket, OnUnix on_connection);
     ~UnixListener();
+    UnixListener(const UnixListener&) = delete;
+    UnixListener& operator=(const UnixListener&) = delete;
     void stop();
 
 private:

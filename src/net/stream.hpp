@@ -52,8 +52,19 @@ StreamPtr make_stream(TcpSocket socket);
 StreamPtr make_stream(UnixSocket socket);
 
 // Two ends of an in-memory stream on one io_context, for tests: bounded buffer, faults can be injected per direction.
+class MemoryLink {
+public:
+    virtual ~MemoryLink() = default;
+    // Once `bytes` more bytes have come through, the reading side gets `error` (closed = orderly end); what is written
+    // after that fails with it too. Bytes before the break still arrive.
+    virtual void break_after(std::size_t bytes, Error error) = 0;
+    // Once `bytes` more bytes have come through nothing arrives any more: the reader's deadline decides.
+    virtual void stall_after(std::size_t bytes) = 0;
+    virtual void limit_reads(std::size_t bytes_per_read) = 0;   // hands out the stream in small pieces
+};
 struct MemoryPipe {
     StreamPtr a, b;
+    std::shared_ptr<MemoryLink> a_to_b, b_to_a;
 };
 MemoryPipe make_memory_pipe(Executor executor, std::size_t buffer_limit = 65536);
 

@@ -1,0 +1,190 @@
+#include "net/stream.hpp"
+
+#include "net/deadline.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+
+#include <cerrno>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace ekiden::net {
+
+Task<Result<void>> Stream::write(std::string_view bytes)
+{
+    const std::array<std::string_view, 1> piece{bytes};
+    co_return co_await write(std::span<const std::string_view>(piece));
+}
+
+namespace {
+
+// A peer that always has more to say must not keep the other sessions of the core waiting: after this many operations
+// that did not suspend, one goes through the loop.
+constexpr unsigned operations_in_a_row = 64;
+constexpr std::size_t pieces_per_call = 64;
+
+std::unexpected<Error> trouble(int error, const char* what)
+{
+    if (error == ECONNRESET || error == EPIPE) return fail(ErrorCode::closed, "Connection reset by peer");
+    return fail(Error::from_errno(error, what));
+}
+
+class IovecCursor {
+public:
+    explicit IovecCursor(std::span<const std::string_view> pieces) : pieces_(pieces) { skip_empty(); }
+    bool is_done() const { return pieces_.empty(); }
+    std::size_t fill(std::array<iovec, pieces_per_call>& out) const
+    {
+        std::size_t count = 0;
+        for (std::string_view piece : pieces_) {
+            if (count == out.size()) break;
+            const std::size_t skip = count == 0 ? offset_ : 0;
+            if (piece.size() > skip) out[count++] = {const_cast<char*>(piece.data()) + skip, piece.size() - skip};
+        }
+        return count;
+    }
+    void advance(std::size_t bytes)
+    {
+        while (bytes > 0) {
+            const std::size_t left = pieces_.front().size() - offset_;
+            if (bytes < left) {
+                offset_ += bytes;
+                return;
+            }
+            bytes -= left;
+            offset_ = 0;
+            pieces_ = pieces_.subspan(1);
+        }
+        skip_empty();
+    }
+
+private:
+    void skip_empty()
+    {
+        while (!pieces_.empty() && pieces_.front().size() == offset_) {
+            pieces_ = pieces_.subspan(1);
+            offset_ = 0;
+        }
+    }
+    std::span<const std::string_view> pieces_;
+    std::size_t offset_ = 0;
+};
+
+template <class Socket>
+class SocketStream : public Stream {
+public:
+    explicit SocketStream(Socket socket)
+        : socket_(std::move(socket)), deadline_(socket_.get_executor(), [this] { on_deadline(); })
+    {
+    }
+
+    Task<Result<std::size_t>> read_some(std::span<char> buffer) override
+    {
+        for (;;) {
+            if (is_closed_) co_return fail(ErrorCode::cancelled, "stream is closed");
+            if (deadline_.has_passed()) co_return fail(ErrorCode::timeout, "Connection timed out");
+            if (++in_a_row_ > operations_in_a_row) {
+                in_a_row_ = 0;
+                co_await asio::post(socket_.get_executor(), use_task);
+                continue;
+            }
+            const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+            if (got > 0) co_return static_cast<std::size_t>(got);
+            if (got == 0) co_return fail(ErrorCode::closed, "connection closed");
+            if (errno == EINTR) continue;
+            if (errno != EAGAIN && errno != EWOULDBLOCK) co_return trouble(errno, "read");
+
+            in_a_row_ = 0;
+            boost::system::error_code error;
+            is_timed_out_ = false;
+            deadline_.begin_wait();
+            const std::size_t read = co_await socket_.async_read_some(asio::buffer(buffer.data(), buffer.size()),
+                                                                      asio::redirect_error(use_task, error));
+            deadline_.end_wait();
+            if (!error) co_return read;
+            if (error == asio::error::eof) co_return fail(ErrorCode::closed, "connection closed");
+            if (error != asio::error::operation_aborted) co_return trouble(error.value(), "read");
+            if (is_closed_) co_return fail(ErrorCode::cancelled, "stream is closed");
+            if (is_timed_out_ || deadline_.has_passed()) co_return fail(ErrorCode::timeout, "Connection timed out");
+        }
+    }
+
+    Task<Result<void>> write(std::span<const std::string_view> pieces) override
+    {
+        IovecCursor cursor(pieces);
+        while (!cursor.is_done()) {
+            if (is_closed_) co_return fail(ErrorCode::cancelled, "stream is closed");
+            if (deadline_.has_passed()) co_return fail(ErrorCode::timeout, "Connection timed out");
+            std::array<iovec, pieces_per_call> vector;
+            msghdr message{};
+            message.msg_iov = vector.data();
+            message.msg_iovlen = cursor.fill(vector);
+            const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (sent >= 0) {
+                cursor.advance(static_cast<std::size_t>(sent));
+                continue;
+            }
+            if (errno == EINTR) continue;
+            if (errno != EAGAIN && errno != EWOULDBLOCK) co_return trouble(errno, "write");
+
+            boost::system::error_code error;
+            is_timed_out_ = false;
+            deadline_.begin_wait();
+            co_await socket_.async_wait(Socket::wait_write, asio::redirect_error(use_task, error));
+            deadline_.end_wait();
+            if (!error) continue;
+            if (error != asio::error::operation_aborted) co_return trouble(error.value(), "write");
+            if (is_closed_) co_return fail(ErrorCode::cancelled, "stream is closed");
+            if (is_timed_out_) co_return fail(ErrorCode::timeout, "Connection timed out");
+        }
+        co_return Result<void>{};
+    }
+
+    void set_deadline(SteadyTime at) override { deadline_.set(at); }
+
+    void close() override
+    {
+        if (std::exchange(is_closed_, true)) return;
+        boost::system::error_code ignored;
+        socket_.close(ignored);
+    }
+
+    bool has_unread_bytes() override
+    {
+        char byte;
+        return !is_closed_ && ::recv(socket_.native_handle(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
+    }
+
+    Executor executor() override { return socket_.get_executor(); }
+    int native_handle() override { return is_closed_ ? -1 : socket_.native_handle(); }
+
+private:
+    void on_deadline()
+    {
+        is_timed_out_ = true;
+        boost::system::error_code ignored;
+        socket_.cancel(ignored);
+    }
+
+    Socket socket_;
+    Deadline deadline_;
+    unsigned in_a_row_ = 0;
+    bool is_closed_ = false;
+    bool is_timed_out_ = false;
+};
+
+}  // namespace
+
+StreamPtr make_stream(TcpSocket socket)
+{
+    // Replies and commands are written whole, so waiting for more to send only costs a round trip.
+    boost::system::error_code ignored;
+    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+    return std::make_unique<SocketStream<TcpSocket>>(std::move(socket));
+}
+
+StreamPtr make_stream(UnixSocket socket) { return std::make_unique<SocketStream<UnixSocket>>(std::move(socket)); }
+
+}  // namespace ekiden::net
