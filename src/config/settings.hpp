@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -43,11 +44,21 @@ public:
     Location location;
 };
 
+// How much is checked while a snapshot is made.
+enum class Checks {
+    none,     // postconf: shows what is there without judging it
+    command,  // what every Postfix program checks at start: global parameters, host names, interfaces
+    server,   // all parameters: nothing that a daemon would stumble over later is let through
+};
+
 struct LoadOptions {
     std::string directory;                                        // -c DIR, else MAIL_CONFIG, else /etc/postfix
     std::vector<std::pair<std::string, std::string>> overrides;   // -o name=value of a command line
     bool read_master_cf = true;
-    bool is_strict = true;  // false: postconf, which shows what is there without judging it
+    bool is_strict = true;  // false: Checks::none, unless `checks` says more
+    std::optional<Checks> checks;  // default: server if is_strict, else none
+
+    Checks effective_checks() const { return checks.value_or(is_strict ? Checks::server : Checks::none); }
 };
 
 // The directory for -c / MAIL_CONFIG / default, as every command finds it.
@@ -84,6 +95,7 @@ public:
     const std::vector<ServiceSpec>& services() const;   // master.cf, in order
     const std::vector<Problem>& problems() const;       // warnings met while reading, each once
     int compatibility_level() const;                    // major part
+    bool compatibility_level_is_at_least(int major, int minor = 0, int patch = 0) const;
     // Every name that main.cf sets, in file order (postconf -n, lint).
     std::vector<std::string> names_set() const;
 

@@ -1,0 +1,140 @@
+#include "config/checks.hpp"
+
+#include "base/text.hpp"
+#include "config/runtime_defaults.hpp"
+#include "config/snapshot.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include <grp.h>
+#include <pwd.h>
+
+namespace ekiden::config {
+
+namespace {
+
+constexpr std::array<std::string_view, 20> facilities{"auth",   "authpriv", "cron",   "daemon", "ftp",    "kern",   "lpr",
+                                                      "mail",   "news",     "syslog", "user",   "uucp",   "local0", "local1",
+                                                      "local2", "local3",   "local4", "local5", "local6", "local7"};
+
+std::string main_cf(const Settings& settings) { return settings.directory() + "/main.cf"; }
+
+void check_one(const Setting& setting)
+{
+    // A default is bad only through what it mentions ($virtual_mailbox_base has none until virtual(8) is used).
+    if (setting.parameter == nullptr || (!setting.is_set && setting.raw.find('$') == std::string::npos)) return;
+    if (auto text = check_value(*setting.parameter, setting.expanded)) throw ConfigError(std::move(*text), setting.at);
+}
+
+void check_service_parameter(const Settings& settings, std::string_view name)
+{
+    const auto* row = find_service_parameter(name);
+    const auto* setting = settings.data().find(name);
+    if (row == nullptr || setting == nullptr || setting->parameter != nullptr) return;
+    const Parameter as_parameter{name, row->kind};
+    if (auto text = check_value(as_parameter, setting->expanded)) throw ConfigError(std::move(*text), setting->at);
+}
+
+}  // namespace
+
+std::string hostname_trouble(std::string_view name)
+{
+    if (name.empty()) return "empty hostname";
+    if (name.size() > 255) return fmt::format("bad length {} for {}...", name.size(), name.substr(0, 100));
+    std::size_t label = 0;
+    bool is_numeric = true;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        const char c = name[i];
+        if (base::is_alnum(c) || c == '_') {
+            if (!base::is_digit(c)) is_numeric = false;
+            if (++label > 63) return fmt::format("hostname label too long: {}", name.substr(0, 100));
+        } else if (c == '.') {
+            if (label == 0 || i + 1 == name.size()) return fmt::format("misplaced delimiter: {}", name.substr(0, 100));
+            label = 0;
+        } else if (c == '-') {
+            is_numeric = false;
+            ++label;
+            if (label == 1 || i + 1 == name.size() || name[i + 1] == '.')
+                return fmt::format("misplaced hyphen: {}", name.substr(0, 100));
+        } else {
+            return fmt::format("invalid character {}(decimal): {}", static_cast<int>(static_cast<unsigned char>(c)),
+                               name.substr(0, 100));
+        }
+    }
+    return is_numeric ? fmt::format("numeric hostname: {}", name.substr(0, 100)) : std::string();
+}
+
+void check_settings(const Settings& settings, Checks level)
+{
+    if (level == Checks::none) return;
+    const auto& data = settings.data();
+    // In the order of the table, so that of several mistakes the same one is always named first.
+    for (const auto& row : all_parameters())
+        if (level == Checks::server || row.is_global())
+            if (const auto* setting = data.find(row.name)) check_one(*setting);
+    if (level == Checks::server)
+        for (const auto& name : data.names_in_order) check_service_parameter(settings, name);
+
+    const auto& myhostname = *data.find("myhostname");
+    if (!hostname_trouble(myhostname.expanded).empty())
+        throw ConfigError(fmt::format("file {}: parameter myhostname: bad parameter value: {}", main_cf(settings),
+                                      myhostname.expanded),
+                          myhostname.at);
+    const auto& mydomain = *data.find("mydomain");
+    if (!hostname_trouble(mydomain.expanded).empty())
+        throw ConfigError(fmt::format("file {}: parameter mydomain: bad parameter value: {}", main_cf(settings),
+                                      mydomain.expanded),
+                          mydomain.at);
+    const auto& myorigin = *data.find("myorigin");
+    if (base::split_any(myorigin.expanded).size() > 1)
+        throw ConfigError(fmt::format("myorigin parameter setting must not contain multiple values: {}", myorigin.expanded),
+                          myorigin.at);
+    const auto& facility = *data.find("syslog_facility");
+    if (std::ranges::none_of(facilities, [&](auto name) { return base::equal_ignoring_case(name, facility.expanded); }))
+        throw ConfigError(fmt::format("file {}: parameter syslog_facility: unrecognized value: {}", main_cf(settings),
+                                      facility.expanded),
+                          facility.at);
+    const auto& interfaces = *data.find("inet_interfaces");
+    try {
+        const auto own = own_addresses(interfaces.expanded, data.find("inet_protocols")->expanded);
+        default_mynetworks(data.find("mynetworks_style")->expanded, own);
+    } catch (const ConfigError& error) {
+        throw ConfigError(error.what(), interfaces.at);
+    }
+}
+
+void check_names(const Settings& settings, const std::vector<std::string_view>& names)
+{
+    for (const auto name : names) {
+        if (const auto* setting = settings.data().find(name)) check_one(*setting);
+        check_service_parameter(settings, name);
+    }
+}
+
+void check_owner(const Settings& settings)
+{
+    const auto file = main_cf(settings);
+    const auto owner = settings.str("mail_owner");
+    const auto group = settings.str("setgid_group");
+    const passwd* user = getpwnam(owner.c_str());
+    if (user == nullptr)
+        throw ConfigError(fmt::format("file {}: parameter mail_owner: unknown user name value: {}", file, owner));
+    if (user->pw_uid == 0)
+        throw ConfigError(fmt::format("file {}: parameter mail_owner: user {} has privileged user ID", file, owner));
+    if (user->pw_gid == 0)
+        throw ConfigError(fmt::format("file {}: parameter mail_owner: user {} has privileged group ID", file, owner));
+    const auto owner_group = user->pw_gid;
+    const ::group* entry = getgrnam(group.c_str());
+    if (entry == nullptr) throw ConfigError(fmt::format("file {}: parameter setgid_group: unknown group name: {}", file, group));
+    if (entry->gr_gid == 0)
+        throw ConfigError(fmt::format("file {}: parameter setgid_group: group {} has privileged group ID", file, group));
+    if (entry->gr_gid == owner_group)
+        throw ConfigError(fmt::format("file {}: parameters mail_owner and setgid_group: user {} and group {} have the same "
+                                      "group ID: {}",
+                                      file, owner, group, owner_group));
+}
+
+}  // namespace ekiden::config
