@@ -1,0 +1,55 @@
+// smtp-source's connections: moves bytes between sockets and SourceSessions until the campaign is over.
+//
+// A rejection or a lost connection ends the run with status 1, unless rejections are tolerated. Thread: one.
+#pragma once
+
+#include "tools/smtp_source_loop.hpp"
+#include "tools/smtp_source_session.hpp"
+#include "tools/smtp_source_setup.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ekiden::tools {
+
+struct SourceSettings {
+    bool shows_counter = false;
+    bool is_verbose = false;
+    int connect_tries = 1;
+    int window_size = 0;
+    std::chrono::seconds fixed_delay{0};
+    std::chrono::seconds random_delay{0};
+};
+
+class SourceClient;
+
+class SourceRun {
+public:
+    SourceRun(Campaign& campaign, const SourceSettings& settings, std::vector<SocketAddress> addresses,
+              Console& console);
+    ~SourceRun();
+
+    // Exit status, after the last message or the first fault.
+    int send_all(int sessions);
+
+private:
+    friend class SourceClient;
+    void fail_run(std::string_view text);
+    void message_sent();
+    void session_ended();
+    EventLoop::Duration delay_between_messages() const;
+
+    Campaign& campaign_;
+    const SourceSettings& settings_;
+    std::vector<SocketAddress> addresses_;
+    std::size_t address_ = 0;  // the one that works; all sessions use it
+    Console& console_;
+    EventLoop loop_;
+    std::vector<std::unique_ptr<SourceClient>> clients_;
+    int sessions_left_ = 0;
+    int messages_sent_ = 0;
+};
+
+}  // namespace ekiden::tools

@@ -1,0 +1,247 @@
+#include "tools/smtp_source_session.hpp"
+
+#include "base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <iterator>
+#include <utility>
+
+#include <unistd.h>
+
+namespace ekiden::tools {
+
+namespace {
+
+// A date changes once a second; a load test makes thousands of messages in that time.
+std::string_view current_date()
+{
+    static std::time_t last = 0;
+    static char text[64];
+    const std::time_t now = std::time(nullptr);
+    if (now != last) {
+        last = now;
+        std::tm parts{};
+        ::localtime_r(&now, &parts);
+        std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S %z (%Z)", &parts);
+    }
+    return text;
+}
+
+constexpr int reply_class(int code) { return code / 100; }
+
+}  // namespace
+
+void SourceSession::start() { state_ = State::greeting; }
+
+std::string_view SourceSession::activity() const
+{
+    switch (state_) {
+    case State::greeting: return "reading server greeting";
+    case State::helo: return "sending HELO";
+    case State::mail: return "sending sender";
+    case State::rcpt: return "sending recipient";
+    case State::data: return "sending DATA command";
+    case State::rset: return "sending RSET";
+    case State::body:
+    case State::quit: break;
+    }
+    return "sending message";
+}
+
+std::string_view SourceSession::rejection() const
+{
+    switch (state_) {
+    case State::greeting: return "rejected at server banner";
+    case State::helo: return "HELO rejected";
+    case State::mail: return "sender rejected";
+    case State::rcpt: return "recipient rejected";
+    case State::data: return "data rejected";
+    case State::body: return "end of data rejected";
+    case State::rset: return "rset rejected";
+    case State::quit: break;
+    }
+    return {};
+}
+
+SourceSession::Step SourceSession::on_reply(int code, std::string& out)
+{
+    if (state_ == State::quit) return {.next = Next::reconnect};
+
+    const bool is_accepted = reply_class(code) == (state_ == State::data ? 3 : 2);
+    Step step;
+    if (!is_accepted) step.rejected = rejection();
+    // 421 announces that the connection ends; the message is given up, the next one gets a new connection.
+    if (!is_accepted && code == 421) {
+        step.next = Next::reconnect;
+        return step;
+    }
+
+    const auto follow = [&](Step next) { step.next = next.next; };
+    switch (state_) {
+    case State::greeting:
+        if (campaign_.sends_helo) {
+            state_ = State::helo;
+            fmt::format_to(std::back_inserter(out), "{} {}\r\n", campaign_.is_lmtp ? "LHLO" : "HELO",
+                           campaign_.host_name);
+        } else {
+            follow(say_mail(out));
+        }
+        break;
+    case State::helo: follow(say_mail(out)); break;
+    case State::mail: follow(is_accepted ? say_recipient(out) : abandon_message(out)); break;
+    case State::rcpt:
+        recipients_accepted_ += is_accepted;
+        if (recipients_left_ > 0) {
+            follow(say_recipient(out));
+        } else if (recipients_accepted_ > 0) {
+            state_ = State::data;
+            out += "DATA\r\n";
+        } else {
+            follow(abandon_message(out));
+        }
+        break;
+    case State::data:
+        if (!is_accepted) {
+            follow(abandon_message(out));
+            break;
+        }
+        state_ = State::body;
+        final_replies_left_ = campaign_.is_lmtp ? recipients_accepted_ : 1;  // RFC 2033 4.2
+        if (!campaign_.has_own_headers) append_headers(out);
+        step.next = Next::send_body;
+        break;
+    case State::body:
+        if (--final_replies_left_ == 0) follow(end_message(out));
+        break;
+    case State::rset: follow(end_message(out)); break;
+    case State::quit: break;  // answered above
+    }
+    return step;
+}
+
+SourceSession::Step SourceSession::say_mail(std::string& out)
+{
+    state_ = State::mail;
+    message_number_ = campaign_.messages_left;
+    recipients_left_ = campaign_.recipients_per_message;
+    recipients_accepted_ = 0;
+    fmt::format_to(std::back_inserter(out), "MAIL FROM:<{}>\r\n", campaign_.sender);
+    return {};
+}
+
+SourceSession::Step SourceSession::say_recipient(std::string& out)
+{
+    state_ = State::rcpt;
+    auto end = std::back_inserter(out);
+    // -r counts down and leaves the last one bare; -N never repeats a number in the whole run.
+    if (campaign_.numbers_every_recipient)
+        fmt::format_to(end, "RCPT TO:<{}{}>\r\n", ++campaign_.recipients_numbered, campaign_.recipient);
+    else if (recipients_left_ > 1)
+        fmt::format_to(end, "RCPT TO:<{}{}>\r\n", recipients_left_, campaign_.recipient);
+    else
+        fmt::format_to(end, "RCPT TO:<{}>\r\n", campaign_.recipient);
+    --recipients_left_;
+    return {};
+}
+
+SourceSession::Step SourceSession::end_message(std::string& out)
+{
+    if (campaign_.keeps_connection) return {.next = Next::pause};
+    return finish(out);
+}
+
+SourceSession::Step SourceSession::abandon_message(std::string& out)
+{
+    state_ = State::rset;
+    out += "RSET\r\n";
+    return {};
+}
+
+SourceSession::Step SourceSession::begin_message(std::string& out) { return say_mail(out); }
+
+SourceSession::Step SourceSession::finish(std::string& out)
+{
+    state_ = State::quit;
+    out += "QUIT\r\n";
+    return {};
+}
+
+void SourceSession::append_headers(std::string& out) const
+{
+    fmt::format_to(std::back_inserter(out),
+                   "From: <{}>\r\nTo: <{}>\r\nDate: {}\r\nMessage-Id: <{:04x}.{:04x}.{:04x}@{}>\r\n{}\r\n",
+                   campaign_.sender, campaign_.recipient, current_date(), ::getpid(), serial_, message_number_,
+                   campaign_.host_name, campaign_.headers_after_id);
+}
+
+std::string make_payload(int length)
+{
+    constexpr std::size_t row = 80;
+    std::string payload(static_cast<std::size_t>(length), 'X');
+    std::size_t number = 1;
+    for (std::size_t start = 0; start + row < payload.size(); start += row, ++number) {
+        const std::string label = fmt::format("{}", number);
+        payload.replace(start, label.size(), label);
+        payload.replace(start + row - 2, 2, "\r\n");
+    }
+    return payload;
+}
+
+std::string default_payload()
+{
+    return "La de da de da 1.\r\nLa de da de da 2.\r\nLa de da de da 3.\r\nLa de da de da 4.";
+}
+
+std::string make_content(std::string_view file)
+{
+    std::string content;
+    content.reserve(file.size() + file.size() / 32);
+    while (!file.empty()) {
+        const std::size_t end = file.find('\n');
+        const std::string_view line = file.substr(0, end);
+        if (line.starts_with('.')) content += '.';
+        content += line;
+        content += "\r\n";
+        file.remove_prefix(end == file.npos ? file.size() : end + 1);
+    }
+    return content;
+}
+
+std::optional<ReplyReader::Reply> ReplyReader::next()
+{
+    for (;;) {
+        const std::size_t end = buffer_.find('\n', start_);
+        if (end == buffer_.npos) {
+            buffer_.erase(0, start_);
+            start_ = 0;
+            return std::nullopt;
+        }
+        std::string_view line = std::string_view(buffer_).substr(start_, end - start_);
+        start_ = end + 1;
+        if (line.ends_with('\r')) line.remove_suffix(1);
+
+        int code = 0;
+        std::size_t digits = 0;
+        while (digits < line.size() && base::is_digit(line[digits])) ++digits;
+        std::string_view text = line.substr(digits);
+        const char mark = text.empty() ? ' ' : text.front();
+        const bool has_code = digits == 3 && (mark == ' ' || mark == '-');
+        if (has_code) code = *base::parse_number<int>(line.substr(0, 3));
+        if (mark == ' ' || (has_code && mark == '-')) text.remove_prefix(text.empty() ? 0 : 1);
+        if (!text_.empty()) text_ += '\n';
+        text_ += text;
+        if (has_code && mark == '-') continue;
+        return Reply{.code = code, .text = std::exchange(text_, {})};
+    }
+}
+
+void ReplyReader::clear()
+{
+    buffer_.clear();
+    text_.clear();
+    start_ = 0;
+}
+
+}  // namespace ekiden::tools
