@@ -3,6 +3,8 @@
 #pragma once
 
 #include "config/settings.hpp"
+#include "rewrite/completion.hpp"
+#include "rewrite/own_addresses.hpp"
 #include "table/maps.hpp"
 
 #include <memory>
@@ -19,6 +21,8 @@ struct Route {
     std::string recipient;     // perhaps changed (percent hack, source routes)
     AddressClass address_class = AddressClass::other;
     bool has_bad_syntax = false;   // resolve_null_domain etc.: bounces "bad address syntax"
+    // user[@%!]remote[@%!]site for a site that is not ours: strangers may not ask us to relay so (allow_untrusted_routing).
+    bool has_sender_routing = false;
 };
 
 class Resolver {
@@ -28,12 +32,16 @@ public:
     // Completes an address as rewriting does: append_at_myorigin, append_dot_mydomain, swap_bangpath,
     // allow_percent_hack, quotes and routes. `context` is "local" or "remote" (remote_header_rewrite_domain).
     std::string complete(std::string_view address, std::string_view context) const;
+    const Completion& completion() const;
+    const OwnAddresses& own_addresses() const;
 
     // Trouble (a table that fails) is the Result's error: defer.
     Task<Result<Route>> resolve(std::string sender, std::string recipient) const;
     // The class alone, as smtpd needs it for "is it ours".
     Task<Result<AddressClass>> classify(std::string domain) const;
     Task<Result<bool>> is_local_domain(std::string domain) const;     // mydestination, inet_interfaces literals
+    Result<bool> is_local_domain_now(std::string_view domain) const;  // the same where nothing needs to be awaited
+    Result<AddressClass> classify_now(std::string_view domain) const;
 
     const config::SettingsPtr& settings() const { return settings_; }
 
@@ -41,6 +49,12 @@ public:
     Resolver(config::SettingsPtr settings, std::shared_ptr<const Tables> tables);
 
 private:
+    struct Target;
+    Task<Result<Route>> choose_transport(std::string sender, Route route, std::string domain) const;
+    Task<Result<Target>> sender_dependent(const table::Maps& maps, std::string sender) const;
+    Task<Result<void>> apply_transport_maps(Route& route, const std::string& domain) const;
+    Task<Result<void>> apply_relocated_maps(Route& route) const;
+
     config::SettingsPtr settings_;
     std::shared_ptr<const Tables> tables_;
 };

@@ -1,0 +1,288 @@
+#include "rewrite/resolve.hpp"
+
+#include "base/text.hpp"
+#include "mail/address.hpp"
+#include "table/match_list.hpp"
+
+#include <algorithm>
+
+namespace ekiden::rewrite {
+namespace {
+
+// A sender may nest routes ("a%b%c@us"); each turn takes one of our domains off. Longer chains are nonsense.
+constexpr int max_turns = 100;
+
+constexpr std::string_view bad_syntax_text = "5.1.3 bad address syntax";
+
+}  // namespace
+
+// "transport:nexthop" as *_transport parameters and transport_maps write it; either half may be empty.
+struct Resolver::Target {
+    std::string transport, next_hop;
+
+    static Target parse(std::string_view text)
+    {
+        const auto colon = text.find(':');
+        if (colon == text.npos) return {std::string(base::trim(text)), {}};
+        return {std::string(base::trim(text.substr(0, colon))), std::string(base::trim(text.substr(colon + 1)))};
+    }
+};
+
+struct Resolver::Tables {
+    Completion completion;
+    OwnAddresses own;
+    table::MatchList mydestination, virtual_alias_domains, virtual_mailbox_domains, relay_domains;
+    table::Maps transport_maps, relocated_maps, sender_relayhost_maps, sender_transport_maps;
+    Target local, virtual_mailbox, relay, other;
+    std::string relayhost, myhostname, recipient_delimiter, empty_recipient;
+    std::string empty_relayhost_key, empty_transport_key, relocated_prefix;
+    std::string unknown_alias_text;
+    bool allow_min_user = false, resolve_null_domain = false, resolve_numeric_domain = false, resolve_dequoted = true;
+    bool transport_matches_parents = false;
+};
+
+Resolver::Resolver(config::SettingsPtr settings, std::shared_ptr<const Tables> tables)
+    : settings_(std::move(settings)), tables_(std::move(tables))
+{
+}
+
+std::shared_ptr<const Resolver> Resolver::make(config::SettingsPtr settings)
+{
+    const auto& s = *settings;
+    const auto parents = s.list("parent_domain_matches_subdomains");
+    const auto matches_parents = [&](std::string_view name) { return std::find(parents.begin(), parents.end(), name) != parents.end(); };
+    const auto domains = [&](const std::string& name) { return table::MatchList::open(name, s.str(name), matches_parents(name)); };
+    const auto maps = [&](const std::string& name) { return table::Maps::open(name, s.str(name)); };
+
+    auto t = std::make_shared<Tables>();
+    t->completion = Completion::from(s);
+    t->own = OwnAddresses::from(s);
+    t->mydestination = domains("mydestination");
+    t->virtual_alias_domains = domains("virtual_alias_domains");
+    t->virtual_mailbox_domains = domains("virtual_mailbox_domains");
+    t->relay_domains = domains("relay_domains");
+    t->transport_maps = maps("transport_maps");
+    t->relocated_maps = maps("relocated_maps");
+    t->sender_relayhost_maps = maps("sender_dependent_relayhost_maps");
+    t->sender_transport_maps = maps("sender_dependent_default_transport_maps");
+    t->local = Target::parse(s.str("local_transport"));
+    t->virtual_mailbox = Target::parse(s.str("virtual_transport"));
+    t->relay = Target::parse(s.str("relay_transport"));
+    t->other = Target::parse(s.str("default_transport"));
+    t->relayhost = s.str("relayhost");
+    t->myhostname = s.str("myhostname");
+    t->recipient_delimiter = s.str("recipient_delimiter");
+    t->empty_recipient = s.str("empty_address_recipient");
+    t->empty_relayhost_key = s.str("empty_address_relayhost_maps_lookup_key");
+    t->empty_transport_key = s.str("empty_address_default_transport_maps_lookup_key");
+    t->relocated_prefix = s.boolean("relocated_prefix_enable") ? "5.1.6 User has moved to " : "";
+    t->unknown_alias_text = s.boolean("show_user_unknown_table_name") ? "5.1.1 User unknown in virtual alias table" : "5.1.1 User unknown";
+    t->allow_min_user = s.boolean("allow_min_user");
+    t->resolve_null_domain = s.boolean("resolve_null_domain");
+    t->resolve_numeric_domain = s.boolean("resolve_numeric_domain");
+    t->resolve_dequoted = s.boolean("resolve_dequoted_address");
+    t->transport_matches_parents = matches_parents("transport_maps");
+    return std::make_shared<const Resolver>(std::move(settings), std::move(t));
+}
+
+std::string Resolver::complete(std::string_view address, std::string_view context) const
+{
+    return tables_->completion.complete(address, context);
+}
+
+const Completion& Resolver::completion() const { return tables_->completion; }
+const OwnAddresses& Resolver::own_addresses() const { return tables_->own; }
+
+Result<bool> Resolver::is_local_domain_now(std::string_view domain) const
+{
+    EKIDEN_TRY_VALUE(listed, tables_->mydestination.matches_name(domain));
+    if (listed) return true;
+    if (domain.empty() || domain.front() != '[') return false;
+    const auto address = net::parse_address(domain);
+    return address && tables_->own.is_interface_or_proxy(*address);
+}
+
+Result<AddressClass> Resolver::classify_now(std::string_view domain) const
+{
+    // The first that claims a domain has it: a name listed twice behaves as in Postfix.
+    EKIDEN_TRY_VALUE(is_local, is_local_domain_now(domain));
+    if (is_local) return AddressClass::local;
+    const struct {
+        const table::MatchList* list;
+        AddressClass address_class;
+    } rows[] = {
+        {&tables_->virtual_alias_domains, AddressClass::virtual_alias},
+        {&tables_->virtual_mailbox_domains, AddressClass::virtual_mailbox},
+        {&tables_->relay_domains, AddressClass::relay},
+    };
+    for (const auto& row : rows) {
+        EKIDEN_TRY_VALUE(listed, row.list->matches_name(domain));
+        if (listed) return row.address_class;
+    }
+    return AddressClass::other;
+}
+
+Task<Result<AddressClass>> Resolver::classify(std::string domain) const { co_return classify_now(domain); }
+Task<Result<bool>> Resolver::is_local_domain(std::string domain) const { co_return is_local_domain_now(domain); }
+
+Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient) const
+{
+    const Tables& t = *tables_;
+    Route route;
+    // Who resolves an address that has not been rewritten yet (a check at RCPT) means the rewritten one.
+    std::string address = t.completion.complete(recipient.empty() ? t.empty_recipient : recipient, "local");
+
+    const auto bad = [&] {
+        route.transport = "error";
+        route.next_hop = bad_syntax_text;
+        route.recipient = address;
+        route.has_bad_syntax = true;
+        return route;
+    };
+
+    std::string domain;
+    for (int turn = 0;; ++turn) {
+        const auto parts = mail::split_address(address);
+        if (!parts.has_domain) co_return bad();   // append_at_myorigin = no
+        domain = base::lower(parts.domain);
+        if (domain.empty()) {
+            if (!t.resolve_null_domain) co_return bad();
+            domain = base::lower(t.myhostname);
+            address += t.myhostname;
+        }
+        // "user%site@us" asks us to pass it on to site: take our domain off and look again.
+        EKIDEN_CO_TRY_VALUE(is_local, is_local_domain_now(domain));
+        const auto local = mail::split_address(address).local;
+        if (!is_local || turn == max_turns) {
+            if (is_local) co_return bad();
+            break;
+        }
+        if (t.resolve_dequoted && local.find('@') != local.npos) address = std::string(local);
+        else if (auto turned = t.completion.turn_round(local); !turned.empty()) address = t.completion.complete(turned, "local");
+        else break;
+    }
+
+    const auto parts = mail::split_address(address);
+    if (!t.allow_min_user && parts.local.starts_with('-')) co_return bad();
+    if (domain.front() == '[') {
+        if (!mail::is_valid_address_literal(domain)) co_return bad();
+    } else if (!mail::is_valid_hostname(domain)) {
+        if (!t.resolve_numeric_domain || !mail::is_numeric_domain(domain)) co_return bad();
+        domain = "[" + domain + "]";
+        address = std::string(parts.local) + "@" + domain;
+    }
+
+    EKIDEN_CO_TRY_VALUE(address_class, classify_now(domain));
+    route.address_class = address_class;
+    route.has_sender_routing = address_class != AddressClass::local && address_class != AddressClass::virtual_mailbox
+        && mail::split_address(address).local.find_first_of("@!%") != std::string_view::npos;
+    // "@domain" is nobody's mailbox; a person reads what is sent to the mailer daemon.
+    route.recipient = address.front() == '@' ? t.empty_recipient + address : address;
+
+    Result<Route> chosen = co_await choose_transport(std::move(sender), std::move(route), std::move(domain));
+    co_return chosen;
+}
+
+// One row of ADDRESS_CLASS_README's table, then what transport(5) and relocated(5) say about this address.
+Task<Result<Route>> Resolver::choose_transport(std::string sender, Route route, std::string domain) const
+{
+    const Tables& t = *tables_;
+    Target target;
+    bool takes_relayhost = false;
+    switch (route.address_class) {
+    case AddressClass::local: target = t.local; break;
+    case AddressClass::virtual_alias: target = {"error", t.unknown_alias_text}; break;
+    case AddressClass::virtual_mailbox: target = t.virtual_mailbox; break;
+    case AddressClass::relay:
+        target = t.relay;
+        takes_relayhost = true;
+        break;
+    case AddressClass::other:
+        target = t.other;
+        takes_relayhost = true;
+        if (!t.sender_transport_maps.is_empty()) {
+            Result<Target> own = co_await sender_dependent(t.sender_transport_maps, sender.empty() ? t.empty_transport_key : sender);
+            if (!own) co_return fail(std::move(own).error());
+            if (!own->transport.empty() || !own->next_hop.empty()) {
+                if (own->transport.empty()) own->transport = target.transport;
+                target = std::move(*own);
+            }
+        }
+        break;
+    }
+    if (takes_relayhost && target.next_hop.empty()) {
+        if (!t.sender_relayhost_maps.is_empty()) {
+            Result<std::optional<table::Maps::AddressAnswer>> own = co_await t.sender_relayhost_maps.find_address(
+                sender.empty() ? t.empty_relayhost_key : sender, {.recipient_delimiter = t.recipient_delimiter});
+            if (!own) co_return fail(std::move(own).error());
+            if (*own && !base::equal_ignoring_case((*own)->value, "DUNNO")) target.next_hop = (*own)->value;
+        }
+        if (target.next_hop.empty()) target.next_hop = t.relayhost;
+    }
+    if (target.next_hop.empty()) target.next_hop = domain;
+    route.transport = std::move(target.transport);
+    route.next_hop = std::move(target.next_hop);
+
+    if (!t.transport_maps.is_empty()) EKIDEN_CO_TRY(co_await apply_transport_maps(route, domain));
+    if (!t.relocated_maps.is_empty()) EKIDEN_CO_TRY(co_await apply_relocated_maps(route));
+    co_return route;
+}
+
+Task<Result<Resolver::Target>> Resolver::sender_dependent(const table::Maps& maps, std::string sender) const
+{
+    table::Maps::AddressOptions options{.recipient_delimiter = tables_->recipient_delimiter};
+    Result<std::optional<table::Maps::AddressAnswer>> answer = co_await maps.find_address(std::move(sender), options);
+    if (!answer) co_return fail(std::move(answer).error());
+    if (!*answer || base::equal_ignoring_case((*answer)->value, "DUNNO")) co_return Target{};
+    co_return Target::parse((*answer)->value);
+}
+
+Task<Result<void>> Resolver::apply_transport_maps(Route& route, const std::string& domain) const
+{
+    const Tables& t = *tables_;
+    const std::string address = base::lower(route.recipient);
+    const auto [local, ignored, has_domain] = mail::split_address(address);
+
+    // In order: the address with and without its extension, the domain, the domains above it, everything.
+    std::vector<std::string> keys{address};
+    if (const auto [user, extension] = mail::split_extension(local, t.recipient_delimiter); !extension.empty())
+        keys.push_back(std::string(user) + "@" + domain);
+    keys.push_back(domain);
+    if (domain.front() != '[') {
+        for (auto dot = domain.find('.', 1); dot != domain.npos; dot = domain.find('.', dot + 1))
+            keys.push_back(domain.substr(t.transport_matches_parents ? dot + 1 : dot));
+    }
+    keys.emplace_back("*");
+
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        table::Answer answer = co_await t.transport_maps.find(std::move(keys[i]));
+        if (!answer) co_return fail(std::move(answer).error());
+        if (!*answer) continue;
+        Target target = Target::parse(**answer);
+        if (!target.transport.empty()) {
+            route.transport = std::move(target.transport);
+            route.next_hop = target.next_hop.empty() ? domain : std::move(target.next_hop);
+        } else if (!target.next_hop.empty()) {
+            route.next_hop = std::move(target.next_hop);
+        }
+        break;
+    }
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Resolver::apply_relocated_maps(Route& route) const
+{
+    table::Maps::AddressOptions options{
+        .recipient_delimiter = tables_->recipient_delimiter,
+        .is_local_domain = route.address_class == AddressClass::local,
+    };
+    Result<std::optional<table::Maps::AddressAnswer>> answer = co_await tables_->relocated_maps.find_address(route.recipient, options);
+    if (!answer) co_return fail(std::move(answer).error());
+    if (*answer) {
+        route.transport = "error";
+        route.next_hop = tables_->relocated_prefix + (*answer)->value;
+    }
+    co_return Result<void>{};
+}
+
+}  // namespace ekiden::rewrite
