@@ -23,11 +23,18 @@ public:
     MatchList() = default;
     // `matches_parent` = the parameter is named in parent_domain_matches_subdomains ("example.com" also matches
     // "sub.example.com"; otherwise ".example.com" does).
-    static MatchList open(std::string_view parameter, std::string_view value, bool matches_parent = false);
+    // Which patterns mean what: `names` compares whole texts only; networks are known in lists of the last two kinds.
+    static MatchList open(std::string_view parameter, std::string_view value, Kind kind, bool matches_parent = false,
+                          const OpenOptions& options = {});
+    static MatchList open(std::string_view parameter, std::string_view value, bool matches_parent = false)
+    {
+        return open(parameter, value, Kind::host_and_address, matches_parent);
+    }
 
     Result<bool> matches_name(std::string_view name) const;
     Result<bool> matches_address(const net::Address& address) const;
     Result<bool> matches(std::string_view name, const net::Address& address) const;  // either
+    // The error's text is what Postfix logs as a warning ("mynetworks: non-null host address bits in …").
 
     bool is_empty() const;
     const std::vector<std::string>& problems() const;

@@ -4,10 +4,11 @@
 // (451/defer), never "not found". Tables are immutable once opened or synchronise inside: lookups come from any thread.
 //
 // Most types answer from memory or a mapped file at once. Types that may wait for another process (tcp, socketmap,
-// SQL, LDAP) say may_block(); code on an event loop therefore calls find() (lookup.hpp), which moves those to the
-// blocking pool, and never lookup() directly.
+// SQL, LDAP) say may_block(); code on an event loop therefore goes through Maps::find(), which moves those to the
+// blocking pool, and never calls lookup() directly.
 #pragma once
 
+#include "base/log.hpp"
 #include "base/result.hpp"
 
 #include <memory>
@@ -27,11 +28,20 @@ public:
     virtual Answer lookup(std::string_view key) const = 0;
 
     virtual bool may_block() const { return false; }
+    // For types that may block: the answer if it can be given without waiting, else nothing.
+    virtual std::optional<Answer> lookup_at_once(std::string_view key) const
+    {
+        if (may_block()) return std::nullopt;
+        return lookup(key);
+    }
     // regexp, pcre, cidr: the key is matched against rules, so callers must not try partial keys (user@, @domain …)
     // and $1 substitution may produce the value.
     virtual bool has_patterns() const { return false; }
     // The file changed under us and the table should be opened anew (checked by the owner about once a second).
     virtual bool is_stale() const { return false; }
+
+    // Every key and value, for types that hold them in memory and whose keys are no patterns (postmap -s).
+    virtual std::optional<std::vector<std::pair<std::string, std::string>>> list() const { return std::nullopt; }
 
     const std::string& spec() const { return spec_; }  // "hash:/etc/aliases", for messages
 
@@ -51,6 +61,7 @@ using TablePtr = std::shared_ptr<const Table>;
 struct OpenOptions {
     bool fold_keys = true;
     bool forbids_substitution = false;  // $1 in results refused (security: alias maps, mailbox command maps…)
+    std::optional<Logger> log{};        // for warnings about bad lines and old files; else the tag "postfix"
 };
 Result<TablePtr> open_table(std::string_view spec, const OpenOptions& options = {});
 

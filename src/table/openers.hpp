@@ -1,0 +1,52 @@
+// What the registry calls: one opener per table type. `spec` is the whole "type:name", for messages.
+#pragma once
+
+#include "table/index_file.hpp"
+#include "table/source_lines.hpp"
+#include "table/table.hpp"
+
+namespace ekiden::table {
+
+struct OpenRequest {
+    std::string spec;
+    std::string_view type;
+    std::string name;
+    const OpenOptions& options;
+
+    Warn warn() const;  // a warning line through the options' logger
+};
+
+Result<TablePtr> open_indexed(const OpenRequest& request);      // hash, btree, lmdb, cdb (indexed.cpp)
+Result<TablePtr> open_texthash(const OpenRequest& request);     // text_file.cpp
+Result<TablePtr> open_cidr(const OpenRequest& request);         // cidr.cpp
+Result<TablePtr> open_patterns(const OpenRequest& request);     // regexp, pcre (patterns.cpp)
+Result<TablePtr> open_static(const OpenRequest& request);       // inline_tables.cpp, from here on
+Result<TablePtr> open_inline(const OpenRequest& request);
+Result<TablePtr> open_fail(const OpenRequest& request);
+Result<TablePtr> open_combined(const OpenRequest& request);     // unionmap, pipemap
+Result<TablePtr> open_random(const OpenRequest& request);
+Result<TablePtr> open_environ(const OpenRequest& request);      // system_tables.cpp, from here on
+Result<TablePtr> open_unix(const OpenRequest& request);
+
+// Parsing apart from files, for tests and fuzzing. `path` is for messages.
+Result<TablePtr> parse_texthash(const OpenRequest& request, std::string_view text, FileStamp stamp);
+Result<TablePtr> parse_cidr(const OpenRequest& request, std::string_view text, FileStamp stamp);
+Result<TablePtr> parse_patterns(const OpenRequest& request, std::string_view text, FileStamp stamp);
+
+// The key as indexed types see it.
+std::string folded(std::string_view key, const OpenOptions& options);
+
+// A table made of one source file: stale once the file's stamp differs.
+class FileTable : public Table {
+public:
+    bool is_stale() const override { return FileStamp::of(path_) != std::optional(stamp_); }
+
+protected:
+    FileTable(const OpenRequest& request, FileStamp stamp) : Table(request.spec), path_(request.name), stamp_(stamp) {}
+
+private:
+    std::string path_;
+    FileStamp stamp_;
+};
+
+}  // namespace ekiden::table

@@ -1,0 +1,162 @@
+// environ, and unix:passwd.byname / unix:group.byname.
+//
+// local_recipient_maps asks unix:passwd.byname for every recipient. /etc/passwd and /etc/group are therefore read into
+// memory when the table is opened (and again when they change); only a name that is not there goes to the system's name
+// service, and only if nsswitch.conf names a source besides the files. That call may wait for a directory server.
+#include "table/dictionary.hpp"
+#include "table/openers.hpp"
+
+#include "base/text.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <grp.h>
+#include <pwd.h>
+
+namespace ekiden::table {
+
+namespace {
+
+class EnvironTable final : public Table {
+public:
+    explicit EnvironTable(const OpenRequest& request) : Table(request.spec) {}
+    Answer lookup(std::string_view key) const override
+    {
+        const char* value = std::getenv(std::string(key).c_str());
+        if (!value) return std::nullopt;
+        return std::string(value);
+    }
+};
+
+constexpr std::size_t max_record_bytes = std::size_t{1} << 20;
+
+struct Kind {
+    std::string_view name;      // "passwd.byname"
+    std::string_view database;  // nsswitch.conf's name for it
+    std::string_view path;
+    Answer (*ask)(const std::string& key);
+};
+
+// Calls a get…_r function with a buffer that grows to its bound.
+template <class Record, class Call, class Format>
+Answer ask_name_service(Call call, Format format)
+{
+    std::string buffer(4096, '\0');
+    for (;;) {
+        Record record{};
+        Record* found = nullptr;
+        const int error = call(&record, buffer.data(), buffer.size(), &found);
+        if (error == ERANGE && buffer.size() < max_record_bytes) {
+            buffer.resize(buffer.size() * 2);
+            continue;
+        }
+        // Some name services say "no such name" with an errno; all others mean trouble.
+        if (error == ENOENT || error == ESRCH || (error == 0 && !found)) return std::nullopt;
+        if (error) return fail(Error::from_errno(error, "name service"));
+        return format(record);
+    }
+}
+
+Answer ask_passwd(const std::string& key)
+{
+    return ask_name_service<passwd>(
+        [&](passwd* record, char* buffer, std::size_t size, passwd** found) {
+            return getpwnam_r(key.c_str(), record, buffer, size, found);
+        },
+        [](const passwd& p) {
+            return std::string(p.pw_name) + ":" + p.pw_passwd + ":" + std::to_string(p.pw_uid) + ":" +
+                   std::to_string(p.pw_gid) + ":" + p.pw_gecos + ":" + p.pw_dir + ":" + p.pw_shell;
+        });
+}
+
+Answer ask_group(const std::string& key)
+{
+    return ask_name_service<group>(
+        [&](group* record, char* buffer, std::size_t size, group** found) {
+            return getgrnam_r(key.c_str(), record, buffer, size, found);
+        },
+        [](const group& g) {
+            std::string line = std::string(g.gr_name) + ":" + g.gr_passwd + ":" + std::to_string(g.gr_gid) + ":";
+            for (char** member = g.gr_mem; member && *member; ++member) line.append(member == g.gr_mem ? "" : ",").append(*member);
+            return line;
+        });
+}
+
+constexpr std::array kinds{
+    Kind{"passwd.byname", "passwd", "/etc/passwd", ask_passwd},
+    Kind{"group.byname", "group", "/etc/group", ask_group},
+};
+
+bool has_other_sources(std::string_view database)
+{
+    const auto source = read_source("/etc/nsswitch.conf");
+    if (!source) return false;  // the C library then reads the files
+    for (std::string_view line : base::split(source->text, '\n')) {
+        line = base::trim(line.substr(0, line.find('#')));
+        if (!line.starts_with(database) || !base::trim(line.substr(database.size())).starts_with(':')) continue;
+        for (std::string_view word : base::split_any(line.substr(line.find(':') + 1), " \t")) {
+            if (word != "files" && word != "compat" && !word.starts_with('[') && !word.ends_with(']')) return true;
+        }
+    }
+    return false;
+}
+
+class UnixTable final : public Table {
+public:
+    UnixTable(const OpenRequest& request, const Kind& kind, std::optional<FileStamp> stamp, Dictionary entries, bool asks)
+        : Table(request.spec), kind_(kind), stamp_(stamp), entries_(std::move(entries)), asks_name_service_(asks)
+    {
+    }
+    Answer lookup(std::string_view key) const override
+    {
+        const std::string name = base::lower(key);
+        if (auto line = entries_.find(name)) return line;
+        if (!asks_name_service_ || name.empty()) return std::nullopt;
+        return kind_.ask(name);
+    }
+    bool may_block() const override { return asks_name_service_; }
+    std::optional<Answer> lookup_at_once(std::string_view key) const override
+    {
+        auto line = entries_.find(base::lower(key));
+        if (line || !asks_name_service_) return Answer(std::move(line));
+        return std::nullopt;
+    }
+    bool is_stale() const override { return FileStamp::of(std::string(kind_.path)) != stamp_; }
+
+private:
+    const Kind& kind_;
+    std::optional<FileStamp> stamp_;
+    Dictionary entries_;
+    bool asks_name_service_;
+};
+
+}  // namespace
+
+Result<TablePtr> open_environ(const OpenRequest& request) { return std::make_shared<EnvironTable>(request); }
+
+Result<TablePtr> open_unix(const OpenRequest& request)
+{
+    const Kind* kind = nullptr;
+    for (const Kind& known : kinds) {
+        if (known.name == request.name) kind = &known;
+    }
+    if (!kind) return fail(ErrorCode::not_found, "unknown table: " + request.spec);
+    Dictionary entries;
+    std::optional<FileStamp> stamp;
+    auto source = read_source(std::string(kind->path));
+    if (source) {
+        stamp = source->stamp;
+        for (std::string_view line : base::split(source->text, '\n')) {
+            const std::size_t colon = line.find(':');
+            // "+" and "-" lines are for the name service (compat), not users.
+            if (colon == line.npos || colon == 0 || line.front() == '+' || line.front() == '-' || line.front() == '#') continue;
+            entries.add(std::string(line.substr(0, colon)), std::string(line));
+        }
+    }
+    // Without the file everything is asked of the name service, as it would be without us.
+    const bool asks = !source || has_other_sources(kind->database);
+    return std::make_shared<UnixTable>(request, *kind, stamp, std::move(entries), asks);
+}
+
+}  // namespace ekiden::table
