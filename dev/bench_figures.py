@@ -1,0 +1,272 @@
+"""The figures: each measures one server once and returns numbers; `dev/bench` alternates the servers and reports.
+
+A figure returns {measure: value}. Messages per second and CPU are taken in the same run; the CPU of a run is that of all
+the server's processes, from before the first byte until the queue is empty again.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+from bench_servers import ACCOUNTS, DEAD_PORT, SINK_PORT, SMTP_PORT, BenchError
+
+PAYLOAD = 5120
+CLIENTS = 20
+
+
+class Load:
+    """smtp-source and smtp-sink: the same pair for both servers."""
+
+    def __init__(self, source, sink, environment):
+        self.source, self.sink, self.environment = str(source), str(sink), dict(os.environ, **environment)
+
+    def command(self, messages, recipient, *more):
+        return [self.source, "-s", str(CLIENTS), "-l", str(PAYLOAD), "-m", str(messages), "-f", "sender@bench.test",
+                "-t", recipient, *more, f"127.0.0.1:{SMTP_PORT}"]
+
+    def send(self, messages, recipient, *more):
+        """Seconds from the first connection to the last reply."""
+        begin = time.monotonic()
+        done = subprocess.run(self.command(messages, recipient, *more), env=self.environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BenchError(f"smtp-source: exit {done.returncode}: {done.stderr.strip()[-400:]}")
+        return time.monotonic() - begin
+
+    def start(self, messages, recipient, *more):
+        return subprocess.Popen(self.command(messages, recipient, *more), env=self.environment,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+class Sink:
+    """A running smtp-sink that counts; leaving the context ends it."""
+
+    def __init__(self, load):
+        self.load = load
+
+    def __enter__(self):
+        self.process = subprocess.Popen([self.load.sink, "-u", "nobody", "-c", "-m", "1000", f"127.0.0.1:{SINK_PORT}", "1000"],
+                                        env=self.load.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.seen = b""
+        until = time.monotonic() + 10
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", SINK_PORT), 1).close()
+                return self
+            except OSError:
+                time.sleep(0.02)
+        raise BenchError("smtp-sink does not listen")
+
+    def wait_for(self, messages, limit=600):
+        until = time.monotonic() + limit
+        while time.monotonic() < until:
+            try:
+                data = os.read(self.process.stdout.fileno(), 1 << 16)
+            except BlockingIOError:
+                time.sleep(0.01)
+                continue
+            if not data:
+                raise BenchError("smtp-sink ended early: " + self.process.stderr.read().decode()[-300:])
+            self.seen = (self.seen + data)[-200:]
+            counts = re.findall(rb"mesg=(\d+)\r", self.seen)
+            if counts and int(counts[-1]) >= messages:
+                return
+        raise BenchError(f"smtp-sink has not seen {messages} messages after {limit} s")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.communicate()
+
+
+def with_cpu(server, messages, action):
+    before = server.meter.cpu_seconds()
+    seconds = action()
+    server.wait_until_queue_empty()
+    cpu = server.meter.cpu_seconds() - before
+    return {"messages_per_second": messages / seconds, "cpu_seconds_per_1000": cpu / messages * 1000}
+
+
+def warm(load, recipient):
+    """The first messages pay for starting processes and opening files; they are not counted."""
+    load.send(CLIENTS * 5, recipient)
+
+
+def injection(server, load, messages, *more):
+    # Nothing may leave, or the figure would be one of disks and networks behind the server. `discard` is the cheapest
+    # transport both have: every message is accepted, made durable, scheduled, settled and removed, and no more.
+    server.fresh(["default_transport = discard"])
+    server.start()
+    warm(load, "user@discard.test")
+    server.wait_until_queue_empty()
+    return with_cpu(server, messages, lambda: load.send(messages, "user@discard.test", *more))
+
+
+def inject(server, load, options):
+    return injection(server, load, options.messages)
+
+
+def inject_reusing(server, load, options):
+    return injection(server, load, options.messages, "-d")
+
+
+def until_arrived(load, messages, recipient, wait):
+    begin = time.monotonic()
+    source = load.start(messages, recipient)
+    wait()
+    seconds = time.monotonic() - begin
+    _, trouble = source.communicate()
+    if source.returncode != 0:
+        raise BenchError(f"smtp-source: exit {source.returncode}: {trouble.strip()[-400:]}")
+    return seconds
+
+
+def relay(server, load, options):
+    server.fresh([f"relayhost = [127.0.0.1]:{SINK_PORT}"])
+    with Sink(load) as sink:
+        server.start()
+        warm(load, "user@relay.test")
+        sink.wait_for(CLIENTS * 5)
+        server.wait_until_queue_empty()
+        total = options.messages + CLIENTS * 5
+        return with_cpu(server, options.messages,
+                        lambda: until_arrived(load, options.messages, "user@relay.test", lambda: sink.wait_for(total)))
+
+
+def maildir(server, load, options):
+    folder = options.home / "Maildir"
+    shutil.rmtree(folder, ignore_errors=True)
+    server.fresh()
+    server.start()
+    warm(load, "bench@bench.test")
+    server.wait_until_queue_empty()
+
+    def wait_for_files():
+        until = time.monotonic() + 600
+        while len(os.listdir(folder / "new")) < options.messages + CLIENTS * 5:
+            if time.monotonic() > until:
+                raise BenchError(f"{server.name}: not all messages are in the Maildir: {server.tail()}")
+            time.sleep(0.02)
+
+    result = with_cpu(server, options.messages,
+                      lambda: until_arrived(load, options.messages, "bench@bench.test", wait_for_files))
+    shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def syncs(server, load, options):
+    """A run of its own, because tracing slows everything down."""
+    if not shutil.which("strace"):
+        raise BenchError("strace is not installed (apt-get install strace)")
+    messages = min(options.messages, 500)
+    server.fresh(["default_transport = discard"])
+    trace = server.work / "strace.txt"
+    server.start(("strace", "-f", "-o", str(trace), "-e", "trace=fsync,fdatasync,sync_file_range,syncfs,sync,msync"))
+    warm(load, "user@discard.test")
+    server.wait_until_queue_empty()
+
+    def count():
+        return sum(1 for line in open(trace) if re.search(r"\b(fsync|fdatasync|sync_file_range|syncfs|sync|msync)\(", line))
+
+    before = count()
+    load.send(messages, "user@discard.test")
+    server.wait_until_queue_empty()
+    time.sleep(0.3)
+    return {"syncs_per_message": (count() - before) / messages}
+
+
+def memory(server, load, options):
+    connections = options.connections
+    server.fresh(["default_transport = discard", f"default_process_limit = {connections + 100}",
+                  "smtpd_client_connection_rate_limit = 0", "smtpd_timeout = 300s"], smtpd_limit=str(connections + 100))
+    server.start()
+    time.sleep(1)
+    idle, idle_engine = server.meter.memory()
+    held = []
+    try:
+        for _ in range(connections):
+            held.append(socket.create_connection(("127.0.0.1", SMTP_PORT), 60))
+        for connection in held:
+            if connection.recv(3) != b"220":
+                raise BenchError(f"{server.name}: connection {held.index(connection)} was not greeted")
+        time.sleep(0.5)
+        full, full_engine = server.meter.memory()
+    finally:
+        for connection in held:
+            connection.close()
+    mib = 1 << 20
+    return {"idle_mib": idle / mib, "idle_engine_mib": idle_engine / mib, "connected_mib": full / mib,
+            "connected_engine_mib": full_engine / mib}
+
+
+def timed(action):
+    begin = time.monotonic()
+    action()
+    return time.monotonic() - begin
+
+
+def deferred(server, load, options):
+    """A queue full of mail for a host that is down; then a restart, with the host back but silent."""
+    backoff = 30
+    messages = options.deferred
+    # Nothing retries while the queue is filled and measured; after the restart everything is due.
+    server.fresh([f"relayhost = [127.0.0.1]:{DEAD_PORT}", f"minimal_backoff_time = {backoff}s",
+                  f"maximal_backoff_time = {backoff}s", "queue_run_delay = 3600s"])
+    server.start()
+    filled = load.send(messages, "user@deferred.test", "-d")
+    wait_until_deferred(server, messages)
+    last = time.monotonic()
+    time.sleep(1)
+    total, engine = server.meter.memory()
+    listing = timed(lambda: count_listed(server, messages))
+    server.stop()
+
+    time.sleep(max(0, last + backoff + 1 - time.monotonic()))
+    with socket.create_server(("127.0.0.1", DEAD_PORT)) as listener:
+        listener.settimeout(300)
+        begin = time.monotonic()
+        server.start()
+        connection, _ = listener.accept()
+        first_attempt = time.monotonic() - begin
+        connection.close()
+    removal, calls = 0, 0
+    while not server.is_queue_empty():  # a message that moves between two queues meanwhile can escape a call
+        if calls == 20:
+            raise BenchError(f"{server.name}: mail is left after {calls} times postsuper -d ALL")
+        removal += timed(lambda: server.command("postsuper", "-d", "ALL"))
+        calls += 1
+    mib = 1 << 20
+    return {"fill_messages_per_second": messages / filled, "first_attempt_seconds": first_attempt,
+            "postqueue_seconds": listing, "postsuper_seconds": removal, "postsuper_calls": calls, "deferred_mib": total / mib,
+            "deferred_engine_mib": engine / mib}
+
+
+def count_listed(server, messages):
+    """postqueue -p must list every message; its last line says how many there are."""
+    text = server.command("postqueue", "-p")
+    found = re.search(r"in (\d+) Requests?\.\s*$", text)
+    if not found or int(found[1]) != messages:
+        raise BenchError(f"{server.name}: postqueue -p lists {found[1] if found else 'no'} messages, not {messages}")
+
+
+def wait_until_deferred(server, messages, limit=900):
+    """The log says status=deferred once for each; it is read on, not read again."""
+    seen, until, rest = 0, time.monotonic() + limit, b""
+    with open(server.log, "rb") as log:
+        while seen < messages:
+            block = log.read(1 << 20)
+            if not block:
+                if time.monotonic() > until:
+                    raise BenchError(f"{server.name}: {seen} of {messages} messages deferred after {limit} s")
+                time.sleep(0.2)
+                continue
+            lines = (rest + block).split(b"\n")
+            rest = lines.pop()
+            seen += sum(b"status=deferred" in line for line in lines)
+
+
+FIGURES = {"inject": inject, "inject-reusing": inject_reusing, "relay": relay, "maildir": maildir, "syncs": syncs,
+           "memory": memory, "deferred": deferred}
+ONCE = ("syncs", "memory", "deferred")  # not noisy, or too long to repeat

@@ -1,0 +1,153 @@
+"""The page: a table of figures, the targets and whether they are reached, and how everything was measured."""
+
+import datetime
+import os
+import platform
+import re
+import statistics
+
+from bench_figures import CLIENTS, PAYLOAD
+from bench_servers import DEAD_PORT, MAIN_CF, SINK_PORT, SMTP_PORT
+
+TITLES = {
+    "inject": "durable injection, one connection for each message",
+    "inject-reusing": "durable injection, connections kept (`-d`)",
+    "relay": "relay, end to end",
+    "maildir": "delivery into a Maildir, end to end",
+    "syncs": "syncs",
+    "memory": "memory",
+    "deferred": "deferred mail",
+}
+MEASURES = {
+    "messages_per_second": ("messages/s", "higher"),
+    "cpu_seconds_per_1000": ("CPU s per 1,000 messages", "lower"),
+    "syncs_per_message": ("syncs per message", "lower"),
+    "idle_mib": ("idle, all processes, MiB", "lower"),
+    "idle_engine_mib": ("idle, largest process, MiB", "lower"),
+    "connected_mib": ("with idle connections, all processes, MiB", "lower"),
+    "connected_engine_mib": ("with idle connections, largest process, MiB", "lower"),
+    "fill_messages_per_second": ("messages/s while the queue fills", "higher"),
+    "first_attempt_seconds": ("start until first delivery attempt, s", "lower"),
+    "postqueue_seconds": ("`postqueue -p`, s", "lower"),
+    "postsuper_seconds": ("`postsuper -d ALL`, s", "lower"),
+    "postsuper_calls": ("calls of postsuper until the queue was empty", "lower"),
+    "deferred_mib": ("all processes, MiB", "lower"),
+    "deferred_engine_mib": ("largest process, MiB", "lower"),
+}
+# (figure, measure, "ratio" against Postfix or "value" of Ekiden, "least" or "most", number)
+TARGETS = [
+    ("inject", "messages_per_second", "ratio", "least", 4),
+    ("inject", "cpu_seconds_per_1000", "ratio", "most", 1 / 8),
+    ("relay", "messages_per_second", "ratio", "least", 4),
+    ("maildir", "messages_per_second", "ratio", "least", 3),
+    ("syncs", "syncs_per_message", "value", "most", 0.3),
+    ("memory", "connected_engine_mib", "value", "most", 64),
+    ("deferred", "first_attempt_seconds", "value", "most", 2),
+    ("deferred", "postqueue_seconds", "value", "most", 1),
+    ("deferred", "deferred_engine_mib", "value", "most", 100),
+]
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def spread(values):
+    if not values:
+        return "—"
+    if len(values) == 1:
+        return number(values[0])
+    return f"{number(statistics.median(values))} ({number(min(values))}–{number(max(values))})"
+
+
+def values_of(results, figure, server, measure):
+    return [result[measure] for result in results.get(figure, {}).get(server, []) if measure in result]
+
+
+def ratio(results, figure, measure):
+    ours, theirs = (values_of(results, figure, server, measure) for server in ("ekiden", "postfix"))
+    if not ours or not theirs or statistics.median(theirs) == 0:
+        return None
+    return statistics.median(ours) / statistics.median(theirs)
+
+
+def table(results):
+    lines = ["| figure | measure | Ekiden | Postfix | Ekiden / Postfix |", "| --- | --- | --- | --- | --- |"]
+    for figure in results:
+        for measure, (words, better) in MEASURES.items():
+            cells = [spread(values_of(results, figure, server, measure)) for server in ("ekiden", "postfix")]
+            if cells == ["—", "—"]:
+                continue
+            quotient = ratio(results, figure, measure)
+            shown = f"{quotient:.2g} ({better} is better)" if quotient is not None else "—"
+            lines.append(f"| {TITLES[figure]} | {words} | {cells[0]} | {cells[1]} | {shown} |")
+    return lines
+
+
+def targets(results):
+    lines = ["| figure | measure | target | measured | reached |", "| --- | --- | --- | --- | --- |"]
+    for figure, measure, kind, bound, limit in TARGETS:
+        if figure not in results:
+            continue
+        ours = values_of(results, figure, "ekiden", measure)
+        measured = ratio(results, figure, measure) if kind == "ratio" else statistics.median(ours) if ours else None
+        wanted = f"{'at least' if bound == 'least' else 'at most'} {limit:.3g}" + (" x Postfix" if kind == "ratio" else "")
+        if measured is None:
+            lines.append(f"| {TITLES[figure]} | {MEASURES[measure][0]} | {wanted} | — | not measured |")
+            continue
+        is_reached = measured >= limit if bound == "least" else measured <= limit
+        lines.append(f"| {TITLES[figure]} | {MEASURES[measure][0]} | {wanted} | {measured:.3g} | {'yes' if is_reached else 'no'} |")
+    return lines
+
+
+def file_system(folder):
+    best = ("", "?", "?")
+    for line in open("/proc/self/mounts"):
+        device, point, kind, *_ = line.split()
+        if str(folder).startswith(point) and len(point) >= len(best[0]):
+            best = (point, kind, device)
+    return best[1]
+
+
+def processor():
+    found = re.search(r"model name\s*:\s*(.+)", open("/proc/cpuinfo").read())
+    return found[1] if found else platform.machine()
+
+
+def page(options, results, troubles, load, servers, work):
+    pair = "Ekiden's" if any(s.name == "ekiden" for s in servers) else "Postfix's"
+    source = (f"smtp-source -s {CLIENTS} -l {PAYLOAD} -m {options.messages} -f sender@bench.test -t RECIPIENT "
+              f"127.0.0.1:{SMTP_PORT}")
+    lines = [
+        "# Benchmarks", "",
+        "Written by `./do bench`; do not edit. Both servers run on the same machine, in turn, with the same main.cf and the",
+        "same load. Shown are medians, with the smallest and the largest run in brackets.", "",
+        f"- {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, Linux {platform.release()}, {os.cpu_count()} CPUs "
+        f"({processor()}), queue and mailboxes on {file_system(work)}",
+        f"- {options.messages} messages of {PAYLOAD} bytes, {CLIENTS} clients, {options.rounds} rounds; "
+        f"{options.connections} idle connections; {options.deferred} deferred messages",
+        f"- Postfix: Debian's package; load: {pair} smtp-source and smtp-sink for both", "",
+        *table(results), "", "## Targets", "", *targets(results), "",
+    ]
+    if troubles:
+        lines += ["## What did not work", "", *(f"- {' '.join(trouble.split())}" for trouble in troubles), ""]
+    lines += [
+        "## How it is measured", "",
+        "Everything runs in private mount and network namespaces, on loopback. CPU time is that of the server's control",
+        "group: all its processes, those that have ended included, from the first connection until the queue is empty.",
+        "Memory is proportional set size. A hundred messages warm each server up and are not counted.", "",
+        f"- *injection*: `{source}`,",
+        "  and with `-d`; `default_transport = discard`, so that both accept, make durable, schedule, settle and remove every",
+        "  message, and nothing behind the server is measured with it.",
+        f"- *relay*: the same, with `relayhost = [127.0.0.1]:{SINK_PORT}` and `smtp-sink -c -m 1000 127.0.0.1:{SINK_PORT} 1000`;",
+        "  from the first connection until the sink has counted the last message.",
+        "- *Maildir*: the same, to one local user with `home_mailbox = Maildir/`; until the last file is in `new/`.",
+        "- *syncs*: a run of its own under `strace -f -e trace=fsync,fdatasync,sync_file_range,syncfs,sync,msync`.",
+        "- *memory*: connections that have been greeted and say nothing.",
+        f"- *deferred*: `relayhost = [127.0.0.1]:{DEAD_PORT}`, where nothing listens; sizes and `postqueue -p` with the queue",
+        "  full; then stop, wait until all is due, listen on that port, start: the time until the first connection arrives",
+        "  counts from the start command. Then `postsuper -d ALL`, as often as it takes until the queue is empty.", "",
+        "main.cf of both (each with its own folders):", "", "```",
+        MAIN_CF.format(folder="FOLDER").rstrip(), "```", "",
+    ]
+    return "\n".join(lines)
