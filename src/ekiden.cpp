@@ -1,1 +1,92 @@
-int main() { return 0; }
+// One binary, many names: argv[0] picks the command, so that every Postfix command can be a link to it. Called as
+// `ekiden`, the first word picks: a role of the running system, or a command by its name.
+#include "daemon/engine.hpp"
+#include "daemon/master.hpp"
+#include "daemon/postfix_command.hpp"
+#include "deliver/helper.hpp"
+#include "tools/commands.hpp"
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+
+namespace {
+
+using Entry = int (*)(int, char**);
+
+// `-c DIR` of a role: the master passes an absolute path.
+const char* directory_of(int argc, char** argv)
+{
+    for (int i = 1; i + 1 < argc; ++i) {
+        if (std::strcmp(argv[i], "-c") == 0) return argv[i + 1];
+    }
+    return "/etc/postfix";
+}
+
+int master_role(int argc, char** argv)
+{
+    ::setsid();
+    if (::chdir("/") < 0) return 1;
+    return ekiden::daemon::run_master({directory_of(argc, argv), false, 3});
+}
+int engine_role(int argc, char** argv) { return ekiden::daemon::run_engine(directory_of(argc, argv)); }
+int helper_role(int, char**) { return ekiden::deliver::run_helper(3); }
+
+struct Name {
+    std::string_view name;
+    Entry entry;
+};
+
+constexpr Name commands[] = {
+    {"postfix", ekiden::daemon::postfix_main},
+    {"postconf", ekiden::tools::postconf_main},
+    {"postqueue", ekiden::tools::postqueue_main},
+    {"postsuper", ekiden::tools::postsuper_main},
+    {"postcat", ekiden::tools::postcat_main},
+    {"postmap", ekiden::tools::postmap_main},
+    {"postalias", ekiden::tools::postmap_main},
+    {"sendmail", ekiden::tools::sendmail_main},
+    {"mailq", ekiden::tools::sendmail_main},
+    {"newaliases", ekiden::tools::sendmail_main},
+    {"postdrop", ekiden::tools::postdrop_main},
+    {"postlog", ekiden::tools::postlog_main},
+    {"smtp-source", ekiden::tools::smtp_source_main},
+    {"smtp-sink", ekiden::tools::smtp_sink_main},
+};
+
+constexpr Name roles[] = {
+    {"master", master_role},
+    {"engine", engine_role},
+    {"helper", helper_role},
+};
+
+Entry find(std::string_view name)
+{
+    for (const Name& known : commands) {
+        if (known.name == name) return known.entry;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    if (argc < 1) return 1;
+    std::string_view name = argv[0];
+    name = name.substr(name.rfind('/') + 1);
+    if (Entry entry = find(name)) return entry(argc, argv);
+
+    if (argc > 1) {
+        for (const Name& role : roles) {
+            if (role.name == argv[1]) return role.entry(argc - 1, argv + 1);
+        }
+        if (Entry entry = find(argv[1])) return entry(argc - 1, argv + 1);
+    }
+    std::fprintf(stderr, "usage: ekiden COMMAND [argument...]\ncommands:");
+    for (const Name& known : commands) std::fprintf(stderr, " %s", std::string(known.name).c_str());
+    std::fprintf(stderr, "\nEach is also a program of its own: a link to this binary under that name.\n");
+    return argc > 1 ? 2 : 0;
+}

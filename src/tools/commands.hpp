@@ -4,7 +4,6 @@
 
 namespace ekiden::tools {
 
-int postfix_main(int argc, char** argv);
 int postconf_main(int argc, char** argv);
 int postqueue_main(int argc, char** argv);   // also mailq (sendmail -bp)
 int postsuper_main(int argc, char** argv);

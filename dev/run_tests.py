@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Runs everything that says whether Ekiden works; called by ./do test.
+
+  unit tests and kept fuzz corpora (ctest) · scenarios against the real daemon · comparisons with recorded configurations ·
+  the golden cases, whose score may only rise (tests/golden-floor)
+
+Prints what failed, and `N passed, N failed, N skipped` as the last line. Parts: --only unit|scenarios|compat|golden
+"""
+import argparse, concurrent.futures, glob, os, re, subprocess, sys, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+os.chdir(ROOT)
+SHARED = os.environ.get('EKIDEN_SHARED') or os.path.join('..', 'shared')
+passed, failed, skipped = [], [], []
+
+
+def say(text):
+    print(f'==> {text}', file=sys.stderr, flush=True)
+
+
+def unit(build, jobs):
+    say('unit tests and fuzz corpora')
+    p = subprocess.run(['ctest', '--test-dir', build, '-j', str(jobs), '--output-on-failure', '--timeout', '300'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for m in re.finditer(r'^ *\d+/\d+ Test +#\d+: (\S+) \.+ *(\**\w.*?) +[\d.]+ sec', p.stdout, re.M):
+        (passed if m.group(2) == 'Passed' else skipped if 'Skipped' in m.group(2) else failed).append('unit ' + m.group(1))
+    if p.returncode:
+        print(p.stdout[-20000:])
+        if not any(f.startswith('unit ') for f in failed):
+            failed.append('unit (ctest itself)')
+
+
+def one_program(path, env, limit=240):
+    """exit 0: passed; 77: skipped (the last line says why)"""
+    begin = time.monotonic()
+    argv = [sys.executable, path] if path.endswith('.py') else ['sh', path] if path.endswith('.sh') else [path]
+    try:
+        p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', env=env, timeout=limit)
+        code, output = p.returncode, p.stdout
+    except subprocess.TimeoutExpired as e:
+        code, output = 1, f'no end within {limit} s\n' + (e.stdout.decode(errors='replace') if isinstance(e.stdout, bytes) else e.stdout or '')
+    return code, output, time.monotonic() - begin
+
+
+def programs(kind, paths, build, jobs):
+    say(f'{kind}: {len(paths)} programs')
+    env = dict(os.environ, EKIDEN_BIN=os.path.abspath(os.path.join(build, 'bin')), EKIDEN_SHARED=os.path.abspath(SHARED), PYTHONDONTWRITEBYTECODE='1',
+               PYTHONPATH=os.path.join(ROOT, 'tests', 'support'))
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for path, (code, output, seconds) in zip(paths, pool.map(lambda p: one_program(p, env), paths)):
+            name = f'{kind} {os.path.splitext(os.path.basename(path))[0]}'
+            if code == 0:
+                passed.append(name)
+            elif code == 77:
+                skipped.append(name)
+                print(f'skipped: {name}: {output.strip().splitlines()[-1] if output.strip() else ""}')
+            else:
+                failed.append(name)
+                print(f'FAILED: {name} ({seconds:.1f} s)\n{output[-8000:]}')
+
+
+def golden(build, jobs):
+    tool = os.path.join(SHARED, 'golden', 'tools', 'golden.py')
+    if not os.path.exists(tool):
+        skipped.append('golden')
+        print(f'skipped: golden: the captures are not beside this checkout ({SHARED}/golden)')
+        return
+    if os.geteuid() != 0:
+        skipped.append('golden')
+        print('skipped: golden: needs root (private name spaces)')
+        return
+    say('golden cases')
+    floor = int(open('tests/golden-floor').read().split()[0])
+    out = os.path.join(build, 'golden')
+    subprocess.run(['rm', '-rf', out])
+    run = subprocess.run([sys.executable, tool, 'run', '--bin', os.path.join(build, 'bin'), '--jobs', str(jobs), '--out', out],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+    result = subprocess.run([sys.executable, tool, 'compare', out, '--failing'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+    last = re.findall(r'golden: (\d+)/(\d+) cases, (\d+)/(\d+) blocks', result.stdout)
+    print(result.stdout[-6000:])
+    if run.returncode or not last:
+        failed.append('golden')
+        print(run.stdout[-3000:])
+    elif int(last[-1][0]) < floor:
+        failed.append('golden')
+        print(f'FAILED: golden: {last[-1][0]} cases are equal, the floor is {floor} (tests/golden-floor)')
+    else:
+        passed.append('golden')
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('--build', default='build')
+    p.add_argument('--sanitizer')
+    p.add_argument('--only', action='append')
+    p.add_argument('patterns', nargs='*', help='scenarios whose name contains one of these')
+    a = p.parse_args()
+    jobs = os.cpu_count() or 2
+    wanted = a.only or (['unit', 'scenarios'] if a.sanitizer else ['unit', 'scenarios', 'compat', 'golden'])
+    if a.patterns:
+        wanted = a.only or ['scenarios']
+    def chosen(paths):
+        return sorted(x for x in paths if not a.patterns or any(w in x for w in a.patterns))
+    if 'unit' in wanted:
+        unit(a.build, jobs)
+    if 'scenarios' in wanted:
+        # Scenarios mostly wait: a few more at a time than there are cores.
+        programs('scenario', chosen(glob.glob('tests/scenarios/*.py') + glob.glob('tests/crash/*.py')), a.build, jobs + 1)
+    if 'compat' in wanted:
+        programs('compat', chosen(glob.glob('tests/compat/*.py')), a.build, jobs)
+    if 'golden' in wanted:
+        golden(a.build, jobs + 2)
+    for name in failed:
+        print('FAILED:', name)
+    print(f'{len(passed)} passed, {len(failed)} failed, {len(skipped)} skipped')
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()

@@ -1,0 +1,26 @@
+// The directories of an instance, as Postfix's `postfix check` makes them, plus the commit log's. Run by the master
+// (as root where there is root) before anything else starts.
+#pragma once
+
+#include "base/result.hpp"
+#include "config/settings.hpp"
+
+#include <string>
+#include <sys/types.h>
+
+namespace ekiden::daemon {
+
+struct Owner {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    gid_t setgid_group = 0;     // postdrop's group
+    bool is_root = false;       // we run as root: ownership is set and rights are dropped
+};
+// mail_owner and setgid_group of the settings; without root, the caller is all of them.
+Result<Owner> find_owner(const config::Settings& settings);
+
+// Creates what is missing with Postfix's owners and modes; existing directories keep theirs. The folders that hold
+// sockets and maildrop get the setgid group.
+Result<void> make_directories(const config::Settings& settings, const Owner& owner);
+
+}  // namespace ekiden::daemon

@@ -1,0 +1,450 @@
+#include "daemon/master.hpp"
+
+#include "base/log.hpp"
+#include "base/log_sinks.hpp"
+#include "base/text.hpp"
+#include "config/lint.hpp"
+#include "control/request.hpp"
+#include "daemon/layout.hpp"
+#include "daemon/log_setup.hpp"
+#include "daemon/messages.hpp"
+#include "daemon/privileges.hpp"
+#include "daemon/process.hpp"
+#include "daemon/services.hpp"
+#include "net/listener.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace ekiden::daemon {
+
+namespace {
+
+using config::Problem;
+using config::SettingsPtr;
+
+constexpr std::chrono::seconds restart_pause{60};   // after an engine that died young, as master throttles
+constexpr std::chrono::seconds stop_limit{60};      // then the engine is killed: mail is in the log
+
+SettingsPtr load(const std::string& directory)
+{
+    config::LoadOptions options;
+    options.directory = directory;
+    return config::Settings::load(options);
+}
+
+std::string pid_path(const config::Settings& settings) { return settings.str("queue_directory") + "/pid/master.pid"; }
+
+unsigned core_count()
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+    return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// Sockets of one service on one endpoint, one per core.
+struct Listening {
+    std::string service;
+    std::string endpoint;
+    std::vector<Fd> sockets;
+};
+
+class Master {
+public:
+    Master(MasterOptions options, SettingsPtr settings) : options_(std::move(options)), settings_(std::move(settings)), logger_(settings_->str("syslog_name") + "/master") {}
+
+    int run();
+
+private:
+    Result<void> prepare();
+    Result<void> lock();
+    Result<void> bind_services(const config::Settings& settings, std::vector<Listening>& listening);
+    Result<void> bind_control();
+    Result<void> start_helper();
+    Result<void> start_engine();
+    Result<void> send_sockets(const std::vector<Listening>& listening);
+    void reload();
+    void reopen_log();
+    Fd open_log_for_engine();
+    void on_engine_message();
+    void on_child();
+    int stop(bool is_abort);
+    void tell_starter(const std::string& text);
+    void notify_service_manager(const char* state);
+
+    MasterOptions options_;
+    SettingsPtr settings_;
+    Owner owner_;
+    Logger logger_;
+    Fd pid_file_, control_, signals_, channel_;
+    std::vector<Listening> listening_, next_;     // next_: while a reload is under way
+    SettingsPtr next_settings_;
+    pid_t engine_ = 0, helper_ = 0;
+    SteadyTime engine_started_at_{};
+    std::optional<SteadyTime> restart_at_;
+    bool is_ready_ = false;
+    unsigned cores_ = core_count();
+};
+
+Result<void> Master::lock()
+{
+    std::string path = pid_path(*settings_);
+    auto file = base::open_file(path, O_RDWR | O_CREAT, 0644);
+    if (!file) return std::unexpected(file.error());
+    if (::flock(file->get(), LOCK_EX | LOCK_NB) < 0) return fail(ErrorCode::refused, "the Postfix mail system is already running");
+    std::string pid = fmt::format("{:>10}\n", ::getpid());
+    if (::ftruncate(file->get(), 0) < 0) return fail(Error::from_errno("truncate", path));
+    EKIDEN_TRY(base::write_all_at(file->get(), pid, 0));
+    pid_file_ = std::move(*file);
+    return {};
+}
+
+Result<void> Master::bind_services(const config::Settings& settings, std::vector<Listening>& listening)
+{
+    for (const config::ServiceSpec& service : settings.services()) {
+        if (service.type != "inet" || role_of(service.command) != Role::smtp_server) continue;
+        for (const net::Endpoint& endpoint : endpoints_of(settings, service)) {
+            Listening entry{service.name, net::format_endpoint(endpoint), {}};
+            // A running instance keeps the sockets it has: no connection is refused during a reload.
+            auto old = std::find_if(listening_.begin(), listening_.end(), [&](const Listening& l) { return l.endpoint == entry.endpoint; });
+            if (old != listening_.end()) {
+                for (const Fd& socket : old->sockets) entry.sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+            } else {
+                for (unsigned i = 0; i < cores_; ++i) {
+                    auto socket = net::listen_tcp(endpoint, 1024);
+                    if (!socket) return fail(socket.error().code(), fmt::format("bind {} port {}: {}", net::format_address(endpoint.address), endpoint.port, std::strerror(socket.error().os_error())));
+                    entry.sockets.push_back(std::move(*socket));
+                }
+            }
+            listening.push_back(std::move(entry));
+        }
+    }
+    return {};
+}
+
+Result<void> Master::bind_control()
+{
+    std::string path = settings_->str("queue_directory") + "/" + std::string(control::socket_name);
+    ::unlink(path.c_str());
+    auto socket = net::listen_unix(path, 128, 0666);
+    if (!socket) return std::unexpected(socket.error());
+    if (owner_.is_root && ::chown(path.c_str(), owner_.uid, owner_.gid) < 0) return fail(Error::from_errno("chown", path));
+    control_ = std::move(*socket);
+    return {};
+}
+
+Result<void> Master::prepare()
+{
+    EKIDEN_TRY_VALUE(owner, find_owner(*settings_));
+    owner_ = owner;
+    EKIDEN_TRY(make_directories(*settings_, owner_));
+    EKIDEN_TRY(lock());
+    EKIDEN_TRY(bind_services(*settings_, listening_));
+    EKIDEN_TRY(bind_control());
+    return {};
+}
+
+Fd Master::open_log_for_engine()
+{
+    std::string file = settings_->str("maillog_file");
+    if (file.empty()) return {};
+    if (file == "/dev/stdout") return Fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+    auto opened = base::open_file(file, O_WRONLY | O_APPEND | O_CREAT, 0600);
+    return opened ? std::move(*opened) : Fd();
+}
+
+Result<void> Master::start_helper()
+{
+    EKIDEN_TRY_VALUE(ends, message_pair());
+    auto pid = spawn_self({"helper", "-c", settings_->directory()}, {{ends.second.get(), channel_number}});
+    if (!pid) return std::unexpected(pid.error());
+    helper_ = *pid;
+    int fds[] = {ends.first.get()};
+    return send_message(channel_.get(), "helper", fds);
+}
+
+Result<void> Master::send_sockets(const std::vector<Listening>& listening)
+{
+    for (const Listening& entry : listening) {
+        std::vector<int> fds;
+        for (const Fd& socket : entry.sockets) fds.push_back(socket.get());
+        EKIDEN_TRY(send_message(channel_.get(), "socket " + entry.service + " " + entry.endpoint, fds));
+    }
+    return {};
+}
+
+Result<void> Master::start_engine()
+{
+    EKIDEN_TRY_VALUE(ends, message_pair());
+    channel_ = std::move(ends.first);
+    auto pid = spawn_self({"engine", "-c", settings_->directory()}, {{ends.second.get(), channel_number}});
+    if (!pid) return std::unexpected(pid.error());
+    engine_ = *pid;
+    engine_started_at_ = base::steady_now();
+    is_ready_ = false;
+    EKIDEN_TRY(start_helper());
+    if (Fd log = open_log_for_engine()) {
+        int fds[] = {log.get()};
+        EKIDEN_TRY(send_message(channel_.get(), "log", fds));
+    }
+    int control[] = {control_.get()};
+    EKIDEN_TRY(send_message(channel_.get(), "control", control));
+    EKIDEN_TRY(send_sockets(listening_));
+    return send_message(channel_.get(), "go");
+}
+
+void Master::tell_starter(const std::string& text)
+{
+    if (options_.ready_fd < 0) return;
+    (void)base::write_all(options_.ready_fd, text);
+    ::close(options_.ready_fd);
+    options_.ready_fd = -1;
+}
+
+// systemd's readiness protocol (sd_notify(3)) without its library.
+void Master::notify_service_manager(const char* state)
+{
+    const char* path = std::getenv("NOTIFY_SOCKET");
+    if (!path || !*path) return;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::size_t length = std::strlen(path);
+    if (length >= sizeof address.sun_path) return;
+    std::memcpy(address.sun_path, path, length);
+    if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+    Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket) return;
+    ::sendto(socket.get(), state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+             static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
+}
+
+void Master::on_engine_message()
+{
+    auto message = receive_message(channel_.get());
+    if (!message) {
+        channel_.reset();   // on_child() does the rest
+        return;
+    }
+    if (message->text == "ready") {
+        is_ready_ = true;
+        logger_.info("daemon started -- version {}, configuration {}", settings_->str("mail_version"), settings_->directory());
+        tell_starter("ok\n");
+        notify_service_manager("READY=1");
+    } else if (message->text == "reloaded") {
+        listening_ = std::move(next_);
+        settings_ = std::move(next_settings_);
+        logger_.info("reload -- version {}, configuration {}", settings_->str("mail_version"), settings_->directory());
+    } else if (message->text.starts_with("failed ")) {
+        std::string text = message->text.substr(7);
+        if (is_ready_) {
+            logger_.error("reload refused, the running settings stay in force: {}", text);
+            next_.clear();
+            next_settings_.reset();
+        } else {
+            tell_starter("fatal: " + text + "\n");
+        }
+    }
+}
+
+void Master::reload()
+{
+    try {
+        SettingsPtr fresh = load(options_.directory);
+        bool is_refused = false;
+        for (const Problem& problem : check_settings(*fresh)) {
+            if (problem.level == Problem::Level::fatal) {
+                logger_.error("{}", problem.text);
+                is_refused = true;
+            } else {
+                logger_.warning("{}", problem.text);
+            }
+        }
+        if (is_refused) {
+            logger_.error("reload refused, the running settings stay in force");
+            return;
+        }
+        std::vector<Listening> listening;
+        if (auto bound = bind_services(*fresh, listening); !bound) {
+            logger_.error("reload refused, the running settings stay in force: {}", bound.error().text());
+            return;
+        }
+        next_ = std::move(listening);
+        next_settings_ = std::move(fresh);
+        Result<void> sent = channel_ ? send_sockets(next_) : fail(ErrorCode::unavailable, "no engine runs");
+        if (sent) sent = send_message(channel_.get(), "reload");
+        if (!sent) logger_.error("reload failed: {}", sent.error().text());
+    } catch (const config::ConfigError& error) {
+        logger_.error("reload refused, the running settings stay in force: {}", error.what());
+    }
+}
+
+void Master::reopen_log()
+{
+    base::reopen_log();
+    if (Fd log = open_log_for_engine(); log && channel_) {
+        int fds[] = {log.get()};
+        (void)send_message(channel_.get(), "reopen-log", fds);
+    }
+}
+
+void Master::on_child()
+{
+    int status = 0;
+    while (pid_t pid = ::waitpid(-1, &status, WNOHANG)) {
+        if (pid < 0) return;
+        std::string how = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status)) : fmt::format("exit status {}", WEXITSTATUS(status));
+        if (pid == helper_) {
+            helper_ = 0;
+            logger_.warning("process helper pid {} {}", pid, how);
+            if (auto started = channel_ ? start_helper() : Result<void>{}; !started) logger_.error("cannot start the helper: {}", started.error().text());
+        } else if (pid == engine_) {
+            engine_ = 0;
+            channel_.reset();
+            if (helper_) ::kill(helper_, SIGTERM);
+            logger_.warning("process engine pid {} {}", pid, how);
+            bool died_young = base::steady_now() - engine_started_at_ < std::chrono::seconds(10);
+            restart_at_ = base::steady_now() + (died_young ? restart_pause : std::chrono::seconds(1));
+            if (died_young) logger_.warning("engine: bad command startup -- throttling");
+        }
+    }
+}
+
+int Master::stop(bool is_abort)
+{
+    logger_.info("terminating on signal {}", is_abort ? 9 : 15);
+    notify_service_manager("STOPPING=1");
+    if (engine_ && is_abort) ::kill(engine_, SIGKILL);
+    else if (channel_) (void)send_message(channel_.get(), "stop");
+    auto limit = base::steady_now() + stop_limit;
+    while (engine_) {
+        int status;
+        pid_t pid = ::waitpid(engine_, &status, WNOHANG);
+        if (pid == engine_ || (pid < 0 && errno == ECHILD)) break;
+        if (base::steady_now() > limit) {
+            logger_.warning("the engine does not stop; killing it (queued mail is safe in the log)");
+            ::kill(engine_, SIGKILL);
+        }
+        pollfd nothing{};
+        ::poll(&nothing, 0, 20);
+    }
+    if (helper_) ::kill(helper_, SIGTERM);
+    while (helper_ && ::waitpid(helper_, nullptr, 0) < 0 && errno == EINTR) {}
+    ::unlink((settings_->str("queue_directory") + "/" + std::string(control::socket_name)).c_str());
+    (void)!::ftruncate(pid_file_.get(), 0);
+    base::flush_log();
+    return 0;
+}
+
+int Master::run()
+{
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (int signal : {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGCHLD, SIGUSR1}) sigaddset(&mask, signal);
+    ::sigprocmask(SIG_BLOCK, &mask, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    signals_ = Fd(::signalfd(-1, &mask, SFD_CLOEXEC));
+
+    auto started = prepare();
+    if (started) started = start_engine();
+    if (!started) {
+        logger_.fatal("{}", started.error().text());
+        tell_starter("fatal: " + started.error().text() + "\n");
+        if (engine_) ::kill(engine_, SIGKILL);
+        if (helper_) ::kill(helper_, SIGKILL);
+        return 1;
+    }
+
+    for (;;) {
+        if (restart_at_ && base::steady_now() >= *restart_at_) {
+            restart_at_.reset();
+            if (auto again = start_engine(); !again) {
+                logger_.error("cannot start the engine: {}", again.error().text());
+                restart_at_ = base::steady_now() + restart_pause;
+            }
+        }
+        pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}};
+        int count = ::poll(waits, channel_ ? 2 : 1, 1000);
+        if (count < 0 && errno != EINTR) return 1;
+        if (channel_ && waits[1].revents) on_engine_message();
+        if (!(waits[0].revents & POLLIN)) continue;
+        signalfd_siginfo info{};
+        if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
+        switch (info.ssi_signo) {
+        case SIGHUP: reload(); break;
+        case SIGUSR1: reopen_log(); break;
+        case SIGQUIT: return stop(true);
+        case SIGCHLD:
+            on_child();
+            // An engine that cannot even start says so to whoever waits for the start.
+            if (!engine_ && options_.ready_fd >= 0) {
+                tell_starter("fatal: the engine did not start; see the log\n");
+                return stop(true), 1;
+            }
+            break;
+        default: return stop(false);
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<Problem> check_settings(const config::Settings& settings)
+{
+    std::vector<Problem> problems = settings.problems();
+    for (auto&& more : {config::find_unsupported(settings), find_service_problems(settings)}) problems.insert(problems.end(), more.begin(), more.end());
+    std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });
+    return problems;
+}
+
+int find_master(const config::Settings& settings)
+{
+    auto file = base::open_file(pid_path(settings), O_RDONLY);
+    if (!file) return 0;
+    // Whoever holds the lock runs; a stale file without a holder does not count.
+    if (::flock(file->get(), LOCK_SH | LOCK_NB) == 0) return 0;
+    char text[32]{};
+    auto length = base::read_at(file->get(), std::span(text, sizeof text - 1), 0);
+    if (!length) return 0;
+    return base::parse_number<int>(base::trim(std::string_view(text, *length))).value_or(0);
+}
+
+int run_master(const MasterOptions& options)
+{
+    Logger early("postfix/master");
+    try {
+        SettingsPtr settings = load(options.directory);
+        if (auto opened = open_log(*settings); !opened) {
+            early.fatal("{}", opened.error().text());
+            return 1;
+        }
+        Logger logger(settings->str("syslog_name") + "/master");
+        bool is_refused = false;
+        for (const Problem& problem : check_settings(*settings)) {
+            if (problem.level == Problem::Level::fatal) logger.fatal("{}", problem.text), is_refused = true;
+            else logger.warning("{}", problem.text);
+        }
+        if (is_refused) return 1;
+        raise_descriptor_limit();
+        return Master(options, std::move(settings)).run();
+    } catch (const config::ConfigError& error) {
+        early.fatal("{}", error.what());
+        return 1;
+    }
+}
+
+}  // namespace ekiden::daemon

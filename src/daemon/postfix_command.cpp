@@ -1,0 +1,332 @@
+#include "daemon/postfix_command.hpp"
+
+#include "base/log.hpp"
+#include "base/log_sinks.hpp"
+#include "control/client.hpp"
+#include "daemon/layout.hpp"
+#include "daemon/log_setup.hpp"
+#include "daemon/master.hpp"
+#include "daemon/process.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <string>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace ekiden::daemon {
+
+namespace {
+
+using config::Problem;
+using config::SettingsPtr;
+
+constexpr auto usage = "Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
+
+class Command {
+public:
+    Command(SettingsPtr settings, std::string directory) : settings_(std::move(settings)), directory_(std::move(directory)), script_("postfix/postfix-script") {}
+
+    int start(bool is_foreground);
+    int stop(bool is_abort);
+    int reload();
+    int flush();
+    int check(bool says_nothing_else);
+    int status();
+    int logrotate();
+    int set_permissions();
+    int unknown(const std::string& word);
+
+private:
+    bool report(const std::vector<Problem>& problems);
+    int not_running();
+    bool wait_until_gone(std::chrono::seconds limit);
+
+    SettingsPtr settings_;
+    std::string directory_;
+    Logger script_;
+};
+
+// Prints what was found, each line once; false when something is fatal.
+bool Command::report(const std::vector<Problem>& problems)
+{
+    bool is_fine = true;
+    std::string postconf = settings_->str("command_directory") + "/postconf";
+    for (const Problem& problem : problems) {
+        bool is_fatal = problem.level == Problem::Level::fatal;
+        std::fprintf(stderr, "%s: %s%s\n", postconf.c_str(), is_fatal ? "fatal: " : "warning: ", problem.text.c_str());
+        is_fine = is_fine && !is_fatal;
+    }
+    return is_fine;
+}
+
+int Command::check(bool says_nothing_else)
+{
+    // The whole truth, as the server will see it: what a daemon would stumble over tonight is said now.
+    try {
+        config::LoadOptions options;
+        options.directory = directory_;
+        SettingsPtr full = config::Settings::load(options);
+        if (!report(check_settings(*full))) {
+            script_.fatal("the configuration was refused");
+            return 1;
+        }
+    } catch (const config::ConfigError& error) {
+        bool is_master_cf = error.location.file.ends_with("master.cf");
+        if (is_master_cf) {
+            std::fprintf(stderr, "%s/postconf: fatal: %s\n", settings_->str("command_directory").c_str(), error.what());
+            script_.fatal("cannot execute {}/postconf!", settings_->str("command_directory"));
+        } else {
+            std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
+        }
+        return 1;
+    }
+    auto owner = find_owner(*settings_);
+    auto made = owner ? make_directories(*settings_, *owner) : Result<void>(std::unexpected(owner.error()));
+    if (!made) {
+        std::fprintf(stderr, "postfix: fatal: %s\n", made.error().text().c_str());
+        script_.fatal("unable to create missing queue directories");
+        return 1;
+    }
+    for (const char* file : {"main.cf", "master.cf"}) {
+        std::string path = settings_->directory() + "/./" + file;
+        struct stat info{};
+        if (owner->is_root && ::stat(path.c_str(), &info) == 0 && info.st_uid != 0) script_.warning("not owned by root: {}", path);
+        if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IWOTH)) script_.warning("group or other writable: {}", path);
+    }
+    (void)says_nothing_else;
+    return 0;
+}
+
+int Command::start(bool is_foreground)
+{
+    if (find_master(*settings_)) {
+        script_.fatal("the Postfix mail system is already running");
+        return 1;
+    }
+    if (int status = check(true); status != 0) return status;
+    script_.info("starting the Postfix mail system");
+    base::flush_log();
+    if (is_foreground) return run_master({directory_, true, -1});
+
+    int ready[2];
+    if (::pipe2(ready, O_CLOEXEC) < 0) {
+        std::fprintf(stderr, "postfix: fatal: pipe: %s\n", std::strerror(errno));
+        return 1;
+    }
+    // The master is executed anew: a clean process without this command's threads and buffers.
+    auto child = spawn_self({"master", "-c", directory_}, {{ready[1], 3}});
+    ::close(ready[1]);
+    if (!child) {
+        std::fprintf(stderr, "postfix: fatal: %s\n", child.error().text().c_str());
+        return 1;
+    }
+    std::string answer;
+    char buffer[512];
+    for (;;) {
+        ssize_t n = ::read(ready[0], buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        answer.append(buffer, static_cast<std::size_t>(n));
+    }
+    if (answer == "ok\n") return 0;
+    if (!answer.empty()) std::fprintf(stderr, "postfix: %s", answer.c_str());
+    script_.fatal("mail system startup failed");
+    return 1;
+}
+
+int Command::not_running()
+{
+    script_.fatal("the Postfix mail system is not running");
+    return 1;
+}
+
+bool Command::wait_until_gone(std::chrono::seconds limit)
+{
+    auto end = base::steady_now() + limit;
+    while (find_master(*settings_)) {
+        if (base::steady_now() > end) return false;
+        ::poll(nullptr, 0, 10);
+    }
+    return true;
+}
+
+int Command::stop(bool is_abort)
+{
+    int pid = find_master(*settings_);
+    if (!pid) return not_running();
+    script_.info("{} the Postfix mail system", is_abort ? "aborting" : "stopping");
+    base::flush_log();
+    if (::kill(pid, is_abort ? SIGQUIT : SIGTERM) < 0) {
+        std::fprintf(stderr, "postfix: fatal: kill %d: %s\n", pid, std::strerror(errno));
+        return 1;
+    }
+    if (!wait_until_gone(std::chrono::seconds(90))) {
+        script_.fatal("the mail system (pid {}) does not stop; try \"postfix abort\"", pid);
+        return 1;
+    }
+    return 0;
+}
+
+int Command::reload()
+{
+    int pid = find_master(*settings_);
+    if (!pid) return not_running();
+    if (int status = check(true); status != 0) {
+        script_.error("the running settings stay in force");
+        return status;
+    }
+    script_.info("refreshing the Postfix mail system");
+    base::flush_log();
+    if (::kill(pid, SIGHUP) < 0) {
+        std::fprintf(stderr, "postfix: fatal: kill %d: %s\n", pid, std::strerror(errno));
+        return 1;
+    }
+    return 0;
+}
+
+int Command::flush()
+{
+    auto done = control::call(settings_->str("queue_directory"), {"flush"});
+    if (done) return 0;
+    std::fprintf(stderr, "postqueue: fatal: %s\n",
+                 done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down" : done.error().text().c_str());
+    return 69;
+}
+
+int Command::status()
+{
+    int pid = find_master(*settings_);
+    if (!pid) {
+        script_.info("the Postfix mail system is not running");
+        return 1;
+    }
+    script_.info("the Postfix mail system is running: PID: {}", pid);
+    return 0;
+}
+
+// Renames the log with a time stamp, has the running system open a new one, and compresses the old.
+int Command::logrotate()
+{
+    std::string file = settings_->str("maillog_file");
+    if (file.empty() || file == "/dev/stdout") {
+        script_.fatal("logrotate needs a maillog_file that is a file");
+        return 1;
+    }
+    char stamp[32];
+    std::time_t now = base::to_seconds(base::wall_now());
+    std::tm local{};
+    ::localtime_r(&now, &local);
+    std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &local);
+    std::string rotated = file + "." + stamp;
+    if (::rename(file.c_str(), rotated.c_str()) < 0) {
+        std::fprintf(stderr, "postfix: fatal: rename %s: %s\n", file.c_str(), std::strerror(errno));
+        return 1;
+    }
+    if (int pid = find_master(*settings_)) ::kill(pid, SIGUSR1);
+    // The running system needs a moment to let go of the old file before it is compressed.
+    ::poll(nullptr, 0, 500);
+    pid_t child = ::fork();
+    if (child == 0) {
+        std::string program = settings_->str("maillog_file_compressor");
+        ::execlp(program.c_str(), program.c_str(), rotated.c_str(), nullptr);
+        ::_exit(127);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+}
+
+int Command::set_permissions()
+{
+    auto owner = find_owner(*settings_);
+    auto made = owner ? make_directories(*settings_, *owner) : Result<void>(std::unexpected(owner.error()));
+    if (!made) {
+        std::fprintf(stderr, "postfix: fatal: %s\n", made.error().text().c_str());
+        return 1;
+    }
+    return 0;
+}
+
+int Command::unknown(const std::string& word)
+{
+    script_.fatal("unknown command: '{}'. {}", word, usage);
+    return 1;
+}
+
+}  // namespace
+
+int postfix_main(int argc, char** argv)
+{
+    std::string directory;
+    int option;
+    ::opterr = 0;
+    bool is_verbose = false;
+    while ((option = ::getopt(argc, argv, "+c:Dv")) != -1) {
+        switch (option) {
+        case 'c': directory = optarg; break;
+        case 'D': break;   // Postfix runs its daemons under a debugger then; ours is attached by pid
+        case 'v': is_verbose = true; break;
+        default: std::fprintf(stderr, "postfix: fatal: usage: postfix [-c config_dir] [-Dv] command\n"); return 1;
+        }
+    }
+    (void)is_verbose;
+    // Roles outlive the shell's working directory: what they are handed must be absolute.
+    directory = config::find_config_directory(directory);
+    if (!directory.starts_with('/')) {
+        char here[4096];
+        if (::getcwd(here, sizeof here)) directory = std::string(here) + "/" + directory;
+    }
+    std::string word = optind < argc ? argv[optind] : "";
+
+    SettingsPtr settings;
+    try {
+        config::LoadOptions options;
+        options.directory = directory;
+        options.checks = config::Checks::command;
+        options.read_master_cf = false;
+        settings = config::Settings::load(options);
+        for (const Problem& problem : settings->problems()) std::fprintf(stderr, "postfix: warning: %s\n", problem.text.c_str());
+    } catch (const config::ConfigError& error) {
+        std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
+        return 1;
+    }
+    ::setenv("MAIL_CONFIG", directory.c_str(), 1);
+
+    // As postlog does: the log always, the terminal when somebody sits there.
+    bool is_to_stdout = settings->str("maillog_file") == "/dev/stdout";
+    bool may_log = is_to_stdout || bool(open_log(*settings));
+    if (is_to_stdout) base::use_sink(word == "start-fg" ? base::descriptor_sink(STDOUT_FILENO, log_host(*settings)) : base::stderr_sink());
+    else if (!may_log) base::use_sink(base::stderr_sink());
+    else if (::isatty(STDERR_FILENO)) {
+        std::unique_ptr<base::LogSink> file;
+        if (settings->str("maillog_file").empty()) file = base::syslog_sink(syslog_facility(*settings));
+        else if (auto opened = base::open_file_sink(settings->str("maillog_file"), log_host(*settings))) file = std::move(*opened);
+        if (file) base::use_sink(base::tee_sink(base::stderr_sink(), std::move(file)));
+    }
+
+    Command command(settings, directory);
+    int status = 0;
+    if (word == "start") status = command.start(false);
+    else if (word == "start-fg") status = command.start(true);
+    else if (word == "stop") status = command.stop(false);
+    else if (word == "abort") status = command.stop(true);
+    else if (word == "drain" || word == "quick-stop") status = command.stop(false);
+    else if (word == "reload") status = command.reload();
+    else if (word == "flush") status = command.flush();
+    else if (word == "check") status = command.check(false);
+    else if (word == "status") status = command.status();
+    else if (word == "logrotate") status = command.logrotate();
+    else if (word == "set-permissions" || word == "upgrade-configuration" || word == "post-install") status = command.set_permissions();
+    else status = command.unknown(word);
+    base::flush_log();
+    return status;
+}
+
+}  // namespace ekiden::daemon

@@ -1,0 +1,20 @@
+// What each process may do, as a structure and not a habit. Called once at the start of a role, before threads.
+#pragma once
+
+#include "base/result.hpp"
+#include "daemon/layout.hpp"
+
+namespace ekiden::daemon {
+
+// Becomes mail_owner with no supplementary groups but setgid_group. One capability stays permitted, not effective:
+// CAP_DAC_READ_SEARCH, which base::PrivilegedRead raises in one thread while tables that only root may read are opened
+// (a password map with mode 0600 must survive a reload). No-op without root.
+Result<void> become_engine(const Owner& owner);
+
+// No new privileges, no programs: a seccomp filter answers EPERM to execve, ptrace, mount and the like.
+Result<void> forbid_programs();
+
+// As many descriptors as the system lets us have: a connection needs one.
+void raise_descriptor_limit();
+
+}  // namespace ekiden::daemon
