@@ -35,6 +35,8 @@ struct Facts {
     std::size_t recipient_count = 0;              // accepted so far
     std::string queue_id;                         // formatted, "" before the first recipient
     std::string instance;                         // for policy services
+    std::string command;                          // verb for log lines if it is not the stage's own: "EHLO", "BDAT"
+    bool has_pipelined_early = false;             // the client sent commands ahead of time where it must not
     bool is_smtputf8 = false;
     std::string etrn_domain;
     // Every recipient that was accepted so far (data and end-of-data restrictions).

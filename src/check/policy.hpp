@@ -29,6 +29,8 @@ struct Verdict {
     smtp::Reply reply;                 // reject: "554 5.7.1 <x@y>: Relay access denied"
     std::string log_text;              // reject: what follows "reject: RCPT from name[addr]: " up to "; from=<"
     bool must_disconnect = false;      // 421, 521
+    // Whose fault a refusal is, in the words of notify_classes: `software` and `resource` ones are told to postmaster.
+    enum class Fault : std::uint8_t { policy, bounce, data, software, resource } fault = Fault::policy;
 
     // Actions that apply to the message whatever the verdict; accumulated over the stages of a transaction.
     bool discards = false;             // DISCARD: pretend to accept

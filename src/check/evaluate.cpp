@@ -1,0 +1,211 @@
+#include "base/text.hpp"
+#include "check/reply_text.hpp"
+#include "check/rules.hpp"
+
+#include <algorithm>
+
+namespace ekiden::check {
+
+Step do_permit(Evaluation&, const Restriction&) { return Step::permit; }
+
+Step do_reject(Evaluation& evaluation, const Restriction&)
+{
+    return refuse(evaluation, rejected(evaluation, evaluation.subject, evaluation.options().reject_code, "5.7.1", "Access denied"));
+}
+
+Step do_defer(Evaluation& evaluation, const Restriction&)
+{
+    return refuse(evaluation, rejected(evaluation, evaluation.subject, evaluation.options().defer_code, "4.3.2", "Try again later"));
+}
+
+Step do_defer_if_permit(Evaluation& evaluation, const Restriction&)
+{
+    return defer_if_permit(evaluation, rejected(evaluation, evaluation.subject, 450, "4.7.0", "defer_if_permit requested"));
+}
+
+Step do_defer_if_reject(Evaluation& evaluation, const Restriction&)
+{
+    return defer_if_reject(evaluation, rejected(evaluation, evaluation.subject, 450, "4.7.0", "defer_if_reject requested"));
+}
+
+// A prefix, handled by run_list; alone at the end of a list it does nothing.
+Step do_warn_if_reject(Evaluation&, const Restriction&) { return Step::dunno; }
+Step do_nothing(Evaluation&, const Restriction&) { return Step::dunno; }
+
+Step refuse_unsupported(Evaluation& evaluation, const Restriction& restriction)
+{
+    evaluation.data.logger.warning("restriction {} is not supported", restriction.name);
+    return refuse(evaluation, configuration_error());
+}
+
+Task<Step> do_sleep(Evaluation&, const Restriction& restriction)
+{
+    constexpr int longest = 300;   // seconds; a typing slip must not hold sessions for days
+    const int seconds = base::parse_number<int>(restriction.argument).value_or(0);
+    co_await net::sleep_for(std::chrono::seconds(std::clamp(seconds, 0, longest)));
+    co_return Step::dunno;
+}
+
+namespace {
+
+Step refuse_flawed(Evaluation& evaluation, const Restriction& restriction)
+{
+    if (restriction.flaw.empty()) evaluation.data.logger.warning("unknown smtpd restriction: \"{}\"", restriction.name);
+    else evaluation.data.logger.warning("{}", restriction.flaw);
+    return refuse(evaluation, configuration_error());
+}
+
+bool is_warn_if_reject(const Restriction& restriction) { return restriction.row && restriction.row->at_once == do_warn_if_reject; }
+
+// Old names that are going away are complained about; the merely renamed ones are not.
+void complain_about_old_name(const Evaluation& evaluation, const Restriction& restriction)
+{
+    if (restriction.row->name != "check_relay_domains" && restriction.row->name != "reject_maps_rbl" && restriction.row->name != "permit_naked_ip_address") return;
+    evaluation.data.warn_once(restriction.row->name,
+                              fmt::format("support for restriction \"{}\" will be removed from Postfix; use \"{}\" instead",
+                                          restriction.row->name, restriction.row->modern_name));
+}
+
+void log_permit(const Evaluation& evaluation, const Restriction& restriction)
+{
+    if (evaluation.data.logged_permits.is_empty()) return;
+    if (!evaluation.data.logged_permits.matches_name(restriction.name).value_or(false)) return;
+    log_event(evaluation, "permit",
+              fmt::format("<{}>: {} triggers {}", name_of(evaluation.facts, evaluation.subject), class_of(evaluation.subject), restriction.name));
+}
+
+}  // namespace
+
+Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
+{
+    // Classes and table answers may name classes again; a loop in a configuration must end.
+    constexpr int deepest = 100;
+    if (evaluation.depth >= deepest) {
+        evaluation.data.logger.warning("restriction nesting is deeper than {}", deepest);
+        co_return refuse(evaluation, configuration_error());
+    }
+    ++evaluation.depth;
+    const Subject outer_subject = std::exchange(evaluation.subject, subject);
+    const bool outer_warns = evaluation.only_warns;
+    Step step = Step::dunno;
+    for (const Restriction& restriction : list) {
+        if (is_warn_if_reject(restriction)) {
+            evaluation.only_warns = true;
+            continue;
+        }
+        if (restriction.members) step = co_await run_list(evaluation, *restriction.members, subject);
+        else if (!restriction.row || !restriction.flaw.empty()) step = refuse_flawed(evaluation, restriction);
+        else {
+            if (restriction.row->support == CatalogueEntry::Support::obsolete) complain_about_old_name(evaluation, restriction);
+            step = restriction.row->at_once ? restriction.row->at_once(evaluation, restriction)
+                                            : co_await restriction.row->awaiting(evaluation, restriction);
+            if (step == Step::permit) log_permit(evaluation, restriction);
+        }
+        evaluation.only_warns = outer_warns;
+        if (step != Step::dunno) break;
+    }
+    evaluation.only_warns = outer_warns;
+    evaluation.subject = outer_subject;
+    --evaluation.depth;
+    co_return step;
+}
+
+namespace {
+
+// Trouble in a list may have kept an earlier check from refusing: then the request is deferred, not permitted.
+Step settle_deferral(Evaluation& evaluation, Step step)
+{
+    if (step == Step::reject || !evaluation.defer_if_permit) return step;
+    Refusal refusal = std::move(*evaluation.defer_if_permit);
+    evaluation.defer_if_permit.reset();
+    evaluation.only_warns = false;
+    return refuse(evaluation, std::move(refusal));
+}
+
+Task<Step> run_sender(Evaluation& evaluation)
+{
+    const Policy::Data& data = evaluation.data;
+    Step step = co_await run_list(evaluation, data.sender, Subject::sender);
+    if (step != Step::reject && data.options.checks_senders && !evaluation.has_checked_sender && !evaluation.verdict.discards)
+        step = co_await check_unlisted(evaluation, Subject::sender);
+    co_return step;
+}
+
+// What smtpd_delay_reject put off until now.
+Task<Step> run_delayed(Evaluation& evaluation)
+{
+    const Policy::Data& data = evaluation.data;
+    if (!data.options.delays_reject) co_return Step::dunno;
+    Step step = co_await run_list(evaluation, data.client, Subject::client);
+    if (step != Step::reject && !evaluation.facts.helo_name.empty()) step = co_await run_list(evaluation, data.helo, Subject::helo);
+    if (step != Step::reject && evaluation.facts.has_sender) step = co_await run_sender(evaluation);
+    co_return step;
+}
+
+// RCPT and VRFY. Relay control stands before the recipient restrictions, so that a permit among those cannot open the
+// relay; both lists must let the recipient pass.
+Task<Step> run_recipient(Evaluation& evaluation)
+{
+    const Policy::Data& data = evaluation.data;
+    Step step = co_await run_delayed(evaluation);
+    const List* const first = data.options.relays_first ? &data.relay : &data.recipient;
+    const List* const second = data.options.relays_first ? &data.recipient : &data.relay;
+    if (step != Step::reject) step = co_await run_list(evaluation, *first, Subject::recipient);
+    if (step != Step::reject) step = co_await run_list(evaluation, *second, Subject::recipient);
+    step = settle_deferral(evaluation, step);
+    if (step != Step::reject && data.options.checks_recipients && !evaluation.has_checked_recipient && !evaluation.verdict.discards)
+        step = co_await check_unlisted(evaluation, Subject::recipient);
+    co_return settle_deferral(evaluation, step);
+}
+
+}  // namespace
+
+Task<Verdict> Policy::evaluate(Stage stage, const Facts& facts) const
+{
+    const std::shared_ptr<const Data> keep = data_;
+    const Data& data = *keep;
+    Evaluation evaluation(data, facts, stage);
+    Step step = Step::dunno;
+    switch (stage) {
+        case Stage::connect:
+            if (!data.options.delays_reject) step = co_await run_list(evaluation, data.client, Subject::client);
+            break;
+        case Stage::helo:
+            if (!data.options.delays_reject) step = co_await run_list(evaluation, data.helo, Subject::helo);
+            break;
+        case Stage::mail:
+            if (!data.options.delays_reject) step = co_await run_sender(evaluation);
+            break;
+        case Stage::rcpt:
+        case Stage::vrfy: step = co_await run_recipient(evaluation); break;
+        case Stage::data: step = co_await run_list(evaluation, data.data, Subject::data); break;
+        case Stage::end_of_data: step = co_await run_list(evaluation, data.end_of_data, Subject::end_of_data); break;
+        case Stage::etrn:
+            step = co_await run_delayed(evaluation);
+            if (step != Step::reject) step = co_await run_list(evaluation, data.etrn, Subject::etrn);
+            break;
+    }
+    settle_deferral(evaluation, step);
+    co_return std::move(evaluation.verdict);
+}
+
+Task<const Result<rewrite::Route>*> recipient_route(Evaluation& evaluation)
+{
+    if (!evaluation.recipient_route) {
+        std::string sender = evaluation.facts.sender;
+        std::string recipient = evaluation.facts.recipient;
+        evaluation.recipient_route = co_await evaluation.data.resolver->resolve(std::move(sender), std::move(recipient));
+    }
+    co_return &*evaluation.recipient_route;
+}
+
+Task<const Result<rewrite::Route>*> sender_route(Evaluation& evaluation)
+{
+    if (!evaluation.sender_route) {
+        std::string sender = evaluation.facts.sender;
+        evaluation.sender_route = co_await evaluation.data.resolver->resolve(std::string(), std::move(sender));
+    }
+    co_return &*evaluation.sender_route;
+}
+
+}  // namespace ekiden::check

@@ -1,0 +1,254 @@
+#include "check/reply_text.hpp"
+
+#include "base/text.hpp"
+#include "mail/address.hpp"
+#include "mail/status.hpp"
+
+namespace ekiden::check {
+
+std::string_view class_of(Subject subject)
+{
+    switch (subject) {
+        case Subject::client: return "Client host";
+        case Subject::reverse_client: return "Unverified Client host";
+        case Subject::helo: return "Helo command";
+        case Subject::sender: return "Sender address";
+        case Subject::recipient: return "Recipient address";
+        case Subject::sasl_login: return "SASL login name";
+        case Subject::data: return "Data command";
+        case Subject::end_of_data: return "End-of-data";
+        case Subject::etrn: return "Etrn command";
+    }
+    return "";
+}
+
+std::string name_of(const Facts& facts, Subject subject)
+{
+    switch (subject) {
+        case Subject::client: return facts.client_label();
+        case Subject::reverse_client: return facts.reverse_client_name;
+        case Subject::helo: return facts.helo_name;
+        case Subject::sender: return facts.sender;
+        case Subject::recipient: return facts.recipient;
+        case Subject::sasl_login: return facts.sasl_username;
+        case Subject::data: return "DATA";
+        case Subject::end_of_data: return "END-OF-MESSAGE";
+        case Subject::etrn: return facts.etrn_domain;
+    }
+    return {};
+}
+
+std::string_view verb_of(const Evaluation& evaluation)
+{
+    if (!evaluation.facts.command.empty()) return evaluation.facts.command;
+    switch (evaluation.stage) {
+        case Stage::connect: return "CONNECT";
+        case Stage::helo: return evaluation.facts.protocol == "SMTP" ? "HELO" : "EHLO";
+        case Stage::mail: return "MAIL";
+        case Stage::rcpt: return "RCPT";
+        case Stage::data: return "DATA";
+        case Stage::end_of_data: return "END-OF-MESSAGE";
+        case Stage::etrn: return "ETRN";
+        case Stage::vrfy: return "VRFY";
+    }
+    return "";
+}
+
+namespace {
+
+// x.1.y speaks of an address; which one depends on whom the refusal is about.
+std::string fit_enhanced(std::string enhanced, Subject subject, int code)
+{
+    if (enhanced.empty()) return enhanced;
+    enhanced[0] = static_cast<char>('0' + code / 100);
+    std::string_view detail = std::string_view(enhanced).substr(1);
+    if (!detail.starts_with(".1.")) return enhanced;
+    std::string_view fitted = detail;
+    if (subject == Subject::sender) {
+        if (detail == ".1.1" || detail == ".1.4" || detail == ".1.5" || detail == ".1.6") fitted = ".1.0";
+        else if (detail == ".1.2") fitted = ".1.8";
+        else if (detail == ".1.3") fitted = ".1.7";
+    } else if (subject == Subject::recipient) {
+        if (detail == ".1.8") fitted = ".1.2";
+        else if (detail == ".1.7") fitted = ".1.3";
+    } else {
+        fitted = ".0.0";
+    }
+    return enhanced.substr(0, 1) + std::string(fitted);
+}
+
+void soften(Refusal& refusal)
+{
+    if (refusal.code < 500 || refusal.code > 599) return;
+    refusal.code -= 100;
+    if (!refusal.enhanced.empty()) refusal.enhanced[0] = '4';
+}
+
+std::string reply_line(const Refusal& refusal)
+{
+    if (refusal.enhanced.empty()) return fmt::format("{} {}", refusal.code, refusal.text);
+    return fmt::format("{} {} {}", refusal.code, refusal.enhanced, refusal.text);
+}
+
+}  // namespace
+
+Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::string_view enhanced, std::string_view text, Fault fault)
+{
+    return {fault, code, fit_enhanced(std::string(enhanced), subject, code),
+            fmt::format("<{}>: {} rejected: {}", name_of(evaluation.facts, subject), class_of(subject), text)};
+}
+
+Refusal lookup_failure(const Evaluation& evaluation, Subject subject)
+{
+    return {Fault::data, 451, "4.3.0", fmt::format("<{}>: Temporary lookup failure", name_of(evaluation.facts, subject))};
+}
+
+Refusal configuration_error() { return {Fault::software, 451, "4.3.5", "Server configuration error"}; }
+
+void warn_of_trouble(const Evaluation& evaluation, const Error& error)
+{
+    if (error.text().find(" lookup error for ") == std::string::npos) evaluation.data.logger.warning("{}", error.text());
+}
+
+void log_event(const Evaluation& evaluation, std::string_view what, std::string_view text)
+{
+    const Facts& facts = evaluation.facts;
+    std::string line = fmt::format("{}: {}: {} from {}: {}", facts.queue_id.empty() ? "NOQUEUE" : facts.queue_id, what,
+                                   verb_of(evaluation), facts.client_label(), text);
+    std::string_view separator = "; ";
+    auto add = [&](std::string_view name, const std::string& value) {
+        line.append(separator).append(name).append(value);
+        separator = " ";
+    };
+    if (facts.has_sender) add("from=<", mail::quote_address(facts.sender) + ">");
+    // After DATA the line names the recipient only if there is just one.
+    const bool is_about_all = evaluation.stage == Stage::data || evaluation.stage == Stage::end_of_data;
+    const std::string* recipient = is_about_all ? (facts.recipients.size() == 1 ? &facts.recipients.front() : nullptr) : &facts.recipient;
+    if (recipient && !recipient->empty()) add("to=<", mail::quote_address(*recipient) + ">");
+    if (!facts.protocol.empty()) add("proto=", facts.protocol);
+    if (!facts.helo_name.empty()) add("helo=<", facts.helo_name + ">");
+    evaluation.data.logger.info("{}", line);
+}
+
+Step refuse(Evaluation& evaluation, Refusal refusal)
+{
+    const bool is_our_fault = refusal.fault == Fault::software || refusal.fault == Fault::resource || refusal.fault == Fault::data;
+    if (evaluation.only_warns && !is_our_fault) {
+        log_event(evaluation, "reject_warning", reply_line(refusal));
+        return Step::dunno;
+    }
+    if (refusal.code >= 500 && evaluation.defer_if_reject) refusal = *evaluation.defer_if_reject;
+    if (evaluation.options().is_soft_bounce) soften(refusal);
+
+    Verdict& verdict = evaluation.verdict;
+    verdict.action = Verdict::Action::reject;
+    verdict.fault = refusal.fault;
+    verdict.must_disconnect = refusal.code == 421 || refusal.code == 521;
+    verdict.log_text = reply_line(refusal);
+    log_event(evaluation, "reject", verdict.log_text);
+    verdict.reply = refusal.enhanced.empty() ? smtp::Reply(refusal.code, std::move(refusal.text))
+                                             : smtp::Reply(refusal.code, std::move(refusal.enhanced), std::move(refusal.text));
+    return Step::reject;
+}
+
+Step defer_if_permit(Evaluation& evaluation, Refusal refusal)
+{
+    if (evaluation.only_warns) log_event(evaluation, "reject_warning", reply_line(refusal));
+    else if (!evaluation.defer_if_permit) evaluation.defer_if_permit = std::move(refusal);
+    return Step::dunno;
+}
+
+Step defer_if_reject(Evaluation& evaluation, Refusal refusal)
+{
+    if (evaluation.only_warns) log_event(evaluation, "reject_warning", reply_line(refusal));
+    else if (!evaluation.defer_if_reject) evaluation.defer_if_reject = std::move(refusal);
+    return Step::dunno;
+}
+
+std::pair<std::string, std::string> split_enhanced(std::string_view text, std::string_view fallback)
+{
+    text = base::trim(text);
+    const std::size_t length = mail::enhanced_code_length(text);
+    if (length == 0 || (length < text.size() && !base::is_space(text[length]))) return {std::string(fallback), std::string(text)};
+    return {std::string(text.substr(0, length)), std::string(base::trim(text.substr(length)))};
+}
+
+namespace {
+
+// The end of a group that starts at `open` in `text` (its closing character), or npos.
+std::size_t find_close(std::string_view text, std::size_t open)
+{
+    const char opening = text[open], closing = opening == '{' ? '}' : ')';
+    int level = 0;
+    for (std::size_t i = open; i < text.size(); ++i) {
+        if (text[i] == opening) ++level;
+        else if (text[i] == closing && --level == 0) return i;
+    }
+    return std::string_view::npos;
+}
+
+constexpr bool is_name_char(char c) { return base::is_alnum(c) || c == '_'; }
+
+// The two branches of `name?yes`, `name:no`, `name?{yes}:{no}`.
+std::pair<std::string_view, std::string_view> branches(std::string_view rest)
+{
+    const char kind = rest.front();
+    rest.remove_prefix(1);
+    std::string_view trimmed = base::trim(rest);
+    if (trimmed.starts_with('{')) {
+        const std::size_t close = find_close(trimmed, 0);
+        if (close != std::string_view::npos) {
+            std::string_view first = trimmed.substr(1, close - 1), tail = base::trim(trimmed.substr(close + 1)), second;
+            if (tail.starts_with(':')) {
+                second = base::trim(tail.substr(1));
+                if (second.starts_with('{') && second.ends_with('}')) second = second.substr(1, second.size() - 2);
+            }
+            return kind == '?' ? std::pair(first, second) : std::pair(second, first);
+        }
+    }
+    return kind == '?' ? std::pair(rest, std::string_view()) : std::pair(std::string_view(), rest);
+}
+
+}  // namespace
+
+std::string expand_text(std::string_view pattern, const std::function<std::string(std::string_view)>& find, int depth)
+{
+    std::string out;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        if (pattern[i] != '$' || i + 1 == pattern.size()) {
+            out += pattern[i];
+            continue;
+        }
+        const char next = pattern[i + 1];
+        if (next == '$') {
+            out += '$';
+            ++i;
+        } else if (next == '{' || next == '(') {
+            const std::size_t close = find_close(pattern, i + 1);
+            if (close == std::string_view::npos) return out;
+            std::string_view body = pattern.substr(i + 2, close - i - 2);
+            std::size_t end = 0;
+            while (end < body.size() && is_name_char(body[end])) ++end;
+            std::string value = find(body.substr(0, end));
+            body.remove_prefix(end);
+            if (!body.empty() && (body.front() == '?' || body.front() == ':')) {
+                auto [yes, no] = branches(body);
+                if (depth < 8) out += expand_text(value.empty() ? no : yes, find, depth + 1);
+                else out += value;
+            } else {
+                out += value;
+            }
+            i = close;
+        } else if (is_name_char(next)) {
+            std::size_t end = i + 1;
+            while (end < pattern.size() && is_name_char(pattern[end])) ++end;
+            out += find(pattern.substr(i + 1, end - i - 1));
+            i = end - 1;
+        } else {
+            out += '$';
+        }
+    }
+    return out;
+}
+
+}  // namespace ekiden::check
