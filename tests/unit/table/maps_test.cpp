@@ -1,0 +1,232 @@
+#include "support.hpp"
+
+#include "base/clock.hpp"
+#include "table/maps.hpp"
+#include "table/match_list.hpp"
+
+#include <thread>
+
+namespace ekiden::table {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+// Runs a Task on a loop of its own.
+template <class T>
+T run(Task<T> task)
+{
+    asio::io_context loop(1);
+    std::optional<T> result;
+    std::exception_ptr error;
+    asio::co_spawn(loop.get_executor(), std::move(task), [&](std::exception_ptr e, T value) {
+        error = e;
+        result.emplace(std::move(value));
+    });
+    loop.run();
+    if (error) std::rethrow_exception(error);
+    return std::move(*result);
+}
+
+std::string address(const Maps& maps, const std::string& key, const Maps::AddressOptions& options)
+{
+    auto found = run(maps.find_address(key, options));
+    if (!found) return "(trouble) " + found.error().text();
+    return *found ? (*found)->value + "|" + (*found)->extension : "(absent)";
+}
+
+TEST(maps, the_first_answer_wins_and_trouble_stops)
+{
+    KeptLog log;
+    auto maps = Maps::open("virtual_alias_maps", "inline:{a=1}, inline:{ {a = 2}, {b = 3} } inline:{e=5} fail:x inline:{c=4}");
+    EXPECT_EQ(maps.title(), "virtual_alias_maps");
+    EXPECT_EQ(shown(maps.find_now("a")), "1");
+    EXPECT_EQ(shown(run(maps.find("b"))), "3");
+    EXPECT_EQ(shown(run(maps.find("c"))), "(trouble) fail:x lookup error for \"c\"");
+    EXPECT_EQ(log.lines(), (Lines{"warning: Application error", "warning: fail:x lookup error for \"c\""}));
+    EXPECT_TRUE(Maps().is_empty());
+    EXPECT_TRUE(Maps::open("x", " ,").is_empty());
+    EXPECT_EQ(shown(run(Maps().find("a"))), "(absent)");
+}
+
+TEST(maps, an_unavailable_table_is_trouble_in_postfix_words_until_it_exists)
+{
+    KeptLog log;
+    TemporaryFolder folder;
+    const std::string spec = "texthash:" + folder.path("t");
+    auto maps = Maps::open("check_recipient_access", spec);
+    const std::string why = "open database " + folder.path("t") + ": No such file or directory";
+    EXPECT_EQ(maps.problems(), Lines{why});
+    EXPECT_EQ(shown(maps.find_now("user1@golden.test")), "(trouble) " + spec + " lookup error for \"user1@golden.test\"");
+    EXPECT_EQ(log.lines(), (Lines{"warning: " + spec + " is unavailable. " + why, "warning: " + spec + " lookup error for \"user1@golden.test\""}));
+    folder.file("t", "user1@golden.test OK\n");
+    maps.refresh();
+    EXPECT_EQ(shown(maps.find_now("user1@golden.test")), "OK");
+    EXPECT_EQ(Maps::open("alias_maps", "#").problems(), Lines{"open dictionary: expecting \"type:name\" form instead of \"#\""});
+}
+
+TEST(maps, an_empty_value_is_trouble)
+{
+    KeptLog log;
+    EXPECT_EQ(shown(Maps::open("m", "inline:{ {a=} }").find_now("a")), "(trouble) inline:{ {a=} } lookup error for \"a\"");
+}
+
+TEST(maps, changed_tables_are_read_again_after_a_second)
+{
+    base::FixedClock clock{WallTime{std::chrono::seconds(1'800'000'000)}};
+    KeptLog log;
+    TemporaryFolder folder;
+    const auto path = folder.file("t", "a 1\n");
+    auto maps = Maps::open("m", "texthash:" + path);
+    EXPECT_EQ(shown(run(maps.find("a"))), "1");
+    folder.file("t", "a 22\n");
+    EXPECT_EQ(shown(run(maps.find("a"))), "1") << "files are looked at once a second";
+    clock.advance(std::chrono::milliseconds(1100));
+    EXPECT_EQ(shown(run(maps.find("a"))), "22");
+    std::filesystem::remove(path);
+    for (int i = 0; i < 3; ++i) {
+        clock.advance(std::chrono::milliseconds(1100));
+        EXPECT_EQ(shown(run(maps.find("a"))), "22") << "a table that went away keeps its content";
+    }
+    EXPECT_EQ(log.lines(), Lines{"warning: texthash:" + path + ": open database " + path + ": No such file or directory; using what was read before"});
+}
+
+TEST(maps, slow_tables_are_asked_on_the_pool)
+{
+    net::BlockingPool pool(1);
+    use_blocking_pool(&pool);
+    auto maps = Maps::open("local_recipient_maps", "proxy:unix:passwd.byname inline:{zz-no-such-user=1}");
+    EXPECT_EQ(shown(run(maps.find("zz-no-such-user"))), "1");
+    EXPECT_TRUE(shown(run(maps.find("root"))).starts_with("root:"));
+    use_blocking_pool(nullptr);
+}
+
+TEST(maps, address_search_order)
+{
+    Maps::AddressOptions options;
+    options.recipient_delimiter = "+";
+    options.is_local_domain = true;
+    std::string order;
+    for (const auto& key : Maps::address_keys("user+ext@example.com", options)) order += key.key + "|" + key.extension + " ";
+    EXPECT_EQ(order, "user+ext@example.com| user@example.com|+ext user+ext| user|+ext @example.com|+ext ");
+    options.is_local_domain = false;
+    options.with_domain_catch_all = false;
+    EXPECT_EQ(Maps::address_keys("user@example.com", options).size(), 1U);
+    EXPECT_EQ(Maps::address_keys("user", options).size(), 1U);
+
+    options.with_domain_catch_all = true;
+    TemporaryFolder folder;
+    const auto patterns = folder.file("r", "/^@example/ pattern-must-not-see-this\n/^pat@/ whole\n");
+    auto maps = Maps::open("virtual_alias_maps", "regexp:" + patterns + " inline:{user@example.com=found, @example.com=all, bare=local}");
+    EXPECT_EQ(address(maps, "user+x@example.com", options), "found|+x");
+    EXPECT_EQ(address(maps, "USER@Example.com", options), "found|");
+    EXPECT_EQ(address(maps, "other+y@example.com", options), "all|+y");
+    EXPECT_EQ(address(maps, "pat@example.com", options), "whole|");
+    EXPECT_EQ(address(maps, "bare@other.test", options), "(absent)");
+    options.is_local_domain = true;
+    EXPECT_EQ(address(maps, "bare+z@other.test", options), "local|+z");
+}
+
+TEST(find_extension, never_splits_system_names)
+{
+    EXPECT_EQ(find_extension("user+ext", "+"), 4U);
+    EXPECT_EQ(find_extension("user-a+b", "+-"), 4U);
+    EXPECT_EQ(find_extension("+ext", "+"), std::nullopt);
+    EXPECT_EQ(find_extension("user", "+"), std::nullopt);
+    EXPECT_EQ(find_extension("", "+"), std::nullopt);
+    EXPECT_EQ(find_extension("user+ext", ""), std::nullopt);
+    EXPECT_EQ(find_extension("MAILER-DAEMON", "-"), std::nullopt);
+    EXPECT_EQ(find_extension("double-bounce", "-"), std::nullopt);
+    EXPECT_EQ(find_extension("owner-list", "-"), std::nullopt);
+    EXPECT_EQ(find_extension("list-request", "-"), std::nullopt);
+}
+
+std::string shown(const Result<bool>& result) { return !result ? "(trouble) " + result.error().text() : *result ? "yes" : "no"; }
+
+TEST(match_list, names)
+{
+    const struct {
+        const char* list;
+        bool matches_parent;
+        const char* name;
+        const char* want;
+    } cases[] = {
+        {"example.com, localhost", false, "Example.COM", "yes"},
+        {"example.com", false, "sub.example.com", "no"},
+        {".example.com", false, "sub.example.com", "yes"},
+        {".example.com", false, "example.com", "no"},
+        {"example.com", true, "a.b.example.com", "yes"},
+        {"example.com", true, "badexample.com", "no"},
+        {"!bad.example.com .example.com", false, "bad.example.com", "no"},
+        {"!bad.example.com .example.com", false, "good.example.com", "yes"},
+        {"inline:{example.com=x}", false, "example.com", "yes"},
+        {"inline:{.example.com=x}", false, "a.example.com", "yes"},
+        {"inline:{example.com=x}", true, "a.b.example.com", "yes"},
+        {"inline:{example.com=x}", false, "a.example.com", "no"},
+        {"!inline:{a=x} static:all", false, "a", "no"},
+        {"!inline:{a=x} static:all", false, "b", "yes"},
+        {"[127.0.0.1]", false, "[127.0.0.1]", "yes"},
+        {"fail:x", false, "a", "(trouble) mydestination: fail:x: table lookup problem"},
+        {"a fail:x", false, "a", "yes"},
+        {"/nonexistent/list", false, "a", "(trouble) mydestination: open /nonexistent/list: No such file or directory"},
+        {"", false, "a", "no"},
+    };
+    KeptLog log;
+    for (const auto& c : cases) {
+        EXPECT_EQ(shown(MatchList::open("mydestination", c.list, c.matches_parent).matches_name(c.name)), c.want) << c.list << " " << c.name;
+    }
+}
+
+TEST(match_list, addresses)
+{
+    const struct {
+        const char* list;
+        const char* address;
+        const char* want;
+    } cases[] = {
+        {"127.0.0.0/8 [::1]/128", "127.1.2.3", "yes"},
+        {"127.0.0.0/8 [::1]/128", "::1", "yes"},
+        {"127.0.0.0/8 [::1]/128", "::2", "no"},
+        {"192.0.2.1", "192.0.2.1", "yes"},
+        {"!192.0.2.1 192.0.2.0/24", "192.0.2.1", "no"},
+        {"!192.0.2.1 192.0.2.0/24", "192.0.2.2", "yes"},
+        {"inline:{192.0.2.7=x}", "192.0.2.7", "yes"},
+        {"192.168.0.0/24, 127.0.0.0/8  # comment 10.0.0.0/8", "127.0.0.1", "yes"},
+        {"192.168.0.0/24, 127.0.0.0/8  # comment 10.0.0.0/8", "10.0.0.1", "no"},
+        {"10.0.0.0/8 127.0.0.1/8", "10.1.1.1", "yes"},
+        {"10.0.0.0/8 127.0.0.1/8", "127.0.0.1",
+         "(trouble) mynetworks: non-null host address bits in \"127.0.0.1/8\", perhaps you should use \"127.0.0.0/8\" instead"},
+        {"host.example.com", "192.0.2.1", "no"},
+    };
+    for (const auto& c : cases) {
+        EXPECT_EQ(shown(MatchList::open("mynetworks", c.list).matches_address(*net::parse_address(c.address))), c.want) << c.list << " " << c.address;
+    }
+    EXPECT_EQ(MatchList::open("mynetworks", "127.0.0.0/8  # comment 10.0.0.0/8").problems(),
+              Lines{"mynetworks: comment at end of line is not supported: # comment 10.0.0.0/8"});
+    EXPECT_EQ(MatchList::open("mynetworks", "127.0.0.1/8").problems().size(), 1U);
+    EXPECT_TRUE(MatchList::open("mynetworks", "").is_empty());
+}
+
+TEST(match_list, name_or_address_in_order)
+{
+    const auto list = MatchList::open("x", "!bad.example.com 192.0.2.0/24 .example.com");
+    const auto inside = *net::parse_address("192.0.2.1"), outside = *net::parse_address("203.0.113.1");
+    EXPECT_EQ(shown(list.matches("bad.example.com", inside)), "no");
+    EXPECT_EQ(shown(list.matches("other.test", inside)), "yes");
+    EXPECT_EQ(shown(list.matches("good.example.com", outside)), "yes");
+    EXPECT_EQ(shown(list.matches("other.test", outside)), "no");
+}
+
+TEST(match_list, files_are_lists)
+{
+    TemporaryFolder folder;
+    const auto path = folder.file("list", "# networks\n10.0.0.0/8\n  192.0.2.1\n!172.16.0.1\n172.16.0.0/12\n");
+    const auto list = MatchList::open("mynetworks", path);
+    EXPECT_EQ(shown(list.matches_address(*net::parse_address("192.0.2.1"))), "yes");
+    EXPECT_EQ(shown(list.matches_address(*net::parse_address("172.16.0.1"))), "no");
+    EXPECT_EQ(shown(list.matches_address(*net::parse_address("172.16.0.2"))), "yes");
+    const auto loop = folder.file("loop", folder.path("loop") + "\n");
+    EXPECT_EQ(shown(MatchList::open("mynetworks", loop).matches_name("x")), "(trouble) mynetworks: " + loop + ": files are nested too deep");
+}
+
+}  // namespace
+}  // namespace ekiden::table
