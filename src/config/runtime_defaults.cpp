@@ -9,6 +9,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <memory>
 
 #include <arpa/inet.h>
@@ -108,8 +109,10 @@ std::vector<InterfaceAddress> local_addresses()
         found.push_back({address_text(*entry->ifa_addr), prefix_length(entry->ifa_netmask, family == AF_INET6),
                          family == AF_INET6, (entry->ifa_flags & IFF_LOOPBACK) != 0});
     }
-    std::ranges::stable_sort(found, {}, &InterfaceAddress::is_ipv6);
-    return found;
+    std::vector<InterfaceAddress> sorted;
+    for (const bool is_ipv6 : {false, true})
+        std::ranges::copy_if(found, std::back_inserter(sorted), [&](const auto& a) { return a.is_ipv6 == is_ipv6; });
+    return sorted;
 }
 
 Protocols parse_inet_protocols(std::string_view value)
@@ -170,7 +173,10 @@ std::string default_mynetworks(std::string_view style, const std::vector<Interfa
         auto network = network_text(address, prefix);
         if (std::ranges::find(networks, network) == networks.end()) networks.push_back(std::move(network));
     }
-    return fmt::format("{}", fmt::join(networks, " "));
+    // Each network is followed by a blank, which shows where a list mentions $mynetworks ("… [::1]/128 , hash:…").
+    std::string text;
+    for (const auto& network : networks) text.append(network).append(" ");
+    return text;
 }
 
 }  // namespace ekiden::config

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 #include <unistd.h>
@@ -93,6 +94,7 @@ void Settings::Data::finish()
         return default_myhostname(values.find("mydomain")->second.is_set ? expanded("mydomain") : std::string_view());
     });
     assign_default("mydomain", [&] { return default_mydomain(expanded("myhostname")); });
+    assign_default("process_name", [] { return std::string(program_invocation_short_name); });
     assign_default("process_id", [] { return std::to_string(getpid()); });
     assign_default("mynetworks", [&]() -> std::string {
         try {
@@ -121,11 +123,13 @@ std::shared_ptr<const Settings> Settings::load(const LoadOptions& options)
     }
 
     const auto path = main_cf_path(data->directory);
-    auto file = parse_main_cf(read_config_file(path), path);
-    data->problems = std::move(file.problems);
-    for (const auto& entry : file.entries) data->set(entry.name, entry.value, {path, entry.line});
-    // The directory is a fact, whatever main.cf says.
-    if (data->directory != default_directory) data->set("config_directory", data->directory, {});
+    if (options.read_main_cf) {
+        auto file = parse_main_cf(read_config_file(path), path);
+        data->problems = std::move(file.problems);
+        for (const auto& entry : file.entries) data->set(entry.name, entry.value, {path, entry.line});
+        // The directory is a fact, whatever main.cf says.
+        if (data->directory != default_directory) data->set("config_directory", data->directory, {});
+    }
     for (const auto& [name, value] : options.overrides) data->set(name, value, {"-o", 0});
     if (options.read_master_cf)
         data->services = read_master_cf(data->directory + "/master.cf", data->checks == Checks::server);

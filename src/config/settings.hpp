@@ -54,6 +54,7 @@ enum class Checks {
 struct LoadOptions {
     std::string directory;                                        // -c DIR, else MAIL_CONFIG, else /etc/postfix
     std::vector<std::pair<std::string, std::string>> overrides;   // -o name=value of a command line
+    bool read_main_cf = true;  // false: the defaults alone (postconf -d)
     bool read_master_cf = true;
     bool is_strict = true;  // false: Checks::none, unless `checks` says more
     std::optional<Checks> checks;  // default: server if is_strict, else none

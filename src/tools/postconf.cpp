@@ -1,0 +1,186 @@
+#include "config/docs.hpp"
+#include "table/table.hpp"
+#include "tools/commands.hpp"
+#include "tools/postconf.hpp"
+
+#include "base/text.hpp"
+#include "config/values.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include <getopt.h>
+
+// Without the table library (a test program, say) postconf -m has nothing to list.
+namespace ekiden::table {
+__attribute__((weak)) std::vector<std::string_view> known_types();
+}
+
+namespace ekiden::tools::postconf {
+
+namespace {
+
+constexpr std::string_view usage =
+    "usage: {} [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] [-c param_class] "
+    "[-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] "
+    "[-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] "
+    "[-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] [-t (bounce templates)] "
+    "[-T compile-version|run-version|public-key-algorithms] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] "
+    "[-# (comment-out)] [name...]";
+
+constexpr std::string_view letters = "aAbc:C:deEfFhHlmMno:pPtT:vxX#";
+
+void print_lines(const std::vector<std::string_view>& lines)
+{
+    for (const auto line : lines) fmt::print("{}\n", line);
+}
+
+// Listing options that need no file at all; false if `letter` is none of them.
+bool list_types(char letter)
+{
+    switch (letter) {
+    case 'a': print_lines({"cyrus", "dovecot"}); return true;
+    case 'A': print_lines({"cyrus"}); return true;
+    case 'l': print_lines({"flock", "fcntl", "dotlock"}); return true;
+    case 'm':
+        if (table::known_types != nullptr) print_lines(table::known_types());
+        return true;
+    default: return false;
+    }
+}
+
+void set_mode(Options& options, char& chosen, char mode)
+{
+    if (chosen != 0 && chosen != mode)
+        throw Fatal(fmt::format("specify one of -{} -{}", std::min(chosen, mode), std::max(chosen, mode)));
+    chosen = options.mode = mode;
+}
+
+// Which options go with which kind of work, told apart before anything is read.
+void check_combination(const Options& options)
+{
+    if (options.is_edit + options.is_removal + options.is_comment > 1)
+        throw Fatal(options.is_edit && options.is_removal ? "specify one of -X -e" : options.is_edit ? "specify one of -e -#" : "specify one of -X -#");
+    const std::string_view act = options.is_edit ? "e" : options.is_removal ? "X" : "#";
+    if (options.is_changing()) {
+        if (options.only_set) throw Fatal(fmt::format("specify one of -{} -n", act));
+        if (options.shows_defaults) throw Fatal(fmt::format("specify one of -{} -d", act));
+        if (options.mode == 'F' && (options.is_removal || options.is_comment))
+            throw Fatal(fmt::format("with option -F, do not specify -{}", act));
+        if (options.mode == 'P' && options.is_comment) throw Fatal("with option -P, do not specify -#");
+        if (options.names.empty())
+            throw Fatal(options.mode != 'p'   ? "missing service argument"
+                        : options.is_edit     ? "-e requires name=value argument"
+                        : options.is_removal  ? "-X requires name argument"
+                                              : "-# requires name argument");
+    }
+    if (options.mode == 'M' && options.hides_names) throw Fatal("with option -M, do not specify -h");
+    if (options.mode == 'M' && options.hides_values) throw Fatal("with option -M, do not specify -H");
+    if (options.mode != 'p' && options.shows_defaults) throw Fatal(fmt::format("with option -{}, do not specify -d", options.mode));
+    if (options.mode != 'p' && options.only_set) throw Fatal(fmt::format("with option -{}, do not specify -n", options.mode));
+    if (options.shows_defaults && options.only_set) throw Fatal("specify one of -d -n");
+    static constexpr std::array<std::string_view, 4> classes{"builtin", "service", "user", "all"};
+    for (const auto name : base::split_any(options.classes))
+        if (std::ranges::none_of(classes, [&](auto known) { return base::equal_ignoring_case(known, name); }))
+            throw Fatal(fmt::format("unknown parameter class value \"{}\" in \"{}\"", name, options.classes));
+}
+
+int run(Options& options, int argc, char** argv)
+{
+    if (argc == 3 && std::strcmp(argv[1], "--ekiden-docs") == 0) {
+        fmt::print("{}", config::generate_page(argv[2]));
+        return 0;
+    }
+    std::string config_directory;
+    char chosen = 0;
+    ::optind = 0;  // glibc: start anew, also in a process that has parsed before
+    for (int letter; (letter = ::getopt(argc, argv, letters.data())) != -1;) {
+        switch (letter) {
+        case 'c': config_directory = ::optarg; break;
+        case 'C': options.classes = ::optarg; break;
+        case 'd': options.shows_defaults = true; break;
+        case 'e': options.is_edit = true; break;
+        case 'f': options.folds = true; break;
+        case 'h': options.hides_names = true; break;
+        case 'H': options.hides_values = true; break;
+        case 'n': options.only_set = true; break;
+        case 'x': options.expands = true; break;
+        case 'X': options.is_removal = true; break;
+        case '#': options.is_comment = true; break;
+        case 'M':
+        case 'F':
+        case 'P':
+        case 'p': set_mode(options, chosen, static_cast<char>(letter)); break;
+        case 'o': {
+            std::string error;
+            const auto pair = config::split_name_value(::optarg, error);
+            if (!pair) throw Fatal(error);
+            options.overrides.emplace_back(pair->name, pair->value);
+            break;
+        }
+        case 'v':
+        case 'E': break;
+        case 'b':
+        case 't': throw Fatal(fmt::format("option -{} is not available: bounce templates are not part of this release", static_cast<char>(letter)));
+        case 'T': throw Fatal("option -T is not available: TLS is not part of this release");
+        default:
+            if (list_types(static_cast<char>(letter))) return 0;
+            throw Fatal(fmt::format(fmt::runtime(usage), options.program));
+        }
+    }
+    for (int i = ::optind; i < argc; ++i) options.names.emplace_back(argv[i]);
+    options.directory = config::find_config_directory(config_directory);
+    // `postconf name=value` is meant as an edit.
+    const bool lists = !options.is_changing() && !options.only_set && !options.shows_defaults;
+    if (lists && std::ranges::any_of(options.names, [](const std::string& name) { return name.find('=') != std::string::npos; }))
+        options.is_edit = true;
+    check_combination(options);
+    if (options.is_changing()) {
+        if (options.mode == 'p')
+            edit_main(options);
+        else
+            edit_master(options);
+        return 0;
+    }
+    const auto files = read_files(options);
+    for (const auto& problem : files.settings->problems())
+        if (problem.level == config::Problem::Level::warning) warn(options, problem.text);
+    for (const auto& text : files.undefined) warn(options, text);
+    if (options.mode == 'p')
+        list_parameters(options, files);
+    else
+        list_services(options, files);
+    for (const auto& text : files.unused) warn(options, text);
+    return 0;
+}
+
+}  // namespace
+
+}  // namespace ekiden::tools::postconf
+
+namespace ekiden::tools {
+
+int postconf_main(int argc, char** argv)
+{
+    postconf::Options options;
+    options.program = argc > 0 ? argv[0] : "postconf";
+    std::string fatal;
+    try {
+        const int status = postconf::run(options, argc, argv);
+        if (std::fflush(stdout) != 0) throw postconf::Fatal(Error::from_errno("write", "output").text());
+        return status;
+    } catch (const postconf::Fatal& error) {
+        fatal = error.what();
+    } catch (const config::ConfigError& error) {
+        fatal = error.what();
+    }
+    std::fflush(stdout);
+    fmt::print(stderr, "{}: fatal: {}\n", options.program, fatal);
+    return 1;
+}
+
+}  // namespace ekiden::tools
