@@ -90,6 +90,14 @@ FieldStart field_start(std::string_view line)
     return {length, colon + 1};
 }
 
+Field make_field(std::string_view raw)
+{
+    const auto start = field_start(raw);
+    Field field{FieldName::other, raw, start.name_length, start.body_at};
+    field.known = classify_field(field.name());
+    return field;
+}
+
 std::string unfold(std::string_view body)
 {
     std::string out(body);

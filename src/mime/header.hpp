@@ -35,6 +35,9 @@ struct Field {
     std::string_view body() const;   // without blanks around it
 };
 
+// A field from its text, which ends in a newline; known = other and no name when it is not one.
+Field make_field(std::string_view raw);
+
 // Length of the field name, and where its body begins, when the line starts a field (RFC 5322 2.2, blanks before the
 // colon tolerated); length 0 when it does not.
 struct FieldStart {

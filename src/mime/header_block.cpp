@@ -120,15 +120,7 @@ std::vector<Field> HeaderBlock::fields() const
 {
     std::vector<Field> fields;
     fields.reserve(spans_.size());
-    for (const auto& span : spans_) {
-        Field field;
-        field.raw = std::string_view(text_).substr(span.begin, span.end - span.begin);
-        const auto start = field_start(field.raw);
-        field.name_length = start.name_length;
-        field.body_at = start.body_at;
-        field.known = classify_field(field.name());
-        fields.push_back(field);
-    }
+    for (const auto& span : spans_) fields.push_back(make_field(std::string_view(text_).substr(span.begin, span.end - span.begin)));
     return fields;
 }
 

@@ -30,6 +30,8 @@ struct DraftOptions {
     std::uint64_t size_limit = 0;       // message_size_limit; 0 = none
     WallTime arrived_at{};              // {} = now
     std::string log_ident;              // forwarding: id of the message this one comes from
+    // smtpd_tls_received_header: whole lines "\t(using TLSv1.3 with cipher …)\n" for the Received field, or empty.
+    std::string tls_comment;
 };
 
 class Draft;
@@ -50,10 +52,11 @@ private:
     std::shared_ptr<const Data> data_;
 };
 
-// Why a Draft was not accepted. `status` is what the sender is told: 5.x.x for good, 4.x.x try later.
+// Why a Draft was not accepted. `status` is what the sender is told: 5.x.x for good, 4.x.x try later. The text is complete:
+// the reply is "451 4.3.0 Error: queue file write error", and nobody adds another "Error: ".
 struct Refusal {
     int smtp_code = 451;           // 451, 452, 550, 552, 554
-    mail::Status status;           // {"4.3.0", "queue file write error"}
+    mail::Status status;           // {"4.3.0", "Error: queue file write error"}
 };
 
 class Draft {
@@ -68,13 +71,18 @@ public:
     void add_recipient(mail::Recipient recipient);
     std::size_t recipient_count() const;           // as given
 
+    // A header field for the very top, above our Received (PREPEND of access maps, Received-SPF…): "Name: body", no
+    // newline at the end; folded lines may be in it. Before the first write().
+    void prepend_field(std::string_view field);
+
     // Content in order; any chunking. When the size limit or another bound is passed, the rest is swallowed and submit()
     // refuses. needs_flush()/flush() as in queue::ContentWriter.
     void write(std::string_view content);
     bool needs_flush() const;
     Task<Result<void>> flush();
 
-    // The extended result: what was queued, or why not.
+    // The extended result: what was queued, or why not. Once. A message that header or body checks DISCARD is accepted
+    // and forgotten: its envelope comes back, nothing is in the queue.
     Task<std::expected<queue::EnvelopePtr, Refusal>> submit();
 
     struct State;

@@ -1,0 +1,450 @@
+// Header and body of a Draft as they stream by. Without tables to ask, everything happens at once in write(); with them,
+// content is held back, bounded, until flush() or submit() may wait.
+#include "rewrite/draft_state.hpp"
+
+#include "base/text.hpp"
+#include "mail/address.hpp"
+#include "mail/queue_id.hpp"
+#include "mime/addresses.hpp"
+#include "mime/date.hpp"
+#include "rewrite/fields.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ekiden::rewrite {
+namespace {
+
+// What may wait for flush(): enough for any reasonable header, little enough for ten thousand sessions.
+constexpr std::size_t held_limit = 64 << 10;
+
+constexpr std::size_t logged_text = 200;   // characters of a header or body line in a log line
+
+Place place_of(mime::AddressRole role)
+{
+    return role == mime::AddressRole::sender ? Place::header_sender : Place::header_recipient;
+}
+
+}  // namespace
+
+void Draft::State::write(std::string_view content)
+{
+    if (refusal || content.empty()) return;
+    if (!has_started_) start();
+    count(content);
+    if (refusal) return;
+
+    if (!header_.is_complete()) {
+        content.remove_prefix(header_.feed(content));
+        if (!waits_for_tables) {
+            if (header_.is_complete() || header_.size() > held_limit) emit_fields_now();
+            if (header_.is_complete()) end_header();
+        }
+        if (!header_.is_complete()) return;
+    }
+    if (waits_for_tables && (!header_done_ || checks_body)) held_body_ += content;
+    else append_body(content);
+}
+
+bool Draft::State::needs_flush() const
+{
+    if (refusal) return false;
+    return writer_.needs_flush() || (waits_for_tables && (header_.size() > held_limit || held_body_.size() > held_limit));
+}
+
+Task<Result<void>> Draft::State::flush()
+{
+    if (waits_for_tables) co_await work_off();
+    if (!refusal && writer_.needs_flush()) {
+        if (Result<void> written = co_await writer_.flush(); !written) {
+            data->log.warning("{}: queue file write error: {}", id_text, written.error().text());
+            if (written.error().is(ErrorCode::no_space)) refuse(452, "4.3.1", "Insufficient system storage");
+            else refuse(451, "4.3.0", "Error: queue file write error");
+        }
+    }
+    co_return Result<void>{};   // submit() tells the sender
+}
+
+// Called once, with nothing more to come: closes the header, does what was held back, ends the last line.
+Task<void> Draft::State::finish_content()
+{
+    if (refusal) co_return;
+    if (!has_started_) start();
+    const bool was_complete = header_.is_complete();
+    header_.finish();
+    if (waits_for_tables) {
+        co_await work_off();
+    } else if (!was_complete) {
+        emit_fields_now();
+        end_header();
+    }
+    if (checks_body && !refusal) co_await check_body(true);
+    if (!refusal && last_ != '\n') append_body("\n");
+}
+
+// ---- header
+
+void Draft::State::start()
+{
+    has_started_ = true;
+    rewrites_headers = envelope.origin.rewrite_context == "local" || data->options.has_remote_domain;
+    const bool maps_headers = options.expands_aliases && rewrites_headers
+        && (data->rules.has_maps_for(Place::header_sender) || data->rules.has_maps_for(Place::header_recipient));
+    const bool is_from_outside = options.source == Source::smtpd || options.source == Source::pickup;
+    checks_headers = options.checks_content && is_from_outside && data->content_rules.has_header_rules();
+    checks_body = options.checks_content && is_from_outside && data->content_rules.has_body_rules();
+    waits_for_tables = maps_headers || checks_headers || checks_body
+        || (options.expands_aliases && data->rules.has_maps_for(Place::envelope_sender));
+    last_recipient_ = envelope.recipients.empty() ? std::string() : envelope.recipients.back().address;
+    prepended_ += own_fields();
+}
+
+std::string Draft::State::own_fields()
+{
+    const auto& o = data->options;
+    ReceivedFacts facts{.myhostname = o.myhostname, .mail_name = o.mail_name, .id = id_text};
+    if (envelope.recipients.size() == 1) facts.only_recipient = envelope.recipients.front().address;
+    facts.tls_comment = options.tls_comment;
+    facts.shows_login = o.shows_login;
+    facts.is_smtputf8 = envelope.is_smtputf8;
+    facts.at = opened_at;
+    switch (options.source) {
+    case Source::smtpd: return received_from_client(envelope.origin, facts);
+    case Source::pickup: return received_from_user(options.submitter_uid, facts);
+    case Source::bounce:
+    case Source::forward:
+    case Source::notify: break;
+    }
+    return received_from_self(facts);
+}
+
+void Draft::State::count(std::string_view content)
+{
+    if (options.size_limit == 0) return;
+    counted_ += content.size() + static_cast<std::uint64_t>(std::count(content.begin(), content.end(), '\n'));
+    if (counted_ > options.size_limit) refuse(552, "5.3.4", "Error: message file too big");
+}
+
+// Takes note of a field; false when it is one of those that nobody downstream shall see.
+bool Draft::State::admit(const mime::Field& field)
+{
+    using enum mime::FieldName;
+    facts_.has_resent = facts_.has_resent || mime::is_resent(field.known);
+    switch (field.known) {
+    case received:
+        // A message that has been through so many systems goes in circles.
+        if (++facts_.hops >= data->options.hopcount_limit) refuse(554, "5.4.0", "Error: too many hops");
+        break;
+    case message_id:
+        if (!facts_.has_message_id) facts_.message_id = mime::unfold(field.body());
+        facts_.has_message_id = true;
+        break;
+    case resent_message_id:
+        if (!facts_.has_resent_message_id) facts_.resent_message_id = mime::unfold(field.body());
+        facts_.has_resent_message_id = true;
+        break;
+    case date: facts_.has_date = true; break;
+    case resent_date: facts_.has_resent_date = true; break;
+    case from: facts_.has_from = true; break;
+    case resent_from: facts_.has_resent_from = true; break;
+    case to:
+    case cc:
+    case bcc:
+    case resent_to:
+    case resent_cc:
+    case resent_bcc: facts_.has_recipient = true; break;
+    default: break;
+    }
+    return !data->options.dropped_fields.contains(field.name());
+}
+
+void Draft::State::emit_fields_now()
+{
+    if (!has_rewritten_sender_) {
+        has_rewritten_sender_ = true;
+        envelope.sender = data->resolver->complete(envelope.sender, "local");
+        if (options.expands_aliases) envelope.sender = data->rules.rewrite_now(std::move(envelope.sender), Place::envelope_sender);
+    }
+    std::string out;
+    out.reserve(prepended_.size() + header_.size() + 512);
+    if (!prepended_.empty()) {
+        out = std::move(prepended_);
+        prepended_.clear();
+        ++facts_.hops;
+    }
+    for (const auto& field : header_.fields()) {
+        if (!admit(field)) continue;
+        if (rewrites_headers && mime::address_role(field.known) != mime::AddressRole::none) rewrite_field_now(field, out);
+        else out += field.raw;
+    }
+    if (header_.is_complete() && !refusal) append_missing(out);
+    header_.clear_fields();
+    if (!refusal) writer_.append(out);
+}
+
+void Draft::State::rewrite_field_now(const mime::Field& field, std::string& out) const
+{
+    const auto place = place_of(mime::address_role(field.known));
+    const auto list = mime::find_addresses(field.after_colon(), data->options.header_token_limit);
+    const auto& context = envelope.origin.rewrite_context;
+    const bool masquerades = options.expands_aliases && data->rules.has_masquerading_for(place);
+    const bool is_unchanged = !masquerades && list.parsed == field.after_colon().size()
+        && std::all_of(list.addresses.begin(), list.addresses.end(),
+                       [&](const auto& span) { return data->resolver->completion().is_complete(span.address, context); });
+    if (is_unchanged) {
+        out += field.raw;
+        return;
+    }
+    std::vector<std::string> replacements;
+    replacements.reserve(list.addresses.size());
+    bool has_changed = list.parsed != field.after_colon().size();
+    for (const auto& span : list.addresses) {
+        std::string address = data->resolver->complete(span.address, context);
+        if (masquerades) address = data->rules.rewrite_now(std::move(address), place);
+        has_changed = has_changed || address != span.address;
+        replacements.push_back(std::move(address));
+    }
+    if (!has_changed) {
+        out += field.raw;
+        return;
+    }
+    out += field.raw.substr(0, field.body_at);
+    (out += mime::replace_addresses(field.after_colon(), list, replacements)) += '\n';
+}
+
+// The same with tables: each field is checked, then rewritten.
+Task<void> Draft::State::emit_fields()
+{
+    co_await rewrite_sender();
+    std::string out;
+    const auto emit = [](std::vector<std::string>& to, const mime::HeaderBlock& block) {
+        for (const auto& field : block.fields()) to.emplace_back(field.raw);
+    };
+    std::vector<std::string> fields;
+    if (!prepended_.empty()) {   // ours are checked as well: many sites hide inner addresses so
+        mime::HeaderBlock own(data->options.header_size_limit);
+        own.feed(prepended_);
+        own.finish();
+        prepended_.clear();
+        emit(fields, own);
+    }
+    emit(fields, header_);
+    header_.clear_fields();
+
+    for (std::string& text : fields) {
+        if (refusal || is_discarded) co_return;
+        if (checks_headers && !is_passed_) {
+            const bool stays = co_await check_field(text, out);
+            if (!stays) continue;
+        }
+        const mime::Field field = mime::make_field(text);
+        if (!admit(field)) continue;
+        if (rewrites_headers && mime::address_role(field.known) != mime::AddressRole::none) co_await rewrite_field(std::move(text), out);
+        else out += text;
+    }
+    if (refusal) co_return;
+    if (header_.is_complete()) append_missing(out);
+    writer_.append(out);
+}
+
+Task<void> Draft::State::rewrite_field(std::string text, std::string& out)
+{
+    const mime::Field field = mime::make_field(text);
+    const auto place = place_of(mime::address_role(field.known));
+    const auto list = mime::find_addresses(field.after_colon(), data->options.header_token_limit);
+    std::vector<std::string> replacements;
+    bool has_changed = list.parsed != field.after_colon().size();
+    for (const auto& span : list.addresses) {
+        std::string address = data->resolver->complete(span.address, envelope.origin.rewrite_context);
+        if (options.expands_aliases) {
+            AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(std::move(address), place);
+            if (!mapped) {
+                refuse(mapped.error());
+                co_return;
+            }
+            address = std::move(*mapped);
+        }
+        has_changed = has_changed || address != span.address;
+        replacements.push_back(std::move(address));
+    }
+    if (!has_changed) {
+        out += text;
+        co_return;
+    }
+    out += field.raw.substr(0, field.body_at);
+    (out += mime::replace_addresses(field.after_colon(), list, replacements)) += '\n';
+}
+
+// What RFC 5322 requires and a local submitter left out, behind the last field. Strangers' mail is not touched.
+void Draft::State::append_missing(std::string& out)
+{
+    const auto& o = data->options;
+    if (!rewrites_headers && !o.adds_missing_always) return;
+    const std::string_view prefix = facts_.has_resent ? "Resent-" : "";
+    const bool has_id = facts_.has_resent ? facts_.has_resent_message_id : facts_.has_message_id;
+    const bool has_date = facts_.has_resent ? facts_.has_resent_date : facts_.has_date;
+    const bool has_from = facts_.has_resent ? facts_.has_resent_from : facts_.has_from;
+    if (!has_id) {
+        std::string& value = facts_.has_resent ? facts_.resent_message_id : facts_.message_id;
+        value = "<" + make_message_id(opened_at, id_text, o.myhostname) + ">";
+        (facts_.has_resent ? facts_.has_resent_message_id : facts_.has_message_id) = true;
+        out.append(prefix).append("Message-Id: ").append(value) += '\n';
+    }
+    if (!has_date) out.append(prefix).append("Date: ").append(mime::format_date(opened_at)) += '\n';
+    if (!has_from) out.append(prefix).append("From: ").append(from_body(envelope.sender, envelope.full_name, o.has_obsolete_from)) += '\n';
+    if (!facts_.has_recipient && !o.undisclosed_recipients.empty()) out.append("To: ").append(o.undisclosed_recipients) += '\n';
+}
+
+// The header is written; what follows is body.
+void Draft::State::end_header()
+{
+    if (header_done_ || refusal) return;
+    header_done_ = true;
+    if (is_discarded) return;
+    log_message_ids();
+    const auto leftover = header_.leftover();
+    if (header_.has_blank_line() || !leftover.empty()) append_body("\n");
+    if (leftover.empty()) return;
+    if (checks_body) held_body_.insert(0, leftover);
+    else append_body(leftover);
+}
+
+void Draft::State::log_message_ids()
+{
+    if (facts_.has_resent_message_id) data->log.info("{}: resent-message-id={}", id_text, facts_.resent_message_id);
+    data->log.info("{}: message-id={}", id_text, facts_.has_message_id ? std::string_view(facts_.message_id) : std::string_view("<>"));
+}
+
+// ---- body
+
+void Draft::State::append_body(std::string_view content)
+{
+    if (content.empty()) return;
+    last_ = content.back();
+    // A carriage return that is not part of a line end lets two systems see two different messages (smuggling).
+    if (data->options.replaces_stray_cr && std::memchr(content.data(), '\r', content.size()) != nullptr) {
+        std::string clean(content);
+        std::replace(clean.begin(), clean.end(), '\r', ' ');
+        if (last_ == '\r') last_ = ' ';
+        writer_.append(clean);
+        return;
+    }
+    writer_.append(content);
+}
+
+Task<void> Draft::State::work_off()
+{
+    if (refusal) co_return;
+    if (!header_done_ && (header_.is_complete() || header_.size() > held_limit)) {
+        co_await emit_fields();
+        if (header_.is_complete()) end_header();
+    }
+    if (!header_done_ || refusal) co_return;
+    if (checks_body) {
+        co_await check_body(false);
+        co_return;
+    }
+    append_body(held_body_);
+    held_body_ = {};
+}
+
+// Lines of the held body that are complete (all of them when `is_last`) are checked and let go.
+Task<void> Draft::State::check_body(bool is_last)
+{
+    // A line without end is looked at in pieces rather than gathered for ever.
+    std::string held = std::move(held_body_);
+    held_body_.clear();
+    std::size_t at = 0;
+    while (at < held.size() && !refusal && !is_discarded) {
+        auto end = held.find('\n', at);
+        if (end == held.npos) {
+            if (!is_last && held.size() - at < held_limit) break;
+            end = held.size();
+        }
+        const bool has_newline = end < held.size();
+        std::string line = held.substr(at, end - at);
+        at = end + (has_newline ? 1 : 0);
+        bool stays = true;
+        std::string before;
+        if (!is_passed_ && body_checked_ < data->content_rules.body_size_limit()) {
+            body_checked_ += line.size() + 1;
+            Result<ContentRules::Verdict> verdict = co_await data->content_rules.check_body(line, &data->log);
+            if (!verdict) {
+                refuse(451, "4.3.0", "Error: queue file write error");
+                co_return;
+            }
+            if (verdict->action != ContentRules::Action::none) act(*verdict, "body", line);
+            using enum ContentRules::Action;
+            if (verdict->action == ignore || verdict->action == strip) stays = false;
+            if (verdict->action == prepend) before = verdict->text + "\n";
+            if (verdict->action == replace) line = verdict->text;
+        }
+        if (refusal || is_discarded || !stays) continue;
+        if (has_newline) line += '\n';
+        append_body(before);
+        append_body(line);
+    }
+    held_body_ = held.substr(std::min(at, held.size()));
+}
+
+// ---- checks
+
+// False when the field goes. `text` may be replaced, and something put in front of it.
+Task<bool> Draft::State::check_field(std::string& text, std::string& out)
+{
+    const mime::Field field = mime::make_field(text);
+    const std::string whole = text.substr(0, text.size() - 1);
+    Result<ContentRules::Verdict> verdict = co_await data->content_rules.check_header(field.known, field.name(), whole, &data->log);
+    if (!verdict) {
+        refuse(451, "4.3.0", "Error: queue file write error");
+        co_return false;
+    }
+    using enum ContentRules::Action;
+    if (verdict->action == none) co_return true;
+    act(*verdict, "header", whole);
+    if (verdict->action == prepend) out += verdict->text + "\n";
+    if (verdict->action == replace) {
+        text = verdict->text + "\n";
+        if (mime::field_start(text).name_length == 0) {
+            data->log.warning("{}: bad text in REPLACE action: {}", id_text, verdict->text);
+            text = whole + "\n";
+        }
+    }
+    co_return !refusal && !is_discarded && verdict->action != ignore && verdict->action != strip;
+}
+
+void Draft::State::act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text)
+{
+    using enum ContentRules::Action;
+    std::string shown = verdict.text;
+    switch (verdict.action) {
+    case reject: {
+        const auto code_length = mail::enhanced_code_length(shown);
+        const std::string code = code_length > 0 ? shown.substr(0, code_length) : "5.7.1";
+        std::string reason = code_length > 0 ? std::string(base::trim(std::string_view(shown).substr(code_length))) : shown;
+        if (reason.empty()) reason = "message content rejected";
+        shown = code + " " + reason;
+        refuse(code.starts_with('4') ? 450 : 550, code, std::move(reason));
+        break;
+    }
+    case discard: is_discarded = true; break;
+    case hold: envelope.is_held = true; break;
+    case filter: envelope.filter = verdict.text; break;
+    case redirect: envelope.redirect = mail::unquote_address(verdict.text); break;
+    case bcc: more_recipients_.push_back(mail::unquote_address(verdict.text)); break;
+    case pass: is_passed_ = true; break;
+    default: break;
+    }
+    const auto word = log_word(verdict.action);
+    if (word.empty()) return;
+    const auto& origin = envelope.origin;
+    std::string line = fmt::format("{}: {}: {} {} from {}; from=<{}> to=<{}>", id_text, word, kind, text.substr(0, logged_text),
+                                   origin.client_address.empty() ? "local" : fmt::format("{}[{}]", origin.client_name, origin.client_address),
+                                   mail::quote_address(envelope.sender), mail::quote_address(last_recipient_));
+    if (!origin.protocol.empty()) line += fmt::format(" proto={}", origin.protocol);
+    if (!origin.helo_name.empty()) line += fmt::format(" helo=<{}>", origin.helo_name);
+    if (!shown.empty()) line += ": " + shown;
+    data->log.info("{}", line);
+}
+
+}  // namespace ekiden::rewrite

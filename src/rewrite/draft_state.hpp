@@ -1,0 +1,110 @@
+// The inside of a Draft: one message on its way through intake. Shared by intake.cpp (the steps) and draft_content.cpp
+// (header and body as they stream by). Not for other folders.
+#pragma once
+
+#include "mime/header_block.hpp"
+#include "rewrite/address_rules.hpp"
+#include "rewrite/content_rules.hpp"
+#include "rewrite/intake.hpp"
+#include "rewrite/intake_options.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ekiden::rewrite {
+
+struct Intake::Data {
+    Data(config::SettingsPtr settings_in, std::shared_ptr<const Resolver> resolver_in, queue::Store& store_in);
+
+    config::SettingsPtr settings;
+    std::shared_ptr<const Resolver> resolver;
+    queue::Store& store;
+    Logger log;   // "postfix/cleanup"
+    IntakeOptions options;
+    AddressRules rules;
+    ContentRules content_rules;
+    table::Maps sender_bcc_maps, recipient_bcc_maps;
+};
+
+// What the header has shown so far.
+struct HeaderFacts {
+    unsigned hops = 0;
+    bool has_message_id = false, has_date = false, has_from = false, has_recipient = false;
+    bool has_resent = false, has_resent_message_id = false, has_resent_date = false, has_resent_from = false;
+    std::string message_id, resent_message_id;
+};
+
+struct Draft::State {
+    State(std::shared_ptr<const Intake::Data> data, DraftOptions options);
+
+    // draft_content.cpp
+    void write(std::string_view content);
+    bool needs_flush() const;
+    Task<Result<void>> flush();
+    Task<void> finish_content();
+
+    // intake.cpp: the steps of submit()
+    Task<std::expected<queue::EnvelopePtr, Refusal>> submit();
+
+    void refuse(int smtp_code, std::string enhanced, std::string text);
+    void refuse(const AddressRules::Fault& fault);
+
+    std::shared_ptr<const Intake::Data> data;
+    DraftOptions options;
+    mail::Envelope envelope;
+    std::string id_text;
+    WallTime opened_at;
+    std::optional<Refusal> refusal;   // the first reason; everything after it is swallowed
+    bool is_discarded = false;
+
+    // Maps or checks have to be awaited: content is held back until flush() or submit().
+    bool waits_for_tables = false;
+    bool rewrites_headers = false;    // local client, or remote_header_rewrite_domain is set
+    bool checks_headers = false, checks_body = false;
+
+private:
+    void start();
+    void count(std::string_view content);
+    // Header
+    std::string own_fields();
+    void emit_fields_now();
+    Task<void> emit_fields();
+    bool admit(const mime::Field& field);
+    Task<bool> check_field(std::string& text, std::string& out);
+    void rewrite_field_now(const mime::Field& field, std::string& out) const;
+    Task<void> rewrite_field(std::string text, std::string& out);
+    void append_missing(std::string& out);
+    void end_header();
+    void log_message_ids();
+    // Body
+    void append_body(std::string_view content);
+    Task<void> check_body(bool is_last);
+    Task<void> work_off();
+    // Checks
+    void act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text);
+
+    // Envelope
+    Task<void> rewrite_sender();
+    Task<void> take_recipient(mail::Recipient recipient, std::vector<mail::Recipient>& out);
+    Task<void> rewrite_recipients();
+    Task<void> add_bcc(std::vector<mail::Recipient>& given);
+    void drop_duplicates();
+    void redirect_recipients();
+
+    queue::ContentWriter writer_;
+    mime::HeaderBlock header_;
+    HeaderFacts facts_;
+    std::string prepended_;
+    std::string last_recipient_;           // for the log lines of checks
+    std::vector<std::string> more_recipients_;   // BCC actions
+    std::string held_body_;                // body that waits for the header or for checks
+    std::size_t body_checked_ = 0;
+    std::uint64_t counted_ = 0;            // size of the content as SMTP counts: CRLF line ends
+    bool has_started_ = false, has_rewritten_sender_ = false, header_done_ = false, is_passed_ = false;
+    char last_ = '\n';
+
+    friend class Draft;
+};
+
+}  // namespace ekiden::rewrite

@@ -1,0 +1,85 @@
+#include "rewrite/fields.hpp"
+
+#include "mail/address.hpp"
+#include "mime/addresses.hpp"
+#include "mime/date.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+
+namespace ekiden::rewrite {
+namespace {
+
+// Comments may not hold unbalanced parentheses or line breaks; names from strangers are made harmless.
+std::string comment_text(std::string_view text)
+{
+    std::string out(text);
+    for (char& c : out)
+        if (c == '(' || c == ')' || c == '\\' || static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
+    return out;
+}
+
+std::string_view protocol_name(const mail::Origin& origin, bool is_smtputf8)
+{
+    // RFC 6531 4.3: the UTF8SMTP family replaces ESMTP where the extension was asked for.
+    static constexpr std::string_view plain[] = {"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"};
+    static constexpr std::string_view utf8[] = {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
+    if (is_smtputf8)
+        for (std::size_t i = 0; i < std::size(plain); ++i)
+            if (origin.protocol == plain[i]) return utf8[i];
+    return origin.protocol;
+}
+
+std::string bracketed(std::string_view address)
+{
+    return address.find(':') == address.npos ? fmt::format("[{}]", address) : fmt::format("[IPv6:{}]", address);
+}
+
+}  // namespace
+
+std::string received_from_client(const mail::Origin& origin, const ReceivedFacts& facts)
+{
+    const auto& helo = origin.helo_name.empty() ? origin.client_name : origin.helo_name;
+    std::string out = fmt::format("Received: from {} ({} {})\n", comment_text(helo), comment_text(origin.client_name), bracketed(origin.client_address));
+    out += facts.tls_comment;
+    if (facts.shows_login && !origin.sasl_username.empty()) {
+        out += fmt::format("\t(Authenticated sender: {}{})\n", comment_text(origin.sasl_username),
+                           origin.sasl_sender.empty() ? "" : " as " + comment_text(origin.sasl_sender));
+    }
+    out += fmt::format("\tby {} ({}) with {} id {}", facts.myhostname, facts.mail_name, protocol_name(origin, facts.is_smtputf8), facts.id);
+    const auto date = mime::format_date(facts.at);
+    if (facts.only_recipient.empty()) out += fmt::format(";\n\t{}\n", date);
+    else out += fmt::format("\n\tfor <{}>; {}\n", comment_text(mail::quote_address(facts.only_recipient)), date);
+    return out;
+}
+
+std::string received_from_user(unsigned uid, const ReceivedFacts& facts)
+{
+    return fmt::format("Received: by {} ({}, from userid {})\n\tid {}; {}\n", facts.myhostname, facts.mail_name, uid, facts.id, mime::format_date(facts.at));
+}
+
+std::string received_from_self(const ReceivedFacts& facts)
+{
+    return fmt::format("Received: by {} ({}){}\n\tid {}; {}\n", facts.myhostname, facts.mail_name,
+                       facts.is_smtputf8 ? " with UTF8SMTP" : "", facts.id, mime::format_date(facts.at));
+}
+
+std::string make_message_id(WallTime at, std::string_view id, std::string_view myhostname)
+{
+    const std::time_t seconds = base::to_seconds(at);
+    std::tm tm{};
+    gmtime_r(&seconds, &tm);
+    return fmt::format("{:04}{:02}{:02}{:02}{:02}{:02}.{}@{}", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, id, myhostname);
+}
+
+std::string from_body(std::string_view sender, std::string_view full_name, bool is_obsolete_format)
+{
+    if (sender.empty()) return "MAILER-DAEMON";
+    const auto address = mail::quote_address(sender);
+    if (full_name.empty()) return address;
+    if (is_obsolete_format) return fmt::format("{} ({})", address, comment_text(full_name));
+    return fmt::format("{} <{}>", mime::quote_phrase(full_name), address);
+}
+
+}  // namespace ekiden::rewrite

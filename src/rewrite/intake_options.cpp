@@ -1,0 +1,29 @@
+#include "rewrite/intake_options.hpp"
+
+namespace ekiden::rewrite {
+
+IntakeOptions IntakeOptions::from(const config::Settings& settings)
+{
+    const auto size = [&](const char* name) { return static_cast<std::size_t>(settings.integer(name)); };
+    IntakeOptions o;
+    o.myhostname = settings.str("myhostname");
+    o.mail_name = settings.str("mail_name");
+    o.header_size_limit = size("header_size_limit");
+    o.header_token_limit = size("header_address_token_limit");
+    o.hopcount_limit = static_cast<unsigned>(size("hopcount_limit"));
+    o.duplicate_filter_limit = size("duplicate_filter_limit");
+    o.dropped_fields = mime::FieldNames(settings.list("message_drop_headers"));
+    o.adds_missing_always = settings.boolean("always_add_missing_headers");
+    o.keeps_original_recipient = settings.boolean("enable_original_recipient");
+    o.replaces_stray_cr = settings.boolean("cleanup_replace_stray_cr_lf");
+    o.has_obsolete_from = settings.str("header_from_format") == "obsolete";
+    o.shows_login = settings.boolean("smtpd_sasl_authenticated_header");
+    o.has_remote_domain = !settings.str("remote_header_rewrite_domain").empty();
+    o.recipient_delimiter = settings.str("recipient_delimiter");
+    o.always_bcc = settings.str("always_bcc");
+    o.undisclosed_recipients = settings.str("undisclosed_recipients_header");
+    o.empty_recipient = settings.str("empty_address_recipient");
+    return o;
+}
+
+}  // namespace ekiden::rewrite

@@ -1,0 +1,31 @@
+// What intake wants to know of the settings, typed once per snapshot.
+#pragma once
+
+#include "config/settings.hpp"
+#include "mime/header.hpp"
+
+#include <cstddef>
+#include <string>
+
+namespace ekiden::rewrite {
+
+struct IntakeOptions {
+    std::string myhostname, mail_name;
+    std::size_t header_size_limit = 102400;     // bytes of one field
+    std::size_t header_token_limit = 10240;     // tokens of one address field
+    unsigned hopcount_limit = 50;
+    std::size_t duplicate_filter_limit = 1000;  // recipients remembered; 0 = no limit
+    mime::FieldNames dropped_fields;            // message_drop_headers
+    bool adds_missing_always = false;           // always_add_missing_headers
+    bool keeps_original_recipient = true;       // enable_original_recipient
+    bool replaces_stray_cr = true;              // cleanup_replace_stray_cr_lf
+    bool has_obsolete_from = false;             // header_from_format = obsolete
+    bool shows_login = false;                   // smtpd_sasl_authenticated_header
+    bool has_remote_domain = false;             // remote_header_rewrite_domain is not empty
+    std::string recipient_delimiter;
+    std::string always_bcc, undisclosed_recipients, empty_recipient;
+
+    static IntakeOptions from(const config::Settings& settings);
+};
+
+}  // namespace ekiden::rewrite
