@@ -13,8 +13,8 @@ void append_clean(std::string& out, std::string_view text)
 {
     for (char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (byte == '\r' || byte == '\n' || byte == '\t') out += ' ';
-        else if (byte < 32 || byte == 127) out += '?';
+        if (byte == '\r' || byte == '\n') out += ' ';
+        else if ((byte < 32 && byte != '\t') || byte == 127) out += '?';
         else out += c;
     }
 }

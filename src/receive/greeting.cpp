@@ -1,0 +1,117 @@
+// The beginning of a conversation: who is the client, may it come in, and what does it call itself.
+#include "base/text.hpp"
+#include "receive/client.hpp"
+#include "receive/session.hpp"
+
+namespace ekiden::receive {
+
+namespace {
+
+// A greeting name is printed between "<" and ">", in comments of Received lines and in logs: nothing in it may end those.
+std::string neutral_name(std::string_view name)
+{
+    std::string result = base::printable(name);
+    for (char& c : result) {
+        if (std::string_view(" <>()\\\";:@").find(c) != std::string_view::npos && !(c == ':' && result.front() == '[')) c = '?';
+    }
+    return result;
+}
+
+}  // namespace
+
+Task<bool> Session::greet()
+{
+    if (options_.looks_up_names) {
+        co_await verify_client_name(facts_, *service_->resolver, log_);
+    } else {
+        facts_.name_status = facts_.reverse_name_status = check::NameStatus::temporary;
+    }
+    label_ = facts_.client_label();
+    if (options_.logs_port) label_ += ":" + std::to_string(facts_.client_port);
+    log_.info("connect from {}", label_);
+
+    if (bare_newline_ != smtp::BareNewline::normalize && !options_.bare_newline_exclusions.is_empty() &&
+        options_.bare_newline_exclusions.matches(facts_.client_name, facts_.client_address).value_or(false)) {
+        bare_newline_ = smtp::BareNewline::normalize;
+    }
+    if (co_await is_over_limit()) {
+        counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
+        say(421, "4.7.0", options_.hostname + " Error: too many connections from " + net::format_address(facts_.client_address));
+        co_return false;
+    }
+    check::Verdict verdict = co_await service_->policy->evaluate(check::Stage::connect, facts_);
+    if (verdict.action == check::Verdict::Action::reject) {
+        counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
+        if (verdict.must_disconnect) has_ended_ = true;
+        is_refused_ = true;
+        say(std::move(verdict.reply));
+    } else {
+        say(220, "", options_.banner);
+    }
+    co_return !has_ended_;
+}
+
+Task<bool> Session::is_over_limit()
+{
+    const auto& limits = options_.limits;
+    if (limits.connection_count <= 0 && limits.connection_rate <= 0 && limits.message_rate <= 0 && limits.recipient_rate <= 0) co_return false;
+    if (limits.exceptions.matches(facts_.client_name, facts_.client_address).value_or(false)) co_return false;
+    has_limits_ = true;
+    const auto counts = clients_.connect(client_key_, limits.rate_unit);
+    is_counted_ = true;
+    if (limits.connection_count > 0 && counts.now > limits.connection_count) {
+        log_.warning("Connection concurrency limit exceeded: {} from {} for service {}", counts.now, label_, options_.service_name);
+        co_return true;
+    }
+    if (limits.connection_rate > 0 && counts.rate > limits.connection_rate) {
+        log_.warning("Connection rate limit exceeded: {} from {} for service {}", counts.rate, label_, options_.service_name);
+        co_return true;
+    }
+    co_return false;
+}
+
+Task<bool> Session::introduce(smtp::Command command, bool is_extended)
+{
+    if (command.arguments.empty()) {
+        co_return refuse(501, "", is_extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname");
+    }
+    reset_transaction();
+    facts_.helo_name = neutral_name(command.arguments.substr(0, 255));
+    facts_.protocol = is_extended ? "ESMTP" : "SMTP";
+    check::Verdict verdict = co_await service_->policy->evaluate(check::Stage::helo, facts_);
+    if (verdict.action == check::Verdict::Action::reject) {
+        if (verdict.must_disconnect) has_ended_ = true;
+        facts_.helo_name.clear();
+        say(std::move(verdict.reply));
+        co_return false;
+    }
+    co_return true;
+}
+
+Task<bool> Session::on_helo(smtp::Command command)
+{
+    if (!co_await introduce(command, false)) co_return false;
+    say(250, "", options_.hostname);
+    co_return true;
+}
+
+Task<bool> Session::on_ehlo(smtp::Command command)
+{
+    if (!co_await introduce(command, true)) co_return false;
+    if (options_.discard_maps.is_empty()) {
+        output_ += options_.ehlo_reply;
+        co_return true;
+    }
+    const auto answer = co_await options_.discard_maps.find(net::format_address(facts_.client_address));
+    if (!answer) {
+        facts_.helo_name.clear();
+        co_return refuse(451, "4.3.0", "Temporary lookup failure");
+    }
+    bool is_silent = options_.discards_silently;
+    std::vector<std::string> unknown;
+    offer_ = options_.offered(*answer ? smtp::parse_extension_list(**answer, unknown, is_silent) : 0);
+    output_ += options_.make_ehlo_reply(offer_);
+    co_return true;
+}
+
+}  // namespace ekiden::receive

@@ -1,0 +1,37 @@
+#include "receive/local_clients.hpp"
+
+namespace ekiden::receive {
+
+LocalClients LocalClients::from(const config::Settings& settings, std::vector<std::string>& problems)
+{
+    LocalClients result;
+    bool expects_map = false;
+    for (const auto& word : settings.list("local_header_rewrite_clients")) {
+        if (expects_map || word.find(':') != std::string::npos) {
+            result.address_maps_.push_back(table::Maps::open("local_header_rewrite_clients", word));
+            expects_map = false;
+        } else if (word == "permit_inet_interfaces") result.with_own_addresses_ = true;
+        else if (word == "permit_mynetworks") result.with_mynetworks_ = true;
+        else if (word == "permit_sasl_authenticated") result.with_sasl_ = true;
+        else if (word == "check_address_map") expects_map = true;
+        else if (word != "permit_tls_clientcerts" && word != "permit_tls_all_clientcerts")
+            problems.push_back("unknown local_header_rewrite_clients item: " + word);
+    }
+    if (result.with_own_addresses_) result.own_addresses_ = rewrite::OwnAddresses::from(settings);
+    if (result.with_mynetworks_) result.mynetworks_ = table::MatchList::open("mynetworks", settings.str("mynetworks"));
+    return result;
+}
+
+Task<bool> LocalClients::match(const check::Facts& facts) const
+{
+    if (with_own_addresses_ && own_addresses_.is_interface(facts.client_address)) co_return true;
+    if (with_mynetworks_ && mynetworks_.matches_address(facts.client_address).value_or(false)) co_return true;
+    if (with_sasl_ && !facts.sasl_username.empty()) co_return true;
+    for (const auto& maps : address_maps_) {
+        const auto answer = co_await maps.find(net::format_address(facts.client_address));
+        if (answer && *answer) co_return true;
+    }
+    co_return false;
+}
+
+}  // namespace ekiden::receive

@@ -1,0 +1,123 @@
+#include "receive/options.hpp"
+
+#include "base/text.hpp"
+
+namespace ekiden::receive {
+
+namespace {
+
+smtp::BareNewline bare_newline_from(const std::string& value)
+{
+    if (value == "no") return smtp::BareNewline::accept;
+    if (value == "yes" || value == "normalize") return smtp::BareNewline::normalize;
+    if (value == "reject") return smtp::BareNewline::reject;
+    if (value == "note") return smtp::BareNewline::note;
+    throw config::ConfigError("invalid setting: 'smtpd_forbid_bare_newline = " + value + "'");
+}
+
+}  // namespace
+
+Options Options::from(const config::Settings& settings, const config::ServiceSpec& spec)
+{
+    Options o;
+    auto number = [&](const char* name) { return settings.integer(name); };
+    auto list = [&](const char* name) { return table::MatchList::open(name, settings.str(name)); };
+
+    o.logger = Logger(settings.str("syslog_name") + "/" + (spec.command.empty() ? "smtpd" : spec.command), spec.verbosity);
+    o.service_name = spec.name;
+    o.hostname = settings.str("myhostname");
+    o.banner = settings.str("smtpd_banner");
+    o.timeout = settings.time("smtpd_timeout");
+    o.error_sleep_time = settings.time("smtpd_error_sleep_time");
+    o.uses_request_deadline = settings.boolean("smtpd_per_request_deadline");
+    o.minimum_data_rate = static_cast<std::uint64_t>(std::max<std::int64_t>(1, number("smtpd_min_data_rate")));
+    o.line_limit = static_cast<std::size_t>(number("line_length_limit"));
+
+    o.soft_error_limit = number("smtpd_soft_error_limit");
+    o.hard_error_limit = number("smtpd_hard_error_limit");
+    o.junk_command_limit = number("smtpd_junk_command_limit");
+    o.recipient_limit = static_cast<std::size_t>(number("smtpd_recipient_limit"));
+    o.recipient_overshoot_limit = static_cast<std::size_t>(number("smtpd_recipient_overshoot_limit"));
+    o.message_size_limit = static_cast<std::uint64_t>(number("message_size_limit"));
+
+    o.requires_helo = settings.boolean("smtpd_helo_required");
+    o.has_vrfy = !settings.boolean("disable_vrfy_command");
+    o.is_strict = settings.boolean("strict_rfc821_envelopes");
+    o.is_soft_bounce = settings.boolean("soft_bounce");
+    o.looks_up_names = settings.boolean("smtpd_peername_lookup");
+    o.forbids_bad_pipelining = settings.boolean("smtpd_forbid_unauth_pipelining");
+    o.logs_port = settings.boolean("smtpd_client_port_logging");
+    o.accepts_null_domain = settings.boolean("resolve_null_domain");
+    o.accepts_numeric_domain = settings.boolean("resolve_numeric_domain");
+    o.has_smtputf8 = settings.boolean("smtputf8_enable");
+    o.is_strict_smtputf8 = settings.boolean("strict_smtputf8");
+    for (const auto& word : settings.list("receive_override_options")) {
+        if (word == "no_address_mappings") o.maps_addresses = false;
+        else if (word == "no_header_body_checks") o.checks_content = false;
+        else if (word != "no_unknown_recipient_checks" && word != "no_milters")
+            throw config::ConfigError("unknown receive_override_options value \"" + word + "\" in \"" + settings.str("receive_override_options") + "\"");
+    }
+
+    o.bare_newline = bare_newline_from(settings.str("smtpd_forbid_bare_newline"));
+    o.bare_newline_exclusions = list("smtpd_forbid_bare_newline_exclusions");
+    o.bare_newline_code = static_cast<int>(number("smtpd_forbid_bare_newline_reject_code"));
+
+    std::vector<std::string> unknown;
+    o.discarded = smtp::parse_extension_list(settings.str("smtpd_discard_ehlo_keywords"), unknown, o.discards_silently);
+    for (const auto& word : unknown) o.logger.warning("smtpd_discard_ehlo_keywords: unknown EHLO keyword: \"{}\"", word);
+    o.discard_maps = table::Maps::open("smtpd_discard_ehlo_keyword_address_maps", settings.str("smtpd_discard_ehlo_keyword_address_maps"));
+
+    o.forbidden_commands = list("smtpd_forbidden_commands");
+    o.noop_commands = list("smtpd_noop_commands");
+    o.fast_flush_domains = list("fast_flush_domains");
+    std::vector<std::string> problems;
+    o.local_clients = LocalClients::from(settings, problems);
+    for (const auto& problem : problems) o.logger.warning("{}", problem);
+
+    auto& l = o.limits;
+    l.connection_count = static_cast<int>(number("smtpd_client_connection_count_limit"));
+    l.connection_rate = static_cast<int>(number("smtpd_client_connection_rate_limit"));
+    l.message_rate = static_cast<int>(number("smtpd_client_message_rate_limit"));
+    l.recipient_rate = static_cast<int>(number("smtpd_client_recipient_rate_limit"));
+    l.rate_unit = settings.time("anvil_rate_time_unit");
+    l.ipv4_prefix = static_cast<unsigned>(number("smtpd_client_ipv4_prefix_length"));
+    l.ipv6_prefix = static_cast<unsigned>(number("smtpd_client_ipv6_prefix_length"));
+    l.exceptions = list("smtpd_client_event_limit_exceptions");
+
+    // In Postfix a process is a session, and "-" means a hundred. Here a session costs little, so the limit holds only
+    // where somebody wrote it down.
+    if (spec.max_processes != "-" || settings.is_set("default_process_limit")) {
+        o.process_limit = spec.process_limit(static_cast<int>(number("default_process_limit")));
+    }
+    o.ehlo_reply = o.make_ehlo_reply(o.offered());
+    return o;
+}
+
+smtp::Extensions Options::offered(smtp::Extensions also_discarded) const
+{
+    using namespace smtp;
+    Extensions offer = ext_pipelining | ext_size | ext_etrn | ext_enhanced_status | ext_8bitmime | ext_dsn | ext_chunking;
+    if (has_vrfy) offer |= ext_vrfy;
+    if (has_smtputf8) offer |= ext_smtputf8;
+    return offer & ~(discarded | also_discarded);
+}
+
+std::string Options::make_ehlo_reply(smtp::Extensions offer) const
+{
+    using namespace smtp;
+    Reply reply(250, hostname);
+    auto add = [&](Extension bit, std::string text) { if (offer & bit) reply.lines.push_back(std::move(text)); };
+    // Postfix's order, which clients and tests have come to know.
+    add(ext_pipelining, "PIPELINING");
+    add(ext_size, message_size_limit > 0 ? "SIZE " + std::to_string(message_size_limit) : "SIZE");
+    add(ext_vrfy, "VRFY");
+    add(ext_etrn, "ETRN");
+    add(ext_enhanced_status, "ENHANCEDSTATUSCODES");
+    add(ext_8bitmime, "8BITMIME");
+    add(ext_dsn, "DSN");
+    add(ext_smtputf8, "SMTPUTF8");
+    add(ext_chunking, "CHUNKING");
+    return format(reply);
+}
+
+}  // namespace ekiden::receive

@@ -1,0 +1,219 @@
+#include "receive/session.hpp"
+
+#include "base/text.hpp"
+
+#include <exception>
+
+namespace ekiden::receive {
+
+namespace {
+// A command line and a usual message fit; bulk content lets the reader grow it.
+constexpr std::size_t read_buffer = 8192;
+// Pipelined commands are answered together, but not without bound.
+constexpr std::size_t gathered_output = 16384;
+}  // namespace
+
+Session::Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients, Counters& counters, net::Endpoint peer, net::Endpoint local)
+    : stream_(std::move(stream)), reader_(*stream_, read_buffer), service_(std::move(service)), options_(service_->options),
+      log_(options_.logger), clients_(clients), counters_(counters), bare_newline_(options_.bare_newline)
+{
+    auto plain = [](const net::Address& address) -> net::Address {
+        if (address.is_v6() && address.to_v6().is_v4_mapped()) return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
+        return address;
+    };
+    facts_.client_address = plain(peer.address);
+    facts_.client_port = peer.port;
+    facts_.server_address = plain(local.address);
+    facts_.server_port = local.port;
+    facts_.service_name = options_.service_name;
+    client_key_ = ClientTable::key_of(facts_.client_address, options_.limits.ipv4_prefix, options_.limits.ipv6_prefix);
+    offer_ = options_.offered();
+    counters_.connections.fetch_add(1, std::memory_order_relaxed);
+}
+
+Session::~Session()
+{
+    if (is_counted_) clients_.disconnect(client_key_, options_.limits.rate_unit);
+}
+
+Task<void> Session::run()
+{
+    try {
+        if (co_await greet()) co_await converse();
+        if (!problem_) co_await flush();
+        if (problem_ && problem_->is(ErrorCode::timeout)) {
+            // The deadline that passed was for reading; give the farewell a moment, but do not wait for it.
+            const Error reason = *problem_;
+            problem_.reset();
+            output_.clear();
+            say(421, "4.4.2", options_.hostname + " Error: timeout exceeded");
+            stream_->set_time_limit(std::chrono::seconds(5));
+            (void)co_await stream_->write(output_);
+            problem_ = reason;
+        }
+    } catch (const std::exception& trouble) {
+        // A bug or no memory: this session ends, its message was not acknowledged, the others go on.
+        log_.error("session with {}: {}", label_, trouble.what());
+    }
+    log_end();
+    stream_->close();
+}
+
+void Session::finish_soon()
+{
+    is_finishing_ = true;
+    if (is_waiting_ && !facts_.has_sender) stream_->close();
+}
+
+void Session::log_end()
+{
+    if (problem_ && problem_->is(ErrorCode::timeout)) {
+        counters_.timeouts.fetch_add(1, std::memory_order_relaxed);
+        log_.info("timeout after {} from {}", place(), label_);
+    } else if (problem_ && !problem_->is(ErrorCode::cancelled)) {
+        counters_.lost.fetch_add(1, std::memory_order_relaxed);
+        log_.info("lost connection after {} from {}", place(), label_);
+    }
+    log_.info("disconnect from {} {}", label_, tally_.text());
+}
+
+std::string Session::place() const
+{
+    if (where_ != "DATA" && where_ != "BDAT") return std::string(where_);
+    return fmt::format("{} ({} bytes)", where_, transaction_.line_bytes);
+}
+
+Task<void> Session::converse()
+{
+    while (!has_ended_) {
+        if (errors_ >= options_.hard_error_limit) {
+            say(421, "4.7.0", options_.hostname + " Error: too many errors");
+            log_.info("too many errors after {} from {}", where_, label_);
+            co_return;
+        }
+        if (is_finishing_ && !facts_.has_sender) {
+            say(421, "4.3.2", options_.hostname + " Error: service is shutting down");
+            co_return;
+        }
+        net::LineReader::Line line;
+        if (!take_buffered_line(line) && !co_await read_line(line)) co_return;
+        co_await obey(line);
+        if (problem_) co_return;
+    }
+}
+
+// The usual case of a pipelining client: no system call, no coroutine.
+bool Session::take_buffered_line(net::LineReader::Line& line)
+{
+    const std::string_view bytes = reader_.buffered();
+    const auto line_feed = bytes.find('\n');
+    if (line_feed == std::string_view::npos || line_feed > options_.line_limit) return false;
+    line.had_bare_lf = line_feed == 0 || bytes[line_feed - 1] != '\r';
+    line.text = bytes.substr(0, line_feed - (line.had_bare_lf ? 0 : 1));
+    reader_.consume(line_feed + 1);
+    return true;
+}
+
+Task<bool> Session::read_line(net::LineReader::Line& line)
+{
+    if (!co_await flush()) co_return false;
+    deadline_ = base::steady_now() + options_.timeout;
+    stream_->set_deadline(deadline_);
+    is_waiting_ = true;
+    auto got = co_await reader_.read_line(options_.line_limit);
+    is_waiting_ = false;
+    if (!got) {
+        problem_ = std::move(got).error();
+        co_return false;
+    }
+    line = *got;
+    co_return true;
+}
+
+Task<void> Session::obey(net::LineReader::Line line)
+{
+    if (line.is_cut) {
+        log_.warning("{}: request longer than {}: {}...", label_, options_.line_limit, base::printable(line.text.substr(0, 30)));
+    }
+    if (line.had_bare_lf && bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) co_return;
+
+    const smtp::Command command = smtp::parse_command(line.text);
+    bool was_ok = false;
+    if (command.verb.empty()) {
+        say(500, "5.5.2", "Error: bad syntax");
+    } else if (!options_.noop_commands.is_empty() && options_.noop_commands.matches_name(command.verb).value_or(false)) {
+        was_ok = true;
+        say(250, "2.0.0", "Ok");
+        if (junk_++ > options_.junk_command_limit) ++errors_;
+    } else {
+        const std::size_t row = find_verb(command.verb);
+        const Verb& verb = verbs()[row];
+        where_ = verb.name;
+        const bool ends_group_here = (verb.flags & ends_group) || facts_.protocol != "ESMTP" || !(offer_ & smtp::ext_pipelining);
+        const bool is_out_of_step = ends_group_here && !reader_.buffered().empty() && row + 1 < verb_count;
+        if (is_out_of_step) {
+            // Whoever talks on where an answer decides what comes next does not listen: a spam engine, or one
+            // protocol's content smuggled into another's command stream.
+            log_.info("improper command pipelining after {} from {}: {}", verb.name, label_, base::printable(reader_.buffered().substr(0, 100)));
+        }
+        if (is_refused_ && !(verb.flags & works_when_refused)) {
+            say(503, "5.7.0", "Error: access denied for " + label_);
+        } else if (is_out_of_step && options_.forbids_bad_pipelining) {
+            say(554, "5.5.0", "Error: SMTP protocol synchronization");
+            has_ended_ = true;
+        } else {
+            was_ok = co_await (this->*verb.handler)(command);
+        }
+        tally_.add(row, was_ok);
+        if ((verb.flags & is_junk) && junk_++ > options_.junk_command_limit) ++errors_;
+    }
+    if (problem_ || was_ok) {
+        if (!problem_ && (errors_ >= options_.soft_error_limit || output_.size() > gathered_output)) co_await flush();
+        co_return;
+    }
+    // Past the limit every reply is late; those said before it must not be.
+    if (errors_ + 1 >= options_.soft_error_limit) co_await flush();
+    ++errors_;
+}
+
+Task<bool> Session::flush()
+{
+    if (output_.empty()) co_return true;
+    if (errors_ >= options_.soft_error_limit && options_.error_sleep_time.count() > 0) co_await net::sleep_for(options_.error_sleep_time);
+    arm();
+    auto sent = co_await stream_->write(output_);
+    output_.clear();
+    if (sent) co_return true;
+    problem_ = std::move(sent).error();
+    co_return false;
+}
+
+void Session::arm()
+{
+    if (!options_.uses_request_deadline) deadline_ = base::steady_now() + options_.timeout;
+    else if (deadline_ == SteadyTime{}) deadline_ = base::steady_now() + options_.timeout;
+    stream_->set_deadline(deadline_);
+}
+
+void Session::say(int code, std::string_view enhanced, std::string_view text)
+{
+    say(enhanced.empty() ? smtp::Reply(code, std::string(text)) : smtp::Reply(code, std::string(enhanced), std::string(text)));
+}
+
+void Session::say(smtp::Reply reply)
+{
+    if (options_.is_soft_bounce && reply.code >= 500 && reply.code < 600) {
+        reply.code -= 100;
+        if (reply.enhanced.starts_with('5')) reply.enhanced[0] = '4';
+    }
+    if (reply.code == 421 || reply.code == 521) has_ended_ = true;
+    smtp::append(output_, reply);
+}
+
+bool Session::refuse(int code, std::string_view enhanced, std::string_view text)
+{
+    say(code, enhanced, text);
+    return false;
+}
+
+}  // namespace ekiden::receive

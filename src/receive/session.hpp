@@ -1,0 +1,126 @@
+// One SMTP conversation: read a command, find its row, run it, reply. Lives on one core; everything it needs for longer
+// than a command is here, everything about a message in Transaction.
+//
+// Replies are gathered and sent in one write when the client has nothing more in the buffer. A 250 for a message is said
+// in finish_message() only, after Draft::submit() has returned from the disk. Handlers (verbs.cpp has the table) are in
+// greeting.cpp, transaction.cpp, content.cpp and small_verbs.cpp.
+#pragma once
+
+#include "check/facts.hpp"
+#include "net/line_reader.hpp"
+#include "net/stream.hpp"
+#include "receive/limits.hpp"
+#include "receive/options.hpp"
+#include "receive/transaction.hpp"
+#include "receive/verbs.hpp"
+#include "smtp/reply.hpp"
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ekiden::receive {
+
+// Of one service, over all cores.
+struct Counters {
+    std::atomic<std::uint64_t> connections{0}, messages{0}, bytes{0}, refused{0}, refused_clients{0}, lost{0}, timeouts{0};
+    std::atomic<int> open{0};
+};
+
+class Session {
+public:
+    Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients, Counters& counters, net::Endpoint peer, net::Endpoint local);
+    ~Session();
+    Session(const Session&) = delete;
+
+    Task<void> run();
+    // Ends the conversation from outside (the service stops). On the session's core.
+    void close() { stream_->close(); }
+    // The service stops: a session that is at no message ends now, the others when theirs is done.
+    void finish_soon();
+
+private:
+    friend struct VerbTable;
+    Task<bool> on_helo(smtp::Command command);
+    Task<bool> on_ehlo(smtp::Command command);
+    Task<bool> on_starttls(smtp::Command command);
+    Task<bool> on_auth(smtp::Command command);
+    Task<bool> on_mail(smtp::Command command);
+    Task<bool> on_rcpt(smtp::Command command);
+    Task<bool> on_data(smtp::Command command);
+    Task<bool> on_bdat(smtp::Command command);
+    Task<bool> on_rset(smtp::Command command);
+    Task<bool> on_noop(smtp::Command command);
+    Task<bool> on_vrfy(smtp::Command command);
+    Task<bool> on_etrn(smtp::Command command);
+    Task<bool> on_xclient(smtp::Command command);
+    Task<bool> on_xforward(smtp::Command command);
+    Task<bool> on_quit(smtp::Command command);
+    Task<bool> on_unknown(smtp::Command command);
+
+    // session.cpp: the conversation
+    Task<void> converse();
+    Task<bool> read_line(net::LineReader::Line& line);
+    bool take_buffered_line(net::LineReader::Line& line);
+    Task<void> obey(net::LineReader::Line line);
+    Task<bool> flush();             // sends what was said; false: problem_ says why not
+    void arm();                     // the time limit of the next read or write
+    void say(int code, std::string_view enhanced, std::string_view text);
+    void say(smtp::Reply reply);    // soft_bounce, and 421 and 521 end the session
+    bool refuse(int code, std::string_view enhanced, std::string_view text);   // say() for `co_return refuse(…)`
+    void log_end();
+    std::string place() const;      // "RCPT", "DATA (12 bytes)"
+
+    // greeting.cpp
+    Task<bool> greet();             // who is it, may it come in?
+    Task<bool> is_over_limit();
+    Task<bool> introduce(smtp::Command command, bool is_extended);
+
+    // transaction.cpp
+    void reset_transaction();
+    bool accept_address(std::string_view verb, std::string_view text, std::string& address, bool is_parsed, const smtp::Reply& otherwise);
+    bool is_bad_domain(std::string_view address) const;
+    void log_reject(std::string_view verb, const smtp::Reply& reply);
+    Task<void> open_draft();
+    std::string_view queue_name() const { return facts_.queue_id.empty() ? std::string_view("NOQUEUE") : facts_.queue_id; }
+
+    // content.cpp
+    Task<bool> begin_content(std::optional<smtp::Reply>& refusal);
+    Task<bool> receive_dotted();
+    Task<bool> receive_chunk(std::uint64_t size, bool is_kept);
+    Task<bool> fill_content();      // at least one byte in the reader's buffer
+    Task<bool> finish_message(std::string_view size_text);
+    bool refuse_bare_newline();
+
+    net::StreamPtr stream_;
+    net::LineReader reader_;
+    ServicePtr service_;
+    const Options& options_;
+    const Logger& log_;
+    ClientTable& clients_;
+    Counters& counters_;
+    ClientTable::Key client_key_;
+    bool is_counted_ = false;       // clients_ knows of this connection
+    bool has_limits_ = false;       // this client is not in smtpd_client_event_limit_exceptions
+
+    check::Facts facts_;
+    std::string label_;             // "name[address]", as every log line calls the client
+    Transaction transaction_;
+    smtp::Extensions offer_ = 0;
+    smtp::BareNewline bare_newline_;
+    std::optional<bool> is_local_client_;
+
+    Tally tally_;
+    std::string_view where_ = "CONNECT";
+    std::int64_t errors_ = 0, junk_ = 0;
+    std::string output_;
+    std::optional<Error> problem_;
+    SteadyTime deadline_{};
+    bool is_refused_ = false;       // turned away at the greeting; only QUIT is still served
+    bool has_ended_ = false;
+    bool is_waiting_ = false;       // for a command
+    bool is_finishing_ = false;
+};
+
+}  // namespace ekiden::receive
