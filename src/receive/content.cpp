@@ -15,7 +15,9 @@ Task<bool> Session::begin_content(std::optional<smtp::Reply>& refusal)
         refusal = facts_.has_sender ? smtp::Reply(554, "5.5.1", "Error: no valid recipients") : smtp::Reply(503, "5.5.1", "Error: need RCPT command");
         co_return false;
     }
+    facts_.command = where_;
     Verdict verdict = co_await service_->policy->evaluate(Stage::data, facts_);
+    facts_.command.clear();
     if (verdict.action == Verdict::Action::reject) {
         counters_.refused.fetch_add(1, std::memory_order_relaxed);
         if (verdict.must_disconnect) has_ended_ = true;
@@ -24,7 +26,7 @@ Task<bool> Session::begin_content(std::optional<smtp::Reply>& refusal)
     }
     transaction_.remember(verdict);
     transaction_.wire_bytes = transaction_.line_bytes = 0;
-    for (const auto& header : transaction_.prepend) transaction_.draft->write(header + "\n");
+    for (const auto& header : transaction_.prepend) transaction_.draft->prepend_field(header);
     transaction_.prepend.clear();
     co_return true;
 }
@@ -68,12 +70,8 @@ Task<bool> Session::receive_dotted()
         transaction_.count_wire(before.substr(0, used));
         transaction_.draft->write(content);
         reader_.consume(used);
-        if (transaction_.draft->needs_flush() && !transaction_.has_storage_failed) {
-            if (auto flushed = co_await transaction_.draft->flush(); !flushed) {
-                log_.warning("{}: {}", facts_.queue_id, flushed.error().text());
-                transaction_.has_storage_failed = true;
-            }
-        }
+        // A disk that fails is told about when the whole message has been heard: submit() refuses then.
+        if (transaction_.draft->needs_flush()) (void)co_await transaction_.draft->flush();
     }
     transaction_.saw_bare_newline = decoder.saw_bare_newline();
     co_return true;
@@ -155,12 +153,7 @@ Task<bool> Session::receive_chunk(std::uint64_t size, bool is_kept)
         }
         transaction_.count_wire(wire);
         reader_.consume(wire.size());
-        if (is_kept && transaction_.draft->needs_flush() && !transaction_.has_storage_failed) {
-            if (auto flushed = co_await transaction_.draft->flush(); !flushed) {
-                log_.warning("{}: {}", facts_.queue_id, flushed.error().text());
-                transaction_.has_storage_failed = true;
-            }
-        }
+        if (is_kept && transaction_.draft->needs_flush()) (void)co_await transaction_.draft->flush();
     }
     co_return true;
 }
@@ -188,9 +181,7 @@ Task<bool> Session::finish_message(std::string_view size_text)
 
     const std::string id = facts_.queue_id;
     bool is_ours = transaction_.discards;   // DISCARD: the sender is told that it arrived
-    if (transaction_.has_storage_failed) {
-        say(451, "4.3.0", "Error: queue file write error");
-    } else if (!is_ours) {
+    if (!is_ours) {
         transaction_.apply_to_draft();
         auto queued = co_await transaction_.draft->submit();
         is_ours = queued.has_value();
@@ -201,16 +192,15 @@ Task<bool> Session::finish_message(std::string_view size_text)
             say(why.smtp_code, why.status.code, why.status.text);
         }
     }
-    if (is_ours && !transaction_.has_storage_failed) {
+    if (is_ours) {
         // Whoever delivers mail has earned a clean slate.
         errors_ = junk_ = 0;
         counters_.messages.fetch_add(1, std::memory_order_relaxed);
         counters_.bytes.fetch_add(bytes, std::memory_order_relaxed);
         say(250, "2.0.0", fmt::format("Ok: {}queued as {}", size_text, id));
     }
-    const bool was_ok = is_ours && !transaction_.has_storage_failed;
     reset_transaction();
-    co_return was_ok;
+    co_return is_ours;
 }
 
 // smtpd_forbid_bare_newline = reject or note. True: the session ends here.

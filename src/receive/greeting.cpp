@@ -78,7 +78,9 @@ Task<bool> Session::introduce(smtp::Command command, bool is_extended)
     reset_transaction();
     facts_.helo_name = neutral_name(command.arguments.substr(0, 255));
     facts_.protocol = is_extended ? "ESMTP" : "SMTP";
+    facts_.command = where_;
     check::Verdict verdict = co_await service_->policy->evaluate(check::Stage::helo, facts_);
+    facts_.command.clear();
     if (verdict.action == check::Verdict::Action::reject) {
         if (verdict.must_disconnect) has_ended_ = true;
         facts_.helo_name.clear();

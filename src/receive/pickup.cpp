@@ -213,13 +213,7 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
                 draft.emplace(open_draft(*own_intake, parser.take(), *opened, log));
             }
             draft->write(bytes);
-            if (draft->needs_flush()) {
-                if (auto flushed = co_await draft->flush(); !flushed) {
-                    log.warning("{}: {}", mail::format(draft->id()), flushed.error().text());
-                    hold_off(name, look_interval);
-                    co_return;
-                }
-            }
+            if (draft->needs_flush()) (void)co_await draft->flush();   // submit() says what went wrong
         }
         if (!draft) {
             set_aside(name, "maildrop: unexpected end of file", log);

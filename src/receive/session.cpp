@@ -152,6 +152,7 @@ Task<void> Session::obey(net::LineReader::Line line)
         const bool ends_group_here = (verb.flags & ends_group) || facts_.protocol != "ESMTP" || !(offer_ & smtp::ext_pipelining);
         const bool is_out_of_step = ends_group_here && !reader_.buffered().empty() && row + 1 < verb_count;
         if (is_out_of_step) {
+            facts_.has_pipelined_early = true;
             // Whoever talks on where an answer decides what comes next does not listen: a spam engine, or one
             // protocol's content smuggled into another's command stream.
             log_.info("improper command pipelining after {} from {}: {}", verb.name, label_, base::printable(reader_.buffered().substr(0, 100)));

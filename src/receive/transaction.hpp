@@ -31,7 +31,6 @@ struct Transaction {
     smtp::ChunkDecoder chunks;
 
     bool saw_bare_newline = false;
-    bool has_storage_failed = false;
     std::uint64_t wire_bytes = 0;    // content bytes as they came, for "lost connection after DATA (N bytes)"
     std::uint64_t line_bytes = 0;    // of these, up to the last line end
     void count_wire(std::string_view bytes);
