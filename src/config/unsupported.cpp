@@ -1,0 +1,115 @@
+#include "config/lint.hpp"
+
+#include "base/text.hpp"
+#include "config/snapshot.hpp"
+#include "config/values.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace ekiden::config {
+
+namespace {
+
+std::string place(const Location& at, bool is_master)
+{
+    if (at.line == 0) return at.file.empty() ? std::string() : at.file + ": ";
+    return is_master ? fmt::format("{}: line {}: ", at.file, at.line) : fmt::format("{}, line {}: ", at.file, at.line);
+}
+
+// What a parameter that is supported in part does with a value.
+enum class Verdict { works, without_effect, refused };
+
+Verdict judge_tls_level(std::string_view value)
+{
+    if (value.empty() || base::equal_ignoring_case(value, "none")) return Verdict::works;
+    return base::equal_ignoring_case(value, "may") ? Verdict::without_effect : Verdict::refused;
+}
+
+Verdict judge(const Parameter& row, std::string_view value)
+{
+    const auto yes = parse_boolean(value);
+    switch (row.support) {
+    case Support::supported: return Verdict::works;
+    case Support::without_effect: return Verdict::without_effect;
+    case Support::refused:
+        if (row.kind == Kind::boolean) return yes.value_or(true) ? Verdict::refused : Verdict::works;
+        return value.empty() ? Verdict::works : Verdict::refused;
+    case Support::partly:
+        if (row.name.ends_with("_tls_security_level")) return judge_tls_level(value);
+        return yes.value_or(true) ? Verdict::without_effect : Verdict::works;
+    }
+    return Verdict::works;
+}
+
+class Finder {
+public:
+    explicit Finder(const Settings& settings) : settings_(settings) {}
+
+    std::vector<Problem> run()
+    {
+        for (const auto& name : settings_.names_set()) {
+            const auto* setting = settings_.data().find(name);
+            if (setting->parameter == nullptr || setting->raw == setting->parameter->default_value) continue;
+            // The directory is set by -c; a value like the default's says nothing new.
+            if (setting->expanded == settings_.expand(setting->parameter->default_value)) continue;
+            add(*setting->parameter, setting->expanded, setting->at, false);
+        }
+        for (const auto& service : settings_.services()) {
+            for (const auto& [name, value] : service.overrides) {
+                const auto* row = find_parameter(name);
+                if (row == nullptr || value == settings_.raw(name)) continue;
+                add(*row, settings_.expand(value), {service.file, service.line}, true);
+            }
+        }
+        for (const auto& [key, group] : without_effect_) {
+            const auto text = fmt::format("{}: {}, so this has no effect: {}", key.file, key.reason, list(group));
+            problems_.push_back({Problem::Level::warning, group.front().at, text});
+        }
+        return std::move(problems_);
+    }
+
+private:
+    struct Entry {
+        std::string_view name;
+        Location at;
+    };
+
+    void add(const Parameter& row, const std::string& value, const Location& at, bool is_master)
+    {
+        switch (judge(row, value)) {
+        case Verdict::works: return;
+        case Verdict::without_effect: without_effect_[{at.file, row.reason}].push_back({row.name, at}); return;
+        case Verdict::refused:
+            problems_.push_back({Problem::Level::fatal, at,
+                                 fmt::format("{}{} = {}: {}", place(at, is_master), row.name, value, row.reason)});
+        }
+    }
+
+    static std::string list(const std::vector<Entry>& group)
+    {
+        std::string text;
+        for (const auto& entry : group)
+            text += fmt::format("{}{} (line {})", text.empty() ? "" : ", ", entry.name, entry.at.line);
+        return text;
+    }
+
+    struct Key {
+        std::string file;
+        std::string_view reason;
+        auto operator<=>(const Key&) const = default;
+    };
+
+    const Settings& settings_;
+    std::vector<Problem> problems_;
+    std::map<Key, std::vector<Entry>> without_effect_;
+};
+
+}  // namespace
+
+std::vector<Problem> find_unsupported(const Settings& settings) { return Finder(settings).run(); }
+
+}  // namespace ekiden::config
