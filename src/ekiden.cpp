@@ -3,7 +3,7 @@
 #include "daemon/engine.hpp"
 #include "daemon/master.hpp"
 #include "daemon/postfix_command.hpp"
-#include "deliver/helper.hpp"
+#include "deliver/helper/client.hpp"
 #include "tools/commands.hpp"
 
 #include <cstdio>

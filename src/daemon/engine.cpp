@@ -11,7 +11,7 @@
 #include "daemon/messages.hpp"
 #include "daemon/privileges.hpp"
 #include "daemon/process.hpp"
-#include "deliver/helper.hpp"
+#include "deliver/helper/client.hpp"
 #include "deliver/transports.hpp"
 #include "dns/resolver.hpp"
 #include "mail/queue_id.hpp"

@@ -43,6 +43,8 @@ struct Outcome {
     // delays=a/b/c/d: when the connection work began, was done, and the delivery ended; {} = at once.
     WallTime connect_started_at{}, connected_at{}, ended_at{};
     bool is_destination_trouble = false;    // could not even talk to the far side: feedback for the destination
+    int connection_uses = 0;                // above 1: the connection was used before, logged as conn_use=
+    bool is_reported_by_peer = false;       // the far side took over reports of success (DSN): none from us
     std::string log_name;                   // process name in the log if it is not the transport's ("postfix/error")
 };
 

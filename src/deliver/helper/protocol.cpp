@@ -1,0 +1,145 @@
+#include "deliver/helper/protocol.hpp"
+
+#include <cstring>
+#include <type_traits>
+
+namespace ekiden::deliver {
+
+namespace {
+
+// Both processes run the same binary on the same machine: native byte order is fine.
+class Writer {
+public:
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    void put(T value) { bytes_.append(reinterpret_cast<const char*>(&value), sizeof value); }
+    void put(std::string_view text)
+    {
+        put(static_cast<std::uint32_t>(text.size()));
+        bytes_.append(text);
+    }
+    std::string take() { return std::move(bytes_); }
+
+private:
+    std::string bytes_;
+};
+
+class Reader {
+public:
+    explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    T get()
+    {
+        T value{};
+        if (bytes_.size() < sizeof value) {
+            is_broken_ = true;
+            return value;
+        }
+        std::memcpy(&value, bytes_.data(), sizeof value);
+        bytes_.remove_prefix(sizeof value);
+        return value;
+    }
+    std::string text()
+    {
+        auto size = get<std::uint32_t>();
+        if (is_broken_ || size > bytes_.size()) {
+            is_broken_ = true;
+            return {};
+        }
+        std::string result(bytes_.substr(0, size));
+        bytes_.remove_prefix(size);
+        return result;
+    }
+    std::size_t count()
+    {
+        auto n = get<std::uint32_t>();
+        if (n > max_items) is_broken_ = true;
+        return is_broken_ ? 0 : n;
+    }
+    bool is_done() const { return !is_broken_ && bytes_.empty(); }
+
+private:
+    std::string_view bytes_;
+    bool is_broken_ = false;
+};
+
+}  // namespace
+
+std::string encode(const HelperRequest& r)
+{
+    Writer out;
+    out.put(r.number);
+    out.put(r.kind);
+    out.put(r.uid);
+    out.put(r.gid);
+    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content}) out.put(std::string_view(*text));
+    out.put(r.quotes_from);
+    out.put(r.locks);
+    out.put(r.size_limit);
+    out.put(r.time_limit);
+    out.put(std::string_view(r.directory));
+    out.put(static_cast<std::uint32_t>(r.arguments.size()));
+    for (const std::string& argument : r.arguments) out.put(std::string_view(argument));
+    out.put(static_cast<std::uint32_t>(r.environment.size()));
+    for (const auto& [name, value] : r.environment) {
+        out.put(std::string_view(name));
+        out.put(std::string_view(value));
+    }
+    return out.take();
+}
+
+Result<HelperRequest> decode_request(std::string_view bytes)
+{
+    Reader in(bytes);
+    HelperRequest r;
+    r.number = in.get<std::uint64_t>();
+    auto kind = in.get<std::uint8_t>();
+    r.uid = in.get<std::uint32_t>();
+    r.gid = in.get<std::uint32_t>();
+    for (std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content}) *text = in.text();
+    r.quotes_from = in.get<std::uint8_t>() != 0;
+    r.locks = in.get<std::uint8_t>();
+    r.size_limit = in.get<std::uint64_t>();
+    r.time_limit = in.get<std::uint32_t>();
+    r.directory = in.text();
+    for (std::size_t n = in.count(); n > 0; --n) r.arguments.push_back(in.text());
+    for (std::size_t n = in.count(); n > 0; --n) {
+        std::string name = in.text();
+        r.environment.emplace_back(std::move(name), in.text());
+    }
+    bool has_nul = false;
+    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.directory}) has_nul = has_nul || text->contains('\0');
+    if (!in.is_done() || kind > static_cast<std::uint8_t>(HelperRequest::Kind::read_file) || has_nul) return fail(ErrorCode::corrupt, "malformed helper request");
+    r.kind = static_cast<HelperRequest::Kind>(kind);
+    return r;
+}
+
+std::string encode(const HelperAnswer& a)
+{
+    Writer out;
+    out.put(a.number);
+    out.put(a.kind);
+    out.put(a.os_error);
+    out.put(a.exit_status);
+    out.put(std::string_view(a.what));
+    out.put(std::string_view(a.text));
+    return out.take();
+}
+
+Result<HelperAnswer> decode_answer(std::string_view bytes)
+{
+    Reader in(bytes);
+    HelperAnswer a;
+    a.number = in.get<std::uint64_t>();
+    auto kind = in.get<std::uint8_t>();
+    a.os_error = in.get<std::int32_t>();
+    a.exit_status = in.get<std::int32_t>();
+    a.what = in.text();
+    a.text = in.text();
+    if (!in.is_done() || kind > static_cast<std::uint8_t>(HelperAnswer::Kind::timed_out)) return fail(ErrorCode::corrupt, "malformed helper answer");
+    a.kind = static_cast<HelperAnswer::Kind>(kind);
+    return a;
+}
+
+}  // namespace ekiden::deliver

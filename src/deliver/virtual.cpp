@@ -1,0 +1,122 @@
+// virtual(8): mailboxes of users that are known to tables only. One recipient a job.
+#include "base/text.hpp"
+#include "deliver/agents.hpp"
+#include "deliver/mailbox_file.hpp"
+#include "mail/address.hpp"
+#include "table/maps.hpp"
+
+namespace ekiden::deliver {
+
+namespace {
+
+class VirtualAgent : public Agent {
+public:
+    explicit VirtualAgent(const AgentNeeds& needs);
+    Task<std::vector<Outcome>> deliver(Job job) override;
+    Logger logger() const override { return logger_; }
+
+private:
+    Task<Outcome> deliver_one(const Job& job, std::uint32_t recipient);
+    Task<Result<std::uint32_t>> find_number(const table::Maps& maps, const std::string& address, const char* parameter, std::int64_t minimum);
+
+    Logger logger_;
+    Helper* helper_;
+    table::Maps mailbox_maps_, uid_maps_, gid_maps_;
+    std::string base_;
+    table::Maps::AddressOptions lookup_;
+    std::int64_t minimum_uid_;
+    MailboxSettings file_;
+};
+
+VirtualAgent::VirtualAgent(const AgentNeeds& needs)
+    : logger_(needs.settings->str("syslog_name") + "/virtual", needs.service.verbosity), helper_(needs.shared.helper)
+{
+    const config::Settings& s = *needs.settings;
+    table::OpenOptions safe;
+    safe.forbids_substitution = false;   // $1 in a mailbox name is checked below: no name may leave the base
+    mailbox_maps_ = table::Maps::open("virtual_mailbox_maps", s.str("virtual_mailbox_maps"), safe);
+    table::OpenOptions strict;
+    strict.forbids_substitution = true;  // who owns a mailbox must not be the sender's choice
+    uid_maps_ = table::Maps::open("virtual_uid_maps", s.str("virtual_uid_maps"), strict);
+    gid_maps_ = table::Maps::open("virtual_gid_maps", s.str("virtual_gid_maps"), strict);
+    base_ = s.str("virtual_mailbox_base");
+    lookup_.recipient_delimiter = s.str("recipient_delimiter");
+    minimum_uid_ = s.integer("virtual_minimum_uid");
+    file_.size_limit = static_cast<std::uint64_t>(s.integer("virtual_mailbox_limit"));
+    file_.locks = parse_locks(s, "virtual_mailbox_lock");
+}
+
+Task<std::vector<Outcome>> VirtualAgent::deliver(Job job)
+{
+    std::vector<Outcome> outcomes;
+    for (std::uint32_t recipient : job.recipients) {
+        Outcome outcome = co_await deliver_one(job, recipient);
+        outcome.relay = "virtual";
+        outcomes.push_back(std::move(outcome));
+    }
+    co_return outcomes;
+}
+
+Task<Result<std::uint32_t>> VirtualAgent::find_number(const table::Maps& maps, const std::string& address, const char* parameter, std::int64_t minimum)
+{
+    auto found = co_await maps.find_address(address, lookup_, &logger_);
+    if (!found) co_return fail(found.error());
+    if (!*found) {
+        logger_.warning("recipient {}: not found in {}", address, maps.title());
+        co_return fail(ErrorCode::refused, "mail system configuration error");
+    }
+    auto number = base::parse_number<std::int64_t>((*found)->value);
+    if (!number || *number < minimum || *number > 0xffffffffll) {
+        logger_.warning("recipient {}: bad {} {} in {}", address, parameter, (*found)->value, maps.title());
+        co_return fail(ErrorCode::refused, "mail system configuration error");
+    }
+    co_return static_cast<std::uint32_t>(*number);
+}
+
+Task<Outcome> VirtualAgent::deliver_one(const Job& job, std::uint32_t recipient)
+{
+    const std::string& address = job.envelope->recipients[recipient].address;
+    Outcome outcome;
+    outcome.recipient = recipient;
+    auto later = [&](std::string text) {
+        outcome.status = {"4.3.5", std::move(text)};
+        outcome.ended_at = base::wall_now();
+    };
+
+    auto mailbox = co_await mailbox_maps_.find_address(address, lookup_, &logger_);
+    if (!mailbox) {
+        later("mail system configuration error");
+        co_return outcome;
+    }
+    if (!*mailbox) {
+        outcome.kind = Outcome::Kind::bounced;
+        outcome.status = {"5.1.1", fmt::format("unknown user: \"{}\"", base::lower(address))};
+        outcome.ended_at = base::wall_now();
+        co_return outcome;
+    }
+    std::string path = base_.empty() ? (*mailbox)->value : base_ + "/" + (*mailbox)->value;
+    // A table that answers with what the sender wrote (regexp $1) must not walk out of the base.
+    if (path.contains("/../") || path.ends_with("/..") || path.contains('\0')) {
+        logger_.warning("recipient {}: mailbox name {} leaves {}", address, (*mailbox)->value, base_);
+        later("mail system configuration error");
+        co_return outcome;
+    }
+    auto uid = co_await find_number(uid_maps_, address, "uid", minimum_uid_);
+    auto gid = co_await find_number(gid_maps_, address, "gid", 1);
+    if (!uid || !gid) {
+        later("mail system configuration error");
+        co_return outcome;
+    }
+    if (!helper_) {
+        later("the delivery helper does not run");
+        co_return outcome;
+    }
+    MailboxOwner owner{*uid, *gid, ""};
+    co_return co_await deliver_to_file(*helper_, job, recipient, std::move(path), mail::quote_address(address), owner, file_);
+}
+
+}  // namespace
+
+AgentPtr make_virtual_agent(const AgentNeeds& needs) { return std::make_shared<VirtualAgent>(needs); }
+
+}  // namespace ekiden::deliver
