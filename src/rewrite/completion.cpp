@@ -34,8 +34,9 @@ std::string Completion::turn_round(std::string_view local) const
 bool Completion::is_complete(std::string_view address, std::string_view context) const
 {
     if (address.empty() || (context != "local" && remote_domain.empty())) return true;
+    if (address.front() == '@') return false;   // perhaps a source route
     const auto [local, domain, has_domain] = mail::split_address(address);
-    return has_domain && !local.empty() && !domain.empty() && domain.back() != '.'
+    return has_domain && !domain.empty() && domain.back() != '.'
         && (!append_dot_mydomain || domain.find('.') != domain.npos || domain.front() == '[');
 }
 
