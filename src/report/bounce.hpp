@@ -25,6 +25,10 @@ public:
     // NOTIFY=SUCCESS: `delivered` have Kind::delivered and asked for it.
     Task<Result<std::optional<mail::QueueId>>> report_success(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> delivered) const;
 
+    // sendmail -v and -bv: what became, or would become, of each recipient ("Mail Delivery Status Report"). The outcomes'
+    // `action` says "deliverable" or "undeliverable" where nothing was delivered.
+    Task<Result<std::optional<mail::QueueId>>> report_status(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> outcomes) const;
+
     struct Data;
     explicit Bouncer(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
 
