@@ -49,8 +49,7 @@ public:
     Task<Result<void>> flush();
 
 private:
-    friend class Store;
-    friend class CommitLogStore;
+    friend class CommitLogStore;    // takes the sink and what is left in the buffer
     std::unique_ptr<Sink> sink_;
     std::string buffer_;
     std::uint64_t size_ = 0;
