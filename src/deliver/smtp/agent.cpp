@@ -1,0 +1,67 @@
+#include "deliver/smtp/agent.hpp"
+
+#include "deliver/smtp/delivery.hpp"
+
+#include <mutex>
+
+namespace ekiden::deliver {
+
+namespace {
+
+using smtp::Options;
+using smtp::Reuse;
+
+class SmtpAgent : public Agent {
+public:
+    SmtpAgent(Options options, dns::Resolver& resolver)
+        : options_(std::move(options)), logger_(options_.log_tag, options_.verbosity), resolver_(resolver)
+    {
+    }
+    ~SmtpAgent() override
+    {
+        // Connections belong to the core they were made on.
+        for (auto& [context, reuse] : per_core_) asio::post(*context, [idle = std::move(reuse)] { idle->close_all(); });
+    }
+
+    Task<std::vector<Outcome>> deliver(Job job) override
+    {
+        const net::Executor executor = co_await asio::this_coro::executor;
+        smtp::Delivery delivery(job, options_, logger_, resolver_, reuse_of(executor));
+        co_return co_await delivery.run();
+    }
+
+    Logger logger() const override { return logger_; }
+
+    void close_idle() override
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [context, reuse] : per_core_) asio::post(*context, [idle = reuse] { idle->close_all(); });
+    }
+
+private:
+    std::shared_ptr<Reuse> reuse_of(const net::Executor& executor)
+    {
+        auto* context = &executor.context();
+        const std::lock_guard lock(mutex_);
+        for (const auto& [known, reuse] : per_core_) {
+            if (known == context) return reuse;
+        }
+        per_core_.emplace_back(context, std::make_shared<Reuse>(executor));
+        return per_core_.back().second;
+    }
+
+    const Options options_;
+    const Logger logger_;
+    dns::Resolver& resolver_;
+    std::mutex mutex_;
+    std::vector<std::pair<asio::io_context*, std::shared_ptr<Reuse>>> per_core_;
+};
+
+}  // namespace
+
+AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service, dns::Resolver& resolver)
+{
+    return std::make_shared<SmtpAgent>(Options::from(*service_settings, service), resolver);
+}
+
+}  // namespace ekiden::deliver

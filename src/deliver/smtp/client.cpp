@@ -1,0 +1,160 @@
+#include "deliver/smtp/client.hpp"
+
+#include "smtp/dot_stream.hpp"
+
+#include <sys/socket.h>
+
+namespace ekiden::deliver::smtp {
+
+namespace {
+
+// Content is encoded and written in pieces of about this size: large enough to make system calls rare, small enough to
+// stay in the processor's cache.
+constexpr std::size_t write_size = 128 * 1024;
+// However patient smtp_quit_timeout is, the outcome of the delivery must not wait for a farewell.
+constexpr seconds longest_farewell{5};
+
+Trouble trouble_of(const Error& error)
+{
+    switch (error.code()) {
+    case ErrorCode::timeout: return Trouble::timed_out;
+    case ErrorCode::protocol:
+    case ErrorCode::syntax:
+    case ErrorCode::too_long: return Trouble::garbage;
+    default: return Trouble::lost;
+    }
+}
+
+}  // namespace
+
+Session::Session(net::StreamPtr stream, std::string host, std::string peer, std::string relay)
+    : opened_at(base::steady_now()), stream_(std::move(stream)), reader_(*stream_, 1024), host_(std::move(host)),
+      peer_(std::move(peer)), relay_(std::move(relay))
+{
+}
+
+Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::read_reply()
+{
+    for (;;) {
+        auto line = co_await reader_.read_line(ekiden::smtp::max_reply_line);
+        if (!line) co_return std::unexpected(trouble_of(line.error()));
+        auto is_complete = parser_.feed(line->text);
+        if (!is_complete) co_return std::unexpected(Trouble::garbage);
+        if (*is_complete) co_return parser_.take();
+    }
+}
+
+Task<std::optional<Trouble>> Session::write(std::string_view bytes)
+{
+    auto written = co_await stream_->write(bytes);
+    if (written) co_return std::nullopt;
+    co_return trouble_of(written.error());
+}
+
+Task<std::optional<Fate>> Session::greet(const Options& options, ekiden::smtp::Extensions ignored)
+{
+    HandshakeOptions hello = options.handshake;
+    hello.ignored |= ignored;
+    Handshake handshake(std::move(hello), peer_);
+    while (!handshake.is_done()) {
+        stream_->set_time_limit(options.limits.of(handshake.step()));
+        if (const std::string output = handshake.take_output(); !output.empty()) {
+            if (auto trouble = co_await write(output)) {
+                handshake.on_trouble(*trouble);
+                break;
+            }
+        }
+        auto reply = co_await read_reply();
+        if (reply) handshake.on_reply(*reply);
+        else handshake.on_trouble(reply.error());
+    }
+    may_quit_ = handshake.may_quit();
+    offer_ = handshake.offer();
+    co_return handshake.failure();
+}
+
+Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, const Options& options)
+{
+    ++uses;
+    while (!dialogue.is_done()) {
+        stream_->set_time_limit(options.limits.of(dialogue.step()));
+        std::optional<Trouble> trouble;
+        if (const std::string output = dialogue.take_output(); !output.empty()) trouble = co_await write(output);
+        if (!trouble && dialogue.wants_content()) {
+            trouble = co_await send_content(content, options);
+            if (!trouble) {
+                dialogue.content_sent();
+                continue;
+            }
+        }
+        if (trouble) {
+            dialogue.on_trouble(*trouble);
+            break;
+        }
+        auto reply = co_await read_reply();
+        if (reply) dialogue.on_reply(*reply);
+        else dialogue.on_trouble(reply.error());
+    }
+    if (dialogue.is_broken()) set_broken();
+}
+
+Task<std::optional<Trouble>> Session::send_content(const queue::Content& content, const Options& options)
+{
+    ekiden::smtp::DotEncoder encoder(options.line_length_limit);
+    std::string block;
+    const auto reader = content.open();
+    for (;;) {
+        auto piece = co_await reader->next();
+        // The peer must not take half a message for a whole one: the connection ends here.
+        if (!piece) co_return Trouble::local;
+        if (piece->empty()) break;
+        for (std::string_view rest = *piece; !rest.empty();) {
+            const std::string_view part = rest.substr(0, write_size);
+            rest.remove_prefix(part.size());
+            encoder.encode(part, block);
+            if (block.size() < write_size) continue;
+            stream_->set_time_limit(options.limits.data_transfer);
+            if (auto trouble = co_await write(block)) co_return trouble;
+            block.clear();
+        }
+    }
+    encoder.finish(block);
+    stream_->set_time_limit(options.limits.data_transfer);
+    co_return co_await write(block);
+}
+
+Task<bool> Session::reset(const Options& options)
+{
+    if (!may_quit_) co_return false;
+    stream_->set_time_limit(std::min(options.limits.reset, longest_farewell));
+    if (!co_await write("RSET\r\n")) {
+        auto reply = co_await read_reply();
+        if (reply && reply->is_positive()) co_return true;
+        if (reply && reply->code != 421) co_return false;   // it still listens to QUIT
+    }
+    set_broken();
+    co_return false;
+}
+
+Task<void> Session::leave(const Options& options)
+{
+    if (may_quit_) {
+        stream_->set_time_limit(std::min(options.limits.quit, longest_farewell));
+        const auto trouble = co_await write("QUIT\r\n");
+        if (!trouble && !options.skips_quit_reply) (void)co_await read_reply();
+    }
+    may_quit_ = false;
+    stream_->close();
+}
+
+void Session::leave_now()
+{
+    if (may_quit_ && stream_->native_handle() >= 0) {
+        constexpr std::string_view quit = "QUIT\r\n";
+        (void)!::send(stream_->native_handle(), quit.data(), quit.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    may_quit_ = false;
+    stream_->close();
+}
+
+}  // namespace ekiden::deliver::smtp

@@ -1,0 +1,59 @@
+// One connection to a peer, and the coroutines that move bytes for Handshake and Dialogue. No rule of SMTP lives here:
+// they say what is sent and what a reply means. One owner, the connection's core.
+#pragma once
+
+#include "deliver/smtp/dialogue.hpp"
+#include "deliver/smtp/handshake.hpp"
+#include "deliver/smtp/options.hpp"
+#include "net/line_reader.hpp"
+#include "net/stream.hpp"
+#include "queue/content.hpp"
+#include "smtp/reply.hpp"
+
+#include <memory>
+
+namespace ekiden::deliver::smtp {
+
+class Session {
+public:
+    // `host` "mx.remote.test", `peer` "mx.remote.test[127.0.0.25]", `relay` the same with ":port".
+    Session(net::StreamPtr stream, std::string host, std::string peer, std::string relay);
+
+    // From greeting to ready; the reason when the peer will not talk.
+    Task<std::optional<Fate>> greet(const Options& options, ekiden::smtp::Extensions ignored);
+    // Runs a transaction to its end.
+    Task<void> converse(Dialogue& dialogue, const queue::Content& content, const Options& options);
+    // RSET after a transaction that was not ended; false when the connection is of no more use.
+    Task<bool> reset(const Options& options);
+    // QUIT, where it is in order, and close.
+    Task<void> leave(const Options& options);
+    // As leave(), without waiting for anything: for idle connections.
+    void leave_now();
+
+    const std::string& host() const { return host_; }
+    const std::string& peer() const { return peer_; }
+    const std::string& relay() const { return relay_; }
+    const ekiden::smtp::Offer& offer() const { return offer_; }
+    bool may_quit() const { return may_quit_; }
+    void set_broken() { may_quit_ = false; }
+
+    unsigned uses = 0;                  // transactions
+    bool is_last_resort = false;        // no other host of its destination could be tried after it
+    SteadyTime opened_at;
+    SteadyTime idle_until{};
+
+private:
+    Task<std::expected<ekiden::smtp::Reply, Trouble>> read_reply();
+    Task<std::optional<Trouble>> write(std::string_view bytes);
+    Task<std::optional<Trouble>> send_content(const queue::Content& content, const Options& options);
+
+    net::StreamPtr stream_;
+    net::LineReader reader_;
+    ekiden::smtp::ReplyParser parser_;
+    std::string host_, peer_, relay_;
+    ekiden::smtp::Offer offer_;
+    bool may_quit_ = true;
+};
+using SessionPtr = std::unique_ptr<Session>;
+
+}  // namespace ekiden::deliver::smtp

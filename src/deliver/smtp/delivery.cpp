@@ -1,0 +1,232 @@
+#include "deliver/smtp/delivery.hpp"
+
+#include "base/text.hpp"
+#include "mail/queue_id.hpp"
+#include "net/connect.hpp"
+
+#include <algorithm>
+
+namespace ekiden::deliver::smtp {
+
+namespace {
+
+// Only a message that has UTF-8 where ASCII was the rule must go to a peer that knows SMTPUTF8 (RFC 6531).
+bool needs_smtputf8(const Job& job)
+{
+    const auto& envelope = *job.envelope;
+    if (!base::is_ascii(envelope.sender)) return true;
+    for (const std::uint32_t index : job.recipients) {
+        if (!base::is_ascii(envelope.recipients[index].address)) return true;
+    }
+    if (!envelope.is_smtputf8) return false;
+    const auto content = job.content->in_memory();
+    if (!content) return true;
+    return !base::is_ascii(content->substr(0, content->find("\n\n")));
+}
+
+}  // namespace
+
+Delivery::Delivery(const Job& job, const Options& options, const Logger& logger, dns::Resolver& resolver, std::shared_ptr<Reuse> reuse)
+    : job_(job), options_(options), logger_(logger), resolver_(resolver), reuse_(std::move(reuse)),
+      needs_smtputf8_(needs_smtputf8(job)), left_(job.recipients)
+{
+    outcomes_.reserve(left_.size());
+}
+
+Task<std::vector<Outcome>> Delivery::run()
+{
+    connect_started_at_ = base::wall_now();
+    std::string problem;
+    const auto destinations = parse_destinations(job_.next_hop, options_, problem);
+    if (!problem.empty()) logger_.warning("{}", problem);
+    for (std::size_t i = 0; i < destinations.size() && !is_done(); ++i) {
+        co_await try_destination(destinations[i], i + 1 == destinations.size());
+    }
+    // A next hop that means nothing is a mistake in the configuration; the mail waits until it is mended.
+    const Met nothing{failed("4.3.5", "server configuration error"), {}};
+    const auto rest = left_;
+    for (const std::uint32_t recipient : rest) {
+        const auto met = met_.find(recipient);
+        const Met& last = met == met_.end() ? nothing : met->second;
+        seal(recipient, last.fate, last.where);
+    }
+    co_return std::move(outcomes_);
+}
+
+Task<void> Delivery::try_destination(Destination destination, bool is_last)
+{
+    Reuse::Pass pass(reuse_, destination.text);
+    pass_ = &pass;
+    while (SessionPtr idle = reuse_->take(destination.text, options_)) {
+        idle->is_last_resort = idle->is_last_resort && is_last;
+        const bool was_used = co_await use_session(destination, std::move(idle), true);
+        if (was_used) break;
+    }
+    if (is_done()) co_return;
+    auto found = co_await find_candidates(resolver_, destination, options_);
+    if (!found.warning.empty()) logger_.warning("{}", found.warning);
+    if (found.failure) {
+        remember(*found.failure, {});
+        co_return;
+    }
+    std::erase_if(found.list, [&](const Candidate& c) { return std::ranges::find(spoken_to_, c.relay()) != spoken_to_.end(); });
+    for (std::size_t i = 0; i < found.list.size() && !is_done(); ++i) {
+        if (options_.session_limit > 0 && sessions_ >= options_.session_limit) break;
+        const bool is_final = is_last && i + 1 == found.list.size();
+        co_await try_candidate(destination, std::move(found.list[i]), is_final);
+    }
+}
+
+Task<void> Delivery::try_candidate(const Destination& destination, Candidate candidate, bool is_last)
+{
+    const std::string peer = candidate.peer();
+    Result<net::StreamPtr> stream;
+    ekiden::smtp::Extensions ignored = 0;
+    if (!candidate.path.empty()) {
+        std::string path = candidate.path;
+        if (!path.starts_with('/')) path = options_.queue_directory + "/" + path;
+        stream = co_await net::connect_unix(std::move(path), options_.limits.connect);
+    } else {
+        net::ConnectOptions how;
+        how.time_limit = options_.limits.connect;
+        how.bind_address = candidate.endpoint.address.is_v4() ? options_.bind_v4 : options_.bind_v6;
+        stream = co_await net::connect_tcp(candidate.endpoint, std::move(how));
+        auto words = co_await options_.ignored_keywords_by_address.find(net::format_address(candidate.endpoint.address));
+        if (!words) {
+            remember(failed("4.3.0", "local data error while talking to " + peer), {});
+            co_return;
+        }
+        if (*words) {
+            std::vector<std::string> unknown;
+            bool is_silent = false;
+            ignored = ekiden::smtp::parse_extension_list(**words, unknown, is_silent);
+        }
+    }
+    if (!stream) {
+        const std::string text = "connect to " + candidate.relay() + ": " + stream.error().text();
+        logger_.info("{}", text);
+        remember(failed("4.4.1", text, true), {});
+        co_return;
+    }
+    auto session = std::make_unique<Session>(std::move(*stream), candidate.host, peer, candidate.relay());
+    Where where{.relay = session->relay(), .remote_mta = session->host()};
+    auto refusal = co_await session->greet(options_, ignored);
+    if (refusal) {
+        connected_at_ = base::wall_now();
+        meet(*refusal, where, is_last);
+        co_await session->leave(options_);
+        co_return;
+    }
+    ++sessions_;
+    session->is_last_resort = is_last || (options_.session_limit > 0 && sessions_ >= options_.session_limit);
+    co_await use_session(destination, std::move(session), false);
+}
+
+Task<bool> Delivery::use_session(const Destination& destination, SessionPtr session, bool probes)
+{
+    const bool is_last = session->is_last_resort;
+    connected_at_ = base::wall_now();
+    const Message message = message_for_rest();
+    Dialogue dialogue(message, session->offer(), options_.is_lmtp, session->peer(), probes);
+    co_await session->converse(dialogue, *job_.content, options_);
+    if (dialogue.is_stale()) {
+        session->leave_now();
+        co_return false;
+    }
+    spoken_to_.push_back(session->relay());
+    Where where{.relay = session->relay(), .remote_mta = session->host(), .uses = static_cast<int>(session->uses),
+                .reports_success = session->offer().has(ekiden::smtp::ext_dsn)};
+    const auto tried = left_;
+    std::vector<std::string> said;   // one line a reason, not one a recipient
+    for (std::size_t i = 0; i < tried.size(); ++i) {
+        const Fate& fate = *dialogue.fates()[i];
+        if (fate.kind != Outcome::Kind::deferred || is_last) {
+            seal(tried[i], fate, where);
+            continue;
+        }
+        say_once(said, fate);
+        met_[tried[i]] = {fate, where};
+    }
+    bool is_clean = session->may_quit();
+    if (is_clean && dialogue.needs_reset()) is_clean = co_await session->reset(options_);
+    const auto wants_reuse = [&]() -> bool {
+        if (!is_clean || !reuse_->may_keep(*session, options_)) return false;
+        if (options_.reuses_on_demand && pass_ && pass_->is_busy()) return true;
+        return !options_.reused_destinations.is_empty() && options_.reused_destinations.matches_name(destination.host).value_or(false);
+    };
+    if (wants_reuse()) reuse_->keep(destination.text, std::move(session), options_);
+    else co_await session->leave(options_);
+    co_return true;
+}
+
+void Delivery::meet(const Fate& fate, const Where& where, bool is_last)
+{
+    if (fate.kind == Outcome::Kind::deferred && !is_last) {
+        logger_.info("{}: {}", mail::format(job_.envelope->id), fate.status.text);
+        remember(fate, where);
+        return;
+    }
+    const auto rest = left_;
+    for (const std::uint32_t recipient : rest) seal(recipient, fate, where);
+}
+
+void Delivery::remember(const Fate& fate, const Where& where)
+{
+    for (const std::uint32_t recipient : left_) met_[recipient] = {fate, where};
+}
+
+void Delivery::say_once(std::vector<std::string>& said, const Fate& fate) const
+{
+    if (std::ranges::find(said, fate.status.text) != said.end()) return;
+    logger_.info("{}: {}", mail::format(job_.envelope->id), fate.status.text);
+    said.push_back(fate.status.text);
+}
+
+void Delivery::seal(std::size_t recipient, const Fate& fate, const Where& where)
+{
+    Outcome outcome;
+    outcome.kind = fate.kind;
+    outcome.recipient = static_cast<std::uint32_t>(recipient);
+    outcome.status = fate.status;
+    outcome.relay = where.relay;
+    outcome.connection_uses = where.uses;
+    if (!fate.reply.empty()) {
+        outcome.remote_mta = where.remote_mta;
+        outcome.diagnostic_type = "smtp";
+        outcome.diagnostic_text = fate.reply;
+    }
+    if (fate.kind == Outcome::Kind::delivered) {
+        outcome.is_reported_by_peer = where.reports_success;
+        outcome.action = options_.assumes_final && !where.reports_success ? "delivered" : "relayed";
+    }
+    outcome.is_destination_trouble = fate.is_peer_trouble;
+    outcome.connect_started_at = connect_started_at_;
+    outcome.ended_at = base::wall_now();
+    outcome.connected_at = connected_at_ == WallTime{} ? outcome.ended_at : connected_at_;
+    outcomes_.push_back(std::move(outcome));
+    std::erase(left_, static_cast<std::uint32_t>(recipient));
+}
+
+Message Delivery::message_for_rest() const
+{
+    const auto& envelope = *job_.envelope;
+    Message message;
+    message.sender = envelope.sender;
+    message.size = envelope.size;
+    message.body = envelope.body;
+    message.dsn_return = envelope.dsn_return;
+    message.dsn_envid = envelope.dsn_envid;
+    message.needs_smtputf8 = needs_smtputf8_;
+    message.wants_smtputf8 = envelope.is_smtputf8;
+    message.is_quoted = options_.is_quoted;
+    message.recipients.reserve(left_.size());
+    for (const std::uint32_t index : left_) {
+        const auto& recipient = envelope.recipients[index];
+        std::string original = recipient.dsn_original;
+        if (original.empty()) original = "rfc822;" + (recipient.original.empty() ? recipient.address : recipient.original);
+        message.recipients.push_back({recipient.address, std::move(original), recipient.notify});
+    }
+    return message;
+}
+
+}  // namespace ekiden::deliver::smtp

@@ -1,0 +1,63 @@
+// One job on its way: from host to host until every recipient's fate is sealed.
+//
+// A recipient is sealed by delivery, by a permanent refusal, or when no host is left; a temporary refusal and every kind
+// of trouble let it try the next host. At most smtp_mx_address_limit addresses of a destination are tried and
+// smtp_mx_session_limit sessions spoken. One core.
+#pragma once
+
+#include "deliver/smtp/client.hpp"
+#include "deliver/smtp/hosts.hpp"
+#include "deliver/smtp/reuse.hpp"
+
+#include <map>
+#include <vector>
+
+namespace ekiden::deliver::smtp {
+
+class Delivery {
+public:
+    // All references outlive run().
+    Delivery(const Job& job, const Options& options, const Logger& logger, dns::Resolver& resolver, std::shared_ptr<Reuse> reuse);
+    Task<std::vector<Outcome>> run();
+
+private:
+    struct Where {                     // who is responsible for a fate
+        std::string relay = "none";
+        std::string remote_mta;
+        int uses = 0;
+        bool reports_success = false;  // offers DSN
+    };
+    Task<void> try_destination(Destination destination, bool is_last);
+    Task<void> try_candidate(const Destination& destination, Candidate candidate, bool is_last);
+    // True when the session was used; false when it was stale and nothing happened.
+    Task<bool> use_session(const Destination& destination, SessionPtr session, bool probes);
+    ekiden::smtp::Extensions ignored_keywords(const net::Address& address) const;
+
+    void seal(std::size_t recipient, const Fate& fate, const Where& where);
+    // Every recipient that is left meets this fate; said in the log when another host will be tried.
+    void meet(const Fate& fate, const Where& where, bool is_last);
+    void remember(const Fate& fate, const Where& where);
+    void say_once(std::vector<std::string>& said, const Fate& fate) const;
+    bool is_done() const { return left_.empty(); }
+    Message message_for_rest() const;
+
+    const Job& job_;
+    const Options& options_;
+    const Logger& logger_;
+    dns::Resolver& resolver_;
+    const std::shared_ptr<Reuse> reuse_;
+    bool needs_smtputf8_ = false;
+    const Reuse::Pass* pass_ = nullptr;
+    std::vector<std::uint32_t> left_;          // recipients without a sealed fate
+    std::vector<Outcome> outcomes_;
+    struct Met {
+        Fate fate;
+        Where where;
+    };
+    std::map<std::uint32_t, Met> met_;         // what a recipient in left_ met last
+    std::vector<std::string> spoken_to_;       // relays that had their say
+    WallTime connect_started_at_{}, connected_at_{};
+    std::size_t sessions_ = 0;
+};
+
+}  // namespace ekiden::deliver::smtp

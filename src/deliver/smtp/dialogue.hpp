@@ -1,0 +1,99 @@
+// One mail transaction with a peer as states, without I/O: MAIL, RCPT…, DATA, content, the end, for SMTP and LMTP.
+//
+// The shell (client) writes take_output(), sends the content when wants_content() says so, feeds replies, and reads the
+// fates when is_done(). With PIPELINING the envelope goes out in one piece (at most `replies_in_flight` commands whose
+// replies are not read, so that neither side can fill both directions and wait for ever); without it, command by command.
+//
+// What cannot happen: content is sent to nobody (when every recipient is refused but the peer said 354, a lone dot ends
+// it and its reply counts for nothing); a recipient has two fates; a recipient is delivered without a 2xx after the dot
+// (LMTP: its own 2xx). Pure; thread: a value. The Message must outlive it.
+#pragma once
+
+#include "deliver/smtp/fate.hpp"
+#include "smtp/extensions.hpp"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ekiden::deliver::smtp {
+
+struct Message {
+    struct Recipient {
+        std::string address;      // internal form
+        std::string dsn_original; // ORCPT value, decoded ("rfc822;user@domain")
+        std::uint8_t notify = mail::notify_default;
+    };
+    std::string sender;           // internal form
+    std::vector<Recipient> recipients;
+    std::uint64_t size = 0;
+    mail::BodyType body = mail::BodyType::unspecified;
+    mail::DsnReturn dsn_return = mail::DsnReturn::unspecified;
+    std::string dsn_envid;
+    bool needs_smtputf8 = false;  // cannot go to a peer without it
+    bool wants_smtputf8 = false;  // was received with it
+    bool is_quoted = true;        // smtp_quote_rfc821_envelope
+};
+
+class Dialogue {
+public:
+    static constexpr std::size_t replies_in_flight = 64;
+
+    // `probes`: the connection was idle, so RSET goes first; if that fails the dialogue is_stale() and nothing happened.
+    Dialogue(const Message& message, const ekiden::smtp::Offer& offer, bool is_lmtp, std::string peer, bool probes);
+
+    std::string take_output() { return std::exchange(output_, {}); }
+    bool wants_content() const { return wants_content_; }
+    void content_sent();                      // with the final dot
+    Step step() const;                        // what is awaited or sent
+    void on_reply(const ekiden::smtp::Reply& reply);
+    void on_trouble(Trouble trouble);
+
+    bool is_done() const { return is_done_; }
+    bool is_stale() const { return is_stale_; }
+    bool is_broken() const { return is_broken_; }     // no further word can be said on this connection
+    bool needs_reset() const { return is_open_; }     // a transaction was begun and not ended
+    // By index into message.recipients; all set when done, unless stale.
+    const std::vector<std::optional<Fate>>& fates() const { return fates_; }
+
+private:
+    enum class Next : std::uint8_t { probe, mail, rcpt, data, nothing };
+    struct Expected {
+        Step step;
+        std::size_t recipient;
+    };
+    static constexpr std::size_t nobody = static_cast<std::size_t>(-1);
+
+    void advance();
+    void expect(Step step, std::size_t recipient = nobody) { expected_.push_back({step, recipient}); }
+    void decide(std::size_t recipient, const Fate& fate);
+    void decide_rest(const Fate& fate);
+    bool has_undecided() const { return undecided_ > 0; }
+    void on_data_reply(const ekiden::smtp::Reply& reply);
+    void on_end_reply(std::size_t recipient, const ekiden::smtp::Reply& reply);
+
+    const Message& message_;
+    const ekiden::smtp::Offer offer_;
+    const bool is_lmtp_;
+    const std::string peer_;
+    Next next_;
+    std::size_t cursor_ = 0;                 // next recipient to name
+    std::deque<Expected> expected_;
+    std::string output_;
+    std::vector<std::optional<Fate>> fates_;
+    std::size_t undecided_;
+    bool has_sender_ = false;                // MAIL was accepted
+    bool sender_refused_ = false;
+    bool is_open_ = false;
+    bool wants_content_ = false;
+    bool is_done_ = false;
+    bool is_stale_ = false;
+    bool is_broken_ = false;
+};
+
+// The command lines, for `offer`; with CRLF.
+std::string mail_command(const Message& message, const ekiden::smtp::Offer& offer);
+std::string rcpt_command(const Message& message, std::size_t recipient, const ekiden::smtp::Offer& offer);
+
+}  // namespace ekiden::deliver::smtp

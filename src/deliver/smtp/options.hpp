@@ -1,0 +1,56 @@
+// What smtp(8) and lmtp(8) parameters say, read once per settings snapshot and service. The same names serve both
+// programs with the prefix `smtp_` or `lmtp_`. Thread: immutable.
+#pragma once
+
+#include "config/settings.hpp"
+#include "deliver/smtp/handshake.hpp"
+#include "dns/mx.hpp"
+#include "net/endpoint.hpp"
+#include "table/maps.hpp"
+#include "table/match_list.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ekiden::deliver::smtp {
+
+using std::chrono::seconds;
+
+struct TimeLimits {
+    seconds connect, hello, mail, rcpt, data_init, data_transfer, data_done, reset, quit;
+    seconds of(Step step) const;
+};
+
+struct Options {
+    bool is_lmtp = false;
+    std::string log_tag;                  // "postfix/smtp", "postfix/relay/smtp"
+    int verbosity = 0;
+    std::string host_name;                // $myhostname, for the label of Unix sockets
+    std::string queue_directory;          // where relative Unix sockets are
+    HandshakeOptions handshake;
+    TimeLimits limits{};
+    dns::MailHostOptions hosts;           // without the loop check, which depends on the port
+    std::function<bool(const net::Address&)> is_own_address;
+    std::size_t address_limit = 5, session_limit = 2;    // 0 = none
+    std::string default_port;             // smtp_tcp_port: name or number
+    std::string known_ports;
+    std::optional<net::Address> bind_v4, bind_v6;
+    std::vector<std::string> fallback_relays;
+    std::size_t line_length_limit = 998;
+    bool is_quoted = true;                // smtp_quote_rfc821_envelope
+    bool skips_quit_reply = true;
+    bool assumes_final = false;           // lmtp_assume_final: a peer without DSN delivers, it does not relay
+    table::Maps ignored_keywords_by_address;   // smtp_discard_ehlo_keyword_address_maps
+
+    bool reuses_on_demand = true;         // smtp_connection_cache_on_demand
+    table::MatchList reused_destinations; // smtp_connection_cache_destinations
+    seconds idle_limit{2}, reuse_time_limit{300};
+    unsigned reuse_count_limit = 0;       // 0 = none
+
+    // Throws config::ConfigError.
+    static Options from(const config::Settings& settings, const config::ServiceSpec& service);
+};
+
+}  // namespace ekiden::deliver::smtp
