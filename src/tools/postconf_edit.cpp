@@ -131,7 +131,7 @@ void replace_config_file(const std::string& path, const std::string& content)
     const bool is_new = ::stat(path.c_str(), &old) != 0;
     auto file = base::open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (!file) throw Fatal(file.error().text());
-    if (!is_new && (::fchmod(file->get(), old.st_mode & 07777) != 0
+    if (!is_new && (::fchmod(file->get(), (old.st_mode & 07777) | S_IWUSR) != 0
                     || (::fchown(file->get(), old.st_uid, old.st_gid) != 0 && geteuid() == 0))) {
         const auto error = Error::from_errno("fchmod", temporary);
         ::unlink(temporary.c_str());
