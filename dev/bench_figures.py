@@ -1,7 +1,7 @@
 """The figures: each measures one server once and returns numbers; `dev/bench` alternates the servers and reports.
 
-A figure returns {measure: value}. Messages per second and CPU are taken in the same run; the CPU of a run is that of all
-the server's processes, from before the first byte until the queue is empty again.
+A figure returns {measure: value}. Messages per second and CPU are taken in the same run; the CPU of a run is that of
+all the server's processes, from before the first byte until the queue is empty again.
 """
 
 import os
@@ -30,7 +30,8 @@ class Load:
     def send(self, messages, recipient, *more):
         """Seconds from the first connection to the last reply."""
         begin = time.monotonic()
-        done = subprocess.run(self.command(messages, recipient, *more), env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(self.command(messages, recipient, *more), env=self.environment, capture_output=True,
+                              text=True)
         if done.returncode != 0:
             raise BenchError(f"smtp-source: exit {done.returncode}: {done.stderr.strip()[-400:]}")
         return time.monotonic() - begin
@@ -47,8 +48,9 @@ class Sink:
         self.load = load
 
     def __enter__(self):
-        self.process = subprocess.Popen([self.load.sink, "-u", "nobody", "-c", "-m", "1000", f"127.0.0.1:{SINK_PORT}", "1000"],
-                                        env=self.load.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        command = [self.load.sink, "-u", "nobody", "-c", "-m", "1000", f"127.0.0.1:{SINK_PORT}", "1000"]
+        self.process = subprocess.Popen(command, env=self.load.environment, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.seen = b""
         until = time.monotonic() + 10
@@ -168,7 +170,8 @@ def syncs(server, load, options):
     server.wait_until_queue_empty()
 
     def count():
-        return sum(1 for line in open(trace) if re.search(r"\b(fsync|fdatasync|sync_file_range|syncfs|sync|msync)\(", line))
+        call = re.compile(r"\b(fsync|fdatasync|sync_file_range|syncfs|sync|msync)\(")
+        return sum(1 for line in open(trace) if call.search(line))
 
     before = count()
     load.send(messages, "user@discard.test")
@@ -239,8 +242,8 @@ def deferred(server, load, options):
         calls += 1
     mib = 1 << 20
     return {"fill_messages_per_second": messages / filled, "first_attempt_seconds": first_attempt,
-            "postqueue_seconds": listing, "postsuper_seconds": removal, "postsuper_calls": calls, "deferred_mib": total / mib,
-            "deferred_engine_mib": engine / mib}
+            "postqueue_seconds": listing, "postsuper_seconds": removal, "postsuper_calls": calls,
+            "deferred_mib": total / mib, "deferred_engine_mib": engine / mib}
 
 
 def count_listed(server, messages):

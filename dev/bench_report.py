@@ -91,12 +91,13 @@ def targets(results):
             continue
         ours = values_of(results, figure, "ekiden", measure)
         measured = ratio(results, figure, measure) if kind == "ratio" else statistics.median(ours) if ours else None
-        wanted = f"{'at least' if bound == 'least' else 'at most'} {limit:.3g}" + (" x Postfix" if kind == "ratio" else "")
+        wanted = f"at {bound} {limit:.3g}" + (" x Postfix" if kind == "ratio" else "")
         if measured is None:
             lines.append(f"| {TITLES[figure]} | {MEASURES[measure][0]} | {wanted} | — | not measured |")
             continue
         is_reached = measured >= limit if bound == "least" else measured <= limit
-        lines.append(f"| {TITLES[figure]} | {MEASURES[measure][0]} | {wanted} | {measured:.3g} | {'yes' if is_reached else 'no'} |")
+        answer = "yes" if is_reached else "no"
+        lines.append(f"| {TITLES[figure]} | {MEASURES[measure][0]} | {wanted} | {measured:.3g} | {answer} |")
     return lines
 
 
@@ -139,7 +140,8 @@ def page(options, results, troubles, load, servers, work):
         f"- *injection*: `{source}`,",
         "  and with `-d`; `default_transport = discard`, so that both accept, make durable, schedule, settle and remove every",
         "  message, and nothing behind the server is measured with it.",
-        f"- *relay*: the same, with `relayhost = [127.0.0.1]:{SINK_PORT}` and `smtp-sink -c -m 1000 127.0.0.1:{SINK_PORT} 1000`;",
+        f"- *relay*: the same, with `relayhost = [127.0.0.1]:{SINK_PORT}` and "
+        f"`smtp-sink -c -m 1000 127.0.0.1:{SINK_PORT} 1000`;",
         "  from the first connection until the sink has counted the last message.",
         "- *Maildir*: the same, to one local user with `home_mailbox = Maildir/`; until the last file is in `new/`.",
         "- *syncs*: a run of its own under `strace -f -e trace=fsync,fdatasync,sync_file_range,syncfs,sync,msync`.",

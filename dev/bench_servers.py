@@ -82,12 +82,13 @@ class BenchError(Exception):
 def run(command, **more):
     done = subprocess.run(command, capture_output=True, text=True, **more)
     if done.returncode != 0:
-        raise BenchError(f"{' '.join(map(str, command))}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}")
+        words = (done.stderr or done.stdout).strip()[-600:]
+        raise BenchError(f"{' '.join(map(str, command))}: exit {done.returncode}: {words}")
     return done.stdout
 
 
 def fetch_postfix(cache):
-    """Unpacks Debian's package into `cache`, once. Needs apt's package lists and dpkg-deb, no rights, no network later."""
+    """Unpacks Debian's package into `cache`, once. Needs apt's package lists and dpkg-deb; no network afterwards."""
     root = cache / "postfix"
     if not (root / "usr/sbin/postfix").exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -200,7 +201,8 @@ class Server:
     def configure(self, settings=(), smtpd_limit="100"):
         etc = self.work / "etc"
         etc.mkdir(parents=True, exist_ok=True)
-        (etc / "main.cf").write_text(MAIN_CF.format(folder=self.work) + self.extra_cf + "".join(f"{line}\n" for line in settings))
+        figure_cf = "".join(f"{line}\n" for line in settings)
+        (etc / "main.cf").write_text(MAIN_CF.format(folder=self.work) + self.extra_cf + figure_cf)
         (etc / "master.cf").write_text(MASTER_CF.format(port=SMTP_PORT, smtpd_limit=smtpd_limit))
 
     def fresh(self, settings=(), smtpd_limit="100"):
