@@ -21,11 +21,6 @@ struct Edit {
     std::vector<std::string> parts;
     std::string value;
     bool is_matched = false;
-
-    bool matches(const ServiceSpec& service) const
-    {
-        return (parts[0] == "*" || parts[0] == service.name) && (parts[1] == "*" || parts[1] == service.type);
-    }
 };
 
 std::string_view shape_complaint(const Options& options)

@@ -41,7 +41,15 @@ void print_parameter(const Options& options, const Files& files, const std::stri
     const auto raw = settings.raw(name);
     const auto* row = config::find_parameter(name);
     const bool is_expanded_later = row != nullptr && row->kind == config::Kind::raw;
-    print_entry(options, name, options.expands && !is_expanded_later ? settings.expand(raw) : raw);
+    if (!options.expands || is_expanded_later) {
+        print_entry(options, name, raw);
+        return;
+    }
+    try {
+        print_entry(options, name, settings.expand(raw));
+    } catch (const config::ConfigError&) {
+        throw Fatal("macro processing error");  // what is wrong has been said as a warning
+    }
 }
 
 // ---- master.cf ----
