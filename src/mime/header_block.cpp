@@ -1,11 +1,12 @@
 #include "mime/header_block.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace ekiden::mime {
 namespace {
 
-// A name longer than this does not start a field: no line without a colon is gathered for ever.
+// A name longer than this (blanks and colon included) does not start a field: no line without a colon is gathered for ever.
 constexpr std::size_t longest_name = 1000;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
@@ -57,7 +58,7 @@ void HeaderBlock::end_line()
         if (is_mailbox) text_.insert(line_at_, mailbox_line_name);
         if (open_at_ != text_.npos && is_blank(line.front())) {
             // continuation
-        } else if (is_mailbox || field_start(line).name_length > 0) {
+        } else if (is_mailbox || starts_field(line)) {
             close_field();
             open_at_ = line_at_;
         } else {
@@ -81,7 +82,7 @@ void HeaderBlock::look_at_partial_line()
         if (line.size() < longest_name) return;
         if (open_at_ != text_.npos && is_blank(line.front())) {
             // continuation
-        } else if (field_start(line).name_length > 0) {
+        } else if (starts_field(line)) {
             close_field();
             open_at_ = line_at_;
         } else if (is_first_line_ && is_mailbox_line(line)) {
@@ -94,6 +95,13 @@ void HeaderBlock::look_at_partial_line()
         is_header_line_ = true;
     }
     clip();
+}
+
+// A name that would not survive the limit does not start a field.
+bool HeaderBlock::starts_field(std::string_view line) const
+{
+    const auto start = field_start(line);
+    return start.name_length > 0 && start.body_at <= std::min(longest_name, field_limit_);
 }
 
 void HeaderBlock::clip()

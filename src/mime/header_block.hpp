@@ -40,6 +40,7 @@ private:
     };
     void end_line();
     void look_at_partial_line();
+    bool starts_field(std::string_view line) const;
     void clip();
     void close_field();
     void complete(bool has_blank_line);
