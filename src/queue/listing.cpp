@@ -1,101 +1,131 @@
-// All messages with envelope and reasons, for listings: the records are read in large steps through the segments, not
-// one by one, since a queue that people want to see is often a long one.
-#include "queue/commit_log_store.hpp"
-#include "queue/reading.hpp"
+#include "queue/listing.hpp"
 
-#include <algorithm>
+#include "base/text.hpp"
+#include "mail/address.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <map>
 
 namespace ekiden::queue {
+
 namespace {
 
-constexpr std::size_t messages_at_once = 4096;
-constexpr std::uint64_t most_step = 1 << 20;    // bytes of one read
-constexpr std::uint64_t most_gap = 16 << 10;    // skipped content that is cheaper to read than to seek over
+constexpr std::size_t piece_size = 64 << 10;
 
-// The records of some messages, read in the order of the disk.
-class Steps {
-public:
-    void want(const SegmentPtr& segment, Place place) { wanted_.push_back({segment, place}); }
+std::string_view queue_name(State state, bool is_active)
+{
+    if (is_active) return "active";
+    switch (state) {
+    case State::incoming: return "incoming";
+    case State::deferred: return "deferred";
+    case State::held: return "hold";
+    }
+    return "incoming";
+}
 
-    void read()
-    {
-        std::ranges::sort(wanted_, {}, [](const Wanted& one) { return std::pair(one.place.segment, one.place.offset); });
-        for (std::size_t from = 0; from < wanted_.size();) {
-            std::uint64_t start = wanted_[from].place.offset, end = start;
-            std::size_t to = from;
-            for (; to < wanted_.size() && wanted_[to].place.segment == wanted_[from].place.segment; ++to) {
-                std::uint64_t record_end = std::uint64_t{wanted_[to].place.offset} + wanted_[to].place.length;
-                if (to > from && (wanted_[to].place.offset > end + most_gap || record_end - start > most_step)) break;
-                end = std::max(end, record_end);
+std::string sender_of(const mail::Envelope& envelope) { return envelope.sender.empty() ? "MAILER-DAEMON" : mail::quote_address(envelope.sender); }
+
+// Recipients with the same reason stand together, in the order in which the reasons first appear.
+struct Group {
+    std::string_view reason;
+    std::vector<std::uint32_t> recipients;
+};
+std::vector<Group> group_by_reason(const Loaded& loaded)
+{
+    std::vector<Group> groups;
+    std::map<std::string_view, std::size_t> places;
+    for (const Pending& pending : loaded.pending) {
+        auto [at, is_new] = places.try_emplace(pending.reason.text, groups.size());
+        if (is_new) groups.push_back({pending.reason.text, {}});
+        groups[at->second].recipients.push_back(pending.index);
+    }
+    return groups;
+}
+
+void append_json_text(std::string& out, std::string_view text)
+{
+    out += '"';
+    for (char c : base::printable(text)) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    out += '"';
+}
+
+void append_text(std::string& out, const Summary& summary, const Loaded& loaded, bool is_active)
+{
+    std::time_t arrival = base::to_seconds(loaded.envelope->arrived_at);
+    std::tm local{};
+    ::localtime_r(&arrival, &local);
+    char stamp[64];
+    std::strftime(stamp, sizeof stamp, "%a %b %e %H:%M:%S", &local);
+    std::string id = mail::format(summary.id);
+    id += is_active ? '*' : summary.state == State::held ? '!' : ' ';
+    if (summary.is_expired) id += '#';
+    auto out_it = std::back_inserter(out);
+    fmt::format_to(out_it, "{:<11} {:>7} {}  {}\n", id, loaded.envelope->size, stamp, sender_of(*loaded.envelope));
+    for (const Group& group : group_by_reason(loaded)) {
+        if (!group.reason.empty()) {
+            std::string reason = "(" + base::printable(group.reason) + ")";
+            fmt::format_to(out_it, "{:>78}\n", reason);
+        }
+        for (std::uint32_t index : group.recipients) fmt::format_to(out_it, "{:41}{}\n", "", mail::quote_address(loaded.envelope->recipients[index].address));
+    }
+    out += '\n';
+}
+
+void append_json(std::string& out, const Summary& summary, const Loaded& loaded, bool is_active)
+{
+    fmt::format_to(std::back_inserter(out), "{{\"queue_name\": \"{}\", \"queue_id\": \"{}\", \"arrival_time\": {}, \"message_size\": {}, \"forced_expire\": {}, \"sender\": ",
+                   queue_name(summary.state, is_active), mail::format(summary.id), base::to_seconds(loaded.envelope->arrived_at), loaded.envelope->size, summary.is_expired);
+    append_json_text(out, sender_of(*loaded.envelope));
+    out += ", \"recipients\": [";
+    bool is_first = true;
+    for (const Group& group : group_by_reason(loaded)) {
+        for (std::uint32_t index : group.recipients) {
+            out += is_first ? "{\"address\": " : ", {\"address\": ";
+            is_first = false;
+            append_json_text(out, mail::quote_address(loaded.envelope->recipients[index].address));
+            if (!group.reason.empty()) {
+                out += ", \"delay_reason\": ";
+                append_json_text(out, group.reason);
             }
-            bytes_.resize(end - start);
-            auto count = wanted_[from].segment->file->read_at(bytes_, start);
-            for (; from < to; ++from) {
-                Wanted& one = wanted_[from];
-                std::uint64_t at = one.place.offset - start;
-                if (count && at + one.place.length <= *count) one.bytes = bytes_.substr(at, one.place.length);
-            }
+            out += '}';
         }
     }
-
-    Result<std::string> get(const Segment& segment, Place place, QueueId id) const
-    {
-        auto at = std::ranges::lower_bound(wanted_, std::pair(place.segment, place.offset), {},
-                                           [](const Wanted& one) { return std::pair(one.place.segment, one.place.offset); });
-        if (at == wanted_.end() || at->place != place || at->bytes.empty()) return read_record(segment, place, id);
-        EKIDEN_TRY_VALUE(payload, record_payload(at->bytes, segment, place, id));
-        return std::string(payload);
-    }
-
-private:
-    struct Wanted {
-        SegmentPtr segment;
-        Place place;
-        std::string bytes{};
-    };
-    std::vector<Wanted> wanted_;
-    std::string bytes_;
-};
+    out += "]}\n";
+}
 
 }  // namespace
 
-Result<void> CommitLogStore::list(const std::function<bool(const Summary&, const Loaded&)>& visitor) const
+Result<void> write_listing(const Store& store, ListingFormat format, const std::function<bool(QueueId)>& is_active, const std::function<bool(std::string_view)>& out)
 {
-    std::vector<QueueId> ids;    // of one moment; what is removed before its turn is left out
-    {
-        std::lock_guard lock(log_.mutex);
-        ids.reserve(log_.index.size());
-        for (const auto& [id, entry] : log_.index) ids.push_back(id);
+    std::string piece;
+    std::uint64_t count = 0, bytes = 0;
+    bool goes_on = true;
+    auto listed = store.list([&](const Summary& summary, const Loaded& loaded) {
+        if (format == ListingFormat::text) {
+            if (count == 0) piece += "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n";
+            append_text(piece, summary, loaded, is_active(summary.id));
+        } else {
+            append_json(piece, summary, loaded, is_active(summary.id));
+        }
+        ++count;
+        bytes += loaded.envelope->size;
+        if (piece.size() < piece_size) return true;
+        goes_on = out(piece);
+        piece.clear();
+        return goes_on;
+    });
+    if (!listed) return listed;
+    if (!goes_on) return {};
+    if (format == ListingFormat::text) {
+        if (count == 0) piece = "Mail queue is empty\n";
+        else fmt::format_to(std::back_inserter(piece), "-- {} Kbytes in {} Request{}.\n", bytes / 1024, count, count == 1 ? "" : "s");
     }
-    for (std::size_t from = 0; from < ids.size(); from += messages_at_once) {
-        std::vector<std::pair<Summary, Reference>> some;
-        {
-            std::lock_guard lock(log_.mutex);
-            for (std::size_t i = from; i < std::min(from + messages_at_once, ids.size()); ++i)
-                if (auto at = log_.index.find(ids[i]); at != log_.index.end())
-                    some.emplace_back(at->second.summary(ids[i]), make_reference(log_, ids[i], at->second));
-        }
-        Steps steps;
-        for (const auto& [summary, reference] : some) {
-            auto want = [&steps, &reference](const Place& place) {
-                for (const SegmentPtr& segment : reference.segments)
-                    if (segment->number == place.segment) steps.want(segment, place);
-            };
-            want(reference.version.accept);
-            for (const Place& place : reference.version.chain) want(place);
-        }
-        steps.read();
-        RecordSource source = [&steps](const Segment& segment, Place place, QueueId id) { return steps.get(segment, place, id); };
-        for (const auto& [summary, reference] : some) {
-            auto loaded = read_message(reference, source);
-            if (!loaded) {
-                // One damaged message must not hide the others.
-                log_.logger.warning("{}: {}", mail::format(summary.id), loaded.error().text());
-                continue;
-            }
-            if (!visitor(summary, *loaded)) return {};
-        }
-    }
+    out(piece);
     return {};
 }
 

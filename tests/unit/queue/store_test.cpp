@@ -1,4 +1,4 @@
-#include "queue_fixture.hpp"
+#include "unit/queue/queue_fixture.hpp"
 
 namespace ekiden::queue::test {
 namespace {
