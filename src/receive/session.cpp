@@ -149,7 +149,8 @@ Task<void> Session::obey(net::LineReader::Line line)
         const std::size_t row = find_verb(command.verb);
         const Verb& verb = verbs()[row];
         where_ = verb.name;
-        const bool ends_group_here = (verb.flags & ends_group) || facts_.protocol != "ESMTP" || !(offer_ & smtp::ext_pipelining);
+        const bool may_pipeline = facts_.protocol == "ESMTP" && (offer_ & smtp::ext_pipelining);
+        const bool ends_group_here = (verb.flags & ends_group) || (!may_pipeline && !(verb.flags & has_payload));
         const bool is_out_of_step = ends_group_here && !reader_.buffered().empty() && row + 1 < verb_count;
         if (is_out_of_step) {
             facts_.has_pipelined_early = true;

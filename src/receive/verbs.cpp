@@ -16,7 +16,7 @@ struct VerbTable {
         {"MAIL", &Session::on_mail, 0},
         {"RCPT", &Session::on_rcpt, 0},
         {"DATA", &Session::on_data, ends_group},
-        {"BDAT", &Session::on_bdat, 0},
+        {"BDAT", &Session::on_bdat, has_payload},
         {"RSET", &Session::on_rset, is_junk},
         {"NOOP", &Session::on_noop, is_junk | ends_group},
         {"VRFY", &Session::on_vrfy, is_junk | ends_group},

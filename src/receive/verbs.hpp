@@ -21,7 +21,8 @@ using Handler = Task<bool> (Session::*)(smtp::Command);
 enum VerbFlags : std::uint8_t {
     is_junk = 1,          // useful to nobody in numbers: smtpd_junk_command_limit
     ends_group = 2,       // must be the last of a pipelined group (RFC 2920 3.1)
-    works_when_refused = 4,   // also for a client that was turned away at the greeting
+    has_payload = 4,      // bytes of its own follow the line
+    works_when_refused = 8,   // also for a client that was turned away at the greeting
 };
 
 struct Verb {

@@ -135,7 +135,7 @@ void DotEncoder::encode(std::string_view content, std::string& out)
         const auto line_feed = std::min(content.find('\n'), content.size());
         std::string_view piece = content.substr(0, line_feed);
         while (line_limit_ > 0 && column_ + piece.size() > line_limit_) {
-            const auto part = std::max<std::size_t>(line_limit_ - std::min(column_, line_limit_), 1);
+            const auto part = line_limit_ - std::min(column_, line_limit_);   // above 0 at least after each break
             out += piece.substr(0, part);
             out += "\r\n ";
             piece.remove_prefix(part);

@@ -36,7 +36,7 @@ private:
 // with CRLF SPACE as Postfix's client does.
 class DotEncoder {
 public:
-    explicit DotEncoder(std::size_t line_limit = 0) : line_limit_(line_limit) {}
+    explicit DotEncoder(std::size_t line_limit = 0) : line_limit_(line_limit == 1 ? 2 : line_limit) {}
     void encode(std::string_view content, std::string& out);
     void finish(std::string& out);
     bool broke_lines() const { return broke_lines_; }
