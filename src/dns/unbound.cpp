@@ -7,10 +7,10 @@
 #include "dns/rdata.hpp"
 #include "net/deadline.hpp"
 
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <unordered_map>
 
 #include <poll.h>
 #include <pthread.h>
@@ -24,7 +24,7 @@ namespace ekiden::dns {
 namespace {
 
 // Everything a peer can make us ask for is bounded.
-constexpr int queries_in_flight = 2000;
+constexpr std::size_t queries_in_flight = 2000;
 constexpr std::size_t cached_answers = 20000;
 constexpr std::size_t records_per_answer = 256;
 constexpr std::uint32_t longest_ttl = 3600;   // seconds
@@ -79,7 +79,8 @@ std::optional<std::string> unbound_server(std::string_view text)
 }
 
 // The answer slot of one query: filled by the reaper thread or by the deadline, whichever comes first, on the asking
-// core. Shared by the waiting coroutine and libunbound's callback.
+// core. Shared by the waiting coroutine and the list of what libunbound was asked.
+class UnboundResolver;
 struct Query {
     explicit Query(net::Executor e) : executor(e), timer(e) {}
     net::Executor executor;
@@ -87,7 +88,7 @@ struct Query {
     std::optional<Result<Answer>> result;
     std::string name;
     Type type{};
-    std::atomic<int>* in_flight = nullptr;
+    UnboundResolver* resolver = nullptr;
 };
 
 Result<Answer> answer_of(const Query& query, int error, const ub_result* result)
@@ -161,20 +162,14 @@ public:
             const std::lock_guard lock(cache_mutex_);
             if (auto known = cache_.find(key)) co_return *std::move(known);
         }
-        if (in_flight_.fetch_add(1, std::memory_order_relaxed) >= queries_in_flight) {
-            in_flight_.fetch_sub(1, std::memory_order_relaxed);
-            co_return std::unexpected(trouble_with(name, type));
-        }
         auto query = std::make_shared<Query>(co_await asio::this_coro::executor);
         query->name = name;
         query->type = type;
-        query->in_flight = &in_flight_;
-        auto* handed_over = new std::shared_ptr<Query>(query);
+        query->resolver = this;
+        if (!add_asked(query)) co_return std::unexpected(trouble_with(name, type));
         int id = 0;
-        const int error = ub_resolve_async(context_, name.c_str(), static_cast<int>(type), 1, handed_over, on_answer, &id);
-        if (error != 0) {
-            delete handed_over;
-            in_flight_.fetch_sub(1, std::memory_order_relaxed);
+        if (ub_resolve_async(context_, name.c_str(), static_cast<int>(type), 1, query.get(), on_answer, &id) != 0) {
+            (void)take_asked(query.get());
             co_return std::unexpected(trouble_with(name, type));
         }
         query->timer.expires_after(time_limit_);
@@ -199,11 +194,22 @@ private:
         return name;
     }
 
+    bool add_asked(const std::shared_ptr<Query>& query)
+    {
+        const std::lock_guard lock(asked_mutex_);
+        return asked_.size() < queries_in_flight && asked_.emplace(query.get(), query).second;
+    }
+    std::shared_ptr<Query> take_asked(Query* query)
+    {
+        const std::lock_guard lock(asked_mutex_);
+        auto node = asked_.extract(query);
+        return std::move(node.mapped());
+    }
+
     static void on_answer(void* data, int error, ub_result* result)
     {
-        const std::unique_ptr<std::shared_ptr<Query>> holder(static_cast<std::shared_ptr<Query>*>(data));
-        std::shared_ptr<Query> query = std::move(*holder);
-        query->in_flight->fetch_sub(1, std::memory_order_relaxed);
+        auto* asked = static_cast<Query*>(data);
+        std::shared_ptr<Query> query = asked->resolver->take_asked(asked);
         auto answer = answer_of(*query, error, result);
         ub_resolve_free(result);
         const net::Executor executor = query->executor;
@@ -228,7 +234,8 @@ private:
     const std::chrono::seconds time_limit_;
     std::optional<HostsFile> hosts_;
     Fd stop_;
-    std::atomic<int> in_flight_{0};
+    std::mutex asked_mutex_;
+    std::unordered_map<Query*, std::shared_ptr<Query>> asked_;   // by libunbound not answered yet
     std::mutex cache_mutex_;
     base::TtlCache<Answer> cache_{cached_answers};
     std::thread reaper_;
