@@ -24,6 +24,7 @@
 #include "rewrite/intake.hpp"
 #include "rewrite/resolve.hpp"
 #include "schedule/scheduler.hpp"
+#include "table/maps.hpp"
 
 #include <boost/asio/use_future.hpp>
 
@@ -145,7 +146,7 @@ receive::ServerSettings Engine::server_settings(const Generation& generation, co
 {
     base::PrivilegedRead guard;
     SettingsPtr own = generation.settings->for_service(service);
-    return receive::ServerSettings::make(own, service, generation.resolver, generation.intake, *dns_);
+    return receive::ServerSettings::make(own, service, generation.resolver, generation.intake, *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); });
 }
 
 void Engine::start_servers(const Generation& generation, std::vector<Sockets> sockets)
@@ -204,6 +205,7 @@ Result<void> Engine::start()
 
     cores_ = std::make_unique<net::Cores>(0);
     pool_ = std::make_unique<net::BlockingPool>(pool_threads);
+    table::use_blocking_pool(pool_.get());
     dns::ResolverOptions dns_options;
     dns_options.server = settings->str("ekiden_dns_server");
     EKIDEN_TRY_VALUE(dns, dns::open_resolver(dns_options));

@@ -406,7 +406,7 @@ int Master::run()
 std::vector<Problem> check_settings(const config::Settings& settings)
 {
     std::vector<Problem> problems = settings.problems();
-    for (auto&& more : {config::find_unsupported(settings), find_service_problems(settings)}) problems.insert(problems.end(), more.begin(), more.end());
+    for (auto&& more : {config::lint(settings), config::find_unsupported(settings), find_service_problems(settings)}) problems.insert(problems.end(), more.begin(), more.end());
     std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });
     return problems;
 }

@@ -12,7 +12,6 @@ struct AgentNeeds {
     const TransportNeeds& shared;
 };
 
-AgentPtr make_smtp_agent(const AgentNeeds& needs);      // smtp/, also lmtp
 AgentPtr make_local_agent(const AgentNeeds& needs);     // local/
 AgentPtr make_virtual_agent(const AgentNeeds& needs);   // virtual
 AgentPtr make_error_agent(const AgentNeeds& needs);     // error, retry: the next hop is the status text

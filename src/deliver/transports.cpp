@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "deliver/agents.hpp"
+#include "deliver/smtp/agent.hpp"
 
 #include <algorithm>
 
@@ -13,8 +14,10 @@ struct Program {
     std::string_view name;
     AgentPtr (*make)(const AgentNeeds&);
 };
+AgentPtr make_smtp(const AgentNeeds& needs) { return make_smtp_agent(needs.settings, needs.service, needs.shared.dns); }
+
 constexpr Program programs[] = {
-    {"smtp", make_smtp_agent},   {"lmtp", make_smtp_agent},       {"local", make_local_agent}, {"virtual", make_virtual_agent},
+    {"smtp", make_smtp},         {"lmtp", make_smtp},             {"local", make_local_agent}, {"virtual", make_virtual_agent},
     {"error", make_error_agent}, {"discard", make_discard_agent}, {"pipe", make_pipe_agent},
 };
 

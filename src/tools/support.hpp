@@ -1,0 +1,44 @@
+// What every queue command does the same way: find and read the configuration, refuse an untrusted directory when
+// running with borrowed rights, say things on the terminal and in the log, and end.
+#pragma once
+
+#include "base/log.hpp"
+#include "config/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+namespace ekiden::tools {
+
+// A command's voice: "postqueue: warning: …" on standard error, "postfix/postqueue[pid]: warning: …" in the log where
+// the caller may write there.
+class Voice {
+public:
+    // `name` is the program's name for messages; `fatal_status` the exit status of fatal() (69 for postqueue, 75 for
+    // sendmail, 1 elsewhere).
+    Voice(std::string name, int fatal_status) : name_(std::move(name)), fatal_status_(fatal_status) {}
+    // From then on lines go to the log too; before that only to the terminal.
+    void use_log(const config::Settings& settings);
+
+    void info(std::string_view text) const;
+    void warning(std::string_view text) const;
+    [[noreturn]] void fatal(std::string_view text) const;
+    [[noreturn]] void fatal(std::string_view text, int status) const;
+    const std::string& name() const { return name_; }
+
+private:
+    void say(base::LogLevel level, std::string_view label, std::string_view text) const;
+    std::string name_;
+    int fatal_status_;
+    bool has_log_ = false;
+    Logger logger_;
+};
+
+// Reads main.cf as every Postfix command does: `directory` is from -c (empty: MAIL_CONFIG, else the default). Ends the
+// program with the file's error. A set-gid command trusts only the default directory and those that the default
+// main.cf names in alternate_config_directories (or multi_instance_directories).
+config::SettingsPtr load_settings(Voice& voice, std::string_view directory);
+
+}  // namespace ekiden::tools
