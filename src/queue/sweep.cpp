@@ -1,4 +1,4 @@
-// All messages with envelope and reasons, for listings: the records are read in large steps through the segments, not
+// All messages with envelope and reasons: the records are read in large steps through the segments, not
 // one by one, since a queue that people want to see is often a long one.
 #include "queue/commit_log_store.hpp"
 #include "queue/reading.hpp"
