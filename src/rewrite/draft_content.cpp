@@ -20,6 +20,18 @@ constexpr std::size_t held_limit = 64 << 10;
 
 constexpr std::size_t logged_text = 200;   // characters of a header or body line in a log line
 
+bool detects_utf8_of(const IntakeOptions& options, Source source)
+{
+    switch (source) {
+    case Source::smtpd: return options.detects_utf8_of_smtpd;
+    case Source::pickup: return options.detects_utf8_of_sendmail;
+    case Source::bounce: return options.detects_utf8_of_bounce;
+    case Source::forward: return options.detects_utf8_of_forward;
+    case Source::notify: return options.detects_utf8_of_notify;
+    }
+    return false;
+}
+
 Place place_of(mime::AddressRole role)
 {
     return role == mime::AddressRole::sender ? Place::header_sender : Place::header_recipient;
@@ -95,6 +107,7 @@ void Draft::State::start()
     checks_body = options.checks_content && is_from_outside && data->content_rules.has_body_rules();
     waits_for_tables = maps_headers || checks_headers || checks_body
         || (options.expands_aliases && data->rules.has_maps_for(Place::envelope_sender));
+    detects_utf8 = detects_utf8_of(data->options, options.source);
     last_recipient_ = envelope.recipients.empty() ? std::string() : envelope.recipients.back().address;
     prepended_ += own_fields();
 }
@@ -129,6 +142,7 @@ void Draft::State::count(std::string_view content)
 bool Draft::State::admit(const mime::Field& field)
 {
     using enum mime::FieldName;
+    if (detects_utf8 && !envelope.is_smtputf8 && !base::is_ascii(field.raw)) envelope.is_smtputf8 = base::is_valid_utf8(field.raw);
     facts_.has_resent = facts_.has_resent || mime::is_resent(field.known);
     switch (field.known) {
     case received:

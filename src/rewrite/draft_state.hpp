@@ -62,6 +62,7 @@ struct Draft::State {
     bool waits_for_tables = false;
     bool rewrites_headers = false;    // local client, or remote_header_rewrite_domain is set
     bool checks_headers = false, checks_body = false;
+    bool detects_utf8 = false;
 
 private:
     void start();

@@ -5,6 +5,7 @@
 #include "mail/queue_id.hpp"
 #include "rewrite/draft_state.hpp"
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace ekiden::rewrite {
@@ -87,6 +88,10 @@ Task<std::expected<queue::EnvelopePtr, Refusal>> Draft::State::submit()
     if (is_discarded) co_return std::make_shared<const mail::Envelope>(std::move(envelope));
     redirect_recipients();
     drop_duplicates();
+    if (detects_utf8 && !envelope.is_smtputf8) {
+        envelope.is_smtputf8 = !base::is_ascii(envelope.sender)
+            || std::ranges::any_of(envelope.recipients, [](const auto& recipient) { return !base::is_ascii(recipient.address); });
+    }
 
     Result<queue::EnvelopePtr> committed = co_await data->store.commit(std::move(envelope), std::move(writer_));
     if (!committed) {

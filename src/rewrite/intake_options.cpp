@@ -1,5 +1,7 @@
 #include "rewrite/intake_options.hpp"
 
+#include <algorithm>
+
 namespace ekiden::rewrite {
 
 IntakeOptions IntakeOptions::from(const config::Settings& settings)
@@ -23,6 +25,17 @@ IntakeOptions IntakeOptions::from(const config::Settings& settings)
     o.always_bcc = settings.str("always_bcc");
     o.undisclosed_recipients = settings.str("undisclosed_recipients_header");
     o.empty_recipient = settings.str("empty_address_recipient");
+    if (settings.boolean("smtputf8_enable")) {
+        const auto classes = settings.list("smtputf8_autodetect_classes");
+        const auto has = [&](std::string_view name) {
+            return std::any_of(classes.begin(), classes.end(), [&](const auto& c) { return c == name || c == "all"; });
+        };
+        o.detects_utf8_of_smtpd = has("smtpd");
+        o.detects_utf8_of_sendmail = has("sendmail");
+        o.detects_utf8_of_bounce = has("bounce");
+        o.detects_utf8_of_forward = has("forward");
+        o.detects_utf8_of_notify = has("notify");
+    }
     return o;
 }
 

@@ -22,6 +22,9 @@ struct IntakeOptions {
     bool has_obsolete_from = false;             // header_from_format = obsolete
     bool shows_login = false;                   // smtpd_sasl_authenticated_header
     bool has_remote_domain = false;             // remote_header_rewrite_domain is not empty
+    // Sources whose mail is taken for SMTPUTF8 mail when a header or address is UTF-8 (smtputf8_autodetect_classes).
+    bool detects_utf8_of_smtpd = false, detects_utf8_of_sendmail = false, detects_utf8_of_bounce = false,
+         detects_utf8_of_forward = false, detects_utf8_of_notify = false;
     std::string recipient_delimiter;
     std::string always_bcc, undisclosed_recipients, empty_recipient;
 

@@ -14,6 +14,13 @@ constexpr int max_turns = 100;
 
 constexpr std::string_view bad_syntax_text = "5.1.3 bad address syntax";
 
+// regexp, pcre and cidr rules see whole addresses only: a rule for "example.com" must not match the domain of a key.
+bool is_pattern_table(std::string_view spec)
+{
+    if (spec.starts_with("proxy:")) spec.remove_prefix(6);
+    return spec.starts_with("regexp:") || spec.starts_with("pcre:") || spec.starts_with("cidr:");
+}
+
 }  // namespace
 
 // "transport:nexthop" as *_transport parameters and transport_maps write it; either half may be empty.
@@ -32,6 +39,7 @@ struct Resolver::Tables {
     Completion completion;
     OwnAddresses own;
     table::MatchList mydestination, virtual_alias_domains, virtual_mailbox_domains, relay_domains;
+    table::Maps exact_transport_maps;   // transport_maps without pattern tables: for keys that are parts of the address
     table::Maps transport_maps, relocated_maps, sender_relayhost_maps, sender_transport_maps;
     Target local, virtual_mailbox, relay, other;
     std::string relayhost, myhostname, recipient_delimiter, empty_recipient;
@@ -62,6 +70,13 @@ std::shared_ptr<const Resolver> Resolver::make(config::SettingsPtr settings)
     t->virtual_mailbox_domains = domains("virtual_mailbox_domains");
     t->relay_domains = domains("relay_domains");
     t->transport_maps = maps("transport_maps");
+    std::string exact;
+    bool has_patterns = false;
+    for (const auto& spec : s.list("transport_maps")) {
+        if (is_pattern_table(spec)) has_patterns = true;
+        else exact.append(exact.empty() ? "" : ", ").append(spec);
+    }
+    t->exact_transport_maps = has_patterns ? table::Maps::open("transport_maps", exact) : t->transport_maps;
     t->relocated_maps = maps("relocated_maps");
     t->sender_relayhost_maps = maps("sender_dependent_relayhost_maps");
     t->sender_transport_maps = maps("sender_dependent_default_transport_maps");
@@ -255,7 +270,9 @@ Task<Result<void>> Resolver::apply_transport_maps(Route& route, const std::strin
     keys.emplace_back("*");
 
     for (std::size_t i = 0; i < keys.size(); ++i) {
-        table::Answer answer = co_await t.transport_maps.find(std::move(keys[i]));
+        const table::Maps& maps = i == 0 ? t.transport_maps : t.exact_transport_maps;
+        if (maps.is_empty()) break;
+        table::Answer answer = co_await maps.find(std::move(keys[i]));
         if (!answer) co_return fail(std::move(answer).error());
         if (!*answer) continue;
         Target target = Target::parse(**answer);

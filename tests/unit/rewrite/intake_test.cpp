@@ -329,6 +329,28 @@ TEST_F(IntakeTest, adds_bcc_copies_and_drops_duplicates)
     EXPECT_EQ(recipients(), Strings{"user1@golden.test"}) << "no copies of bounces";
 }
 
+TEST_F(IntakeTest, detects_smtputf8_in_the_mail_of_sendmail_users)
+{
+    const struct {
+        const char* label;
+        Mail mail;
+        bool want;
+    } cases[] = {
+        {"plain", {.options = from_sendmail()}, false},
+        {"header", {.content = "Subject: \xc3\xbc\n\nx\n", .options = from_sendmail()}, true},
+        {"not UTF-8", {.content = "Subject: \xff\n\nx\n", .options = from_sendmail()}, false},
+        {"body", {.content = "Subject: u\n\n\xc3\xbc\n", .options = from_sendmail()}, false},
+        {"recipient", {.recipients = {"\xc3\xbc@golden.test"}, .options = from_sendmail()}, true},
+        {"sender", {.sender = "\xc3\xbc", .options = from_sendmail()}, true},
+        {"network", {.content = "Subject: \xc3\xbc\n\nx\n"}, false},
+        {"network, asked for", {.is_smtputf8 = true}, true},
+    };
+    for (const auto& c : cases) {
+        EXPECT_EQ(submit(c.mail), "");
+        EXPECT_EQ(envelope().is_smtputf8, c.want) << c.label;
+    }
+}
+
 TEST_F(IntakeTest, refuses_what_must_not_enter)
 {
     std::string looped;

@@ -147,6 +147,18 @@ TEST(resolve, follows_transport_maps)
           {{"a@sub.t5.test", "smtp", "x"}, {"user1@golden.test", "smtp", "everything", AddressClass::local}});
 }
 
+TEST(resolve, shows_patterns_whole_addresses_only)
+{
+    const std::string path = testing::TempDir() + "ekiden_transport_" + std::to_string(getpid());
+    FILE* file = std::fopen(path.c_str(), "w");
+    ASSERT_NE(file, nullptr);
+    std::fputs("/^t1\\.test$/ smtp:domain\n/^\\*$/ smtp:star\n/@t2\\.test$/ smtp:whole\n", file);
+    std::fclose(file);
+    check({{"transport_maps", "regexp:" + path + ", inline:{ t3.test=smtp:exact }"}},
+          {{"a@t1.test", "smtp", "t1.test"}, {"a@t2.test", "smtp", "whole"}, {"a@t3.test", "smtp", "exact"}});
+    std::remove(path.c_str());
+}
+
 TEST(resolve, takes_relayhosts_in_order)
 {
     check({{"relayhost", "127.0.0.25"}, {"relay_domains", "relay.test"}},
