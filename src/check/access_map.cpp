@@ -44,12 +44,17 @@ void add_mail_keys(std::vector<std::string>& keys, const std::string& address, c
     if (!extension.empty()) keys.push_back(fmt::format("{}@", user));
 }
 
+struct Hit {
+    std::string key, value;
+};
+
 // Asks the table for one key after the other; a table of patterns only sees the first, whole one.
-Task<table::Answer> find_first(const Restriction& restriction, std::vector<std::string> keys, const Logger& logger)
+Task<Result<std::optional<Hit>>> find_first(const Restriction& restriction, std::vector<std::string> keys, const Logger& logger)
 {
     for (std::string& key : keys) {
-        auto answer = co_await restriction.table.find(std::move(key), &logger);
-        if (!answer || *answer) co_return answer;
+        auto answer = co_await restriction.table.find(key, &logger);
+        if (!answer) co_return std::unexpected(std::move(answer).error());
+        if (*answer) co_return Hit{std::move(key), std::move(**answer)};
         if (restriction.has_patterns) break;
     }
     co_return std::nullopt;
@@ -65,7 +70,7 @@ Task<Step> look_up(Evaluation& evaluation, const Restriction& restriction, std::
     auto answer = co_await find_first(restriction, std::move(keys), evaluation.data.logger);
     if (!answer) co_return refuse_broken_table(evaluation, subject);
     if (!*answer) co_return Step::dunno;
-    co_return co_await apply_action(evaluation, restriction.argument, std::move(**answer), subject);
+    co_return co_await apply_action(evaluation, restriction.argument, std::move((*answer)->key), std::move((*answer)->value), subject);
 }
 
 // --- Actions.
@@ -74,8 +79,15 @@ struct Action {
     Evaluation& evaluation;
     Subject subject;
     const std::string& table;
+    const std::string& key;
     std::string_view text;      // what follows the word, trimmed
 };
+
+Step warn_of_entry(const Action& action, std::string_view what)
+{
+    action.evaluation.data.logger.warning("access table {} entry \"{}\" {}", action.table, action.key, what);
+    return Step::dunno;
+}
 
 Refusal refusal_of(const Action& action, int code, std::string_view enhanced, std::string_view default_text)
 {
@@ -143,14 +155,8 @@ Step do_hold(const Action& action)
 
 Step do_filter(const Action& action)
 {
-    if (action.text.empty()) {
-        action.evaluation.data.logger.warning("access table {} entry \"FILTER\" lacks filter info", action.table);
-        return Step::dunno;
-    }
-    if (action.text.find(':') == std::string_view::npos) {
-        action.evaluation.data.logger.warning("access table {}: entry \"FILTER {}\" requires transport:destination", action.table, action.text);
-        return Step::dunno;
-    }
+    if (action.text.empty()) return warn_of_entry(action, "has FILTER entry without value");
+    if (action.text.find(':') == std::string_view::npos) return warn_of_entry(action, "requires transport:destination");
     log_event(action.evaluation, "filter", fmt::format("{} triggers FILTER {}", label(action), action.text));
     action.evaluation.verdict.filter = action.text;
     return Step::dunno;
@@ -158,10 +164,7 @@ Step do_filter(const Action& action)
 
 Step do_redirect(const Action& action)
 {
-    if (action.text.find('@') == std::string_view::npos) {
-        action.evaluation.data.logger.warning("access table {} entry \"REDIRECT {}\" requires user@domain target", action.table, action.text);
-        return Step::dunno;
-    }
+    if (action.text.find('@') == std::string_view::npos) return warn_of_entry(action, "requires user@domain target");
     log_event(action.evaluation, "redirect", fmt::format("{} triggers REDIRECT {}", label(action), action.text));
     action.evaluation.verdict.redirect = action.text;
     return Step::dunno;
@@ -169,10 +172,7 @@ Step do_redirect(const Action& action)
 
 Step do_bcc(const Action& action)
 {
-    if (action.text.find('@') == std::string_view::npos) {
-        action.evaluation.data.logger.warning("access table {} entry \"BCC {}\" requires user@domain target", action.table, action.text);
-        return Step::dunno;
-    }
+    if (action.text.find('@') == std::string_view::npos) return warn_of_entry(action, "requires user@domain target");
     log_event(action.evaluation, "bcc", fmt::format("{} triggers BCC {}", label(action), action.text));
     action.evaluation.verdict.bcc.emplace_back(action.text);
     return Step::dunno;
@@ -181,10 +181,7 @@ Step do_bcc(const Action& action)
 Step do_prepend(const Action& action)
 {
     const std::size_t colon = action.text.find(':');
-    if (colon == std::string_view::npos || colon == 0) {
-        action.evaluation.data.logger.warning("access table {} entry \"PREPEND {}\" requires header: text", action.table, action.text);
-        return Step::dunno;
-    }
+    if (colon == std::string_view::npos || colon == 0) return warn_of_entry(action, "requires header: text");
     if (action.evaluation.stage == Stage::end_of_data) {
         action.evaluation.data.logger.warning("access table {}: action PREPEND must be used before END-OF-MESSAGE", action.table);
         return Step::dunno;
@@ -221,25 +218,36 @@ bool is_numeric(std::string_view text) { return !text.empty() && text.find_first
 
 }  // namespace
 
-Task<Step> apply_action(Evaluation& evaluation, std::string table, std::string value, Subject subject)
+Task<Step> apply_action(Evaluation& evaluation, std::string table, std::string key, std::string value, Subject subject)
 {
     const std::string_view whole = base::trim(value);
     const std::size_t space = whole.find_first_of(" \t");
     const std::string_view word = whole.substr(0, space);
     const std::string_view text = space == std::string_view::npos ? std::string_view() : base::trim(whole.substr(space));
-    const Action action{evaluation, subject, table, text};
+    const Action action{evaluation, subject, table, key, text};
     for (const ActionRow& row : actions) {
         if (!base::equal_ignoring_case(row.word, word)) continue;
         if (row.changes_message && is_dry_run(action, fmt::format("triggers {}", whole))) co_return Step::dunno;
-        co_return row.run(action);
+        const Step step = row.run(action);
+        if (step == Step::permit) log_permit(evaluation, word, subject, table);
+        co_return step;
+    }
+    // Numbers alone were written by authentication tools of old and mean OK.
+    if (is_numeric(whole)) {
+        log_permit(evaluation, whole, subject, table);
+        co_return Step::permit;
     }
     // 4NN and 5NN with a text of one's own.
     if (word.size() == 3 && is_numeric(word) && (word[0] == '4' || word[0] == '5')) {
         const int code = base::parse_number<int>(word).value_or(450);
         co_return refuse(evaluation, refusal_of(action, code, code < 500 ? "4.7.1" : "5.7.1", "Access denied"));
     }
-    // Numbers alone were written by authentication tools of old and mean OK.
-    if (is_numeric(whole)) co_return Step::permit;
+    if (whole.find(':') != std::string_view::npos) {
+        evaluation.data.logger.warning("access table {} has entry with lookup table: {}", table, whole);
+        evaluation.data.logger.warning("do not specify lookup tables inside SMTPD access maps");
+        evaluation.data.logger.warning("define a restriction class and specify its name instead.");
+        co_return refuse(evaluation, configuration_error());
+    }
     const List list = compile_result(evaluation.data, whole);
     co_return co_await run_list(evaluation, list, subject);
 }
@@ -328,7 +336,7 @@ Task<Step> check_access(Evaluation& evaluation, const Restriction& restriction)
 namespace {
 
 // The table about one host: its name and parents, then each of its addresses. The error is the table's.
-Task<Result<std::optional<std::string>>> find_host(Evaluation& evaluation, const Restriction& restriction, std::string host, bool looks_up_name, bool& had_dns_trouble)
+Task<Result<std::optional<Hit>>> find_host(Evaluation& evaluation, const Restriction& restriction, std::string host, bool looks_up_name, bool& had_dns_trouble)
 {
     const Logger& logger = evaluation.data.logger;
     if (looks_up_name) {
@@ -385,7 +393,7 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
     if (name.empty() || name == "unknown" || !(mail::is_valid_hostname(name) || name.starts_with('['))) co_return Step::dunno;
 
     bool had_dns_trouble = false;
-    std::optional<std::string> found;
+    std::optional<Hit> found;
     std::vector<std::string> hosts;
     const bool wants_mx = (restriction.row->detail & hosts_mx) != 0;
     if (name.starts_with('[')) {
@@ -419,10 +427,10 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
         found = std::move(*answer);
     }
     if (!found) co_return Step::dunno;
-    const Step step = co_await apply_action(evaluation, restriction.argument, std::move(*found), subject);
+    const Step step = co_await apply_action(evaluation, restriction.argument, std::move(found->key), std::move(found->value), subject);
     if (step != Step::permit) co_return step;
     // Whoever controls that DNS zone could permit himself.
-    evaluation.data.logger.warning("{}: access table {} returned OK for {}", restriction.name, restriction.argument, name);
+    evaluation.data.logger.warning("restriction {} returns OK for {}", restriction.name, name_of(facts, subject));
     evaluation.data.logger.warning("this is not allowed for security reasons");
     evaluation.data.logger.warning("use DUNNO instead of OK if you want to make an exception");
     co_return refuse(evaluation, configuration_error());

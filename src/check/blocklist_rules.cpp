@@ -221,8 +221,8 @@ Task<Step> permit_listed(Evaluation& evaluation, const Restriction& restriction)
     std::string name = fmt::format("{}.{}", query->label, zone_of(restriction.argument));
     const auto listed = co_await is_listed(evaluation, name, restriction.pattern);
     if (!listed) {
-        evaluation.data.logger.warning("{}: DNSWL lookup error: {}", name, listed.error().text());
-        co_return defer_if_reject(evaluation, rejected(evaluation, query->subject, 450, "4.7.0", "Service unavailable"));
+        evaluation.data.logger.warning("{}: RBL lookup error: {}", name, listed.error().text());
+        co_return defer_if_reject(evaluation, Refusal{Fault::policy, 450, "4.7.1", fmt::format("<{}>: {} rejected: Service unavailable", query->what, class_of(query->subject))});
     }
     co_return *listed ? Step::permit : Step::dunno;
 }

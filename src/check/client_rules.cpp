@@ -62,7 +62,8 @@ Step reject_unknown_reverse_client(Evaluation& evaluation, const Restriction&)
 Step reject_plaintext_session(Evaluation& evaluation, const Restriction&)
 {
     if (evaluation.facts.is_encrypted) return Step::dunno;
-    return refuse(evaluation, rejected(evaluation, evaluation.subject, evaluation.options().plaintext_code, "4.7.1", "Session encryption is required"));
+    const int code = evaluation.options().plaintext_code;
+    return refuse(evaluation, Refusal{Fault::policy, code, fmt::format("{}.7.1", code / 100), "Session encryption is required"});
 }
 
 Step reject_unauth_pipelining(Evaluation& evaluation, const Restriction&)

@@ -60,18 +60,14 @@ bool is_warn_if_reject(const Restriction& restriction) { return restriction.row 
 // Old names that are going away are complained about; the merely renamed ones are not.
 void complain_about_old_name(const Evaluation& evaluation, const Restriction& restriction)
 {
-    if (restriction.row->name != "check_relay_domains" && restriction.row->name != "reject_maps_rbl" && restriction.row->name != "permit_naked_ip_address") return;
+    if (restriction.row->name == "permit_naked_ip_address") {
+        evaluation.data.logger.warning("restriction permit_naked_ip_address is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead");
+        return;
+    }
+    if (restriction.row->name != "check_relay_domains" && restriction.row->name != "reject_maps_rbl") return;
     evaluation.data.warn_once(restriction.row->name,
                               fmt::format("support for restriction \"{}\" will be removed from Postfix; use \"{}\" instead",
                                           restriction.row->name, restriction.row->modern_name));
-}
-
-void log_permit(const Evaluation& evaluation, const Restriction& restriction)
-{
-    if (evaluation.data.logged_permits.is_empty()) return;
-    if (!evaluation.data.logged_permits.matches_name(restriction.name).value_or(false)) return;
-    log_event(evaluation, "permit",
-              fmt::format("<{}>: {} triggers {}", name_of(evaluation.facts, evaluation.subject), class_of(evaluation.subject), restriction.name));
 }
 
 }  // namespace
@@ -99,7 +95,9 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
             if (restriction.row->support == CatalogueEntry::Support::obsolete) complain_about_old_name(evaluation, restriction);
             step = restriction.row->at_once ? restriction.row->at_once(evaluation, restriction)
                                             : co_await restriction.row->awaiting(evaluation, restriction);
-            if (step == Step::permit) log_permit(evaluation, restriction);
+            // Tables log what they said themselves.
+            if (step == Step::permit && restriction.row->argument != Argument::table && restriction.row->argument != Argument::service)
+                log_permit(evaluation, restriction.name, subject);
         }
         evaluation.only_warns = outer_warns;
         if (step != Step::dunno) break;

@@ -219,6 +219,7 @@ std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings, std::sh
     data->resolver = std::move(resolver);
     data->dns = &dns;
     data->logger = std::move(logger);
+    data->resolver_logger = Logger(settings->str("syslog_name") + "/trivial-rewrite");
     data->options = Options::from(*settings);
 
     const auto parents = settings->list("parent_domain_matches_subdomains");

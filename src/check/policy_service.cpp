@@ -186,10 +186,10 @@ Task<Step> check_policy_service(Evaluation& evaluation, const Restriction& restr
     for (int attempt = 0; attempt < server.try_limit; ++attempt) {
         if (attempt > 0) co_await net::sleep_for(server.retry_delay);
         auto action = co_await ask(evaluation, server, request);
-        if (action) co_return co_await apply_action(evaluation, server.endpoint, std::move(*action), evaluation.subject);
+        if (action) co_return co_await apply_action(evaluation, server.endpoint, "check_policy_service", std::move(*action), evaluation.subject);
         evaluation.data.logger.warning("problem talking to server {}: {}", destination(server), action.error().text());
     }
-    co_return co_await apply_action(evaluation, server.endpoint, server.default_action, evaluation.subject);
+    co_return co_await apply_action(evaluation, server.endpoint, "check_policy_service", server.default_action, evaluation.subject);
 }
 
 }  // namespace ekiden::check

@@ -207,7 +207,7 @@ Task<Step> check_unlisted(Evaluation& evaluation, Subject subject)
         if (*is_known) co_return Step::dunno;
     }
     const std::string text = data.options.shows_table_name ? fmt::format("User unknown in {} table", table->name) : "User unknown";
-    co_return refuse(evaluation, rejected(evaluation, subject, table->code, "5.1.1", text, Fault::bounce));
+    co_return refuse(evaluation, rejected(evaluation, subject, table->code, is_sender ? "5.1.0" : "5.1.1", text, Fault::bounce));
 }
 
 Task<Step> reject_unlisted(Evaluation& evaluation, const Restriction& restriction)

@@ -57,24 +57,24 @@ std::string_view verb_of(const Evaluation& evaluation)
 namespace {
 
 // x.1.y speaks of an address; which one depends on whom the refusal is about.
-std::string fit_enhanced(std::string enhanced, Subject subject, int code)
+std::string fit_enhanced(const Logger& logger, std::string_view enhanced, Subject subject, int code)
 {
-    if (enhanced.empty()) return enhanced;
-    enhanced[0] = static_cast<char>('0' + code / 100);
-    std::string_view detail = std::string_view(enhanced).substr(1);
-    if (!detail.starts_with(".1.")) return enhanced;
+    if (enhanced.empty()) return {};
+    const std::string_view detail = enhanced.substr(1);
     std::string_view fitted = detail;
-    if (subject == Subject::sender) {
-        if (detail == ".1.1" || detail == ".1.4" || detail == ".1.5" || detail == ".1.6") fitted = ".1.0";
-        else if (detail == ".1.2") fitted = ".1.8";
-        else if (detail == ".1.3") fitted = ".1.7";
-    } else if (subject == Subject::recipient) {
-        if (detail == ".1.8") fitted = ".1.2";
-        else if (detail == ".1.7") fitted = ".1.3";
-    } else {
-        fitted = ".0.0";
+    if (detail.starts_with(".1.")) {
+        if (subject == Subject::sender) {
+            if (detail == ".1.2") fitted = ".1.8";
+            else if (detail.size() == 4 && detail[3] >= '1' && detail[3] <= '6') fitted = ".1.7";
+        } else if (subject == Subject::recipient) {
+            if (detail == ".1.8") fitted = ".1.2";
+            else if (detail == ".1.7") fitted = ".1.3";
+        } else {
+            fitted = ".0.0";
+        }
     }
-    return enhanced.substr(0, 1) + std::string(fitted);
+    if (fitted != detail) logger.info("mapping DSN status {} into {} status {}{}", enhanced, class_of(subject), enhanced[0], fitted);
+    return fmt::format("{}{}", code / 100, fitted);
 }
 
 void soften(Refusal& refusal)
@@ -94,7 +94,7 @@ std::string reply_line(const Refusal& refusal)
 
 Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::string_view enhanced, std::string_view text, Fault fault)
 {
-    return {fault, code, fit_enhanced(std::string(enhanced), subject, code),
+    return {fault, code, fit_enhanced(evaluation.data.logger, enhanced, subject, code),
             fmt::format("<{}>: {} rejected: {}", name_of(evaluation.facts, subject), class_of(subject), text)};
 }
 
@@ -105,9 +105,21 @@ Refusal lookup_failure(const Evaluation& evaluation, Subject subject)
 
 Refusal configuration_error() { return {Fault::software, 451, "4.3.5", "Server configuration error"}; }
 
+void log_permit(const Evaluation& evaluation, std::string_view action, Subject subject, std::string_view table)
+{
+    const auto& logged = evaluation.data.logged_permits;
+    if (logged.is_empty() || !logged.matches_name(action).value_or(false)) return;
+    log_event(evaluation, "permit", fmt::format("action={} for {}={}{}{}", action, class_of(subject), name_of(evaluation.facts, subject), table.empty() ? "" : " from ", table));
+}
+
 void warn_of_trouble(const Evaluation& evaluation, const Error& error)
 {
-    if (error.text().find(" lookup error for ") == std::string::npos) evaluation.data.logger.warning("{}", error.text());
+    const std::string& text = error.text();
+    if (text.find(" lookup error for ") != std::string::npos) return;
+    evaluation.data.resolver_logger.warning("{}", text);
+    // "relay_domains: hash:/x: table lookup problem" names the parameter first.
+    if (const std::size_t colon = text.find(": "); colon != std::string::npos && text.find(' ') > colon)
+        evaluation.data.resolver_logger.warning("{} lookup failure", text.substr(0, colon));
 }
 
 void log_event(const Evaluation& evaluation, std::string_view what, std::string_view text)

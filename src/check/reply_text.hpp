@@ -28,7 +28,10 @@ Step refuse(Evaluation& evaluation, Refusal refusal);
 Step defer_if_permit(Evaluation& evaluation, Refusal refusal);
 Step defer_if_reject(Evaluation& evaluation, Refusal refusal);
 
-// Tables have told the log about their own trouble; the rest is told here.
+// smtpd_log_access_permit_actions: "action=OK for Recipient address=x@y from hash:/z".
+void log_permit(const Evaluation& evaluation, std::string_view action, Subject subject, std::string_view table = {});
+
+// An address could not be resolved. Tables have told the log about their own trouble; the rest is told here.
 void warn_of_trouble(const Evaluation& evaluation, const Error& error);
 
 // "NOQUEUE: hold: RCPT from name[addr]: text; from=<…> to=<…> proto=ESMTP helo=<…>"

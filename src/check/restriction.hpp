@@ -105,6 +105,7 @@ struct Policy::Data {
     std::shared_ptr<const rewrite::Resolver> resolver;
     dns::Resolver* dns = nullptr;
     Logger logger;
+    Logger resolver_logger;     // trouble met while an address is resolved is told in trivial-rewrite's name
     Options options;
 
     List client, helo, sender, relay, recipient, data, end_of_data, etrn;

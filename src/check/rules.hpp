@@ -59,8 +59,9 @@ enum AccessKey : int {
 };
 Task<Step> check_access(Evaluation&, const Restriction&);
 Task<Step> check_host_access(Evaluation&, const Restriction&);
-// Carries out an answer of a table or a policy service ("REJECT text", "DUNNO", restriction names…) about `subject`.
-Task<Step> apply_action(Evaluation&, std::string table, std::string value, Subject subject);
+// Carries out an answer of a table or a policy service ("REJECT text", "DUNNO", restriction names…) about `subject`;
+// `key` is what was looked up.
+Task<Step> apply_action(Evaluation&, std::string table, std::string key, std::string value, Subject subject);
 
 // blocklist_rules.cpp. row->detail: whose name or address
 enum BlockKey : int { block_client_address, block_client_name, block_reverse_name, block_helo, block_sender, block_recipient };

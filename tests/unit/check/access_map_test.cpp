@@ -123,7 +123,7 @@ TEST(AccessMap, StatusCodesFitTheSubject)
         const char* restriction;
         const char* want;
     } rows[] = {
-        {"check_sender_access", "550 5.1.0 <s@remote.test>: Sender address rejected: no"},
+        {"check_sender_access", "550 5.1.7 <s@remote.test>: Sender address rejected: no"},
         {"check_helo_access", "550 5.0.0 <remote.test>: Helo command rejected: no"},
         {"check_client_access", "550 5.0.0 <client2.remote.test[127.0.0.2]>: Client host rejected: no"},
         {"check_recipient_access", "550 5.1.1 <user1@golden.test>: Recipient address rejected: no"},
@@ -131,6 +131,46 @@ TEST(AccessMap, StatusCodesFitTheSubject)
     for (const auto& row : rows) {
         World world("smtpd_recipient_restrictions = " + std::string(row.restriction) + " static:{550 5.1.1 no}\n");
         EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@remote.test", "user1@golden.test", "remote.test")), row.want);
+    }
+}
+
+TEST(AccessMap, OddEntriesAreToldOf)
+{
+    struct {
+        const char* value;
+        const char* reply;
+        std::vector<std::string> log;      // up to "; from="
+    } rows[] = {
+        {"WARN", "", {"NOQUEUE: warn: RCPT from client2.remote.test[127.0.0.2]: "}},
+        {"HOLD", "", {"NOQUEUE: hold: RCPT from client2.remote.test[127.0.0.2]: <user1@golden.test>: Recipient address triggers HOLD action"}},
+        {"DISCARD", "", {"NOQUEUE: discard: RCPT from client2.remote.test[127.0.0.2]: <user1@golden.test>: Recipient address triggers DISCARD action",
+                         "NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=DISCARD for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
+        {"FILTER", "", {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" has FILTER entry without value"}},
+        {"REDIRECT foo", "", {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires user@domain target"}},
+        {"BCC", "", {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires user@domain target"}},
+        {"PREPEND foo", "", {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires header: text"}},
+        {"12345", "", {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=12345 for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
+        {"550", "", {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=550 for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
+        {"RELAY", "", {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=RELAY for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
+        {"DEFER_IF_PERMIT", "450 4.7.1 <user1@golden.test>: Recipient address rejected: Service unavailable", {}},
+        {"450 5.1.1 x", "450 4.1.1 <user1@golden.test>: Recipient address rejected: x", {}},
+        {"REJECT 4.1.8 x", "554 5.1.2 <user1@golden.test>: Recipient address rejected: x", {"mapping DSN status 4.1.8 into Recipient address status 4.1.2"}},
+        {"reject_plaintext_session", "450 4.7.1 Session encryption is required", {}},
+        {"check_client_access inline:{127.0.0.2=REJECT}", "451 4.3.5 Server configuration error",
+         {"warning: access table texthash:@DIR@/acc has entry with lookup table: check_client_access inline:{127.0.0.2=REJECT}",
+          "warning: do not specify lookup tables inside SMTPD access maps", "warning: define a restriction class and specify its name instead."}},
+    };
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.value);
+        World world("smtpd_recipient_restrictions = check_recipient_access texthash:@DIR@/acc\nsmtpd_log_access_permit_actions = static:all\n",
+                    {{"acc", std::string("user1@golden.test ") + row.value + "\n"}});
+        EXPECT_EQ(world.rcpt(World::facts()), row.reply);
+        ASSERT_GE(world.log.size(), row.log.size());
+        for (std::size_t i = 0; i < row.log.size(); ++i) {
+            std::string want = row.log[i];
+            if (const auto at = want.find("@DIR@"); at != std::string::npos) want.replace(at, 5, world.directory());
+            EXPECT_EQ(world.log[i].substr(0, world.log[i].find("; from=")), want);
+        }
     }
 }
 
@@ -157,6 +197,8 @@ TEST(AccessMap, HostTablesMayNotPermit)
 {
     World world("smtpd_sender_restrictions = check_sender_mx_access static:OK\n");
     EXPECT_EQ(world.rcpt(World::facts()), "451 4.3.5 Server configuration error");
+    ASSERT_GE(world.log.size(), 1u);
+    EXPECT_EQ(world.log[0], "warning: restriction check_sender_mx_access returns OK for sender@remote.test");
 }
 
 TEST(ReplyPattern, Grammar)

@@ -95,7 +95,10 @@ public:
         return smtp::one_line(verdict.reply);
     }
 
+    const std::string& directory() const { return directory_; }
+
     std::vector<std::string> log;
+    Facts rcpt_facts = facts();
     dns::FakeResolver dns;
     config::SettingsPtr settings;
     std::shared_ptr<const rewrite::Resolver> resolver;
