@@ -50,7 +50,7 @@ Task<Result<StreamPtr>> connect_tcp(Endpoint to, ConnectOptions options)
     if (error) co_return refusal(error.value());
     if (options.bind_address && options.bind_address->is_v4() == to.address.is_v4()) {
         socket.bind(asio::ip::tcp::endpoint(*options.bind_address, 0), error);
-        if (error) co_return refusal(error.value());
+        if (error && options.is_bind_required) co_return refusal(error.value());
     }
     EKIDEN_CO_TRY(co_await connect_within(socket, remote, options.time_limit));
     co_return make_stream(std::move(socket));

@@ -9,6 +9,7 @@ namespace ekiden::net {
 struct ConnectOptions {
     std::chrono::seconds time_limit{30};
     std::optional<Address> bind_address;     // smtp_bind_address(6) of the right family
+    bool is_bind_required = true;            // smtp_bind_address_enforce: else the system chooses when it cannot be had
 };
 Task<Result<StreamPtr>> connect_tcp(Endpoint to, ConnectOptions options);
 Task<Result<StreamPtr>> connect_unix(std::string path, std::chrono::seconds time_limit);

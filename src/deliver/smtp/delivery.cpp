@@ -90,6 +90,7 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
         net::ConnectOptions how;
         how.time_limit = options_.limits.connect;
         how.bind_address = candidate.endpoint.address.is_v4() ? options_.bind_v4 : options_.bind_v6;
+        how.is_bind_required = options_.is_bind_enforced;
         stream = co_await net::connect_tcp(candidate.endpoint, std::move(how));
         auto words = co_await options_.ignored_keywords_by_address.find(net::format_address(candidate.endpoint.address));
         if (!words) {

@@ -110,6 +110,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.known_ports = settings.str("known_tcp_ports");
     options.bind_v4 = bind_address(settings, name("bind_address"));
     options.bind_v6 = bind_address(settings, name("bind_address6"));
+    options.is_bind_enforced = flag("bind_address_enforce");
     options.fallback_relays = settings.list(name("fallback_relay"));
     options.line_length_limit = static_cast<std::size_t>(number("line_length_limit"));
     options.is_quoted = flag("quote_rfc821_envelope");

@@ -37,6 +37,7 @@ struct Options {
     std::string default_port;             // smtp_tcp_port: name or number
     std::string known_ports;
     std::optional<net::Address> bind_v4, bind_v6;
+    bool is_bind_enforced = false;        // smtp_bind_address_enforce
     std::vector<std::string> fallback_relays;
     std::size_t line_length_limit = 998;
     bool is_quoted = true;                // smtp_quote_rfc821_envelope

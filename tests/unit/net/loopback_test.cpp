@@ -142,6 +142,10 @@ TEST(connect, speaks_postfix_words)
     auto unbound = loop.run(connect_tcp(where, foreign));
     ASSERT_FALSE(unbound);
     EXPECT_EQ(unbound.error().text(), "Cannot assign requested address");
+    foreign.is_bind_required = false;
+    auto not_bound = loop.run(connect_tcp(where, foreign));
+    ASSERT_FALSE(not_bound);
+    EXPECT_EQ(not_bound.error().text(), "Connection refused");
     auto missing = loop.run(connect_unix("/nonexistent/socket", 5s));
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().text(), "No such file or directory");

@@ -37,6 +37,19 @@ private:
     std::string text_ = "Subject: x\n\nhello\n";
 };
 
+TEST(same_for_all, gives_every_recipient_the_fate)
+{
+    Job job;
+    job.recipients = {2, 5};
+    Outcome outcome;
+    outcome.status = {"4.3.0", "later"};
+    const auto outcomes = same_for_all(job, outcome);
+    ASSERT_EQ(outcomes.size(), 2u);
+    EXPECT_EQ(outcomes[0].recipient, 2u);
+    EXPECT_EQ(outcomes[1].recipient, 5u);
+    EXPECT_EQ(outcomes[1].status.text, "later");
+}
+
 config::ServiceSpec service(const std::string& name, const std::string& command)
 {
     config::ServiceSpec spec;
