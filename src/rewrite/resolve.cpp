@@ -36,6 +36,7 @@ struct Resolver::Target {
 };
 
 struct Resolver::Tables {
+    Logger log;   // "postfix/trivial-rewrite": tables that fail are its business
     Completion completion;
     OwnAddresses own;
     table::MatchList mydestination, virtual_alias_domains, virtual_mailbox_domains, relay_domains;
@@ -63,6 +64,7 @@ std::shared_ptr<const Resolver> Resolver::make(config::SettingsPtr settings)
     const auto maps = [&](const std::string& name) { return table::Maps::open(name, s.str(name)); };
 
     auto t = std::make_shared<Tables>();
+    t->log = Logger(s.str("syslog_name") + "/trivial-rewrite");
     t->completion = Completion::from(s);
     t->own = OwnAddresses::from(s);
     t->mydestination = domains("mydestination");
@@ -180,7 +182,13 @@ Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient)
     const auto parts = mail::split_address(address);
     if (!t.allow_min_user && parts.local.starts_with('-')) co_return bad();
     if (domain.front() == '[') {
-        if (!mail::is_valid_address_literal(domain)) co_return bad();
+        if (!mail::is_valid_address_literal(domain)) {
+            const auto inside = std::string_view(domain).substr(1, domain.find(']', 1) - 1);
+            const auto is_ipv4 = inside.find_first_not_of("0123456789.") == inside.npos;
+            if (is_ipv4 && std::count(inside.begin(), inside.end(), '.') != 3)
+                t.log.warning("valid_ipv4_hostaddr: invalid octet count: {}", inside.substr(0, 100));
+            co_return bad();
+        }
     } else if (!mail::is_valid_hostname(domain)) {
         if (!t.resolve_numeric_domain || !mail::is_numeric_domain(domain)) co_return bad();
         domain = "[" + domain + "]";
@@ -228,7 +236,7 @@ Task<Result<Route>> Resolver::choose_transport(std::string sender, Route route, 
     if (takes_relayhost && target.next_hop.empty()) {
         if (!t.sender_relayhost_maps.is_empty()) {
             Result<std::optional<table::Maps::AddressAnswer>> own = co_await t.sender_relayhost_maps.find_address(
-                sender.empty() ? t.empty_relayhost_key : sender, {.recipient_delimiter = t.recipient_delimiter});
+                sender.empty() ? t.empty_relayhost_key : sender, {.recipient_delimiter = t.recipient_delimiter}, &t.log);
             if (!own) co_return fail(std::move(own).error());
             if (*own && !base::equal_ignoring_case((*own)->value, "DUNNO")) target.next_hop = (*own)->value;
         }
@@ -246,7 +254,7 @@ Task<Result<Route>> Resolver::choose_transport(std::string sender, Route route, 
 Task<Result<Resolver::Target>> Resolver::sender_dependent(const table::Maps& maps, std::string sender) const
 {
     table::Maps::AddressOptions options{.recipient_delimiter = tables_->recipient_delimiter};
-    Result<std::optional<table::Maps::AddressAnswer>> answer = co_await maps.find_address(std::move(sender), options);
+    Result<std::optional<table::Maps::AddressAnswer>> answer = co_await maps.find_address(std::move(sender), options, &tables_->log);
     if (!answer) co_return fail(std::move(answer).error());
     if (!*answer || base::equal_ignoring_case((*answer)->value, "DUNNO")) co_return Target{};
     co_return Target::parse((*answer)->value);
@@ -272,7 +280,7 @@ Task<Result<void>> Resolver::apply_transport_maps(Route& route, const std::strin
     for (std::size_t i = 0; i < keys.size(); ++i) {
         const table::Maps& maps = i == 0 ? t.transport_maps : t.exact_transport_maps;
         if (maps.is_empty()) break;
-        table::Answer answer = co_await maps.find(std::move(keys[i]));
+        table::Answer answer = co_await maps.find(std::move(keys[i]), &t.log);
         if (!answer) co_return fail(std::move(answer).error());
         if (!*answer) continue;
         Target target = Target::parse(**answer);
@@ -293,7 +301,7 @@ Task<Result<void>> Resolver::apply_relocated_maps(Route& route) const
         .recipient_delimiter = tables_->recipient_delimiter,
         .is_local_domain = route.address_class == AddressClass::local,
     };
-    Result<std::optional<table::Maps::AddressAnswer>> answer = co_await tables_->relocated_maps.find_address(route.recipient, options);
+    Result<std::optional<table::Maps::AddressAnswer>> answer = co_await tables_->relocated_maps.find_address(route.recipient, options, &tables_->log);
     if (!answer) co_return fail(std::move(answer).error());
     if (*answer) {
         route.transport = "error";

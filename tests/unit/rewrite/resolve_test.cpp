@@ -100,6 +100,7 @@ TEST(resolve, sorts_into_classes)
 
 TEST(resolve, knows_bad_syntax)
 {
+    test::LogLines log;
     const auto resolver = Resolver::make(make_settings());
     for (const char* bad : {"user1@", "user1@[1.2.3]", "user1@golden..test", "user@127.0.0.1", "-dash@mail.golden.test", "user@-x.test", "user@[::1]"}) {
         const auto got = run(resolver->resolve("", bad));
@@ -108,6 +109,7 @@ TEST(resolve, knows_bad_syntax)
         EXPECT_EQ(got->transport, "error") << bad;
         EXPECT_EQ(got->next_hop, "5.1.3 bad address syntax") << bad;
     }
+    EXPECT_EQ(log.joined(), "postfix/trivial-rewrite: warning: valid_ipv4_hostaddr: invalid octet count: 1.2.3\n");
     const auto lax = Resolver::make(make_settings({{"resolve_numeric_domain", "yes"}, {"resolve_null_domain", "yes"}, {"allow_min_user", "yes"}}));
     EXPECT_EQ(run(lax->resolve("", "user@192.0.2.1"))->next_hop, "[192.0.2.1]");
     EXPECT_EQ(run(lax->resolve("", "user1@"))->recipient, "user1@mail.golden.test");
