@@ -13,6 +13,7 @@ constexpr std::uint64_t most_batch_bytes = 8 << 20;
 constexpr std::size_t most_batch_units = 4096;
 constexpr milliseconds lazy_time{100};     // store.hpp promises it
 constexpr milliseconds probe_time{1000};
+constexpr milliseconds most_gather_time{1};
 constexpr std::array<char, block_size> zeros{};
 
 // Written when nothing else is there to try the disk with.
@@ -78,7 +79,7 @@ void Committer::set_no_room(std::optional<Error> why)
 void Committer::hand_in(UnitPtr unit)
 {
     if (unit->is_urgent) ++urgent_;
-    bool must_wake = unit->is_urgent ? urgent_ == 1 : !lazy_until_;
+    bool must_wake = unit->is_urgent ? urgent_ == 1 || urgent_ == gather_ : !lazy_until_;
     if (!unit->is_urgent && !lazy_until_) lazy_until_ = steady_clock::now() + lazy_time;
     queue_.push_back(std::move(unit));
     if (must_wake) wake_.notify_one();
@@ -154,6 +155,18 @@ void Committer::wait_for_work(std::unique_lock<std::mutex>& lock)
     }
 }
 
+// Clients that were just answered come back at about the same time. Going off with the first of them would leave the
+// others waiting for a whole sync; so wait for as many as were answered, but for no more than an eighth of the time
+// the last write took: where syncs are cheap, or nobody comes back, this costs nothing to speak of.
+void Committer::gather(std::unique_lock<std::mutex>& lock)
+{
+    if (told_ < 2 || urgent_ >= told_ || trouble_ || is_stopping_) return;
+    gather_ = told_;
+    auto until = steady_clock::now() + std::min<steady_clock::duration>(write_time_ / 8, most_gather_time);
+    wake_.wait_until(lock, until, [this] { return urgent_ >= gather_ || is_stopping_; });
+    gather_ = 0;
+}
+
 std::vector<UnitPtr> Committer::take_units()
 {
     std::uint64_t room = std::min(most_batch_bytes, log_.options.segment_size);
@@ -180,6 +193,7 @@ void Committer::run()
     if (auto ready = roll(block_size, lock); !ready) enter_trouble(ready.error(), lock);
     for (;;) {
         wait_for_work(lock);
+        gather(lock);
         Batch batch;
         batch.units = take_units();
         if (batch.units.empty() && trouble_) batch.units.push_back(std::make_unique<NoteUnit>());
@@ -193,7 +207,10 @@ void Committer::run()
         Result<void> result;
         bool was_last_try = is_stopping_;
         if (!batch.units.empty()) {
+            auto start = steady_clock::now();
+            told_ = static_cast<std::size_t>(std::ranges::count_if(batch.units, [](const UnitPtr& unit) { return unit->is_urgent; }));
             result = write(batch, lock);
+            write_time_ = steady_clock::now() - start;
             conclude(std::move(batch), result, lock);
         }
         if (keep && result) {

@@ -88,6 +88,7 @@ private:
     };
     void run();
     void wait_for_work(std::unique_lock<std::mutex>& lock);
+    void gather(std::unique_lock<std::mutex>& lock);
     std::vector<UnitPtr> take_units();
     Result<void> write(Batch& batch, std::unique_lock<std::mutex>& lock);
     Result<void> write_once(Batch& batch, std::unique_lock<std::mutex>& lock);
@@ -100,7 +101,11 @@ private:
     Log& log_;
     Listener* listener_ = nullptr;
     std::thread thread_;
-    SegmentPtr current_;    // the committer's thread
+
+    // The committer's thread.
+    SegmentPtr current_;
+    std::size_t told_ = 0;                                 // waiters of the last batch
+    std::chrono::steady_clock::duration write_time_{};     // how long it took to write and sync
 
     // Under the log's lock.
     std::condition_variable wake_;
@@ -111,6 +116,7 @@ private:
     std::optional<Error> no_room_;
     bool is_stopping_ = false;
     bool is_stopped_ = true;
+    std::size_t gather_ = 0;    // units to wait for, while gathering
     std::function<void(Place)> snapshot_take_;
     std::function<void()> snapshot_keep_;
 };
