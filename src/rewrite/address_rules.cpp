@@ -26,17 +26,17 @@ std::uint8_t parse_classes(const std::vector<std::string>& names)
     return classes;
 }
 
-AddressRules::Fault trouble(const table::Maps& maps, std::string_view address)
-{
-    return {false, fmt::format("{} map lookup problem for {} -- message not accepted, try again later", maps.title(), address)};
-}
-
 AddressRules::Fault unreasonable(const table::Maps& maps, std::string_view what, std::string_view address)
 {
     return {true, fmt::format("unreasonable {} map {} for {} -- message not accepted, try again later", maps.title(), what, address)};
 }
 
 }  // namespace
+
+AddressRules::Fault AddressRules::lookup_problem(const table::Maps& maps, std::string_view address)
+{
+    return {false, fmt::format("{} map lookup problem for {} -- message not accepted, try again later", maps.title(), address)};
+}
 
 AddressRules AddressRules::from(const config::Settings& settings, std::shared_ptr<const Resolver> resolver, const Logger* log)
 {
@@ -121,11 +121,11 @@ AddressRules::look_up(const table::Maps& maps, std::string address) const
     options.is_local_domain = base::equal_ignoring_case(domain, origin_);
     if (!options.is_local_domain) {
         const Result<bool> is_local = resolver_->is_local_domain_now(domain);
-        if (!is_local) co_return std::unexpected(trouble(maps, address));
+        if (!is_local) co_return std::unexpected(lookup_problem(maps, address));
         options.is_local_domain = *is_local;
     }
     Result<std::optional<table::Maps::AddressAnswer>> answer = co_await maps.find_address(address, options, log_);
-    if (!answer) co_return std::unexpected(trouble(maps, address));
+    if (!answer) co_return std::unexpected(lookup_problem(maps, address));
     co_return std::move(*answer);
 }
 

@@ -27,6 +27,7 @@ public:
         bool is_expansion = false;   // "Alias expansion error" rather than a table that does not answer
         std::string text;            // for the log, behind "warning: QUEUEID: "
     };
+    static Fault lookup_problem(const table::Maps& maps, std::string_view address);
     template <class T>
     using Outcome = std::expected<T, Fault>;
 

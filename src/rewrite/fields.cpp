@@ -41,13 +41,15 @@ std::string bracketed(std::string_view address)
 std::string received_from_client(const mail::Origin& origin, const ReceivedFacts& facts)
 {
     const auto& helo = origin.helo_name.empty() ? origin.client_name : origin.helo_name;
-    std::string out = fmt::format("Received: from {} ({} {})\n", comment_text(helo), comment_text(origin.client_name), bracketed(origin.client_address));
+    std::string out = fmt::format("Received: from {} ({} {})\n", comment_text(helo), comment_text(origin.client_name),
+                                  bracketed(origin.client_address));
     out += facts.tls_comment;
     if (facts.shows_login && !origin.sasl_username.empty()) {
         out += fmt::format("\t(Authenticated sender: {}{})\n", comment_text(origin.sasl_username),
                            origin.sasl_sender.empty() ? "" : " as " + comment_text(origin.sasl_sender));
     }
-    out += fmt::format("\tby {} ({}) with {} id {}", facts.myhostname, facts.mail_name, protocol_name(origin, facts.is_smtputf8), facts.id);
+    out += fmt::format("\tby {} ({}) with {} id {}", facts.myhostname, facts.mail_name,
+                       protocol_name(origin, facts.is_smtputf8), facts.id);
     const auto date = mime::format_date(facts.at);
     if (facts.only_recipient.empty()) out += fmt::format(";\n\t{}\n", date);
     else out += fmt::format("\n\tfor <{}>; {}\n", comment_text(mail::quote_address(facts.only_recipient)), date);
@@ -56,7 +58,8 @@ std::string received_from_client(const mail::Origin& origin, const ReceivedFacts
 
 std::string received_from_user(unsigned uid, const ReceivedFacts& facts)
 {
-    return fmt::format("Received: by {} ({}, from userid {})\n\tid {}; {}\n", facts.myhostname, facts.mail_name, uid, facts.id, mime::format_date(facts.at));
+    return fmt::format("Received: by {} ({}, from userid {})\n\tid {}; {}\n", facts.myhostname, facts.mail_name, uid, facts.id,
+                       mime::format_date(facts.at));
 }
 
 std::string received_from_self(const ReceivedFacts& facts)
@@ -70,7 +73,8 @@ std::string make_message_id(WallTime at, std::string_view id, std::string_view m
     const std::time_t seconds = base::to_seconds(at);
     std::tm tm{};
     gmtime_r(&seconds, &tm);
-    return fmt::format("{:04}{:02}{:02}{:02}{:02}{:02}.{}@{}", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, id, myhostname);
+    return fmt::format("{:04}{:02}{:02}{:02}{:02}{:02}.{}@{}", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                       tm.tm_min, tm.tm_sec, id, myhostname);
 }
 
 std::string from_body(std::string_view sender, std::string_view full_name, bool is_obsolete_format)

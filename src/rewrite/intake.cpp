@@ -189,13 +189,13 @@ Task<void> Draft::State::add_bcc(std::vector<mail::Recipient>& given)
             if (key.empty()) continue;
             const Result<bool> is_local = data->resolver->is_local_domain_now(mail::split_address(key).domain);
             if (!is_local) {
-                refuse(AddressRules::Fault{false, row.maps->title() + " map lookup problem for " + key + " -- message not accepted, try again later"});
+                refuse(AddressRules::lookup_problem(*row.maps, key));
                 co_return;
             }
             table::Maps::AddressOptions look{.recipient_delimiter = data->options.recipient_delimiter, .is_local_domain = *is_local};
             Result<std::optional<table::Maps::AddressAnswer>> answer = co_await row.maps->find_address(key, look, &data->log);
             if (!answer) {
-                refuse(AddressRules::Fault{false, row.maps->title() + " map lookup problem for " + key + " -- message not accepted, try again later"});
+                refuse(AddressRules::lookup_problem(*row.maps, key));
                 co_return;
             }
             if (*answer)
