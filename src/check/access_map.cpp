@@ -328,7 +328,8 @@ Task<Step> check_access(Evaluation& evaluation, const Restriction& restriction)
             co_return co_await look_up(evaluation, restriction, std::move(keys), subject);
         }
         default:
-            evaluation.data.logger.warning("table {} stands in a list that has no lookup key", restriction.argument);
+            evaluation.data.logger.warning("specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, check_sender_access, "
+                                       "check_recipient_access, check_etrn_access) before {} restriction \"{}\"", class_of(evaluation.subject), restriction.argument);
             co_return refuse(evaluation, configuration_error());
     }
 }
@@ -336,22 +337,23 @@ Task<Step> check_access(Evaluation& evaluation, const Restriction& restriction)
 namespace {
 
 // The table about one host: its name and parents, then each of its addresses. The error is the table's.
-Task<Result<std::optional<Hit>>> find_host(Evaluation& evaluation, const Restriction& restriction, std::string host, bool looks_up_name, bool& had_dns_trouble)
+Task<Result<std::optional<Hit>>> find_host(Evaluation& evaluation, const Restriction& restriction, std::string host, bool is_mx, Subject subject)
 {
     const Logger& logger = evaluation.data.logger;
-    if (looks_up_name) {
+    if (is_mx) {
         std::vector<std::string> keys;
         add_domain_keys(keys, host, evaluation.options().matches_parent_domains);
         auto answer = co_await find_first(restriction, std::move(keys), logger);
         if (!answer || *answer) co_return answer;
     }
+    bool has_address = false, is_failing = false;
     for (const dns::Type type : {dns::Type::a, dns::Type::aaaa}) {
-        const auto addresses = co_await evaluation.data.dns->query_dns(host, type);
+        const auto addresses = co_await evaluation.data.dns->query(host, type);
         if (!addresses) {
-            had_dns_trouble = true;
-            logger.warning("Unable to look up host {} for {}: {}", host, restriction.name, addresses.error().text());
+            is_failing = true;
             continue;
         }
+        has_address = has_address || !addresses->records.empty();
         for (const auto& record : addresses->records) {
             std::vector<std::string> keys;
             add_address_keys(keys, record.address);
@@ -359,7 +361,18 @@ Task<Result<std::optional<Hit>>> find_host(Evaluation& evaluation, const Restric
             if (!answer || *answer) co_return answer;
         }
     }
+    if (is_mx && !has_address)
+        logger.warning("Unable to look up MX host {} for {} {}: {}", host, class_of(subject), name_of(evaluation.facts, subject),
+                       is_failing ? "Temporary failure in name resolution" : "Name or service not known");
     co_return std::nullopt;
+}
+
+// The last words of a DNS error: "Host not found, try again".
+std::string_view short_reason(const Error& error)
+{
+    const std::string_view text = error.text();
+    const std::size_t colon = text.rfind(": ");
+    return colon == std::string_view::npos ? text : text.substr(colon + 2);
 }
 
 }  // namespace
@@ -392,7 +405,6 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
     name = base::lower(name);
     if (name.empty() || name == "unknown" || !(mail::is_valid_hostname(name) || name.starts_with('['))) co_return Step::dunno;
 
-    bool had_dns_trouble = false;
     std::optional<Hit> found;
     std::vector<std::string> hosts;
     const bool wants_mx = (restriction.row->detail & hosts_mx) != 0;
@@ -408,8 +420,7 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
     } else if (wants_mx) {
         const auto exchangers = co_await evaluation.data.dns->query_dns(name, dns::Type::mx);
         if (!exchangers) {
-            had_dns_trouble = true;
-            evaluation.data.logger.warning("Unable to look up MX host for {}: {}", name, exchangers.error().text());
+            evaluation.data.logger.warning("Unable to look up MX host for {}: {}", name, short_reason(exchangers.error()));
         } else if (exchangers->records.empty()) {
             hosts.push_back(name);
         } else {
@@ -422,7 +433,7 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
     }
     for (const std::string& host : hosts) {
         if (found) break;
-        auto answer = co_await find_host(evaluation, restriction, host, wants_mx, had_dns_trouble);
+        auto answer = co_await find_host(evaluation, restriction, host, wants_mx, subject);
         if (!answer) co_return refuse_broken_table(evaluation, subject);
         found = std::move(*answer);
     }

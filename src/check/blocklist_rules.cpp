@@ -160,7 +160,7 @@ Task<Step> refuse_listed(Evaluation& evaluation, Query query, std::string zone, 
         code = *given;
         text = base::trim(text.substr(3));
     } else {
-        evaluation.data.logger.warning("rbl response code configuration error: {}", line);
+        evaluation.data.logger.warning("rbl response code configuration error: {}", text);
         code = 450;
         text = "Service unavailable";
     }

@@ -70,6 +70,14 @@ void complain_about_old_name(const Evaluation& evaluation, const Restriction& re
                                           restriction.row->name, restriction.row->modern_name));
 }
 
+// Whom a permit is about, for its log line.
+Subject permit_subject(const Restriction& restriction, Subject subject)
+{
+    const std::string_view name = restriction.row->name;
+    if (name == "permit_auth_destination" || name == "permit_mx_backup" || name == "check_relay_domains") return Subject::recipient;
+    return name.starts_with("permit_") ? Subject::client : subject;
+}
+
 }  // namespace
 
 Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
@@ -97,7 +105,7 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
                                             : co_await restriction.row->awaiting(evaluation, restriction);
             // Tables log what they said themselves.
             if (step == Step::permit && restriction.row->argument != Argument::table && restriction.row->argument != Argument::service)
-                log_permit(evaluation, restriction.name, subject);
+                log_permit(evaluation, restriction.name, permit_subject(restriction, subject));
         }
         evaluation.only_warns = outer_warns;
         if (step != Step::dunno) break;

@@ -97,10 +97,13 @@ Task<Step> permit_mx_backup(Evaluation& evaluation, const Restriction&)
     if ((*evaluation.recipient_route)->has_sender_routing || parts.domain.starts_with('[')) co_return Step::dunno;
     const std::string domain = base::lower(parts.domain);
     const auto exchangers = co_await data.dns->query_dns(domain, dns::Type::mx);
-    auto unsure = [&] {
-        return defer_if_permit(evaluation, rejected(evaluation, Subject::recipient, 450, "4.4.4", "Unable to look up mail exchanger information"));
+    // Only the last words of a DNS error are for the client: "Host not found, try again".
+    auto unsure = [&](const std::string& why) {
+        const std::size_t colon = why.rfind(": ");
+        return refuse(evaluation, rejected(evaluation, Subject::recipient, 450, "4.4.4",
+                                           "Unable to look up mail exchanger information: " + (colon == std::string::npos ? why : why.substr(colon + 2))));
     };
-    if (!exchangers) co_return unsure();
+    if (!exchangers) co_return unsure(exchangers.error().text());
 
     std::uint16_t best = 65535;
     for (const auto& record : exchangers->records) best = std::min(best, record.preference);
@@ -110,12 +113,12 @@ Task<Step> permit_mx_backup(Evaluation& evaluation, const Restriction&)
         if (record.name.empty()) continue;
         for (const dns::Type type : {dns::Type::a, dns::Type::aaaa}) {
             const auto addresses = co_await data.dns->query_dns(record.name, type);
-            if (!addresses) co_return unsure();
+            if (!addresses) co_return unsure(addresses.error().text());
             for (const auto& address : addresses->records) {
                 if (std::ranges::find(data.own_addresses, address.address) != data.own_addresses.end()) is_exchanger = true;
                 if (record.preference != best || has_best_in_networks) continue;
                 const auto matched = data.mx_backup_networks.matches_address(address.address);
-                if (!matched) co_return unsure();
+                if (!matched) co_return unsure(matched.error().text());
                 has_best_in_networks = *matched;
             }
         }
@@ -196,7 +199,7 @@ Task<Step> check_unlisted(Evaluation& evaluation, Subject subject)
     if (route.address_class != AddressClass::virtual_alias && (route.transport == "error" || route.transport == "retry")) {
         const bool is_error = route.transport == "error";
         auto [enhanced, text] = split_enhanced(route.next_hop, is_error ? "5.1.1" : "4.1.1");
-        const int code = enhanced.starts_with('4') ? 450 : 550;
+        const int code = is_error ? 550 : 450;
         co_return refuse(evaluation, rejected(evaluation, subject, code, enhanced, text, Fault::bounce));
     }
     const auto table = user_table(data, route.address_class);

@@ -109,7 +109,7 @@ void log_permit(const Evaluation& evaluation, std::string_view action, Subject s
 {
     const auto& logged = evaluation.data.logged_permits;
     if (logged.is_empty() || !logged.matches_name(action).value_or(false)) return;
-    log_event(evaluation, "permit", fmt::format("action={} for {}={}{}{}", action, class_of(subject), name_of(evaluation.facts, subject), table.empty() ? "" : " from ", table));
+    log_event(evaluation, "permit", fmt::format("action={} for {}={} {}{}", action, class_of(subject), name_of(evaluation.facts, subject), table.empty() ? "" : "from ", table));
 }
 
 void warn_of_trouble(const Evaluation& evaluation, const Error& error)
@@ -172,8 +172,7 @@ Step defer_if_permit(Evaluation& evaluation, Refusal refusal)
 
 Step defer_if_reject(Evaluation& evaluation, Refusal refusal)
 {
-    if (evaluation.only_warns) log_event(evaluation, "reject_warning", reply_line(refusal));
-    else if (!evaluation.defer_if_reject) evaluation.defer_if_reject = std::move(refusal);
+    if (!evaluation.defer_if_reject) evaluation.defer_if_reject = std::move(refusal);
     return Step::dunno;
 }
 

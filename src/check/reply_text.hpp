@@ -24,7 +24,8 @@ Refusal configuration_error();
 // Refuses: logs and fills the verdict. With warn_if_reject the line says reject_warning and the answer is dunno, except
 // for faults of ours, which cannot be turned into warnings. A pending DEFER_IF_REJECT takes the place of a 5xx.
 Step refuse(Evaluation& evaluation, Refusal refusal);
-// Remembers a refusal that is due if everything else permits (or, the other one, rejects).
+// Remembers a refusal that is due if everything else permits (or, the other one, rejects). warn_if_reject turns only the
+// first into a warning, as in Postfix.
 Step defer_if_permit(Evaluation& evaluation, Refusal refusal);
 Step defer_if_reject(Evaluation& evaluation, Refusal refusal);
 

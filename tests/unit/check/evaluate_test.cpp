@@ -49,6 +49,18 @@ const Case cases[] = {
      "550 5.7.1 <a@t2.test>: Recipient address rejected: no mail for t2"},
     {"error without code", "transport_maps = inline:{ {t8.test = error:no such place} }\n", "127.0.0.1", "s@remote.test", "a@t8.test", "h.test",
      "550 5.1.1 <a@t8.test>: Recipient address rejected: no such place"},
+    {"error with 4.x.x", "transport_maps = inline:{ {t9.test = error:4.1.1 later} }\n", "127.0.0.1", "s@remote.test", "a@t9.test", "h.test",
+     "550 5.1.1 <a@t9.test>: Recipient address rejected: later"},
+    {"error of sender", "smtpd_reject_unlisted_sender = yes\ntransport_maps = inline:{ {e.test = error:5.1.2 no way} }\n", "127.0.0.2", "a@e.test", "user1@golden.test", "h.test",
+     "550 5.1.8 <a@e.test>: Sender address rejected: no way"},
+    {"warned defer_if_reject still defers", "smtpd_recipient_restrictions = warn_if_reject defer, warn_if_reject defer_if_reject, reject\n", "127.0.0.2", "s@remote.test", "user1@golden.test", "h.test",
+     "450 4.7.0 <user1@golden.test>: Recipient address rejected: defer_if_reject requested"},
+    {"defer_if_permit", "smtpd_recipient_restrictions = warn_if_reject defer_if_permit, defer_if_permit\n", "127.0.0.2", "s@remote.test", "user1@golden.test", "h.test",
+     "450 4.7.0 <user1@golden.test>: Recipient address rejected: defer_if_permit requested"},
+    {"mx backup trouble", "smtpd_relay_restrictions = permit_mx_backup, reject_unauth_destination\n", "127.0.0.2", "s@remote.test", "a@servfail.test", "h.test",
+     "450 4.4.4 <a@servfail.test>: Recipient address rejected: Unable to look up mail exchanger information: Host not found, try again"},
+    {"table in data list is for nobody", "smtpd_client_restrictions = inline:{127.0.0.2=REJECT}\n", "127.0.0.2", "s@remote.test", "user1@golden.test", "h.test",
+     "554 5.7.1 <client2.remote.test[127.0.0.2]>: Client host rejected: Access denied"},
     {"retry transport", "transport_maps = inline:{ {t6.test = retry:4.3.2 try later} }\n", "127.0.0.1", "s@remote.test", "a@t6.test", "h.test",
      "450 4.3.2 <a@t6.test>: Recipient address rejected: try later"},
     {"soft bounce", "soft_bounce = yes\nsmtpd_relay_restrictions = reject_unauth_destination\n", "127.0.0.2", "s@remote.test", "x@other.test", "h.test", "454 4.7.1 <x@other.test>: Relay access denied"},
@@ -213,6 +225,34 @@ TEST(Evaluate, RefusesAtOnceWithoutDelay)
     EXPECT_EQ(smtp::one_line(verdict.reply), "554 5.7.1 <unknown[127.0.0.3]>: Client host rejected: Access denied");
     ASSERT_EQ(world.log.size(), 1u);
     EXPECT_EQ(world.log[0], "NOQUEUE: reject: CONNECT from unknown[127.0.0.3]: 554 5.7.1 <unknown[127.0.0.3]>: Client host rejected: Access denied; proto=SMTP");
+}
+
+TEST(Evaluate, LogsPermitsThatAreAskedFor)
+{
+    World world("smtpd_client_restrictions = permit_inet_interfaces\nsmtpd_helo_restrictions = permit\n"
+                "smtpd_recipient_restrictions = check_client_access static:DUNNO, permit_auth_destination\nsmtpd_log_access_permit_actions = static:all\n");
+    EXPECT_EQ(world.rcpt(World::facts("127.0.0.1")), "");
+    const std::string head = "NOQUEUE: permit: RCPT from localhost[127.0.0.1]: action=";
+    const std::string tail = " ; from=<sender@remote.test> to=<user1@golden.test> proto=ESMTP helo=<client2.remote.test>";
+    const std::vector<std::string> want = {head + "permit_inet_interfaces for Client host=localhost[127.0.0.1]" + tail,
+                                           head + "permit for Helo command=client2.remote.test" + tail,
+                                           head + "permit_mynetworks for Client host=localhost[127.0.0.1]" + tail,
+                                           head + "permit_auth_destination for Recipient address=user1@golden.test" + tail};
+    EXPECT_EQ(world.log, want);
+}
+
+TEST(Evaluate, NullSenderHasOneRecipient)
+{
+    World world("smtpd_recipient_restrictions = reject_multi_recipient_bounce\nsmtpd_data_restrictions = reject_multi_recipient_bounce\n");
+    Facts facts = World::facts("127.0.0.2", "", "user2@golden.test");
+    facts.recipient_count = 1;
+    EXPECT_EQ(world.rcpt(facts), "550 5.5.3 <user2@golden.test>: Recipient address rejected: Multi-recipient bounce");
+    facts.recipient_count = 2;
+    facts.recipients = {"user1@golden.test", "user2@golden.test"};
+    world.log.clear();
+    world.evaluate(Stage::data, facts);
+    ASSERT_EQ(world.log.size(), 1u);
+    EXPECT_EQ(world.log[0], "NOQUEUE: reject: DATA from client2.remote.test[127.0.0.2]: 550 5.5.3 <DATA>: Data command rejected: Multi-recipient bounce; from=<> proto=ESMTP helo=<client2.remote.test>");
 }
 
 TEST(Evaluate, TellsWhoseFaultItIs)
