@@ -83,7 +83,8 @@ Task<Step> check_relay_domains(Evaluation& evaluation, const Restriction&)
     co_return refuse(evaluation, lookup_failure(evaluation, Subject::recipient));
 }
 
-// We are one of the domain's mail exchangers, and where permit_mx_backup_networks is set, the best of them is there.
+// We are one of the domain's mail exchangers but not the best one (that would be a domain we forgot to name, and a loop),
+// and where permit_mx_backup_networks is set, the best one is there.
 Task<Step> permit_mx_backup(Evaluation& evaluation, const Restriction&)
 {
     if (evaluation.facts.recipient.empty()) co_return Step::dunno;
@@ -107,7 +108,7 @@ Task<Step> permit_mx_backup(Evaluation& evaluation, const Restriction&)
 
     std::uint16_t best = 65535;
     for (const auto& record : exchangers->records) best = std::min(best, record.preference);
-    bool is_exchanger = false;
+    bool is_backup = false;
     bool has_best_in_networks = data.mx_backup_networks.is_empty();
     for (const auto& record : exchangers->records) {
         if (record.name.empty()) continue;
@@ -115,7 +116,9 @@ Task<Step> permit_mx_backup(Evaluation& evaluation, const Restriction&)
             const auto addresses = co_await data.dns->query_dns(record.name, type);
             if (!addresses) co_return unsure(addresses.error().text());
             for (const auto& address : addresses->records) {
-                if (std::ranges::find(data.own_addresses, address.address) != data.own_addresses.end()) is_exchanger = true;
+                const bool is_own = std::ranges::find(data.own_addresses, address.address) != data.own_addresses.end();
+                if (is_own && record.preference == best) co_return Step::dunno;
+                is_backup = is_backup || is_own;
                 if (record.preference != best || has_best_in_networks) continue;
                 const auto matched = data.mx_backup_networks.matches_address(address.address);
                 if (!matched) co_return unsure(matched.error().text());
@@ -123,7 +126,7 @@ Task<Step> permit_mx_backup(Evaluation& evaluation, const Restriction&)
             }
         }
     }
-    co_return is_exchanger && has_best_in_networks ? Step::permit : Step::dunno;
+    co_return is_backup && has_best_in_networks ? Step::permit : Step::dunno;
 }
 
 Step reject_multi_recipient_bounce(Evaluation& evaluation, const Restriction&)

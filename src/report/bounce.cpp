@@ -17,7 +17,7 @@ struct Bouncer::Data {
     std::shared_ptr<const rewrite::Intake> intake;
     Templates templates;
     Logger logger;
-    std::string myhostname, mail_name, mailer_daemon, double_bounce_sender;
+    std::string myhostname, mail_name, double_bounce_sender;
     std::string bounce_recipient, double_bounce_recipient, delay_recipient;   // postmasters
     std::uint64_t size_limit = 0, message_size_limit = 0;
     bool notifies_bounce = false, notifies_double_bounce = false, notifies_delay = false;
@@ -143,6 +143,7 @@ Task<Result<mail::QueueId>> send(const Bouncer::Data& data, const mail::Envelope
     notice.to = mail::quote_address(resolver.complete(plan.recipient, "local"));
     notice.myhostname = data.myhostname;
     notice.mail_name = data.mail_name;
+    notice.null_sender_name = resolver.complete("MAILER-DAEMON", "local");
     notice.now = base::wall_now();
     notice.queue_lifetime = data.queue_lifetime;
     for (const Outcome& outcome : outcomes) {

@@ -127,6 +127,7 @@ NoticeText format_notice(const Notice& notice)
     const mail::Envelope& original = *notice.envelope;
     const bool is_utf8 = original.is_smtputf8;
     const std::string boundary = fmt::format("{}.{}/{}", mail::format(original.id), base::to_seconds(notice.now), notice.myhostname);
+    const std::string sender = clean(mail::quote_address(original.sender.empty() ? notice.null_sender_name : original.sender));
     std::string out;
     auto part = [&](std::string_view description, std::string_view type) {
         out += fmt::format("\n--{}\nContent-Description: {}\nContent-Type: {}\n", boundary, description, type);
@@ -148,14 +149,14 @@ NoticeText format_notice(const Notice& notice)
     out += fmt::format("\nReporting-MTA: dns; {}\n", notice.myhostname);
     if (!original.dsn_envid.empty()) out += fmt::format("Original-Envelope-Id: {}\n", clean(original.dsn_envid));
     out += fmt::format("X-{}-Queue-ID: {}\n", notice.mail_name, mail::format(original.id));
-    if (!original.sender.empty()) out += fmt::format("X-{}-Sender: {}; {}\n", notice.mail_name, is_utf8 ? "utf-8" : "rfc822", clean(mail::quote_address(original.sender)));
+    if (!sender.empty()) out += fmt::format("X-{}-Sender: {}; {}\n", notice.mail_name, is_utf8 ? "utf-8" : "rfc822", sender);
     out += fmt::format("Arrival-Date: {}\n", mime::format_date(original.arrived_at));
     for (std::size_t i = 0; i < notice.outcomes->size(); ++i) out += for_machine(notice, (*notice.outcomes)[i], i);
 
     const std::string_view type = notice.returns_headers_only ? (is_utf8 ? "message/global-headers" : "text/rfc822-headers")
                                                               : (is_utf8 ? "message/global" : "message/rfc822");
     part(part_name(notice), type);
-    out += fmt::format("Content-Transfer-Encoding: 8bit\n\nReturn-Path: <{}>\n", clean(mail::quote_address(original.sender)));
+    out += fmt::format("Content-Transfer-Encoding: 8bit\n\nReturn-Path: <{}>\n", sender);
     return {std::move(out), fmt::format("\n--{}--\n", boundary)};
 }
 

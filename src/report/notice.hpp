@@ -23,6 +23,7 @@ struct Notice {
     std::string text;                                  // expanded template text; not for postmaster copies
     std::string charset, from, subject, to;            // header fields of the notification
     std::string myhostname, mail_name;
+    std::string null_sender_name;                      // stands for <> where an address must be shown
     WallTime now{};
     Duration queue_lifetime{};                         // delay: Will-Retry-Until
     // Recipients given without a domain are completed in Original-Recipient.

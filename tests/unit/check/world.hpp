@@ -114,11 +114,11 @@ private:
             record.address = *net::parse_address(text);
             dns.add(name, record);
         };
-        auto mx = [&](const char* name, const char* host) {
+        auto mx = [&](const char* name, const char* host, std::uint16_t preference = 10) {
             dns::Record record{};
             record.type = Type::mx;
             record.name = host;
-            record.preference = 10;
+            record.preference = preference;
             dns.add(name, record);
         };
         auto txt = [&](const char* name, const char* text) {
@@ -128,6 +128,9 @@ private:
             dns.add(name, record);
         };
         mx("remote.test", "mx.remote.test");
+        mx("prefs.test", "down.prefs.test");
+        mx("prefs.test", "mx.remote.test", 20);
+        address("down.prefs.test", "127.0.0.26");
         address("remote.test", "127.0.0.25");
         address("mx.remote.test", "127.0.0.25");
         address("client2.remote.test", "127.0.0.2");

@@ -302,7 +302,11 @@ TEST_F(BounceTest, PostmasterCopies)
     const auto from_nobody = submit("", {{.address = "a@ok.test"}}, message);
     const auto reported = run(bouncer->bounce(from_nobody.envelope, from_nobody.content, refused()));
     ASSERT_TRUE(reported && *reported);
-    EXPECT_EQ(load(**reported).envelope->sender, "double-bounce@mail.golden.test");
+    const auto second = load(**reported);
+    EXPECT_EQ(second.envelope->sender, "double-bounce@mail.golden.test");
+    const std::string second_text = text_of(second);
+    EXPECT_NE(second_text.find("X-Postfix-Sender: rfc822; MAILER-DAEMON@mail.golden.test\n"), std::string::npos);
+    EXPECT_NE(second_text.find("Content-Description: Undelivered Message\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\nReturn-Path: <MAILER-DAEMON@mail.golden.test>\n"), std::string::npos);
 }
 
 TEST_F(BounceTest, DelayWarning)
