@@ -104,7 +104,10 @@ relayhost = [127.0.0.1]:{far}
     # The second server: our own smtp-sink, which keeps what it gets.
     relayed = os.path.join(folder, 'relayed')
     os.makedirs(relayed, exist_ok=True)
-    sink = subprocess.Popen([f'{BIN}/smtp-sink', '-d', f'{relayed}/%Y%m%d%H%M%S.', f'127.0.0.1:{far}', '100'], stdin=subprocess.DEVNULL, start_new_session=True)
+    if is_root:
+        os.chown(relayed, user.pw_uid, user.pw_gid)
+    become = ['-u', owner] if is_root else []
+    sink = subprocess.Popen([f'{BIN}/smtp-sink', *become, '-d', f'{relayed}/%Y%m%d%H%M%S.', f'127.0.0.1:{far}', '100'], stdin=subprocess.DEVNULL, start_new_session=True)
     server = subprocess.Popen([f'{BIN}/postfix', '-c', config, 'start-fg'], stdin=subprocess.DEVNULL, start_new_session=True)
 
     def stop(*_):

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 
 #include <condition_variable>
+#include <csignal>
 #include <ctime>
 #include <fcntl.h>
 #include <mutex>
@@ -33,7 +34,7 @@ bool write_fully(int fd, std::string_view bytes)
 class DescriptorSink : public LogSink {
 public:
     DescriptorSink(std::string path, int fd, std::string host)
-        : path_(std::move(path)), fd_(fd), host_(std::move(host)), writer_([this](std::stop_token stop) { run(stop); })
+        : path_(std::move(path)), fd_(fd), host_(std::move(host)), writer_(start_writer())
     {
     }
     ~DescriptorSink() override
@@ -77,6 +78,16 @@ public:
     }
 
 private:
+    // The writer must not be the thread that a signal of the process hits.
+    std::jthread start_writer()
+    {
+        sigset_t all, before;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before);
+        std::jthread writer([this](std::stop_token stop) { run(stop); });
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        return writer;
+    }
     static pid_t pid()
     {
         static thread_local pid_t cached = ::getpid();  // sinks are made after the last fork

@@ -97,7 +97,7 @@ private:
     pid_t engine_ = 0, helper_ = 0;
     SteadyTime engine_started_at_{};
     std::optional<SteadyTime> restart_at_;
-    bool is_ready_ = false;
+    bool is_ready_ = false, was_ready_ = false;   // this engine; any engine
     unsigned cores_ = core_count();
 };
 
@@ -241,7 +241,7 @@ void Master::on_engine_message()
         return;
     }
     if (message->text == "ready") {
-        is_ready_ = true;
+        is_ready_ = was_ready_ = true;
         logger_.info("daemon started -- version {}, configuration {}", settings_->str("mail_version"), settings_->directory());
         tell_starter("ok\n");
         notify_service_manager("READY=1");
@@ -391,7 +391,7 @@ int Master::run()
         case SIGCHLD:
             on_child();
             // An engine that cannot even start says so to whoever waits for the start.
-            if (!engine_ && options_.ready_fd >= 0) {
+            if (!engine_ && !was_ready_) {
                 tell_starter("fatal: the engine did not start; see the log\n");
                 return stop(true), 1;
             }
