@@ -1,5 +1,7 @@
 #include "queue/commit.hpp"
 
+#include "queue/quiet_thread.hpp"
+
 #include <algorithm>
 #include <future>
 
@@ -42,7 +44,7 @@ std::uint64_t Unit::bytes() const
 void Committer::start()
 {
     is_stopped_ = false;
-    thread_ = std::thread([this] { run(); });
+    thread_ = quiet_thread("queue-commit", [this] { run(); });
 }
 
 void Committer::stop()
@@ -53,6 +55,15 @@ void Committer::stop()
     }
     wake_.notify_all();
     if (thread_.joinable()) thread_.join();
+}
+
+void Committer::set_listener(Listener* listener)
+{
+    std::unique_lock lock(log_.mutex);
+    listener_ = listener;
+    std::optional<Error> why = trouble_ ? trouble_ : no_room_;
+    lock.unlock();
+    if (listener && why) listener->on_trouble(why->text());
 }
 
 Result<void> Committer::may_accept() const
@@ -70,10 +81,11 @@ void Committer::set_no_room(std::optional<Error> why)
     no_room_ = std::move(why);
     bool is_closed = no_room_ || trouble_;
     if (was_closed == is_closed || !listener_) return;
+    Listener* listener = listener_;
     std::string text = no_room_ ? no_room_->text() : std::string{};
     lock.unlock();
-    if (is_closed) listener_->on_trouble(text);
-    else listener_->on_recovered();
+    if (is_closed) listener->on_trouble(text);
+    else listener->on_recovered();
 }
 
 void Committer::hand_in(UnitPtr unit)
@@ -354,10 +366,10 @@ void Committer::conclude(Batch batch, Result<void> result, std::unique_lock<std:
         bool is_open = !no_room_;
         lock.unlock();
         if (has_recovered) log_.logger.info("queue log: the disk takes writes again");
-        if (listener_) {
-            if (!effects.accepted.empty()) listener_->on_new(std::move(effects.accepted));
-            for (auto [id, change] : effects.changed) listener_->on_change(id, change);
-            if (has_recovered && is_open) listener_->on_recovered();
+        if (Listener* listener = listener_) {
+            if (!effects.accepted.empty()) listener->on_new(std::move(effects.accepted));
+            for (auto [id, change] : effects.changed) listener->on_change(id, change);
+            if (has_recovered && is_open) listener->on_recovered();
         }
         tell(std::move(batch.units), {});
         lock.lock();
@@ -401,10 +413,10 @@ void Committer::enter_trouble(const Error& why, std::unique_lock<std::mutex>& lo
     ErrorCode code = why.is(ErrorCode::no_space) ? ErrorCode::no_space : ErrorCode::unavailable;
     trouble_ = Error(code, why.text());
     if (!is_news) return;
-    bool was_open = !no_room_;
+    Listener* listener = no_room_ ? nullptr : listener_.load();    // with no room it has been told already
     lock.unlock();
     log_.logger.error("queue log: no mail is accepted until the disk recovers: {}", why.text());
-    if (listener_ && was_open) listener_->on_trouble(why.text());
+    if (listener) listener->on_trouble(why.text());
     lock.lock();
 }
 

@@ -11,6 +11,7 @@
 #include "queue/log.hpp"
 #include "queue/record.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -79,7 +80,7 @@ public:
     // Calls `take` under the lock with the place where the next batch begins, then `keep` with its result once that
     // batch is on the disk: a picture of the index together with the place in the log from where to go on.
     void request_snapshot(std::function<void(Place)> take, std::function<void()> keep);
-    void set_listener(Listener* listener) { listener_ = listener; }
+    void set_listener(Listener* listener);    // hears at once of trouble there is already
 
 private:
     struct Batch {
@@ -99,7 +100,7 @@ private:
     void tell(std::vector<UnitPtr> units, const Result<void>& result);
 
     Log& log_;
-    Listener* listener_ = nullptr;
+    std::atomic<Listener*> listener_{nullptr};
     std::thread thread_;
 
     // The committer's thread.

@@ -1,6 +1,7 @@
 #include "queue/housekeeper.hpp"
 
 #include "queue/checkpoint.hpp"
+#include "queue/quiet_thread.hpp"
 
 #include <chrono>
 
@@ -15,7 +16,7 @@ constexpr std::uint64_t checkpoint_every = 256 << 20;     // bytes written: what
 
 void Housekeeper::start()
 {
-    thread_ = std::thread([this] { run(); });
+    thread_ = quiet_thread("queue-house", [this] { run(); });
 }
 
 void Housekeeper::stop()

@@ -47,11 +47,13 @@ inline mail::Envelope envelope_of(std::string sender, std::vector<std::string> r
     return envelope;
 }
 
-// Lets one coroutine run to its end on a loop of its own.
+// Lets one coroutine run to its end. The loop outlives the call: the committer may still be on its way out of the post
+// that ended it.
 template <class T>
 T run(Task<T> task)
 {
-    asio::io_context context(1);
+    static asio::io_context context(1);
+    context.restart();
     std::optional<T> result;
     std::exception_ptr error;
     asio::co_spawn(context, std::move(task), [&](std::exception_ptr e, T value) {
