@@ -44,17 +44,29 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
         const int open = common->counters.open.fetch_add(1) + 1;
         asio::co_spawn(core.executor(), serve(shared_from_this(), std::move(socket), peer, local), asio::detached);
         const int limit = service->options.process_limit;
-        if (limit > 0 && open >= limit && !is_paused) {
-            is_paused = true;
-            common->paused.fetch_add(1);
-            for (auto& listener : listeners) listener->pause();
-            if (common->counters.open.load() < limit) resume();   // one ended between the two lines above
+        if (limit <= 0 || open < limit) return;
+        pause();
+        // The others learn of it a moment later; each may let one more in meanwhile.
+        for (auto& weak : common->cores) {
+            if (auto other = weak.lock(); other && other.get() != this) other->core.post([other] { other->pause(); });
         }
+    }
+
+    bool is_full() const { return service->options.process_limit > 0 && common->counters.open.load() >= service->options.process_limit; }
+
+    // Later connections wait in the backlog, as they do when all of Postfix's processes are busy.
+    void pause()
+    {
+        if (is_paused || gate.is_closed()) return;
+        is_paused = true;
+        common->paused.fetch_add(1);
+        for (auto& listener : listeners) listener->pause();
+        if (!is_full()) resume();   // one ended meanwhile
     }
 
     void resume()
     {
-        if (!is_paused || gate.is_closed()) return;
+        if (!is_paused || gate.is_closed() || is_full()) return;
         is_paused = false;
         common->paused.fetch_sub(1);
         for (auto& listener : listeners) listener->resume();
@@ -130,7 +142,10 @@ void Server::start()
 
 void Server::replace_settings(ServerSettings settings)
 {
-    for (auto& core : cores_) core->core.post([core, service = settings.service()] { core->service = service; });
+    for (auto& core : cores_) core->core.post([core, service = settings.service()] {
+        core->service = service;
+        core->resume();   // the limit may be higher now
+    });
 }
 
 Task<void> Server::stop(std::chrono::seconds limit)
