@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -25,10 +26,16 @@ const char* directory_of(int argc, char** argv)
     return "/etc/postfix";
 }
 
+// In the background nothing of the starter is kept: `postfix start | cat` must end, and a closed terminal must not matter.
 int master_role(int argc, char** argv)
 {
     ::setsid();
     if (::chdir("/") < 0) return 1;
+    int nowhere = ::open("/dev/null", O_RDWR);
+    for (int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (nowhere < 0 || ::dup2(nowhere, standard) < 0) return 1;
+    }
+    if (nowhere > STDERR_FILENO) ::close(nowhere);
     return ekiden::daemon::run_master({directory_of(argc, argv), false, 3});
 }
 int engine_role(int argc, char** argv) { return ekiden::daemon::run_engine(directory_of(argc, argv)); }
