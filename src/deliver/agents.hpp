@@ -6,10 +6,15 @@
 
 namespace ekiden::deliver {
 
+// All agents of one snapshot by service name, complete once every one is made: for local(8), which hands mail to another
+// transport where mailbox_transport says so. Weak, since the agents hold it.
+using AgentsByName = std::map<std::string, std::weak_ptr<Agent>, std::less<>>;
+
 struct AgentNeeds {
     config::SettingsPtr settings;         // the service's own: -o overrides applied
     const config::ServiceSpec& service;
     const TransportNeeds& shared;
+    std::shared_ptr<const AgentsByName> others = {};
 };
 
 AgentPtr make_local_agent(const AgentNeeds& needs);     // local/

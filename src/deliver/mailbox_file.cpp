@@ -2,6 +2,7 @@
 
 #include "mail/address.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <sys/mman.h>
@@ -28,19 +29,6 @@ const std::string& host_name()
     return name;
 }
 
-std::string from_line(const Job& job)
-{
-    const std::string& sender = job.envelope->sender;
-    std::time_t now = base::to_seconds(base::wall_now());
-    std::tm local{};
-    ::localtime_r(&now, &local);
-    char stamp[64];
-    std::strftime(stamp, sizeof stamp, "%a %b %e %H:%M:%S %Y", &local);
-    return fmt::format("From {}  {}\n", sender.empty() ? "MAILER-DAEMON" : mail::quote_address(sender), stamp);
-}
-
-}  // namespace
-
 std::uint8_t parse_locks(const config::Settings& settings, std::string_view parameter)
 {
     std::uint8_t locks = 0;
@@ -53,18 +41,47 @@ std::uint8_t parse_locks(const config::Settings& settings, std::string_view para
     return locks;
 }
 
-std::string delivery_prefix(const Job& job, std::uint32_t recipient, std::string_view delivered_to, bool with_from_line)
+}  // namespace
+
+MailboxSettings MailboxSettings::from(const config::Settings& settings, std::string_view limit_parameter, std::string_view locks_parameter)
+{
+    MailboxSettings result;
+    result.size_limit = static_cast<std::uint64_t>(settings.integer(limit_parameter));
+    result.locks = parse_locks(settings, locks_parameter);
+    // The helper's answer is waited for; a lock that takes longer is tried again with the next attempt.
+    result.lock_limit = static_cast<std::uint32_t>(std::clamp<std::int64_t>(settings.integer("deliver_lock_attempts") * settings.time("deliver_lock_delay").count(), 1, 240));
+    result.stale_lock_limit = static_cast<std::uint32_t>(std::min<std::int64_t>(settings.time("stale_lock_time").count(), 1'000'000'000));
+    result.checks_owner = settings.boolean("strict_mailbox_ownership");
+    return result;
+}
+
+DeliveryFacts facts_of(const Job& job, std::uint32_t recipient)
 {
     const mail::Recipient& to = job.envelope->recipients[recipient];
+    return {job.envelope->sender, to.original.empty() ? to.address : to.original, to.address};
+}
+
+std::string from_line(std::string_view sender)
+{
+    std::time_t now = base::to_seconds(base::wall_now());
+    std::tm local{};
+    ::localtime_r(&now, &local);
+    char stamp[64];
+    std::strftime(stamp, sizeof stamp, "%a %b %e %H:%M:%S %Y", &local);
+    return fmt::format("From {}  {}\n", sender.empty() ? "MAILER-DAEMON" : mail::quote_address(sender), stamp);
+}
+
+std::string delivery_prefix(const DeliveryFacts& facts, bool with_from_line)
+{
     std::string prefix;
-    if (with_from_line) prefix = from_line(job);
-    fmt::format_to(std::back_inserter(prefix), "Return-Path: <{}>\n", mail::quote_address(job.envelope->sender));
-    fmt::format_to(std::back_inserter(prefix), "X-Original-To: {}\n", mail::quote_address(to.original.empty() ? to.address : to.original));
-    fmt::format_to(std::back_inserter(prefix), "Delivered-To: {}\n", delivered_to);
+    if (with_from_line) prefix = from_line(facts.sender);
+    fmt::format_to(std::back_inserter(prefix), "Return-Path: <{}>\n", mail::quote_address(facts.sender));
+    fmt::format_to(std::back_inserter(prefix), "X-Original-To: {}\n", mail::quote_address(facts.original));
+    if (facts.has_delivered_to) fmt::format_to(std::back_inserter(prefix), "Delivered-To: {}\n", mail::quote_address(facts.delivered_to));
     return prefix;
 }
 
-Task<Result<void>> attach_content(const queue::ContentPtr& content, HelperRequest& request, Fd& descriptor)
+Task<Result<void>> attach_content(queue::ContentPtr content, HelperRequest& request, Fd& descriptor)
 {
     if (auto whole = content->in_memory(); whole && whole->size() <= max_inline_content) {
         request.content = std::string(*whole);
@@ -82,61 +99,61 @@ Task<Result<void>> attach_content(const queue::ContentPtr& content, HelperReques
     co_return Result<void>{};
 }
 
-Task<Outcome> deliver_to_file(Helper& helper, const Job& job, std::uint32_t recipient, std::string path, std::string delivered_to,
-                              const MailboxOwner& owner, const MailboxSettings& settings)
+Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings)
 {
-    bool is_maildir = path.ends_with('/');
-    Outcome outcome;
-    outcome.recipient = recipient;
-    outcome.connect_started_at = outcome.connected_at = base::wall_now();
+    bool is_maildir = target.path.ends_with('/');
+    WallTime started_at = base::wall_now();
 
     HelperRequest request;
     request.kind = is_maildir ? HelperRequest::Kind::maildir : HelperRequest::Kind::mailbox;
-    request.uid = owner.uid;
-    request.gid = owner.gid;
-    request.user = owner.user;
-    request.path = path;
-    request.prefix = delivery_prefix(job, recipient, delivered_to, !is_maildir);
+    request.uid = target.owner.uid;
+    request.gid = target.owner.gid;
+    request.path = target.path;
+    request.prefix = delivery_prefix(facts, !is_maildir);
+    request.is_in_spool = target.is_in_spool;
+    request.size_limit = settings.size_limit;
     if (is_maildir) {
         request.host_name = host_name();
     } else {
         request.suffix = "\n";
         request.quotes_from = true;
         request.locks = settings.locks;
-        request.size_limit = settings.size_limit;
+        request.lock_limit = settings.lock_limit;
+        request.stale_lock_limit = settings.stale_lock_limit;
+        request.checks_owner = target.is_mailbox && settings.checks_owner;
     }
     Fd content;
-    auto attached = co_await attach_content(job.content, request, content);
-    if (!attached) {
+    Outcome outcome;
+    if (auto attached = co_await attach_content(job.content, request, content); !attached) {
         outcome.status = {"4.3.0", "cannot read the message: " + attached.error().text()};
-        outcome.ended_at = base::wall_now();
-        co_return outcome;
-    }
-    auto answer = co_await helper.ask(std::move(request), std::move(content));
-    outcome.ended_at = base::wall_now();
-    if (!answer) {
-        outcome.status = {"4.3.0", answer.error().text()};
-        co_return outcome;
-    }
-    if (answer->kind == HelperAnswer::Kind::done) {
-        outcome.kind = Outcome::Kind::delivered;
-        outcome.status = {"2.0.0", is_maildir ? "delivered to maildir" : "delivered to mailbox"};
-        co_return outcome;
-    }
-    // As documented for local(8): a full disk or quota is the mailbox's trouble (x.2.2), the rest the system's (x.2.0).
-    int error = answer->os_error;
-    bool is_full = error == ENOSPC || error == EDQUOT || error == EFBIG;
-    bool is_later = error == EAGAIN || error == EINTR || error == EIO || error == ENOMEM || error == ENFILE || error == EMFILE || error == ENOSPC || error == EDQUOT ||
-                    error == ESTALE || error == EROFS || answer->what == "become user" || answer->what == "start worker";
-    if (is_maildir) {
-        // A Maildir that cannot be written is deferred, whatever the reason: somebody will mend the folder.
-        outcome.status = {is_full ? "4.2.2" : "4.2.0", fmt::format("maildir delivery failed: {}", answer->text)};
     } else {
-        std::string text = fmt::format("cannot update mailbox {} for user {}. {}", path, owner.user.empty() ? mail::split_address(job.envelope->recipients[recipient].address).local : std::string_view(owner.user), answer->text);
-        outcome.kind = is_later ? Outcome::Kind::deferred : Outcome::Kind::bounced;
-        outcome.status = {fmt::format("{}.2.{}", is_later ? 4 : 5, is_full ? 2 : 0), std::move(text)};
+        auto answer = co_await helper.ask(std::move(request), std::move(content));
+        if (answer) outcome = file_outcome(*answer, target);
+        else outcome.status = {"4.3.0", answer.error().text()};
     }
+    outcome.connect_started_at = outcome.connected_at = started_at;
+    outcome.ended_at = base::wall_now();
     co_return outcome;
+}
+
+Outcome file_outcome(const HelperAnswer& answer, const FileTarget& target)
+{
+    bool is_maildir = target.path.ends_with('/');
+    Outcome outcome;
+    if (answer.kind == HelperAnswer::Kind::done) {
+        outcome.kind = Outcome::Kind::delivered;
+        if (!target.is_mailbox) outcome.status = {"2.0.0", "delivered to file: " + target.path};
+        else outcome.status = {"2.0.0", is_maildir ? "delivered to maildir" : "delivered to mailbox"};
+        return outcome;
+    }
+    // As documented for virtual(8): what is over its quota is returned, in all other cases somebody will mend it.
+    bool is_over_quota = answer.os_error == EDQUOT || answer.os_error == EFBIG;
+    outcome.kind = is_over_quota ? Outcome::Kind::bounced : Outcome::Kind::deferred;
+    outcome.status.code = is_over_quota ? "5.2.2" : answer.os_error == ENOSPC ? "4.2.2" : "4.2.0";
+    if (!target.is_mailbox) outcome.status.text = fmt::format("cannot append message to file {}: {}", target.path, answer.text);
+    else if (is_maildir) outcome.status.text = fmt::format("maildir delivery failed: {}", answer.text);
+    else outcome.status.text = fmt::format("cannot update mailbox {} for user {}. {}", target.path, target.user_name, answer.text);
+    return outcome;
 }
 
 }  // namespace ekiden::deliver

@@ -14,24 +14,45 @@ namespace ekiden::deliver {
 
 struct MailboxOwner {
     std::uint32_t uid = 0, gid = 0;
-    std::string user;             // login name, or "" (virtual users have none)
 };
 
 struct MailboxSettings {
     std::uint64_t size_limit = 0;    // mailbox_size_limit, virtual_mailbox_limit
     std::uint8_t locks = 1;          // of an mbox file: see HelperRequest::locks
+    std::uint32_t lock_limit = 20, stale_lock_limit = 500;   // seconds
+    bool checks_owner = true;        // strict_mailbox_ownership
+
+    // `locks_parameter`: mailbox_delivery_lock or virtual_mailbox_lock. Throws config::ConfigError on an unknown word.
+    static MailboxSettings from(const config::Settings& settings, std::string_view limit_parameter, std::string_view locks_parameter);
 };
-// "fcntl, dotlock" → HelperRequest::locks; throws config::ConfigError on an unknown word.
-std::uint8_t parse_locks(const config::Settings& settings, std::string_view parameter);
 
-// Return-Path, X-Original-To (when the envelope has it), Delivered-To; with `with_from_line` the mbox separator first.
-std::string delivery_prefix(const Job& job, std::uint32_t recipient, std::string_view delivered_to, bool with_from_line);
+// What the fields in front of a delivered message say; internal form.
+struct DeliveryFacts {
+    std::string sender, original, delivered_to;
+    bool has_delivered_to = true;    // prepend_delivered_header
+};
+DeliveryFacts facts_of(const Job& job, std::uint32_t recipient);
 
-// `path` ending in '/' is a Maildir, else an mbox file. The outcome is complete but for `relay`.
-Task<Outcome> deliver_to_file(Helper& helper, const Job& job, std::uint32_t recipient, std::string path, std::string delivered_to,
-                              const MailboxOwner& owner, const MailboxSettings& settings);
+// "From sender  date" with a newline.
+std::string from_line(std::string_view sender);
+// Return-Path, X-Original-To, Delivered-To; with `with_from_line` the mbox separator first.
+std::string delivery_prefix(const DeliveryFacts& facts, bool with_from_line);
+
+struct FileTarget {
+    std::string path;                // ending in '/': a Maildir, else an mbox file
+    std::string user_name;           // for the text of a failure
+    MailboxOwner owner;
+    bool is_mailbox = true;          // false: a file that an alias names
+    bool is_in_spool = false;
+};
+
+// The outcome is complete but for `relay` and `recipient`.
+Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings);
+
+// What the helper's answer to a Maildir or mailbox request means. Pure.
+Outcome file_outcome(const HelperAnswer& answer, const FileTarget& target);
 
 // The whole content for the helper: inside the request when small, else as an unlinked file in memory.
-Task<Result<void>> attach_content(const queue::ContentPtr& content, HelperRequest& request, Fd& descriptor);
+Task<Result<void>> attach_content(queue::ContentPtr content, HelperRequest& request, Fd& descriptor);
 
 }  // namespace ekiden::deliver

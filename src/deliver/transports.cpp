@@ -55,6 +55,7 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
     auto result = std::make_shared<Transports>();
     auto deferred = settings->list("defer_transports");
     int process_limit = to_int(settings->integer("default_process_limit"));
+    auto agents = std::make_shared<AgentsByName>();
     for (const config::ServiceSpec& service : settings->services()) {
         if (service.type != "unix") continue;
         auto program = std::find_if(std::begin(programs), std::end(programs), [&](const Program& p) { return p.name == service.command; });
@@ -63,7 +64,8 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
         Transport transport;
         transport.name = service.name;
         transport.program = service.command;
-        transport.agent = program->make({settings->for_service(service), service, needs});
+        transport.agent = program->make({settings->for_service(service), service, needs, agents});
+        agents->insert_or_assign(service.name, transport.agent);
         transport.process_limit = service.process_limit(process_limit);
         const std::string& name = service.name;
         transport.destination_concurrency_limit = to_int(settings->transport_integer(name, "destination_concurrency_limit"));

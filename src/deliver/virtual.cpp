@@ -33,7 +33,7 @@ VirtualAgent::VirtualAgent(const AgentNeeds& needs)
 {
     const config::Settings& s = *needs.settings;
     table::OpenOptions safe;
-    safe.forbids_substitution = false;   // $1 in a mailbox name is checked below: no name may leave the base
+    safe.forbids_substitution = true;    // a mailbox's name must not be the sender's choice, as documented
     mailbox_maps_ = table::Maps::open("virtual_mailbox_maps", s.str("virtual_mailbox_maps"), safe);
     table::OpenOptions strict;
     strict.forbids_substitution = true;  // who owns a mailbox must not be the sender's choice
@@ -42,8 +42,7 @@ VirtualAgent::VirtualAgent(const AgentNeeds& needs)
     base_ = s.str("virtual_mailbox_base");
     lookup_.recipient_delimiter = s.str("recipient_delimiter");
     minimum_uid_ = s.integer("virtual_minimum_uid");
-    file_.size_limit = static_cast<std::uint64_t>(s.integer("virtual_mailbox_limit"));
-    file_.locks = parse_locks(s, "virtual_mailbox_lock");
+    file_ = MailboxSettings::from(s, "virtual_mailbox_limit", "virtual_mailbox_lock");
 }
 
 Task<std::vector<Outcome>> VirtualAgent::deliver(Job job)
@@ -95,7 +94,7 @@ Task<Outcome> VirtualAgent::deliver_one(const Job& job, std::uint32_t recipient)
         co_return outcome;
     }
     std::string path = base_.empty() ? (*mailbox)->value : base_ + "/" + (*mailbox)->value;
-    // A table that answers with what the sender wrote (regexp $1) must not walk out of the base.
+    // Some tables (SQL) answer with what the sender wrote, which must not walk out of the base.
     if (path.contains("/../") || path.ends_with("/..") || path.contains('\0')) {
         logger_.warning("recipient {}: mailbox name {} leaves {}", address, (*mailbox)->value, base_);
         later("mail system configuration error");
@@ -111,8 +110,13 @@ Task<Outcome> VirtualAgent::deliver_one(const Job& job, std::uint32_t recipient)
         later("the delivery helper does not run");
         co_return outcome;
     }
-    MailboxOwner owner{*uid, *gid, ""};
-    co_return co_await deliver_to_file(*helper_, job, recipient, std::move(path), mail::quote_address(address), owner, file_);
+    FileTarget target;
+    target.path = std::move(path);
+    target.user_name = mail::split_address(address).local;
+    target.owner = {*uid, *gid};
+    outcome = co_await deliver_to_file(*helper_, job, std::move(target), facts_of(job, recipient), file_);
+    outcome.recipient = recipient;
+    co_return outcome;
 }
 
 }  // namespace

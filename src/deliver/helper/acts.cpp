@@ -1,123 +1,43 @@
 #include "deliver/helper/acts.hpp"
 
 #include "base/clock.hpp"
+#include "deliver/helper/copy.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <set>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace ekiden::deliver {
 
 namespace {
 
-void fail_act(Act& act, std::string what, std::string_view on = {})
-{
-    int error = errno;
-    act.answer.kind = HelperAnswer::Kind::failed;
-    act.answer.os_error = error;
-    act.answer.text = Error::from_errno(error, what, on).text();
-    act.answer.what = std::move(what);
-}
+constexpr std::size_t read_limit = 48 << 10;   // of an answer's text; longer files come in pieces
 
-// Prefix, content, suffix into `out`. `quotes_from` puts '>' before "From " at the start of a line.
-class Copy {
-public:
-    explicit Copy(const Act& act, int out) : act_(act), out_(out) {}
-
-    bool run()
-    {
-        buffer_.reserve(128 << 10);
-        if (!put(act_.request.prefix)) return false;
-        if (!act_.content) {
-            if (!body(act_.request.content)) return false;
-        } else {
-            std::string piece(64 << 10, '\0');
-            for (off_t at = 0;;) {
-                auto n = base::read_at(act_.content.get(), piece, at);
-                if (!n) return errno = EIO, false;
-                if (*n == 0) break;
-                if (!body(std::string_view(piece).substr(0, *n))) return false;
-                at += static_cast<off_t>(*n);
-            }
-        }
-        return release() && put(act_.request.suffix) && flush();
-    }
-
-private:
-    // Lines are looked at one by one only where "From " must be quoted. A line start near the end of a piece may hide half
-    // of it: up to four bytes are held back until the rest is here.
-    bool body(std::string_view text)
-    {
-        if (!act_.request.quotes_from) return put(text);
-        static constexpr std::string_view from = "From ";
-        while (!text.empty()) {
-            if (!is_line_start_) {
-                std::size_t end = text.find('\n');
-                std::size_t length = end == text.npos ? text.size() : end + 1;
-                if (!put(text.substr(0, length))) return false;
-                is_line_start_ = end != text.npos;
-                text.remove_prefix(length);
-                continue;
-            }
-            char next = text.front();
-            if (next == from[held_]) {
-                text.remove_prefix(1);
-                if (++held_ < from.size()) continue;
-                if (!put(">From ")) return false;
-                held_ = 0;
-                is_line_start_ = false;
-                continue;
-            }
-            if (!release()) return false;
-            is_line_start_ = false;   // what follows is an ordinary line, perhaps an empty one
-        }
-        return true;
-    }
-    bool release()
-    {
-        std::size_t length = std::exchange(held_, 0);
-        return put(std::string_view("From ").substr(0, length));
-    }
-    bool put(std::string_view text)
-    {
-        if (buffer_.size() + text.size() > (128 << 10) && !flush()) return false;
-        if (text.size() >= (128 << 10)) return bool(base::write_all(out_, text));
-        buffer_.append(text);
-        return true;
-    }
-    bool flush()
-    {
-        bool is_fine = bool(base::write_all(out_, buffer_));
-        buffer_.clear();
-        return is_fine;
-    }
-
-    const Act& act_;
-    int out_;
-    std::string buffer_;
-    std::size_t held_ = 0;         // bytes of "From " that matched so far
-    bool is_line_start_ = true;
-};
-
-// Missing folders are made with mode 0700, parents too, as the user.
+// Missing folders are made with mode 0700, parents too, as the user, and made durable: a message in a folder that a
+// crash takes away is lost.
 bool make_folders(const std::string& path)
 {
     struct stat info{};
     if (::stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode) || (errno = ENOTDIR, false);
     if (errno != ENOENT) return false;
     std::size_t slash = path.rfind('/');
-    if (slash != path.npos && slash > 0 && !make_folders(path.substr(0, slash))) return false;
-    return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST;
+    std::string parent = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+    if (slash != path.npos && slash > 0 && !make_folders(parent)) return false;
+    if (::mkdir(path.c_str(), 0700) < 0) return errno == EEXIST;
+    // The user need not be able to read the parent; then the system's own order has to do.
+    (void)base::sync_folder(parent).has_value();
+    return true;
 }
 
 bool open_temporary(Act& act)
@@ -126,17 +46,32 @@ bool open_temporary(Act& act)
     std::string& path = act.request.path;
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     act.folder = path + "/new";
-    act.temporary = fmt::format("{}/tmp/{}.P{}Q{}.{}", path, base::to_seconds(base::wall_now()), ::getpid(), ++counter, act.request.host_name);
+    std::string name = fmt::format("{}/tmp/{}.P{}Q{}.{}", path, base::to_seconds(base::wall_now()), ::getpid(), ++counter, act.request.host_name);
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = ::open(act.temporary.c_str(), flags, 0600);
+    int fd = ::open(name.c_str(), flags, 0600);
     if (fd < 0 && errno == ENOENT) {
         for (const char* part : {"/tmp", "/new", "/cur"}) {
-            if (!make_folders(path + part)) return fail_act(act, "create maildir file", act.temporary), false;
+            if (!make_folders(path + part)) return fail_act(act, "create maildir file", name), false;
         }
-        fd = ::open(act.temporary.c_str(), flags, 0600);
+        fd = ::open(name.c_str(), flags, 0600);
     }
-    if (fd < 0) return fail_act(act, "create maildir file", act.temporary), false;
+    if (fd < 0) return fail_act(act, "create maildir file", name), false;
     act.file = Fd(fd);
+    act.temporary = std::move(name);   // only now: a name that somebody else made is not ours to remove
+    return true;
+}
+
+bool write_temporary(Act& act)
+{
+    const HelperRequest& r = act.request;
+    struct stat info{};
+    if (act.content && ::fstat(act.content.get(), &info) < 0) return fail_act(act, "fstat"), false;
+    std::uint64_t size = r.prefix.size() + (act.content ? static_cast<std::uint64_t>(info.st_size) : r.content.size());
+    if (r.size_limit > 0 && size > r.size_limit) return errno = EFBIG, fail_act(act, "error writing message"), false;
+    Copy copy(r, act.content, act.file.get());
+    if (!copy.run()) return errno = copy.error(), fail_act(act, "error writing message"), false;
+    // Starts the write-out without waiting, so that the syncs find their data under way.
+    ::sync_file_range(act.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
     return true;
 }
 
@@ -159,66 +94,108 @@ bool give_name(Act& act)
     return fail_act(act, "create maildir file", act.folder), false;
 }
 
-// The locks of mailbox_delivery_lock, in the order that cannot deadlock with other mail programs: dotlock first.
-bool lock_mailbox(Act& act, std::string& dotlock)
+// The dotlock comes first, in the order that cannot deadlock with other mail programs. Its name, "" when none is needed,
+// or nothing after a failure.
+bool make_dotlock(Act& act, SteadyTime give_up_at, std::string& dotlock)
 {
-    auto give_up = base::steady_now() + std::chrono::seconds(30);
-    if (act.request.locks & 4) {
-        std::string name = act.request.path + ".lock";
-        for (;;) {
-            int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-            if (fd >= 0) {
-                ::close(fd);
-                dotlock = name;
-                break;
-            }
-            if (errno != EEXIST) return fail_act(act, "unable to create lock file", name), false;
-            struct stat info{};
-            // Left behind by a program that died (Postfix's stale_lock_time, 500 s).
-            if (::stat(name.c_str(), &info) == 0 && base::to_seconds(base::wall_now()) - info.st_mtime > 500) ::unlink(name.c_str());
-            if (base::steady_now() > give_up) return errno = EAGAIN, fail_act(act, "unable to create lock file", name), false;
-            ::poll(nullptr, 0, 100);
+    std::string name = act.request.path + ".lock";
+    for (;;) {
+        int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0) {
+            ::close(fd);
+            dotlock = name;
+            return true;
         }
+        // A spool in which users make no files: nobody who reads this mailbox can make a dotlock either, the kernel's
+        // locks are what everybody there uses.
+        if (errno == EACCES && act.request.is_in_spool && (act.request.locks & 3)) return true;
+        if (errno != EEXIST) return fail_act(act, "unable to create lock file", name), false;
+        struct stat info{};
+        // Left behind by a program that died.
+        if (::lstat(name.c_str(), &info) == 0 && base::to_seconds(base::wall_now()) - info.st_mtime > act.request.stale_lock_limit && ::unlink(name.c_str()) == 0) continue;
+        if (base::steady_now() >= give_up_at) return errno = EEXIST, fail_act(act, "unable to create lock file", name), false;
+        ::poll(nullptr, 0, 50);
     }
+}
+
+bool lock_file(Act& act, SteadyTime give_up_at)
+{
     for (;;) {
         struct flock whole{};
         whole.l_type = F_WRLCK;
         whole.l_whence = SEEK_SET;
         bool is_locked = (!(act.request.locks & 1) || ::fcntl(act.file.get(), F_SETLK, &whole) == 0) && (!(act.request.locks & 2) || ::flock(act.file.get(), LOCK_EX | LOCK_NB) == 0);
         if (is_locked) return true;
-        if (errno != EAGAIN && errno != EACCES && errno != EWOULDBLOCK) return fail_act(act, "lock", act.request.path), false;
-        if (base::steady_now() > give_up) return errno = EAGAIN, fail_act(act, "lock", act.request.path), false;
-        ::poll(nullptr, 0, 50);
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR) return fail_act(act, "unable to lock for exclusive access"), false;
+        if (base::steady_now() >= give_up_at) return errno = EAGAIN, fail_act(act, "unable to lock for exclusive access"), false;
+        ::poll(nullptr, 0, 10);
     }
 }
 
+// Opens the mailbox as what it is: never through a link that somebody else put there, never a second name of another
+// file, never somebody else's file in a folder where everybody may make files.
+bool open_mailbox(Act& act, bool& is_regular)
+{
+    const std::string& path = act.request.path;
+    act.file = Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+    // What may only be written (a drop box, /dev/null in some containers) need not be read.
+    if (!act.file && errno == EACCES) act.file = Fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+    struct stat info{};
+    if (!act.file) return fail_act(act, "cannot open file", path), false;
+    if (::fstat(act.file.get(), &info) < 0) return fail_act(act, "fstat", path), false;
+    is_regular = S_ISREG(info.st_mode);
+    ::fcntl(act.file.get(), F_SETFL, O_APPEND);   // writes wait again
+    if (act.request.checks_owner && info.st_uid != act.request.uid) {
+        act.answer.what = "owner";
+        act.answer.os_error = EPERM;
+        act.answer.text = fmt::format("destination {} is not owned by recipient", path);
+        return false;
+    }
+    if (is_regular && info.st_nlink != 1) return errno = EMLINK, fail_act(act, "cannot open file", path), false;
+    return true;
+}
+
 }  // namespace
+
+void fail_act(Act& act, std::string what, std::string_view on)
+{
+    int error = errno;
+    act.answer.kind = HelperAnswer::Kind::failed;
+    act.answer.os_error = error;
+    act.answer.text = Error::from_errno(error, what, on).text();
+    act.answer.what = std::move(what);
+}
+
+void limit_file_size(std::uint64_t limit)
+{
+    ::signal(SIGXFSZ, SIG_IGN);   // the write says EFBIG instead
+    rlimit now{};
+    if (::getrlimit(RLIMIT_FSIZE, &now) < 0) return;
+    now.rlim_cur = std::min<rlim_t>(limit, now.rlim_max);
+    ::setrlimit(RLIMIT_FSIZE, &now);
+}
 
 void deliver_to_maildirs(std::vector<Act*>& acts)
 {
     std::vector<Act*> written, named;
     for (Act* act : acts) {
-        if (!open_temporary(*act)) continue;
-        if (!Copy(*act, act->file.get()).run()) {
-            fail_act(*act, "write maildir file", act->temporary);
-            continue;
-        }
-        // Starts the write-out without waiting, so that the syncs below find their data under way.
-        ::sync_file_range(act->file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
-        written.push_back(act);
+        if (open_temporary(*act) && write_temporary(*act)) written.push_back(act);
     }
     for (Act* act : written) {
         if (::fsync(act->file.get()) < 0) fail_act(*act, "fsync", act->temporary);
         else if (give_name(*act)) named.push_back(act);
     }
-    std::set<std::string> synced, failed;
+    std::set<std::string> synced;
     for (Act* act : named) {
-        if (!synced.contains(act->folder) && !failed.contains(act->folder)) {
-            if (base::sync_folder(act->folder)) synced.insert(act->folder);
-            else failed.insert(act->folder);
+        if (synced.contains(act->folder)) {
+            act->answer.kind = HelperAnswer::Kind::done;
+        } else if (auto done = base::sync_folder(act->folder); done) {
+            synced.insert(act->folder);
+            act->answer.kind = HelperAnswer::Kind::done;
+        } else {
+            errno = done.error().os_error() ? done.error().os_error() : EIO;
+            fail_act(*act, "fsync", act->folder);
         }
-        if (synced.contains(act->folder)) act->answer.kind = HelperAnswer::Kind::done;
-        else fail_act(*act, "fsync", act->folder);
     }
     for (Act* act : acts) {
         if (!act->temporary.empty()) ::unlink(act->temporary.c_str());
@@ -228,147 +205,63 @@ void deliver_to_maildirs(std::vector<Act*>& acts)
 
 void deliver_to_mailbox(Act& act)
 {
-    const std::string& path = act.request.path;
+    auto give_up_at = base::steady_now() + std::chrono::seconds(act.request.lock_limit);
     struct stat info{};
-    bool is_device = ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
-    act.file = Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | (is_device ? 0 : O_NOFOLLOW), 0600));
-    if (!act.file) return fail_act(act, "open file", path);
+    bool is_device = ::lstat(act.request.path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
     std::string dotlock;
-    if (!is_device && !lock_mailbox(act, dotlock)) return;
-    off_t before = is_device ? 0 : ::lseek(act.file.get(), 0, SEEK_END);
-    if (act.request.size_limit > 0 && !is_device) {
-        // The kernel enforces the limit; SIGXFSZ is ignored, so the write says EFBIG.
-        ::signal(SIGXFSZ, SIG_IGN);
-        rlimit limit{act.request.size_limit, RLIM_INFINITY};
-        rlimit old{};
-        ::getrlimit(RLIMIT_FSIZE, &old);
-        limit.rlim_max = old.rlim_max;
-        ::setrlimit(RLIMIT_FSIZE, &limit);
-    }
-    bool is_written = Copy(act, act.file.get()).run() && (is_device || ::fsync(act.file.get()) == 0);
-    if (!is_written) {
-        fail_act(act, "error writing message");
-        // Half a message in a mailbox would swallow the next one.
-        if (!is_device) (void)!::ftruncate(act.file.get(), before);
-    } else {
-        act.answer.kind = HelperAnswer::Kind::done;
-    }
-    if (act.request.size_limit > 0) {
-        rlimit none{RLIM_INFINITY, RLIM_INFINITY};
-        ::setrlimit(RLIMIT_FSIZE, &none);
+    bool is_regular = false;
+    if ((act.request.locks & 4) && !is_device && !make_dotlock(act, give_up_at, dotlock)) return;
+    if (open_mailbox(act, is_regular) && (!is_regular || lock_file(act, give_up_at))) {
+        off_t before = is_regular ? ::lseek(act.file.get(), 0, SEEK_END) : 0;
+        if (act.request.size_limit > 0 && is_regular) limit_file_size(act.request.size_limit);
+        Copy copy(act.request, act.content, act.file.get());
+        int error = 0;
+        if (before < 0) error = errno;
+        else if (!copy.run()) error = copy.error();
+        else if (is_regular && ::fsync(act.file.get()) < 0) error = errno;
+        if (error == 0) {
+            act.answer.kind = HelperAnswer::Kind::done;
+        } else {
+            // Half a message in a mailbox would swallow the next one.
+            if (is_regular && before >= 0) (void)!::ftruncate(act.file.get(), before);
+            errno = error;
+            fail_act(act, "error writing message");
+        }
+        // The name of a file made just now must survive as well.
+        std::size_t slash = act.request.path.rfind('/');
+        if (error == 0 && before == 0 && is_regular && slash != std::string::npos) (void)base::sync_folder(act.request.path.substr(0, std::max<std::size_t>(slash, 1))).has_value();
     }
     if (!dotlock.empty()) ::unlink(dotlock.c_str());
     act.file.reset();
 }
 
-void read_small_file(Act& act)
+void read_user_file(Act& act)
 {
+    const std::string& path = act.request.path;
+    // With root's rights a link could lead anywhere: then none is followed, and the file must be root's own.
+    open_how how{};
+    how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+    bool is_root = ::geteuid() == 0;
+    if (is_root) how.resolve = RESOLVE_NO_SYMLINKS;
+    Fd file(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+    if (!file && errno == ENOSYS && !is_root) file = Fd(::open(path.c_str(), static_cast<int>(how.flags)));
     struct stat info{};
-    int fd = ::open(act.request.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) return fail_act(act, "open", act.request.path);
-    Fd file(fd);
-    if (::fstat(fd, &info) < 0) return fail_act(act, "stat", act.request.path);
-    if (!S_ISREG(info.st_mode)) return errno = EINVAL, fail_act(act, "not a regular file:", act.request.path);
-    // Who else may write it decides whether the agent believes it.
-    act.answer.exit_status = static_cast<std::int32_t>(info.st_mode & 07777);
-    std::string text(48 << 10, '\0');
-    auto length = base::read_at(fd, text, 0);
-    if (!length) return fail_act(act, "read", act.request.path);
+    if (!file) return fail_act(act, "open file", path);
+    if (::fstat(file.get(), &info) < 0) return fail_act(act, "fstat", path);
+    if (!S_ISREG(info.st_mode)) return errno = EINVAL, fail_act(act, "not a regular file", path);
+    if (is_root && info.st_uid != 0) return errno = EACCES, fail_act(act, "open file", path);
+    std::string text(read_limit, '\0');
+    auto length = base::read_at(file.get(), text, static_cast<off_t>(act.request.offset));
+    if (!length) return errno = length.error().os_error() ? length.error().os_error() : EIO, fail_act(act, "read file", path);
     text.resize(*length);
-    act.answer.kind = HelperAnswer::Kind::done;
-    act.answer.text = std::move(text);
-}
-
-void run_command(Act& act)
-{
-    const HelperRequest& r = act.request;
-    int input[2], output[2];
-    if (::pipe2(input, O_CLOEXEC) < 0) return fail_act(act, "pipe");
-    Fd input_read(input[0]), input_write(input[1]);
-    if (::pipe2(output, O_CLOEXEC) < 0) return fail_act(act, "pipe");
-    Fd output_read(output[0]), output_write(output[1]);
-
-    std::vector<std::string> arguments = r.arguments;
-    // A shell only where the command line needs one, as documented for local(8).
-    if (arguments.empty()) arguments = {"/bin/sh", "-c", r.path};
-    std::vector<char*> argv, environment;
-    std::vector<std::string> variables;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    for (const auto& [name, value] : r.environment) variables.push_back(name + "=" + value);
-    for (std::string& variable : variables) environment.push_back(variable.data());
-    environment.push_back(nullptr);
-
-    pid_t child = ::fork();
-    if (child < 0) return fail_act(act, "fork");
-    if (child == 0) {
-        ::setsid();
-        sigset_t none;
-        sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
-        ::signal(SIGPIPE, SIG_DFL);
-        ::signal(SIGXFSZ, SIG_DFL);
-        ::dup2(input_read.get(), STDIN_FILENO);
-        ::dup2(output_write.get(), STDOUT_FILENO);
-        ::dup2(output_write.get(), STDERR_FILENO);
-        if (!r.directory.empty() && ::chdir(r.directory.c_str()) < 0) ::_exit(75);
-        ::umask(077);
-        ::execvpe(argv[0], argv.data(), environment.data());
-        std::string text = fmt::format("local: fatal: execvp {}: {}\n", argv[0], std::strerror(errno));
-        (void)!::write(STDERR_FILENO, text.data(), text.size());
-        ::_exit(75);
-    }
-    input_read.reset();
-    output_write.reset();
-
-    // Feed and listen at the same time: a command may answer before it has read everything, or never read at all.
-    pid_t feeder = ::fork();
-    if (feeder == 0) {
-        ::signal(SIGPIPE, SIG_DFL);
-        ::_exit(Copy(act, input_write.get()).run() ? 0 : 1);
-    }
-    input_write.reset();
-    auto end = base::steady_now() + std::chrono::seconds(r.time_limit > 0 ? r.time_limit : 1000);
-    std::string text;
-    bool is_late = false;
-    for (;;) {
-        auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - base::steady_now()).count();
-        if (left <= 0) {
-            is_late = true;
-            break;
-        }
-        pollfd wait{output_read.get(), POLLIN, 0};
-        if (::poll(&wait, 1, static_cast<int>(std::min<long>(left, 60000))) < 0 && errno != EINTR) break;
-        if (!(wait.revents & (POLLIN | POLLHUP))) continue;
-        char buffer[4096];
-        ssize_t n = ::read(output_read.get(), buffer, sizeof buffer);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
-        if (text.size() < 2048) text.append(buffer, std::min<std::size_t>(static_cast<std::size_t>(n), 2048 - text.size()));
-    }
-    int status = 0;
-    for (;;) {
-        if (base::steady_now() >= end) is_late = true;
-        if (is_late) ::kill(-child, SIGKILL);
-        pid_t got = ::waitpid(child, &status, is_late ? 0 : WNOHANG);
-        if (got == child) break;
-        if (got < 0 && errno != EINTR) break;
-        if (got == 0) ::poll(nullptr, 0, 5);
-    }
-    if (feeder > 0) {
-        ::kill(feeder, SIGKILL);
-        ::waitpid(feeder, nullptr, 0);
-    }
-    act.answer.text = std::move(text);
-    if (is_late) {
-        act.answer.kind = HelperAnswer::Kind::timed_out;
-    } else if (WIFSIGNALED(status)) {
-        act.answer.kind = HelperAnswer::Kind::killed;
-        act.answer.exit_status = WTERMSIG(status);
-    } else {
-        act.answer.kind = HelperAnswer::Kind::exited;
-        act.answer.exit_status = WEXITSTATUS(status);
-    }
+    HelperAnswer& answer = act.answer;
+    answer.uid = info.st_uid;
+    answer.gid = info.st_gid;
+    answer.mode = info.st_mode & 07777;
+    answer.size = static_cast<std::uint64_t>(info.st_size);
+    answer.changed_at = static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
+    answer.text = std::move(text);
+    answer.kind = HelperAnswer::Kind::done;
 }
 
 }  // namespace ekiden::deliver

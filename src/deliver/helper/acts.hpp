@@ -1,10 +1,13 @@
 // What the helper does after it has become the recipient's user: write a Maildir file, append to a mailbox, run a
-// command, read a small file. Plain blocking code in a process of its own; no parsing of mail, no network, no tables.
+// command, read a file. Plain blocking code in a process of its own; no parsing of mail, no network, no tables. Every
+// path is opened with the user's rights only, so that a name that leads elsewhere leads nowhere he could not go himself.
 #pragma once
 
 #include "base/fd.hpp"
 #include "deliver/helper/protocol.hpp"
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace ekiden::deliver {
@@ -21,8 +24,15 @@ struct Act {
 // Several Maildir deliveries at once, so that one disk sync serves them all: every file is written, then every file is
 // synced, then every name is made, then every folder is synced. Only then is anything reported as done.
 void deliver_to_maildirs(std::vector<Act*>& acts);
+// Changes the process's file size limit: in a process of its own.
 void deliver_to_mailbox(Act& act);
+// Feeds a command and waits for it: in a process of its own.
 void run_command(Act& act);
-void read_small_file(Act& act);
+void read_user_file(Act& act);
+
+// Answers "failed" with errno: text is "what on: reason".
+void fail_act(Act& act, std::string what, std::string_view on = {});
+// How many bytes a file may grow to from now on, in this process (a write past it says EFBIG).
+void limit_file_size(std::uint64_t limit);
 
 }  // namespace ekiden::deliver

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -198,11 +199,17 @@ Task<Result<HelperAnswer>> Helper::ask(HelperRequest request, Fd content)
         Answered answered = [shared, executor](Result<HelperAnswer> answer) {
             asio::post(executor, [shared, answer = std::move(answer)]() mutable { (*shared)(std::move(answer)); });
         };
-        std::lock_guard lock(state_->mutex);
+        request.has_descriptor = bool(content);
+        std::unique_lock lock(state_->mutex);
         request.number = state_->next_number++;
+        std::string bytes = encode(request);
+        if (bytes.size() > max_request) {
+            lock.unlock();
+            return answered(base::fail(ErrorCode::too_long, "the request to the delivery helper is too long"));
+        }
         std::chrono::seconds limit = file_limit + std::chrono::seconds(request.time_limit);
         state_->waiting.emplace(request.number, State::Waiting{std::move(answered), base::steady_now() + limit});
-        state_->outgoing.push_back({request.number, encode(request), std::move(content)});
+        state_->outgoing.push_back({request.number, std::move(bytes), std::move(content)});
         state_->wake.notify_all();
     };
     net::UseTask token;

@@ -14,7 +14,7 @@
 
 namespace ekiden::deliver {
 
-struct HelperRequest;    // deliver/helper_protocol.hpp
+struct HelperRequest;    // deliver/helper/protocol.hpp
 struct HelperAnswer;
 
 class Helper {

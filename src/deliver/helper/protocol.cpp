@@ -73,10 +73,13 @@ std::string encode(const HelperRequest& r)
     out.put(r.kind);
     out.put(r.uid);
     out.put(r.gid);
-    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content}) out.put(std::string_view(*text));
-    out.put(r.quotes_from);
+    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content, &r.line_end}) out.put(std::string_view(*text));
+    for (bool flag : {r.has_descriptor, r.quotes_from, r.quotes_dots, r.is_in_spool, r.checks_owner}) out.put(flag);
     out.put(r.locks);
+    out.put(r.lock_limit);
+    out.put(r.stale_lock_limit);
     out.put(r.size_limit);
+    out.put(r.offset);
     out.put(r.time_limit);
     out.put(std::string_view(r.directory));
     out.put(static_cast<std::uint32_t>(r.arguments.size()));
@@ -97,10 +100,13 @@ Result<HelperRequest> decode_request(std::string_view bytes)
     auto kind = in.get<std::uint8_t>();
     r.uid = in.get<std::uint32_t>();
     r.gid = in.get<std::uint32_t>();
-    for (std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content}) *text = in.text();
-    r.quotes_from = in.get<std::uint8_t>() != 0;
+    for (std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content, &r.line_end}) *text = in.text();
+    for (bool* flag : {&r.has_descriptor, &r.quotes_from, &r.quotes_dots, &r.is_in_spool, &r.checks_owner}) *flag = in.get<std::uint8_t>() != 0;
     r.locks = in.get<std::uint8_t>();
+    r.lock_limit = in.get<std::uint32_t>();
+    r.stale_lock_limit = in.get<std::uint32_t>();
     r.size_limit = in.get<std::uint64_t>();
+    r.offset = in.get<std::uint64_t>();
     r.time_limit = in.get<std::uint32_t>();
     r.directory = in.text();
     for (std::size_t n = in.count(); n > 0; --n) r.arguments.push_back(in.text());
@@ -108,8 +114,11 @@ Result<HelperRequest> decode_request(std::string_view bytes)
         std::string name = in.text();
         r.environment.emplace_back(std::move(name), in.text());
     }
+    // A name with a NUL would mean one thing here and another to the system.
     bool has_nul = false;
     for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.directory}) has_nul = has_nul || text->contains('\0');
+    for (const std::string& argument : r.arguments) has_nul = has_nul || argument.contains('\0');
+    for (const auto& [name, value] : r.environment) has_nul = has_nul || name.contains('\0') || name.contains('=') || value.contains('\0');
     if (!in.is_done() || kind > static_cast<std::uint8_t>(HelperRequest::Kind::read_file) || has_nul) return fail(ErrorCode::corrupt, "malformed helper request");
     r.kind = static_cast<HelperRequest::Kind>(kind);
     return r;
@@ -122,6 +131,11 @@ std::string encode(const HelperAnswer& a)
     out.put(a.kind);
     out.put(a.os_error);
     out.put(a.exit_status);
+    out.put(a.uid);
+    out.put(a.gid);
+    out.put(a.mode);
+    out.put(a.size);
+    out.put(a.changed_at);
     out.put(std::string_view(a.what));
     out.put(std::string_view(a.text));
     return out.take();
@@ -135,6 +149,11 @@ Result<HelperAnswer> decode_answer(std::string_view bytes)
     auto kind = in.get<std::uint8_t>();
     a.os_error = in.get<std::int32_t>();
     a.exit_status = in.get<std::int32_t>();
+    a.uid = in.get<std::uint32_t>();
+    a.gid = in.get<std::uint32_t>();
+    a.mode = in.get<std::uint32_t>();
+    a.size = in.get<std::uint64_t>();
+    a.changed_at = in.get<std::int64_t>();
     a.what = in.text();
     a.text = in.text();
     if (!in.is_done() || kind > static_cast<std::uint8_t>(HelperAnswer::Kind::timed_out)) return fail(ErrorCode::corrupt, "malformed helper answer");

@@ -25,11 +25,13 @@ struct HelperRequest {
         maildir,     // path: the maildir's folder, made if missing
         mailbox,     // path: an mbox file (or any file), appended with the locks of `locks`
         command,     // path: a shell command line, or the program when `arguments` is not empty
-        read_file,   // path: a small file of the user (.forward, :include:); the answer's `text` is its content
+        read_file,   // path: a file of the user (.forward, :include:); the answer's `text` is the piece at `offset`
     };
-    std::uint64_t number = 0;        // echoed in the answer
+    std::uint64_t number = 0;        // echoed in the answer; Helper::ask() sets it
     Kind kind = Kind::maildir;
-    std::uint32_t uid = 0, gid = 0;  // who to become; never 0 for maildir, mailbox and command
+    bool has_descriptor = false;     // the content comes as a descriptor; Helper::ask() sets it. One that got lost on the
+                                     // way is noticed by this, or an empty message would be delivered
+    std::uint32_t uid = 0, gid = 0;  // who to become; 0 only to read root's files and for root's own mailbox
     std::string user;                // login name, for supplementary groups; "" = none
     std::string path;
     std::string host_name;           // maildir file names
@@ -37,8 +39,15 @@ struct HelperRequest {
     std::string suffix;              // after it (mbox: the empty line)
     std::string content;             // when no descriptor comes along
     bool quotes_from = false;        // mbox: ">From "
+    bool quotes_dots = false;        // command: ".." for a line that starts with "." (BSMTP)
+    std::string line_end;            // command: instead of a newline; "" = newline
+    bool is_in_spool = false;        // mailbox, maildir: the parent folder belongs to the system, not to the user
+    bool checks_owner = false;       // mailbox: a file that is not the user's own is refused
     std::uint8_t locks = 0;          // 1 fcntl, 2 flock, 4 dotlock
+    std::uint32_t lock_limit = 20;   // seconds to try
+    std::uint32_t stale_lock_limit = 500;   // seconds after which a dotlock's maker is dead
     std::uint64_t size_limit = 0;    // mailbox_size_limit; 0 = none
+    std::uint64_t offset = 0;        // read_file
     std::uint32_t time_limit = 0;    // command: seconds
     std::string directory;           // command: where it runs
     std::vector<std::string> arguments;
@@ -57,7 +66,10 @@ struct HelperAnswer {
     Kind kind = Kind::failed;
     std::int32_t os_error = 0;
     std::int32_t exit_status = 0;
-    std::string what;      // failed: which step ("open", "lock", "write", "fsync", "become user")
+    std::uint32_t uid = 0, gid = 0, mode = 0;   // read_file: whose file it is and who else may write it
+    std::uint64_t size = 0;                     // read_file: of the whole file
+    std::int64_t changed_at = 0;                // read_file: mtime in nanoseconds; pieces belong together when it is the same
+    std::string what;      // failed: which step ("open", "lock", "fsync", "become user", "execvp")
     std::string text;      // failed: the complete message; command: its output, at most 2 KiB
 };
 

@@ -1,0 +1,109 @@
+// One recipient of one message on its way through local(8): aliases, .forward, mailbox, in the documented order. It lives
+// as long as the delivery; one core.
+//
+// An address that is expanded here leads to further recipients, each with an outcome of its own; run() says which of them
+// settles the recipient. Mail that leaves this machine's own users (or a list with an owner) is gathered and goes back to
+// the queue as a new message, last of all and only if nothing else has to be tried again.
+#pragma once
+
+#include "deliver/agents.hpp"
+#include "deliver/local/options.hpp"
+#include "deliver/local/targets.hpp"
+#include "rewrite/intake.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ekiden::deliver {
+
+// What all deliveries of a service share.
+struct LocalServices {
+    Logger logger;
+    Helper* helper = nullptr;
+    net::BlockingPool& pool;
+    std::shared_ptr<const rewrite::Intake> intake;
+    std::shared_ptr<const LocalOptions> options;
+    std::shared_ptr<const AgentsByName> others;
+    std::string transport;             // our service's name: what resolves to it is delivered here
+};
+
+class LocalDelivery {
+public:
+    LocalDelivery(const LocalServices& services, Job job, std::uint32_t recipient);
+    Task<std::vector<Outcome>> run();
+
+private:
+    enum class From { envelope, alias, forward, include };
+
+    // An address being delivered, and on whose behalf.
+    struct Person {
+        std::string address;           // complete, internal form
+        std::string name;              // lower case, without extension: what decides
+        std::string local;             // lower case, with extension
+        std::string extension;         // without the delimiter
+        std::string delimiter;         // the one found
+        std::string domain;
+        std::string sender;            // the message's, or the owner of a list
+        std::string delivered_to;
+        bool has_owner = false;
+        bool is_extension_spent = false;   // matched by an alias of its own: not passed on to addresses
+        bool is_literal = false;       // "\name": no alias, no .forward
+        From from = From::envelope;
+        std::optional<MailboxOwner> rights;   // of the alias table or list it came from; none = default_privs
+        std::optional<User> user;      // on whose behalf, where there is one
+        std::vector<std::string> chain;   // names of the aliases that led here
+    };
+
+    // expand.cpp
+    Task<void> deliver_to(Person person);
+    Task<bool> deliver_to_alias(const Person& person);
+    Task<bool> deliver_to_forward(const Person& person);
+    Task<void> deliver_to_targets(std::vector<Target> targets, const Person& from, From kind);
+    Task<void> deliver_to_address(std::string text, const Person& from, From kind);
+    Task<void> deliver_to_include(std::string path, const Person& from, From kind);
+    Task<Result<std::optional<HelperAnswer>>> read_file(std::string path, MailboxOwner reader);
+    Task<Result<std::string>> find_owner(const Person& person, std::string alias);
+
+    // mailbox.cpp
+    Task<void> deliver_to_mailbox(const Person& person);
+    Task<void> deliver_to_unknown(const Person& person);
+    Task<void> deliver_to_file_of(const Person& person, std::string path);
+    Task<void> deliver_to_command_of(const Person& person, std::string command);
+    Task<void> pass_on(const Person& person, std::string transport);
+    Task<Result<std::optional<std::string>>> find_in(const table::Maps& maps, const Person& person);
+    Task<Result<void>> look_up_user(Person& person);   // sets person.user; trouble: try later
+
+    // forwarding.cpp
+    void forward_to(std::string address, const Person& from);
+    Task<void> send_forwards();
+    Task<Result<bool>> has_been_delivered_to(std::string address);
+
+    // delivery.cpp
+    Person make_person(std::string address) const;
+    Environment names_of(const Person& person) const;
+    std::optional<MailboxOwner> rights_of(const Person& person) const;
+    DeliveryFacts facts_of_person(const Person& person, bool has_delivered_to) const;
+    bool is_new(std::string key);
+    void add(const Person& person, Outcome outcome);
+    void add(const Person& person, Outcome::Kind kind, std::string code, std::string text);
+    bool has_deferred() const;
+
+    const LocalServices& services_;
+    const LocalOptions& options_;
+    Job job_;
+    std::uint32_t recipient_;
+    std::string original_;             // as it was given, for X-Original-To
+    std::vector<Outcome> outcomes_;
+    std::set<std::string> seen_;
+    std::size_t members_ = 0;          // addresses met; bounded
+    struct Forward {
+        Person from;
+        std::vector<std::string> recipients;
+    };
+    std::map<std::string, Forward> forwards_;   // by sender and Delivered-To
+};
+
+}  // namespace ekiden::deliver

@@ -1,0 +1,304 @@
+// Aliases, .forward and :include: files: from one address to others.
+#include "base/text.hpp"
+#include "config/expand.hpp"
+#include "deliver/local/delivery.hpp"
+#include "mail/address.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ekiden::deliver {
+
+namespace {
+
+constexpr std::size_t nesting_limit = 100;         // as Postfix: deeper is a loop
+constexpr std::size_t member_limit = 100'000;      // of all lists of one recipient
+constexpr std::uint64_t list_size_limit = 8 << 20;
+
+// Aliases that lead back to themselves are found at once; the name that is told is the one that Postfix reports, which
+// walks round until it is `nesting_limit` deep.
+std::string name_of_loop(const std::vector<std::string>& chain, std::size_t begin)
+{
+    return chain[begin + (nesting_limit + 1 - begin) % (chain.size() - begin)];
+}
+
+}  // namespace
+
+Task<void> LocalDelivery::deliver_to(Person person)
+{
+    if (++members_ > member_limit) {
+        add(person, Outcome::Kind::deferred, "4.3.5", "too many members in alias expansion");
+        co_return;
+    }
+    if (!person.is_literal && co_await deliver_to_alias(person)) co_return;
+    if (auto known = co_await look_up_user(person); !known) {
+        add(person, Outcome::Kind::deferred, "4.3.0", known.error().text());
+        co_return;
+    }
+    if (person.user && options_.requires_home) {
+        // A folder is no regular file: the answer that shows it is there.
+        auto home = co_await read_file(person.user->home, {person.user->uid, person.user->gid});
+        bool is_there = home && *home && (*home)->os_error == EINVAL;
+        if (!is_there) {
+            add(person, Outcome::Kind::deferred, "4.3.0", "home directory " + person.user->home + " is not there");
+            co_return;
+        }
+    }
+    if (person.user && !person.is_literal && co_await deliver_to_forward(person)) co_return;
+    co_await deliver_to_mailbox(person);
+}
+
+Task<Result<std::string>> LocalDelivery::find_owner(const Person& person, std::string alias)
+{
+    if (!options_.owner_request_special || person.sender.empty()) co_return std::string();
+    if (alias.starts_with("owner-") || alias.ends_with("-request")) co_return std::string();
+    std::string owner = "owner-" + alias;
+    for (const AliasTable& table : options_.aliases) {
+        auto found = co_await table.maps.find(owner, &services_.logger);
+        if (!found) co_return fail(found.error());
+        if (!*found) continue;
+        const rewrite::Resolver& resolver = services_.intake->resolver();
+        if (options_.expands_owner) {
+            auto targets = parse_targets(**found);
+            if (targets.size() == 1 && targets[0].kind == Target::Kind::address) co_return resolver.complete(targets[0].text, "local");
+        }
+        co_return resolver.complete(owner, "local");
+    }
+    co_return std::string();
+}
+
+// True when the address was an alias, whatever became of it.
+Task<bool> LocalDelivery::deliver_to_alias(const Person& person)
+{
+    table::Maps::AddressOptions lookup;
+    lookup.recipient_delimiter = options_.delimiter;
+    lookup.with_domain_catch_all = false;
+    for (const AliasTable& table : options_.aliases) {
+        auto found = co_await table.maps.find_address(person.local, lookup, &services_.logger);
+        if (!found) {
+            add(person, Outcome::Kind::deferred, "4.3.0", "alias database unavailable");
+            co_return true;
+        }
+        if (!*found) continue;
+        bool has_extension_left = !(*found)->extension.empty();
+        std::string alias = has_extension_left ? person.name : person.local;
+        // An address in its own expansion is the user of that name.
+        if (!person.chain.empty() && person.chain.back() == alias) co_return false;
+        if (auto at = std::ranges::find(person.chain, alias); at != person.chain.end()) {
+            std::string name = name_of_loop(person.chain, static_cast<std::size_t>(at - person.chain.begin()));
+            Person met = person;
+            met.address = services_.intake->resolver().complete(name, "local");
+            services_.logger.warning("alias database loop for {}", name);
+            add(met, Outcome::Kind::bounced, "5.4.6", "alias database loop for " + name);
+            co_return true;
+        }
+        if (person.chain.size() > nesting_limit) {
+            services_.logger.warning("alias database loop for {}", alias);
+            add(person, Outcome::Kind::bounced, "5.4.6", "alias database loop for " + alias);
+            co_return true;
+        }
+        Person from = person;
+        auto owner = co_await find_owner(person, alias);
+        if (!owner) {
+            add(person, Outcome::Kind::deferred, "4.3.0", "alias database unavailable");
+            co_return true;
+        }
+        if (!owner->empty()) {
+            from.sender = std::move(*owner);
+            from.has_owner = true;
+        } else if (options_.resets_owner) {
+            from.has_owner = false;
+        }
+        if (!options_.is_delivered_to_frozen) from.delivered_to = person.address;
+        from.chain.push_back(alias);
+        from.rights = table.owner;
+        from.user.reset();
+        // An extension that was part of the alias's name is spent; commands are told it all the same.
+        from.is_extension_spent = !has_extension_left;
+        co_await deliver_to_targets(parse_targets((*found)->value), from, From::alias);
+        co_return true;
+    }
+    co_return false;
+}
+
+// A list or .forward as it is read; nothing when there is none that this user can read.
+Task<Result<std::optional<HelperAnswer>>> LocalDelivery::read_file(std::string path, MailboxOwner reader)
+{
+    std::optional<HelperAnswer> whole;
+    while (true) {
+        HelperRequest request;
+        request.kind = HelperRequest::Kind::read_file;
+        request.uid = reader.uid;
+        request.gid = reader.gid;
+        request.path = path;
+        request.offset = whole ? whole->text.size() : 0;
+        auto answer = co_await services_.helper->ask(std::move(request), Fd());
+        if (!answer) co_return fail(answer.error());
+        if (answer->kind != HelperAnswer::Kind::done) co_return std::optional<HelperAnswer>(std::move(*answer));
+        if (answer->size > list_size_limit) co_return fail(ErrorCode::too_long, "file " + path + " is too large");
+        if (!whole) {
+            whole = std::move(*answer);
+        } else {
+            if (answer->changed_at != whole->changed_at || answer->size != whole->size || answer->text.empty()) co_return fail(ErrorCode::unavailable, "file " + path + " changed while it was read");
+            whole->text += answer->text;
+        }
+        if (whole->text.size() >= whole->size) co_return whole;
+    }
+}
+
+// True when a .forward file took care of the mail.
+Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
+{
+    // A user who forwards to himself wants the mail in his mailbox.
+    if (seen_.contains("expanded:" + person.user->name)) co_return false;
+    Environment names = names_of(person);
+    for (const std::string& entry : options_.forward_path) {
+        std::string path;
+        try {
+            path = expand_names(entry, names, options_.forward_filter);
+        } catch (const config::ExpandError& error) {
+            services_.logger.warning("{}: forward_path: {}", format(job_.envelope->id), error.warning());
+            add(person, Outcome::Kind::deferred, "4.3.5", "mail system configuration error");
+            co_return true;
+        }
+        if (!path.starts_with('/')) continue;
+        auto file = co_await read_file(path, {person.user->uid, person.user->gid});
+        if (!file) {
+            add(person, Outcome::Kind::deferred, "4.3.0", file.error().text());
+            co_return true;
+        }
+        const HelperAnswer& answer = **file;
+        if (answer.kind != HelperAnswer::Kind::done) {
+            int error = answer.os_error;
+            bool is_absent = answer.what == "open file" && (error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP || error == ENAMETOOLONG || error == ENXIO);
+            if (answer.what == "not a regular file") {
+                services_.logger.warning("file {} is not a regular file", path);
+                is_absent = true;
+            }
+            if (is_absent) continue;
+            add(person, Outcome::Kind::deferred, "4.3.0", answer.text);
+            co_return true;
+        }
+        if (answer.uid != 0 && answer.uid != person.user->uid) {
+            services_.logger.warning("file {} has bad owner uid {}", path, answer.uid);
+            continue;
+        }
+        if (answer.mode & 002) {
+            services_.logger.warning("file {} is world writable", path);
+            continue;
+        }
+        auto targets = parse_target_lines(answer.text, options_.line_limit);
+        if (targets.empty()) co_return false;   // "do not forward"
+        seen_.insert("expanded:" + person.user->name);
+        Person from = person;
+        from.from = From::forward;
+        if (!options_.is_delivered_to_frozen) from.delivered_to = person.address;
+        co_await deliver_to_targets(std::move(targets), from, From::forward);
+        co_return true;
+    }
+    co_return false;
+}
+
+Task<void> LocalDelivery::deliver_to_targets(std::vector<Target> targets, const Person& from, From kind)
+{
+    auto is_allowed = [kind](const Contexts& contexts) { return kind == From::alias ? contexts.alias : kind == From::forward ? contexts.forward : contexts.include; };
+    for (Target& target : targets) {
+        switch (target.kind) {
+        case Target::Kind::address: co_await deliver_to_address(std::move(target.text), from, kind); break;
+        case Target::Kind::include:
+            if (kind == From::include && from.chain.size() > nesting_limit) add(from, Outcome::Kind::bounced, "5.4.6", "too many nested :include: files");
+            else co_await deliver_to_include(std::move(target.text), from, kind);
+            break;
+        case Target::Kind::command:
+            if (!is_allowed(options_.commands)) add(from, Outcome::Kind::bounced, "5.7.1", "mail to command is restricted");
+            else co_await deliver_to_command_of(from, std::move(target.text));
+            break;
+        case Target::Kind::file:
+            if (!is_allowed(options_.files)) add(from, Outcome::Kind::bounced, "5.7.1", "mail to file is restricted");
+            else co_await deliver_to_file_of(from, std::move(target.text));
+            break;
+        }
+    }
+}
+
+Task<void> LocalDelivery::deliver_to_address(std::string text, const Person& from, From kind)
+{
+    if (++members_ > member_limit) {
+        add(from, Outcome::Kind::deferred, "4.3.5", "too many members in alias expansion");
+        co_return;
+    }
+    const rewrite::Resolver& resolver = services_.intake->resolver();
+    bool is_literal = text.starts_with('\\');
+    if (is_literal) text.erase(0, 1);
+    bool propagates = !from.extension.empty() && !from.is_extension_spent &&
+                      (kind == From::alias ? options_.propagation.alias : kind == From::forward ? options_.propagation.forward : options_.propagation.include);
+    if (propagates && !is_literal) {
+        std::size_t at = text.rfind('@');
+        text.insert(at == text.npos ? text.size() : at, (from.delimiter.empty() ? options_.delimiter.substr(0, 1) : from.delimiter) + from.extension);
+    }
+    std::string address = resolver.complete(text, "local");
+    if (address.empty()) co_return;
+    auto route = co_await resolver.resolve(from.sender, address);
+    if (!route) {
+        add(from, Outcome::Kind::deferred, "4.3.0", "address resolver failure: " + route.error().text());
+        co_return;
+    }
+    Person person = make_person(address);
+    bool is_self = kind == From::forward && from.user && person.name == base::lower(from.user->name);
+    // For the sake of reliability everything else gets a queue entry of its own, where each member is tried on its own.
+    bool is_here = route->transport == services_.transport && (is_literal || is_self || (kind == From::alias && !from.has_owner));
+    if (!is_here) {
+        forward_to(std::move(address), from);
+        co_return;
+    }
+    person.is_literal = is_literal || is_self;
+    person.sender = from.sender;
+    person.delivered_to = from.delivered_to;
+    person.has_owner = from.has_owner;
+    person.from = kind;
+    person.rights = from.rights;
+    person.chain = from.chain;
+    co_await deliver_to(std::move(person));
+}
+
+Task<void> LocalDelivery::deliver_to_include(std::string path, const Person& from, From kind)
+{
+    if (!path.starts_with('/')) {
+        services_.logger.warning(":include:{} uses a relative path", path);
+        add(from, Outcome::Kind::bounced, "5.3.5", "mail system configuration error");
+        co_return;
+    }
+    auto reader = kind == From::forward && from.user && from.user->uid != 0 ? MailboxOwner{from.user->uid, from.user->gid} : MailboxOwner{};
+    bool is_users = reader.uid != 0;
+    if (!is_users && from.rights && from.rights->uid != 0) reader = *from.rights;
+    else if (!is_users && options_.default_user) reader = {options_.default_user->uid, options_.default_user->gid};
+    Result<std::optional<HelperAnswer>> file = co_await read_file(path, reader);
+    // A list of the administrator's that only root may read. The helper follows no link then and reads only what is root's.
+    bool is_closed = file && *file && (*file)->kind != HelperAnswer::Kind::done && ((*file)->os_error == EACCES || (*file)->os_error == EPERM);
+    if (is_closed && !is_users && !from.rights) file = co_await read_file(path, MailboxOwner{0, 0});
+    if (!file || !*file || (*file)->kind != HelperAnswer::Kind::done) {
+        // The mail waits until somebody has mended the list: dropped members would never know.
+        std::string why = !file ? file.error().text() : (*file)->text;
+        services_.logger.warning("cannot open include file {}: {}", path, why);
+        add(from, Outcome::Kind::deferred, "4.2.4", "mail system configuration error");
+        co_return;
+    }
+    HelperAnswer& answer = **file;
+    if (answer.mode & 002) {
+        services_.logger.warning("file {} is world writable", path);
+        add(from, Outcome::Kind::deferred, "4.2.4", "mail system configuration error");
+        co_return;
+    }
+    Person list = from;
+    list.from = From::include;
+    list.chain.push_back(":include:" + path);
+    // Whoever owns the list may name commands only with his own rights.
+    if (!is_users && !list.user && answer.uid != 0 && !list.rights) list.rights = MailboxOwner{answer.uid, answer.gid};
+    if (std::ranges::count(list.chain, list.chain.back()) > 1) {
+        add(from, Outcome::Kind::bounced, "5.4.6", ":include: loop for " + path);
+        co_return;
+    }
+    co_await deliver_to_targets(parse_target_lines(answer.text, options_.line_limit), list, From::include);
+}
+
+}  // namespace ekiden::deliver
