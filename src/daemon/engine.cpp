@@ -11,6 +11,7 @@
 #include "daemon/messages.hpp"
 #include "daemon/privileges.hpp"
 #include "daemon/process.hpp"
+#include "daemon/refused_mail.hpp"
 #include "deliver/helper/client.hpp"
 #include "deliver/transports.hpp"
 #include "dns/resolver.hpp"
@@ -146,7 +147,11 @@ receive::ServerSettings Engine::server_settings(const Generation& generation, co
 {
     base::PrivilegedRead guard;
     SettingsPtr own = generation.settings->for_service(service);
-    return receive::ServerSettings::make(own, service, generation.resolver, generation.intake, *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); });
+    auto made = receive::ServerSettings::make(own, service, generation.resolver, generation.intake, *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); });
+    for (const config::Problem& problem : made.service()->policy->problems()) {
+        if (problem.level == config::Problem::Level::fatal) throw config::ConfigError(problem.text, problem.at);
+    }
+    return made;
 }
 
 void Engine::start_servers(const Generation& generation, std::vector<Sockets> sockets)
@@ -219,6 +224,10 @@ Result<void> Engine::start()
     scheduler_->start();
 
     pickup_ = std::make_unique<receive::Pickup>(home, *pool_, settings->str("queue_directory") + "/maildrop", generation_.intake);
+    pickup_->on_refused([this](mail::Envelope envelope, rewrite::Refusal why) {
+        std::lock_guard lock(generation_mutex_);
+        return bounce_refused_mail(generation_.bouncer, std::move(envelope), std::move(why));
+    });
     pickup_->start();
     if (control_socket_) {
         ControlServer::Needs needs{home, *pool_, *store_, *scheduler_, [this] { pickup_->wake(); },

@@ -1,0 +1,39 @@
+#include "daemon/refused_mail.hpp"
+
+namespace ekiden::daemon {
+
+namespace {
+
+class NoContent : public queue::Content {
+public:
+    std::uint64_t size() const override { return 0; }
+    std::optional<std::string_view> in_memory() const override { return std::string_view(); }
+    std::unique_ptr<queue::ContentReader> open() const override { return std::make_unique<Reader>(); }
+
+private:
+    class Reader : public queue::ContentReader {
+    public:
+        Task<Result<std::string_view>> next() override { co_return std::string_view(); }
+        Result<std::string_view> next_now() override { return std::string_view(); }
+    };
+};
+
+}  // namespace
+
+Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope, rewrite::Refusal why)
+{
+    auto shared = std::make_shared<const mail::Envelope>(std::move(envelope));
+    std::vector<deliver::Outcome> failed;
+    for (std::uint32_t i = 0; i < shared->recipients.size(); ++i) {
+        deliver::Outcome outcome;
+        outcome.kind = deliver::Outcome::Kind::bounced;
+        outcome.recipient = i;
+        outcome.status = why.status;
+        outcome.ended_at = base::wall_now();
+        failed.push_back(std::move(outcome));
+    }
+    auto bounced = co_await bouncer->bounce(shared, std::make_shared<NoContent>(), std::move(failed));
+    co_return bounced.has_value();
+}
+
+}  // namespace ekiden::daemon
