@@ -10,10 +10,12 @@
 #include <boost/asio/use_future.hpp>
 
 #include <getopt.h>
+#include <grp.h>
 
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace ekiden::tools {
@@ -51,6 +53,15 @@ const Action& action_of(char option)
     std::abort();
 }
 
+// Root becomes the owner of the log for good: a segment or checkpoint that root made could not be opened by the engine.
+void become_owner(const Voice& voice, const std::string& directory)
+{
+    struct stat status{};
+    if (::geteuid() != 0 || ::stat(directory.c_str(), &status) != 0 || status.st_uid == 0) return;
+    if (::setgroups(1, &status.st_gid) != 0 || ::setresgid(status.st_gid, status.st_gid, status.st_gid) != 0 || ::setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
+        voice.fatal(Error::from_errno("become the owner of", directory).text());
+}
+
 // Changes the log directly while no engine runs.
 class OfflineQueue {
 public:
@@ -58,6 +69,7 @@ public:
     {
         queue::StoreOptions options;
         options.directory = settings.str("queue_directory") + "/log";
+        become_owner(voice, options.directory);
         auto opened = queue::open_store(options);
         if (!opened) voice.fatal(opened.error().text());
         store_ = std::move(*opened);
