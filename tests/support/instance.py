@@ -7,7 +7,9 @@
 Nothing sleeps: every wait is for an event (a log line, an empty queue, a port) and has a limit after which it fails with
 what was seen. Runs as root (then the engine drops to an ordinary user) and as anyone else.
 """
-import contextlib, os, pwd, re, shutil, signal, smtplib, socket, subprocess, sys, tempfile, threading, time
+import contextlib, json, os, pwd, re, shutil, signal, smtplib, socket, subprocess, sys, tempfile, threading, time
+
+from dns_zone import Zone
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get('EKIDEN_BIN') or os.path.join(ROOT, 'build', 'bin')
@@ -51,6 +53,24 @@ class Failed(AssertionError):
     pass
 
 
+def skip(reason):
+    """ends the scenario: it cannot be played here"""
+    print(reason)
+    sys.exit(77)
+
+
+def expect(got, want, what):
+    if got != want:
+        raise Failed(f'{what}: got {got!r}, want {want!r}')
+
+
+def expect_match(pattern, text, what):
+    found = re.search(pattern, text, re.S | re.M)
+    if not found:
+        raise Failed(f'{what}: want {pattern!r}, got:\n{text}')
+    return found
+
+
 def wait_until(condition, what, limit=None):
     """Polls a condition that has no event to wait on; fails with `what` (a text or a function)."""
     end = time.monotonic() + (limit or LIMIT)
@@ -63,10 +83,18 @@ def wait_until(condition, what, limit=None):
         time.sleep(0.02)
 
 
-class Instance:
-    """main: extra main.cf lines; master: extra master.cf lines; files: {name: text} in the configuration directory."""
+def overridden(base, lines):
+    """`base` without the parameters that `lines` set, and `lines`"""
+    names = set(re.findall(r'^(\w+)\s*=', lines, re.M))
+    return ''.join(line + '\n' for line in base.splitlines() if line.split('=')[0].strip() not in names) + lines
 
-    def __init__(self, main='', master='', files=None, start=True, folder=None, master_cf=None):
+
+class Instance:
+    """main: main.cf lines, which replace those below; master: extra master.cf lines; files: {name: text} in the
+    configuration directory; zone: rows of its own DNS server (dns_zone.Zone), without which no name exists."""
+
+    def __init__(self, main='', master='', files=None, start=True, folder=None, master_cf=None, zone=None):
+        self.zone = Zone(zone or {})
         self.folder = folder or tempfile.mkdtemp(prefix='ekiden-', dir='/var/tmp')
         self.keeps_folder = folder is not None
         os.chmod(self.folder, 0o755)
@@ -84,7 +112,7 @@ class Instance:
         user = pwd.getpwnam(self.owner)
         for name, text in (files or {}).items():
             self.write(name, text)
-        self.write('main.cf', f'''\
+        self.write('main.cf', overridden(f'''\
 compatibility_level = 3.6
 myhostname = mail.example.test
 mydomain = example.test
@@ -107,9 +135,9 @@ virtual_mailbox_maps = inline:{{ alice@example.test=alice/ bob@example.test=bob/
 virtual_uid_maps = static:{user.pw_uid}
 virtual_gid_maps = static:{user.pw_gid}
 virtual_minimum_uid = 1
-smtp_host_lookup = native
+ekiden_dns_server = 127.0.0.1:{self.zone.port}
 smtputf8_enable = yes
-''' + main)
+''', main))
         self.write('master.cf', (master_cf or MASTER_CF).format(port=f'127.0.0.1:{self.port}') + master)
         self.log_offset = 0
         if start:
@@ -186,6 +214,21 @@ smtputf8_enable = yes
     def queue(self):
         return self.run('postqueue', '-p').stdout
 
+    def entries(self):
+        """what postqueue -j says, a dictionary for each message"""
+        return [json.loads(line) for line in self.run('postqueue', '-j').stdout.splitlines()]
+
+    def wait_for_entries(self, condition, what, limit=None):
+        """the queue's entries once condition(entries) holds"""
+        return wait_until(lambda: condition(found := self.entries()) and (found or True), lambda: f'{what}; the queue:\n{self.queue()}\nlog:\n{self.log()[-3000:]}', limit)
+
+    def set(self, text):
+        """replaces settings in main.cf; a reload or a start makes them count"""
+        path = os.path.join(self.config, 'main.cf')
+        with open(path) as f:
+            base = f.read()
+        self.write('main.cf', overridden(base, text))
+
     def wait_for_empty_queue(self, limit=None):
         wait_until(lambda: 'Mail queue is empty' in self.queue(), lambda: 'an empty queue; it holds:\n' + self.queue(), limit)
 
@@ -208,15 +251,16 @@ smtputf8_enable = yes
         with self.smtp() as s:
             s.sendmail(sender, list(to), message)
 
-    def dialogue(self):
-        return Dialogue(self.port)
+    def dialogue(self, source='127.0.0.1'):
+        return Dialogue(self.port, source=source)
 
 
 class Dialogue:
-    """A hand-driven SMTP connection: say() sends a line and returns the reply."""
+    """A hand-driven SMTP connection: say() sends a line and returns the reply. `source`: the client's address; anything
+    in 127/8 but 127.0.0.1 is a stranger to mynetworks."""
 
-    def __init__(self, port, host='127.0.0.1'):
-        self.socket = socket.create_connection((host, port), timeout=LIMIT)
+    def __init__(self, port, host='127.0.0.1', source='127.0.0.1'):
+        self.socket = socket.create_connection((host, port), timeout=LIMIT, source_address=(source, 0))
         self.file = self.socket.makefile('rb')
         self.greeting = self.reply()
 
@@ -248,14 +292,18 @@ class Dialogue:
         self.close()
 
 
-class FarServer(threading.Thread):
-    """A recording SMTP server on a port of its own. `answers` maps the start of a command to a reply ('RCPT TO:<no@': '550 …');
-    a reply of None closes the connection, a callable is asked with the line."""
+SILENCE = 'silence'     # an answer of a FarServer: nothing is said and nothing read until the client gives up
 
-    def __init__(self, answers=None, greeting='220 far.test ESMTP', ehlo=('far.test', 'PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES'), port=0):
+
+class FarServer(threading.Thread):
+    """A recording SMTP server on a port of its own. `answers` maps the start of a command to a reply ('RCPT TO:<no@': '550 …'),
+    '.' to what the end of data is answered; a reply of None closes the connection, a callable is asked with the line.
+    messages: (MAIL command, RCPT commands, content as bytes), only what was answered with 2xx."""
+
+    def __init__(self, answers=None, greeting='220 far.test ESMTP', ehlo=('far.test', 'PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES'), port=0, host='127.0.0.1'):
         super().__init__(daemon=True)
         self.answers, self.greeting, self.ehlo = answers or {}, greeting, ehlo
-        self.listener = socket.create_server(('127.0.0.1', port))
+        self.listener = socket.create_server((host, port))
         self.port = self.listener.getsockname()[1]
         self.messages, self.commands, self.connections = [], [], 0
         self.start()
@@ -275,6 +323,11 @@ class FarServer(threading.Thread):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
+    def wait_for(self, count=1):
+        """the messages, once there are `count`"""
+        wait_until(lambda: len(self.messages) >= count, lambda: f'{count} messages at the far side; it heard: {self.commands}')
+        return self.messages
+
     def answer_to(self, line, default):
         for start, answer in self.answers.items():
             if line.upper().startswith(start.upper()):
@@ -284,10 +337,14 @@ class FarServer(threading.Thread):
     def serve(self, s):
         with s, s.makefile('rb') as f, contextlib.suppress(OSError):
             def say(t):
+                if t == SILENCE:
+                    f.read()
+                    raise OSError('the client gave up')
                 s.sendall(t.encode() + b'\r\n')
-            if self.greeting is None:
+            greeting = self.greeting() if callable(self.greeting) else self.greeting
+            if greeting is None:
                 return
-            say(self.greeting)
+            say(greeting)
             sender, recipients = None, []
             while line := f.readline():
                 line = line.decode(errors='replace').rstrip('\r\n')
@@ -295,11 +352,15 @@ class FarServer(threading.Thread):
                 verb = line.split(' ')[0].upper()
                 default = {'EHLO': '\r\n'.join(f'250{"-" if i < len(self.ehlo) - 1 else " "}{w}' for i, w in enumerate(self.ehlo)),
                            'DATA': '354 go on', 'QUIT': '221 2.0.0 bye'}.get(verb, '250 2.0.0 ok')
+                if verb == 'RCPT' and sender is None or verb == 'DATA' and not recipients:
+                    default = '503 5.5.1 bad sequence'
                 answer = self.answer_to(line, default)
+                if default.startswith('503') and answer and not answer.startswith(('4', '5')):
+                    answer = default
                 if answer is None:
                     return
                 if verb == 'MAIL':
-                    sender, recipients = line, []
+                    sender, recipients = line if answer.startswith('2') else None, []
                 if verb == 'RCPT' and answer.startswith('2'):
                     recipients.append(line)
                 say(answer)
@@ -307,7 +368,9 @@ class FarServer(threading.Thread):
                     return
                 if verb == 'DATA' and answer.startswith('3'):
                     body = []
-                    while (part := f.readline()) not in (b'.\r\n', b''):
+                    while (part := f.readline()) != b'.\r\n':
+                        if not part:
+                            return
                         body.append(part[1:] if part.startswith(b'.') else part)
                     answer = self.answer_to('.', '250 2.0.0 queued as FAR')
                     if answer is None:
