@@ -30,6 +30,7 @@ struct Origin {
     std::string reverse_name;
     std::string client_address;  // "127.0.0.2"
     std::string client_port;
+    std::string server_address, server_port;   // where it came in; empty for pickup
     std::string helo_name;
     std::string protocol;        // "SMTP", "ESMTP", "ESMTPS", …; empty for pickup
     std::string sasl_method, sasl_username, sasl_sender;

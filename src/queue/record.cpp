@@ -13,7 +13,9 @@ constexpr std::uint8_t payload_version = 1;
 constexpr std::uint8_t flag_ends_batch = 1;
 
 enum StateFlag : std::uint8_t { state_expired = 1, state_warned = 2, state_complete = 4 };
-enum EnvelopeFlag : std::uint8_t { envelope_smtputf8 = 1, envelope_held = 2, envelope_expired = 4, envelope_warned = 8 };
+// The last says that two texts more, the server's address and port, stand at the end: records written without it are
+// read as they were.
+enum EnvelopeFlag : std::uint8_t { envelope_smtputf8 = 1, envelope_held = 2, envelope_expired = 4, envelope_warned = 8, envelope_server = 16 };
 
 std::uint8_t flag(bool is_set, std::uint8_t value) { return is_set ? value : std::uint8_t{0}; }
 std::uint64_t to_number(WallTime time) { return static_cast<std::uint64_t>(time.time_since_epoch().count()); }
@@ -144,10 +146,13 @@ std::optional<Header> decode_header(std::string_view bytes)
 std::string encode(const AcceptRecord& record)
 {
     const mail::Envelope& envelope = record.envelope;
+    const mail::Origin& origin = envelope.origin;
+    const bool has_server = !origin.server_address.empty() || !origin.server_port.empty();
     ByteWriter out;
     out.put(payload_version);
     out.put(static_cast<std::uint8_t>(flag(envelope.is_smtputf8, envelope_smtputf8) | flag(envelope.is_held, envelope_held) |
-                                      flag(envelope.is_expired, envelope_expired) | flag(envelope.was_warned, envelope_warned)));
+                                      flag(envelope.is_expired, envelope_expired) | flag(envelope.was_warned, envelope_warned) |
+                                      flag(has_server, envelope_server)));
     out.put(static_cast<std::uint8_t>(envelope.body));
     out.put(static_cast<std::uint8_t>(envelope.dsn_return));
     out.put(to_number(envelope.arrived_at));
@@ -165,6 +170,10 @@ std::string encode(const AcceptRecord& record)
     for (const Place& place : record.chunks) put_place(out, place);
     out.put(static_cast<std::uint8_t>(record.state ? 1 : 0));
     if (record.state) put_state(out, *record.state);
+    if (has_server) {
+        out.put_text(origin.server_address);
+        out.put_text(origin.server_port);
+    }
     return out.take();
 }
 
@@ -175,7 +184,7 @@ Result<AcceptRecord> decode_accept(std::string_view payload)
     mail::Envelope& envelope = record.envelope;
     if (in.get<std::uint8_t>() != payload_version) in.refuse();
     auto flags = in.get<std::uint8_t>();
-    if (flags > (envelope_smtputf8 | envelope_held | envelope_expired | envelope_warned)) in.refuse();
+    if (flags > (envelope_smtputf8 | envelope_held | envelope_expired | envelope_warned | envelope_server)) in.refuse();
     envelope.is_smtputf8 = flags & envelope_smtputf8;
     envelope.is_held = flags & envelope_held;
     envelope.is_expired = flags & envelope_expired;
@@ -205,6 +214,10 @@ Result<AcceptRecord> decode_accept(std::string_view payload)
     auto has_state = in.get<std::uint8_t>();
     if (has_state > 1) in.refuse();
     if (has_state == 1) record.state = get_state(in);
+    if (flags & envelope_server) {
+        envelope.origin.server_address = in.get_text();
+        envelope.origin.server_port = in.get_text();
+    }
     EKIDEN_TRY(finish(in, "accept"));
     return record;
 }

@@ -252,6 +252,8 @@ Task<void> Session::open_draft()
     origin.reverse_name = facts_.reverse_client_name;
     origin.client_address = net::format_address(facts_.client_address);
     origin.client_port = std::to_string(facts_.client_port);
+    origin.server_address = net::format_address(facts_.server_address);
+    origin.server_port = std::to_string(facts_.server_port);
     // A client that never introduced itself is called by its own name, as Postfix does in the Received line.
     origin.helo_name = facts_.helo_name.empty() ? facts_.client_name : facts_.helo_name;
     origin.protocol = facts_.protocol;

@@ -14,7 +14,6 @@
 #include <getopt.h>
 
 #include <cstdio>
-#include <pwd.h>
 #include <unistd.h>
 
 namespace ekiden::tools {
@@ -28,24 +27,11 @@ void write_out(std::string_view piece)
     if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size()) std::exit(0);   // the reader (head, less) has enough
 }
 
-// authorized_flush_users, authorized_mailq_users: user names, or static:anyone.
-void check_permission(const Voice& voice, const config::Settings& settings, const char* parameter, const char* what)
-{
-    if (::getuid() == 0) return;
-    std::string value = settings.str(parameter);
-    if (value == "static:anyone") return;
-    const passwd* user = ::getpwuid(::getuid());
-    std::string name = user ? user->pw_name : "unknown";
-    auto list = table::MatchList::open(parameter, value);
-    auto allowed = list.matches_name(name);
-    if (!allowed || !*allowed) voice.fatal(fmt::format("User {}({}) is not allowed to {}", name, ::getuid(), what));
-}
-
 }  // namespace
 
 int show_queue(Voice& voice, const config::Settings& settings, bool is_json)
 {
-    check_permission(voice, settings, "authorized_mailq_users", "view the mail queue");
+    check_user(voice, settings, "authorized_mailq_users", "view the mail queue");
     std::string directory = settings.str("queue_directory");
     auto shown = control::call(directory, {"list", is_json ? "json" : "text"}, write_out);
     if (shown) return std::fflush(stdout) == 0 ? 0 : 1;
@@ -69,7 +55,7 @@ int show_queue(Voice& voice, const config::Settings& settings, bool is_json)
 
 int flush_queue(Voice& voice, const config::Settings& settings)
 {
-    check_permission(voice, settings, "authorized_flush_users", "flush the mail queue");
+    check_user(voice, settings, "authorized_flush_users", "flush the mail queue");
     auto done = control::call(settings.str("queue_directory"), {"flush"});
     if (!done) voice.fatal(done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down" : done.error().text());
     return 0;
@@ -77,7 +63,7 @@ int flush_queue(Voice& voice, const config::Settings& settings)
 
 int flush_message(Voice& voice, const config::Settings& settings, const std::string& id)
 {
-    check_permission(voice, settings, "authorized_flush_users", "flush the mail queue");
+    check_user(voice, settings, "authorized_flush_users", "flush the mail queue");
     for (char c : id) {
         if (!base::is_alnum(c)) voice.fatal(fmt::format("queue ID must be alphanumeric: {}", id));
     }
@@ -88,7 +74,7 @@ int flush_message(Voice& voice, const config::Settings& settings, const std::str
 
 int flush_site(Voice& voice, const config::Settings& settings, const std::string& site)
 {
-    check_permission(voice, settings, "authorized_flush_users", "flush the mail queue");
+    check_user(voice, settings, "authorized_flush_users", "flush the mail queue");
     std::string_view domain = site;
     if (domain.starts_with('[') && domain.ends_with(']')) domain = domain.substr(1, domain.size() - 2);
     if (domain.empty() || domain.find_first_of(" \t\r\n") != domain.npos) voice.fatal(fmt::format("Cannot flush mail queue - invalid destination: \"{}\"", site));
@@ -102,6 +88,7 @@ int flush_site(Voice& voice, const config::Settings& settings, const std::string
 
 int postqueue_main(int argc, char** argv)
 {
+    sanitize_environment();
     Voice voice("postqueue", 69);
     std::string directory, id, site;
     char mode = 0;

@@ -2,10 +2,12 @@
 
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
+#include "table/match_list.hpp"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -13,6 +15,8 @@
 namespace ekiden::tools {
 
 namespace {
+
+constexpr std::string_view standard_directory = "/etc/postfix";
 
 bool has_borrowed_rights() { return ::getuid() != ::geteuid() || ::getgid() != ::getegid(); }
 
@@ -58,6 +62,7 @@ void Voice::say(base::LogLevel level, std::string_view label, std::string_view t
 
 void Voice::info(std::string_view text) const { say(base::LogLevel::info, "", text); }
 void Voice::warning(std::string_view text) const { say(base::LogLevel::warning, "warning: ", text); }
+void Voice::error(std::string_view text) const { say(base::LogLevel::error, "error: ", text); }
 void Voice::fatal(std::string_view text) const { fatal(text, fatal_status_); }
 void Voice::fatal(std::string_view text, int status) const
 {
@@ -66,25 +71,73 @@ void Voice::fatal(std::string_view text, int status) const
     std::exit(status);
 }
 
+void require_known_directory(Voice& voice, const std::string& directory)
+{
+    if (directory == standard_directory) return;
+    const config::SettingsPtr trusted = load(voice, std::string(standard_directory));
+    for (const char* parameter : {"alternate_config_directories", "multi_instance_directories"}) {
+        const auto named = trusted->list(parameter);
+        if (std::ranges::find(named, directory) != named.end()) return;
+    }
+    voice.error(fmt::format("unauthorized configuration directory name: {}", directory));
+    voice.fatal(fmt::format("specify \"alternate_config_directories = {0}\" or \"multi_instance_directories = {0}\" in {1}/main.cf", directory, standard_directory));
+}
+
 config::SettingsPtr load_settings(Voice& voice, std::string_view wanted)
 {
     std::string directory(wanted);
     if (directory.empty() || has_borrowed_rights()) {
-        std::string standard = "/etc/postfix";
-        std::string asked = config::find_config_directory(wanted);
-        if (has_borrowed_rights() && asked != standard) {
-            // Whoever lends us a group must have named the directory that we believe.
-            config::SettingsPtr trusted = load(voice, standard);
-            auto named = trusted->list("alternate_config_directories");
-            for (auto& more : trusted->list("multi_instance_directories")) named.push_back(std::move(more));
-            if (std::find(named.begin(), named.end(), asked) == named.end()) voice.fatal(fmt::format("unauthorized configuration directory name: {}", asked));
-        }
-        directory = asked;
+        directory = config::find_config_directory(wanted);
+        // Whoever lends us a group must have named the directory that we believe.
+        if (has_borrowed_rights()) require_known_directory(voice, directory);
     }
     config::SettingsPtr settings = load(voice, directory);
     for (const config::Problem& problem : settings->problems()) voice.warning(problem.text);
     voice.use_log(*settings);
     return settings;
+}
+
+void check_user(const Voice& voice, const config::Settings& settings, const char* parameter, const char* what)
+{
+    const uid_t uid = ::getuid();
+    const std::string value = settings.str(parameter);
+    // Who may read the queue's files anyway is not asked; for submission even root is.
+    const bool is_about_queue = std::string_view(parameter) != "authorized_submit_users";
+    if (value == "static:anyone" || (uid == 0 && is_about_queue)) return;
+    const passwd* user = ::getpwuid(uid);
+    const std::string name = user ? user->pw_name : "unknown";
+    if (is_about_queue && name == settings.str("mail_owner")) return;
+    const auto allowed = table::MatchList::open(parameter, value, table::MatchList::Kind::names).matches_name(name);
+    if (!allowed) voice.warning(allowed.error().text());
+    if (!allowed || !*allowed) voice.fatal(fmt::format("User {}({}) is not allowed to {}", name, uid, what));
+}
+
+void sanitize_environment()
+{
+    if (!has_borrowed_rights()) return;
+    std::vector<std::pair<const char*, std::string>> kept;
+    for (const char* name : {"MAIL_CONFIG", "TZ"}) {
+        if (const char* value = std::getenv(name)) kept.emplace_back(name, value);
+    }
+    ::clearenv();
+    for (const auto& [name, value] : kept) ::setenv(name, value.c_str(), 1);
+}
+
+std::string beside_this_program(std::string_view name)
+{
+    char path[4096];
+    const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+    if (length <= 0 || static_cast<std::size_t>(length) >= sizeof path) return {};
+    const std::string_view own(path, static_cast<std::size_t>(length));
+    return std::string(own.substr(0, own.rfind('/') + 1)) + std::string(name);
+}
+
+std::string find_command(const config::Settings& settings, std::string_view name)
+{
+    std::string path = settings.str("command_directory") + "/" + std::string(name);
+    if (::access(path.c_str(), X_OK) == 0) return path;
+    std::string beside = beside_this_program(name);
+    return !beside.empty() && ::access(beside.c_str(), X_OK) == 0 ? beside : path;
 }
 
 }  // namespace ekiden::tools

@@ -24,6 +24,7 @@ public:
 
     void info(std::string_view text) const;
     void warning(std::string_view text) const;
+    void error(std::string_view text) const;
     [[noreturn]] void fatal(std::string_view text) const;
     [[noreturn]] void fatal(std::string_view text, int status) const;
     const std::string& name() const { return name_; }
@@ -40,5 +41,20 @@ private:
 // program with the file's error. A set-gid command trusts only the default directory and those that the default
 // main.cf names in alternate_config_directories (or multi_instance_directories).
 config::SettingsPtr load_settings(Voice& voice, std::string_view directory);
+
+// Ends the program unless the directory is the default one or one that the default main.cf names.
+void require_known_directory(Voice& voice, const std::string& directory);
+
+// Ends the program ("User alice(1000) is not allowed to …") unless `parameter` (authorized_submit_users…) lists the
+// caller. Root and the mail owner may always do what is not submission.
+void check_user(const Voice& voice, const config::Settings& settings, const char* parameter, const char* what);
+
+// For programs that run with borrowed rights, first thing in main: forgets every environment variable but MAIL_CONFIG
+// and TZ.
+void sanitize_environment();
+
+// The path of another command: in $command_directory, or beside the running binary when it is not there.
+std::string find_command(const config::Settings& settings, std::string_view name);
+std::string beside_this_program(std::string_view name);
 
 }  // namespace ekiden::tools

@@ -32,6 +32,8 @@ AcceptRecord full_accept()
     record.envelope.sender = "s@example.com";
     record.envelope.recipients = {{"a@x.test", "b@x.test", "rfc822;b@x.test", 4}, {"c@x.test", "", "", 0}};
     record.envelope.origin.sasl_username = "user";
+    record.envelope.origin.server_address = "192.0.2.1";
+    record.envelope.origin.server_port = "587";
     record.envelope.origin.rewrite_context = "local";
     record.envelope.size = 42;
     record.envelope.body = mail::BodyType::eight_bit;
@@ -54,6 +56,8 @@ TEST(Record, every_field_survives)
     EXPECT_EQ(encode(*got), encode(want));
     EXPECT_EQ(got->envelope.recipients[0].dsn_original, "rfc822;b@x.test");
     EXPECT_EQ(got->envelope.origin.sasl_username, "user");
+    EXPECT_EQ(got->envelope.origin.server_address, "192.0.2.1");
+    EXPECT_EQ(got->envelope.origin.server_port, "587");
     EXPECT_EQ(got->state->deferred[0].reason.text, "why");
     EXPECT_EQ(got->chunks, want.chunks);
     auto remove = decode_remove(encode(RemoveRecord{{1, 2, 3}}));
