@@ -1,4 +1,4 @@
-// discard(8), error(8) and pipe(8)'s place: agents that deliver nowhere and say why.
+// discard(8) and error(8): agents that deliver nowhere and say why.
 #include "base/text.hpp"
 #include "deliver/agents.hpp"
 
@@ -53,28 +53,9 @@ private:
     bool is_retry_;
 };
 
-// A pipe service in master.cf is no reason not to start (Debian's file has six); mail routed to it waits until this
-// release's successor can run commands for it.
-class WaitingAgent : public Agent {
-public:
-    explicit WaitingAgent(const AgentNeeds& needs) : logger_(logger_for(needs)) {}
-    Task<std::vector<Outcome>> deliver(Job job) override
-    {
-        Outcome outcome;
-        outcome.status = {"4.3.5", "the pipe(8) delivery agent is not available in this release"};
-        outcome.ended_at = base::wall_now();
-        co_return same_for_all(job, std::move(outcome));
-    }
-    Logger logger() const override { return logger_; }
-
-private:
-    Logger logger_;
-};
-
 }  // namespace
 
 AgentPtr make_discard_agent(const AgentNeeds& needs) { return std::make_shared<DiscardAgent>(needs); }
 AgentPtr make_error_agent(const AgentNeeds& needs) { return std::make_shared<ErrorAgent>(needs); }
-AgentPtr make_pipe_agent(const AgentNeeds& needs) { return std::make_shared<WaitingAgent>(needs); }
 
 }  // namespace ekiden::deliver

@@ -34,7 +34,7 @@ struct DeliveryFacts {
 DeliveryFacts facts_of(const Job& job, std::uint32_t recipient);
 
 // "From sender  date" with a newline.
-std::string from_line(std::string_view sender);
+std::string from_line(std::string_view sender);   // "" is MAILER-DAEMON
 // Return-Path, X-Original-To, Delivered-To; with `with_from_line` the mbox separator first.
 std::string delivery_prefix(const DeliveryFacts& facts, bool with_from_line);
 

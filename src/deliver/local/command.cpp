@@ -140,6 +140,8 @@ Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::
     if (is_exit && answer.exit_status == 0) {
         outcome.kind = Outcome::Kind::delivered;
         outcome.status = {"2.0.0", std::move(success)};
+        // As documented for pipe(8): what a successful command said is logged too.
+        if (program == "pipe" && !output.empty()) outcome.status.text += " (" + on_one_line(output) + ")";
         return outcome;
     }
     if (answer.kind == Kind::failed && answer.what == "execvp") {

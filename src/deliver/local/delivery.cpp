@@ -1,6 +1,7 @@
 #include "deliver/local/delivery.hpp"
 
 #include "base/text.hpp"
+#include "deliver/local/loops.hpp"
 #include "mail/address.hpp"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ Task<std::vector<Outcome>> LocalDelivery::run()
     person.sender = job_.envelope->sender;
     person.delivered_to = person.address;
     Person first = person;
-    auto looped = co_await has_been_delivered_to(person.address);
+    auto looped = co_await has_delivered_to(job_.content, person.address);
     if (!looped) add(person, Outcome::Kind::deferred, "4.3.0", "cannot read the message: " + looped.error().text());
     else if (*looped) add(person, Outcome::Kind::bounced, "5.4.6", "mail forwarding loop for " + mail::quote_address(person.address));
     else co_await deliver_to(std::move(person));

@@ -79,7 +79,6 @@ private:
     // forwarding.cpp
     void forward_to(std::string address, const Person& from);
     Task<void> send_forwards();
-    Task<Result<bool>> has_been_delivered_to(std::string address);
 
     // delivery.cpp
     Person make_person(std::string address) const;
