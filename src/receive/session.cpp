@@ -40,6 +40,9 @@ Task<void> Session::run()
 {
     try {
         if (co_await greet()) co_await converse();
+        // A client that has its 221 may come again at once, on another core: its goodbye stands in the log before its
+        // next hello.
+        if (has_ended_ && !problem_) log_end();
         if (!problem_) co_await flush();
         if (problem_ && problem_->is(ErrorCode::timeout)) {
             // The deadline that passed was for reading; give the farewell a moment, but do not wait for it.
@@ -67,6 +70,7 @@ void Session::finish_soon()
 
 void Session::log_end()
 {
+    if (std::exchange(is_end_logged_, true)) return;
     if (problem_ && problem_->is(ErrorCode::timeout)) {
         counters_.timeouts.fetch_add(1, std::memory_order_relaxed);
         log_.info("timeout after {} from {}", place(), label_);

@@ -69,7 +69,7 @@ private:
     void say(int code, std::string_view enhanced, std::string_view text);
     void say(smtp::Reply reply);    // soft_bounce, and 421 and 521 end the session
     bool refuse(int code, std::string_view enhanced, std::string_view text);   // say() for `co_return refuse(…)`
-    void log_end();
+    void log_end();    // once
     std::string place() const;      // "RCPT", "DATA (12 bytes)"
 
     // greeting.cpp
@@ -119,6 +119,7 @@ private:
     SteadyTime deadline_{};
     bool is_refused_ = false;       // turned away at the greeting; only QUIT is still served
     bool has_ended_ = false;
+    bool is_end_logged_ = false;
     bool is_waiting_ = false;       // for a command
     bool is_finishing_ = false;
 };

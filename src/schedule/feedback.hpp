@@ -26,6 +26,8 @@ public:
 
     int size() const { return size_; }
     bool is_dead() const { return is_dead_; }
+    // Recent trouble that the next one adds to: worth remembering while nothing waits.
+    bool has_trouble() const { return failed_cohorts_ > 0; }
 
     void on_success(const Limits& limits, int in_flight);
     // True when this trouble made the destination dead.

@@ -329,6 +329,8 @@ void Scheduler::assign(const ActivePtr& message, Routes routes)
                 continue;
             }
             destination.window().revive(limits_of(*transport));
+        } else if (destination.window().has_trouble() && base::steady_now() >= destination.dead_until) {
+            destination.window().revive(limits_of(*transport));   // long ago
         }
         destination.add(message, std::move(recipients));
         make_ready(state, destination);
@@ -440,6 +442,8 @@ void Scheduler::after_job(TransportState& state, Destination& destination, const
             destination.window().on_success(limits, destination.in_flight + 1);
         } else if (destination.window().on_trouble(limits)) {
             declare_dead(state, destination, trouble->status);
+        } else {
+            destination.dead_until = base::steady_now() + world_->dead_destination_time;   // how long it is remembered
         }
         if (transport->rate_delay.count() > 0) {
             destination.not_before = base::steady_now() + transport->rate_delay;
@@ -480,7 +484,7 @@ void Scheduler::drop_if_idle(TransportState& state, Destination& destination)
 {
     bool is_idle = destination.in_flight == 0 && !destination.has_waiting() && !destination.is_ready && destination.not_before <= base::steady_now();
     if (!is_idle) return;
-    if (!destination.window().is_dead()) {
+    if (!destination.window().has_trouble()) {
         std::string key = destination.key();
         state.destinations.erase(key);
         return;
