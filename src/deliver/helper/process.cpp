@@ -8,6 +8,7 @@
 #include "deliver/helper/protocol.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -34,6 +35,7 @@ constexpr std::size_t batch_limit = 64;       // Maildir deliveries that share o
 struct Datagram {
     std::string bytes;
     Fd content;
+    std::uint64_t number = 0;    // of the request, once it is decoded
 };
 
 // ErrorCode::closed at the end, ErrorCode::unavailable when nothing waits and `flags` has MSG_DONTWAIT.
@@ -207,8 +209,10 @@ void in_own_process(Act& act, int engine, void (*work)(Act&))
 struct Worker {
     Fd requests;
     SteadyTime used_at;
-    std::deque<Datagram> waiting;    // while its socket is full
+    std::deque<Datagram> waiting{};  // while its socket is full
+    std::deque<std::uint64_t> handed{};   // the last requests it was given: what it takes with it when it dies
 };
+constexpr std::size_t handed_limit = 1024;
 
 // Mail is never delivered with root's rights, whatever a table says. The one exception is root's own mailbox, where the
 // system puts it: on many machines nobody has made an alias for root.
@@ -259,13 +263,13 @@ public:
             // Back-pressure: while too much waits for slow workers, the engine waits as well.
             wait.push_back({backlog_ < backlog_limit ? engine_ : -1, POLLIN, 0});
             for (const auto& [who, worker] : workers_) {
-                if (worker.waiting.empty()) continue;
-                wait.push_back({worker.requests.get(), POLLOUT, 0});
+                wait.push_back({worker.requests.get(), static_cast<short>(worker.waiting.empty() ? 0 : POLLOUT), 0});
                 whose.push_back(who);
             }
             if (::poll(wait.data(), wait.size(), -1) < 0 && errno != EINTR) return 1;
             while (::waitpid(-1, nullptr, WNOHANG) > 0) {}
             for (std::size_t i = 0; i < whose.size(); ++i) {
+                if (wait[i + 1].revents & (POLLHUP | POLLERR)) bury(whose[i]);
                 if (wait[i + 1].revents) push(whose[i]);
             }
             if (!wait[0].revents) continue;
@@ -291,9 +295,20 @@ private:
         Worker* worker = find(who);
         if (!worker) return refuse(engine_, request->number, "become user", errno);
         worker->used_at = base::steady_now();
+        datagram.number = request->number;
         worker->waiting.push_back(std::move(datagram));
         ++backlog_;
         push(who);
+    }
+
+    // A worker ends by itself only when we drop it: this one was killed. Nobody shall wait for what it had in hand; what it
+    // had answered already is not waited for, and the engine ignores the second answer.
+    void bury(const Identity& who)
+    {
+        auto at = workers_.find(who);
+        if (at == workers_.end()) return;
+        for (std::uint64_t number : std::exchange(at->second.handed, {})) refuse(engine_, number, "worker died", EIO);
+        if (at->second.waiting.empty()) workers_.erase(at);
     }
 
     // Hands over what waits for a worker, as far as its socket takes it. A worker that died is replaced once.
@@ -304,8 +319,13 @@ private:
         for (bool is_second = false; !at->second.waiting.empty();) {
             Passed passed = pass_on(at->second.requests.get(), at->second.waiting.front());
             if (passed == Passed::later) return;
+            if (passed == Passed::yes) {
+                at->second.handed.push_back(at->second.waiting.front().number);
+                if (at->second.handed.size() > handed_limit) at->second.handed.pop_front();
+            }
             if (passed == Passed::no && !is_second) {
                 is_second = true;
+                for (std::uint64_t number : std::exchange(at->second.handed, {})) refuse(engine_, number, "worker died", EIO);
                 Fd fresh = start(who);
                 if (fresh) {
                     at->second.requests = std::move(fresh);
@@ -314,8 +334,7 @@ private:
             }
             int error = errno;
             if (passed == Passed::no) {
-                auto request = decode_request(at->second.waiting.front().bytes);
-                if (request) refuse(engine_, request->number, "start worker", error ? error : EIO);
+                refuse(engine_, at->second.waiting.front().number, "start worker", error ? error : EIO);
             }
             at->second.waiting.pop_front();
             --backlog_;
@@ -336,7 +355,7 @@ private:
         }
         Fd requests = start(who);
         if (!requests) return nullptr;
-        return &workers_.emplace(who, Worker{std::move(requests), base::steady_now(), {}}).first->second;
+        return &workers_.emplace(who, Worker{std::move(requests), base::steady_now()}).first->second;
     }
 
     Fd start(const Identity& who)
