@@ -8,7 +8,7 @@ tried without a network. Options: --port N, --folder DIR, --clean
 import argparse, os, pwd, shutil, signal, smtplib, socket, subprocess, sys, threading, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BIN = os.path.join(ROOT, 'build', 'bin')
+BIN = os.environ.get('EKIDEN_BIN') or os.path.join(ROOT, 'build', 'bin')
 
 MASTER_CF = '''\
 # Services of the demonstration, in Postfix's words.

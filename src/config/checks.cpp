@@ -71,10 +71,12 @@ void check_settings(const Settings& settings, Checks level)
 {
     if (level == Checks::none) return;
     const auto& data = settings.data();
-    // In the order of the table, so that of several mistakes the same one is always named first.
-    for (const auto& row : all_parameters())
-        if (level == Checks::server || row.is_global())
-            if (const auto* setting = data.find(row.name)) check_one(*setting);
+    // In the order of the table, so that of several mistakes the same one is always named first; what somebody has set
+    // before the defaults that mention it, so that the name is one that stands in the file.
+    for (const bool is_set : {true, false})
+        for (const auto& row : all_parameters())
+            if (level == Checks::server || row.is_global())
+                if (const auto* setting = data.find(row.name); setting != nullptr && setting->is_set == is_set) check_one(*setting);
     if (level == Checks::server)
         for (const auto& name : data.names_in_order) check_service_parameter(settings, name);
 

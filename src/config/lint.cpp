@@ -187,7 +187,8 @@ private:
     void check_restrictions(const std::string& value, const Location& at)
     {
         bool is_argument = false;
-        for (const auto& word : split_list(value)) {
+        const auto words = split_list(value);
+        for (const auto& word : words) {
             const bool was_argument = std::exchange(is_argument, false);
             if (was_argument || word.starts_with('{') || word.find(':') != std::string::npos) continue;
             if (const auto* known = find_restriction(word)) {
@@ -200,6 +201,7 @@ private:
             add(at, nearest.empty() ? fmt::format("unknown smtpd restriction: \"{}\"", word)
                                     : fmt::format("unknown smtpd restriction: \"{}\": is {} meant?", word, nearest));
         }
+        if (is_argument) add(at, fmt::format("restriction \"{}\" needs an argument", words.back()));
     }
 
     const Settings& settings_;

@@ -37,7 +37,10 @@ namespace {
 using config::Problem;
 using config::SettingsPtr;
 
-constexpr std::chrono::seconds restart_pause{60};   // after an engine that died young, as master throttles
+// After an engine that died young the pause doubles, up to what master's throttle waits: one crash costs a second, a
+// crash at every start does not keep the machine busy.
+constexpr std::chrono::seconds first_restart_pause{1}, longest_restart_pause{60};
+constexpr std::chrono::seconds young{10};
 constexpr std::chrono::seconds stop_limit{60};      // then the engine is killed: mail is in the log
 
 SettingsPtr load(const std::string& directory)
@@ -97,6 +100,7 @@ private:
     pid_t engine_ = 0, helper_ = 0;
     SteadyTime engine_started_at_{};
     std::optional<SteadyTime> restart_at_;
+    std::chrono::seconds restart_pause_ = first_restart_pause;
     bool is_ready_ = false, was_ready_ = false;   // this engine; any engine
     unsigned cores_ = core_count();
 };
@@ -289,7 +293,8 @@ void Master::reload()
         if (sent) sent = send_message(channel_.get(), "reload");
         if (!sent) logger_.error("reload failed: {}", sent.error().text());
     } catch (const config::ConfigError& error) {
-        logger_.error("reload refused, the running settings stay in force: {}", error.what());
+        std::string place = error.location.line > 0 ? fmt::format(" ({}, line {})", error.location.file, error.location.line) : std::string();
+        logger_.error("reload refused, the running settings stay in force: {}{}", error.what(), place);
     }
 }
 
@@ -317,9 +322,11 @@ void Master::on_child()
             channel_.reset();
             if (helper_) ::kill(helper_, SIGTERM);
             logger_.warning("process engine pid {} {}", pid, how);
-            bool died_young = base::steady_now() - engine_started_at_ < std::chrono::seconds(10);
-            restart_at_ = base::steady_now() + (died_young ? restart_pause : std::chrono::seconds(1));
-            if (died_young) logger_.warning("engine: bad command startup -- throttling");
+            bool died_young = base::steady_now() - engine_started_at_ < young;
+            if (!died_young) restart_pause_ = first_restart_pause;
+            restart_at_ = base::steady_now() + restart_pause_;
+            restart_pause_ = std::min(restart_pause_ * 2, longest_restart_pause);
+            if (!is_ready_) logger_.warning("engine: bad command startup -- throttling");
         }
     }
 }
@@ -374,7 +381,7 @@ int Master::run()
             restart_at_.reset();
             if (auto again = start_engine(); !again) {
                 logger_.error("cannot start the engine: {}", again.error().text());
-                restart_at_ = base::steady_now() + restart_pause;
+                restart_at_ = base::steady_now() + longest_restart_pause;
             }
         }
         pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}};

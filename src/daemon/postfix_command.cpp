@@ -29,6 +29,14 @@ using config::SettingsPtr;
 
 constexpr auto usage = "Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
 
+// Postfix's words, and the place on a line of its own where they do not name it.
+void print_fatal(const config::ConfigError& error)
+{
+    std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
+    const config::Location& at = error.location;
+    if (at.line > 0 && std::string_view(error.what()).find(at.file) == std::string_view::npos) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
+}
+
 class Command {
 public:
     Command(SettingsPtr settings, std::string directory) : settings_(std::move(settings)), directory_(std::move(directory)), script_("postfix/postfix-script") {}
@@ -83,7 +91,7 @@ int Command::check(bool says_nothing_else)
             std::fprintf(stderr, "%s/postconf: fatal: %s\n", settings_->str("command_directory").c_str(), error.what());
             script_.fatal("cannot execute {}/postconf!", settings_->str("command_directory"));
         } else {
-            std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
+            print_fatal(error);
         }
         return 1;
     }
@@ -294,7 +302,8 @@ int postfix_main(int argc, char** argv)
         settings = config::Settings::load(options);
         for (const Problem& problem : settings->problems()) std::fprintf(stderr, "postfix: warning: %s\n", problem.text.c_str());
     } catch (const config::ConfigError& error) {
-        std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
+        print_fatal(error);
+        if (word == "reload") std::fprintf(stderr, "postfix: the running settings stay in force\n");
         return 1;
     }
     ::setenv("MAIL_CONFIG", directory.c_str(), 1);
