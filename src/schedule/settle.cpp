@@ -9,6 +9,7 @@ using deliver::Outcome;
 
 void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, const Logger& logger, ActiveMessage& message) const
 {
+    std::size_t settled = 0;
     for (Outcome& outcome : outcomes) {
         if (policy_.is_soft_bounce && outcome.kind == Outcome::Kind::bounced) {
             outcome.kind = Outcome::Kind::deferred;
@@ -17,16 +18,20 @@ void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, con
         if (outcome.log_name.empty()) report::log_delivery(logger, job, outcome, policy_.delay_digits);
         else report::log_delivery(Logger(outcome.log_name), job, outcome, policy_.delay_digits);
 
+        // Members of an alias have fates of their own; the recipient as the queue knows it is settled by one outcome.
+        if (outcome.role == Outcome::Role::logged) continue;
+        bool settles = outcome.role == Outcome::Role::settles;
+        if (settles) ++settled;
         switch (outcome.kind) {
         case Outcome::Kind::delivered:
-            message.done.push_back(outcome.recipient);
-            if (job.envelope->recipients[outcome.recipient].notify & mail::notify_success) message.reported.push_back(std::move(outcome));
+            if (settles) message.done.push_back(outcome.recipient);
+            if ((job.envelope->recipients[outcome.recipient].notify & mail::notify_success) && !outcome.is_reported_by_peer) message.reported.push_back(std::move(outcome));
             break;
         case Outcome::Kind::bounced: message.failed.push_back(std::move(outcome)); break;
         case Outcome::Kind::deferred: message.waiting.push_back(std::move(outcome)); break;
         }
     }
-    message.unsettled -= std::min(message.unsettled, outcomes.size());
+    message.unsettled -= std::min(message.unsettled, settled);
 
     // Others of this message are still on their way, perhaps for minutes: mark what is done now, so that a crash does
     // not deliver it again.
@@ -63,10 +68,11 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
         auto bounced = co_await bouncer_->bounce(envelope, message->content, std::move(failed));
         for (Outcome& outcome : message->failed) {
             if (bounced) {
-                message->done.push_back(outcome.recipient);
+                if (outcome.role == Outcome::Role::settles) message->done.push_back(outcome.recipient);
                 continue;
             }
             // The report could not be queued: the recipient stays, and both are tried again.
+            if (outcome.role != Outcome::Role::settles) continue;
             outcome.kind = Outcome::Kind::deferred;
             message->waiting.push_back(std::move(outcome));
         }
