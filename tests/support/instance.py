@@ -325,7 +325,7 @@ class FarServer(threading.Thread):
 
     def wait_for(self, count=1):
         """the messages, once there are `count`"""
-        wait_until(lambda: len(self.messages) >= count, lambda: f'{count} messages at the far side; it heard: {self.commands}')
+        wait_until(lambda: len(self.messages) >= count, lambda: f'{count} messages at the far side; it heard: {self.commands[-20:]}')
         return self.messages
 
     def answer_to(self, line, default):
