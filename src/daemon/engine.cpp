@@ -195,6 +195,7 @@ void Engine::wait_for(Task<T> task, std::chrono::seconds limit)
 Result<void> Engine::start()
 {
     SettingsPtr settings = load(directory_);
+    import_environment(*settings);
     open_inherited_log(*settings, log_fd_);
     EKIDEN_TRY_VALUE(owner, find_owner(*settings));
     owner_ = owner;

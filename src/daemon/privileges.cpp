@@ -1,6 +1,9 @@
 #include "daemon/privileges.hpp"
 
+#include "base/text.hpp"
+
 #include <cerrno>
+#include <cstdlib>
 #include <grp.h>
 #include <linux/capability.h>
 #include <seccomp.h>
@@ -52,6 +55,22 @@ Result<void> forbid_programs()
     ::seccomp_release(filter);
     if (error < 0) return fail(Error::from_errno(-error, "seccomp"));
     return {};
+}
+
+void import_environment(const config::Settings& settings)
+{
+    std::vector<std::pair<std::string, std::string>> kept;
+    for (const std::string& item : settings.list("import_environment")) {
+        std::string word = item;
+        if (word.starts_with('{') && word.ends_with('}')) word = std::string(base::trim(std::string_view(word).substr(1, word.size() - 2)));
+        if (std::size_t equals = word.find('='); equals != word.npos) {
+            kept.emplace_back(base::trim(std::string_view(word).substr(0, equals)), base::trim(std::string_view(word).substr(equals + 1)));
+        } else if (const char* value = std::getenv(word.c_str())) {
+            kept.emplace_back(word, value);
+        }
+    }
+    ::clearenv();
+    for (const auto& [name, value] : kept) ::setenv(name.c_str(), value.c_str(), 1);
 }
 
 void raise_descriptor_limit()

@@ -14,6 +14,10 @@ Result<void> become_engine(const Owner& owner);
 // No new privileges, no programs: a seccomp filter answers EPERM to execve, ptrace, mount and the like.
 Result<void> forbid_programs();
 
+// The environment that import_environment names, and nothing else: `name` keeps the starter's value, `name=value` sets
+// one. Commands that local(8) runs see what export_environment picks from it. Before threads.
+void import_environment(const config::Settings& settings);
+
 // As many descriptors as the system lets us have: a connection needs one.
 void raise_descriptor_limit();
 

@@ -1,6 +1,7 @@
 #include "schedule/settle.hpp"
 
 #include "base/random.hpp"
+#include "base/text.hpp"
 #include "report/delivery_log.hpp"
 
 namespace ekiden::schedule {
@@ -117,7 +118,10 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
     settlement.was_warned = message->was_warned;
     double random = double(base::random_below(1u << 20)) / (1u << 20);
     settlement.next_attempt_at = next_attempt(envelope->arrived_at, base::wall_now(), policy_.backoff, random);
-    for (const Outcome& outcome : message->waiting) settlement.deferred.push_back(queue::Pending{outcome.recipient, outcome.status});
+    for (const Outcome& outcome : message->waiting) {
+        // Output of commands ends in blanks; nobody wants them in the listing.
+        settlement.deferred.push_back(queue::Pending{outcome.recipient, {outcome.status.code, std::string(base::trim_right(outcome.status.text))}});
+    }
     WallTime again = settlement.next_attempt_at;
     store_.settle(std::move(settlement));
     co_return again;
