@@ -124,7 +124,7 @@ Result<bool> MaildropParser::read_line(std::string_view line)
         has_sender_ = true;
     } else if (key == "name") {
         header_.full_name = std::move(*value);
-    } else if (key == "rcpt" && !value->empty()) {
+    } else if (key == "rcpt") {
         Recipient recipient;
         recipient.address = std::move(*value);
         recipient.notify = notify_;

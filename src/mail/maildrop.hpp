@@ -4,7 +4,7 @@
 //   ekiden-maildrop 1
 //   sender alice@example.com          one; the null sender is an empty value
 //   name Alice Example                full name for a missing From, may be absent
-//   rcpt bob@example.com              one line each, internal address form, at least one
+//   rcpt bob@example.com              one line each, internal address form, at least one; empty: $empty_address_recipient
 //   notify success,failure            DSN wishes for the recipients below it, may be absent
 //   ret full                          or hdrs
 //   envid …

@@ -25,13 +25,24 @@ std::string_view queue_name(State state, bool is_active)
     return "incoming";
 }
 
-std::string sender_of(const mail::Envelope& envelope) { return envelope.sender.empty() ? "MAILER-DAEMON" : mail::quote_address(envelope.sender); }
+std::string shown_sender(std::string_view sender) { return sender.empty() ? "MAILER-DAEMON" : mail::quote_address(sender); }
 
-// Recipients with the same reason stand together, in the order in which the reasons first appear.
+// One entry, wherever it comes from. Recipients with the same reason stand together, in the order in which the reasons
+// first appear.
 struct Group {
     std::string_view reason;
-    std::vector<std::uint32_t> recipients;
+    std::vector<std::string_view> recipients;
 };
+struct Entry {
+    std::string_view queue_name;
+    std::string id;
+    bool is_active = false, is_held = false, is_expired = false;
+    WallTime arrived_at{};
+    std::uint64_t size = 0;
+    std::string_view sender;
+    std::vector<Group> groups;
+};
+
 std::vector<Group> group_by_reason(const Loaded& loaded)
 {
     std::vector<Group> groups;
@@ -39,9 +50,23 @@ std::vector<Group> group_by_reason(const Loaded& loaded)
     for (const Pending& pending : loaded.pending) {
         auto [at, is_new] = places.try_emplace(pending.reason.text, groups.size());
         if (is_new) groups.push_back({pending.reason.text, {}});
-        groups[at->second].recipients.push_back(pending.index);
+        groups[at->second].recipients.push_back(loaded.envelope->recipients[pending.index].address);
     }
     return groups;
+}
+
+Entry entry_of(const Summary& summary, const Loaded& loaded, bool is_active)
+{
+    return {.queue_name = queue_name(summary.state, is_active), .id = mail::format(summary.id), .is_active = is_active,
+            .is_held = summary.state == State::held, .is_expired = summary.is_expired, .arrived_at = loaded.envelope->arrived_at,
+            .size = loaded.envelope->size, .sender = loaded.envelope->sender, .groups = group_by_reason(loaded)};
+}
+
+Entry entry_of(const ListedMessage& message)
+{
+    Entry entry{.queue_name = message.queue_name, .id = message.id, .arrived_at = message.arrived_at, .size = message.size, .sender = message.sender};
+    entry.groups.push_back({"", {message.recipients.begin(), message.recipients.end()}});
+    return entry;
 }
 
 void append_json_text(std::string& out, std::string_view text)
@@ -54,40 +79,40 @@ void append_json_text(std::string& out, std::string_view text)
     out += '"';
 }
 
-void append_text(std::string& out, const Summary& summary, const Loaded& loaded, bool is_active)
+void append_text(std::string& out, const Entry& entry)
 {
-    std::time_t arrival = base::to_seconds(loaded.envelope->arrived_at);
+    std::time_t arrival = base::to_seconds(entry.arrived_at);
     std::tm local{};
     ::localtime_r(&arrival, &local);
     char stamp[64];
     std::strftime(stamp, sizeof stamp, "%a %b %e %H:%M:%S", &local);
-    std::string id = mail::format(summary.id);
-    id += is_active ? '*' : summary.state == State::held ? '!' : ' ';
-    if (summary.is_expired) id += '#';
+    std::string id = entry.id;
+    id += entry.is_active ? '*' : entry.is_held ? '!' : ' ';
+    if (entry.is_expired) id += '#';
     auto out_it = std::back_inserter(out);
-    fmt::format_to(out_it, "{:<11} {:>7} {}  {}\n", id, loaded.envelope->size, stamp, sender_of(*loaded.envelope));
-    for (const Group& group : group_by_reason(loaded)) {
+    fmt::format_to(out_it, "{:<11} {:>7} {}  {}\n", id, entry.size, stamp, base::printable(shown_sender(entry.sender)));
+    for (const Group& group : entry.groups) {
         if (!group.reason.empty()) {
             std::string reason = "(" + base::printable(group.reason) + ")";
             fmt::format_to(out_it, "{:>78}\n", reason);
         }
-        for (std::uint32_t index : group.recipients) fmt::format_to(out_it, "{:41}{}\n", "", mail::quote_address(loaded.envelope->recipients[index].address));
+        for (std::string_view address : group.recipients) fmt::format_to(out_it, "{:41}{}\n", "", base::printable(mail::quote_address(address)));
     }
     out += '\n';
 }
 
-void append_json(std::string& out, const Summary& summary, const Loaded& loaded, bool is_active)
+void append_json(std::string& out, const Entry& entry)
 {
     fmt::format_to(std::back_inserter(out), "{{\"queue_name\": \"{}\", \"queue_id\": \"{}\", \"arrival_time\": {}, \"message_size\": {}, \"forced_expire\": {}, \"sender\": ",
-                   queue_name(summary.state, is_active), mail::format(summary.id), base::to_seconds(loaded.envelope->arrived_at), loaded.envelope->size, summary.is_expired);
-    append_json_text(out, sender_of(*loaded.envelope));
+                   entry.queue_name, entry.id, base::to_seconds(entry.arrived_at), entry.size, entry.is_expired);
+    append_json_text(out, shown_sender(entry.sender));
     out += ", \"recipients\": [";
     bool is_first = true;
-    for (const Group& group : group_by_reason(loaded)) {
-        for (std::uint32_t index : group.recipients) {
+    for (const Group& group : entry.groups) {
+        for (std::string_view address : group.recipients) {
             out += is_first ? "{\"address\": " : ", {\"address\": ";
             is_first = false;
-            append_json_text(out, mail::quote_address(loaded.envelope->recipients[index].address));
+            append_json_text(out, mail::quote_address(address));
             if (!group.reason.empty()) {
                 out += ", \"delay_reason\": ";
                 append_json_text(out, group.reason);
@@ -100,26 +125,30 @@ void append_json(std::string& out, const Summary& summary, const Loaded& loaded,
 
 }  // namespace
 
-Result<void> write_listing(const Store& store, ListingFormat format, const std::function<bool(QueueId)>& is_active, const std::function<bool(std::string_view)>& out)
+Result<void> write_listing(const Store& store, ListingFormat format, const std::function<bool(QueueId)>& is_active,
+                           const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& more)
 {
     std::string piece;
     std::uint64_t count = 0, bytes = 0;
-    bool goes_on = true;
-    auto listed = store.list([&](const Summary& summary, const Loaded& loaded) {
+    auto add = [&](const Entry& entry) {
         if (format == ListingFormat::text) {
             if (count == 0) piece += "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n";
-            append_text(piece, summary, loaded, is_active(summary.id));
+            append_text(piece, entry);
         } else {
-            append_json(piece, summary, loaded, is_active(summary.id));
+            append_json(piece, entry);
         }
         ++count;
-        bytes += loaded.envelope->size;
+        bytes += entry.size;
         if (piece.size() < piece_size) return true;
-        goes_on = out(piece);
+        const bool goes_on = out(piece);
         piece.clear();
         return goes_on;
-    });
-    if (!listed) return listed;
+    };
+    bool goes_on = true;
+    EKIDEN_TRY(store.list([&](const Summary& summary, const Loaded& loaded) { return goes_on = add(entry_of(summary, loaded, is_active(summary.id))); }));
+    for (const ListedMessage& message : more) {
+        if (goes_on) goes_on = add(entry_of(message));
+    }
     if (!goes_on) return {};
     if (format == ListingFormat::text) {
         if (count == 0) piece = "Mail queue is empty\n";

@@ -6,14 +6,24 @@
 
 #include <functional>
 #include <string_view>
+#include <vector>
 
 namespace ekiden::queue {
 
 enum class ListingFormat : std::uint8_t { text, json };
 
+// A message that is not in the store (a file in the maildrop folder) and is listed behind the others.
+struct ListedMessage {
+    std::string queue_name, id;
+    WallTime arrived_at{};
+    std::uint64_t size = 0;
+    std::string sender;                       // internal form, as the recipients
+    std::vector<std::string> recipients;
+};
+
 // Blocks while it reads. `is_active` marks what is being delivered ('*'). Output comes in pieces of some 64 KiB;
 // `out` returns false to stop early. An empty queue is "Mail queue is empty" (text) or nothing (JSON).
 Result<void> write_listing(const Store& store, ListingFormat format, const std::function<bool(QueueId)>& is_active,
-                           const std::function<bool(std::string_view)>& out);
+                           const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& more = {});
 
 }  // namespace ekiden::queue

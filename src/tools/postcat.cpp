@@ -77,7 +77,7 @@ private:
             if (piece->empty()) break;
             printer.content(*piece);
         }
-        printer.finish();
+        printer.finish(extracted_records(*loaded));
         return 0;
     }
 
@@ -158,7 +158,7 @@ int postcat_main(int argc, char** argv)
     std::string directory;
     bool uses_queue = false;
     int option;
-    while ((option = ::getopt(argc, argv, "bc:dehoqrs:v")) != -1) {
+    while ((option = ::getopt(argc, argv, "+bc:dehoqrs:v")) != -1) {
         switch (option) {
         case 'b': options.shows_body = true; break;
         case 'c': directory = optarg; break;

@@ -116,6 +116,14 @@ void add_client(Records& out, const mail::Origin& origin)
     out.attribute("client_address_type", origin.client_address.find(':') == std::string::npos ? "2" : "10");
 }
 
+// What a notice would name where the sender gave no ORCPT: the address as it was given, made complete.
+std::string default_dsn_original(const mail::Recipient& recipient)
+{
+    const bool is_complete = recipient.original.find('@') != std::string::npos;
+    const std::string& address = is_complete ? recipient.original : recipient.address;
+    return (base::is_ascii(address) ? "rfc822;" : "utf-8;") + mail::quote_address(address);
+}
+
 }  // namespace
 
 std::vector<QueueRecord> envelope_records(const queue::Loaded& message)
@@ -154,7 +162,7 @@ std::vector<QueueRecord> envelope_records(const queue::Loaded& message)
         const mail::Recipient& recipient = envelope.recipients[i];
         const std::string address = mail::quote_address(recipient.address);
         if (recipient.notify != mail::notify_default) out.attribute("notify_flags", std::to_string(recipient.notify));
-        out.attribute_if("dsn_orig_rcpt", recipient.dsn_original);
+        out.attribute("dsn_orig_rcpt", recipient.dsn_original.empty() ? default_dsn_original(recipient) : recipient.dsn_original);
         out.add('O', recipient.original.empty() ? address : mail::quote_address(recipient.original));
         out.add(is_pending[i] ? 'R' : 'D', address);
     }
@@ -182,6 +190,13 @@ std::vector<QueueRecord> envelope_records(const mail::Maildrop& header, WallTime
     return out.take();
 }
 
+std::vector<QueueRecord> extracted_records(const queue::Loaded& message)
+{
+    Records out;
+    add_encoding(out, message.envelope->body);
+    return out.take();
+}
+
 void RecordPrinter::record(const QueueRecord& record)
 {
     if (offset_ < options_.skip) return;
@@ -203,11 +218,16 @@ void RecordPrinter::marker(std::string_view what, char type)
 void RecordPrinter::envelope(const std::vector<QueueRecord>& records)
 {
     if (options_.shows_envelope && options_.skip == 0) out_(fmt::format("*** ENVELOPE RECORDS {} ***\n", name_));
+    show(records);
+    marker("MESSAGE CONTENTS", content_begins);
+}
+
+void RecordPrinter::show(const std::vector<QueueRecord>& records)
+{
     for (const QueueRecord& each : records) {
         if (options_.shows_envelope) record(each);
         offset_ += each.size;
     }
-    marker("MESSAGE CONTENTS", content_begins);
 }
 
 void RecordPrinter::content(std::string_view bytes)
@@ -233,10 +253,11 @@ void RecordPrinter::line(std::string_view text)
     offset_ += encoded_size(text.size());
 }
 
-void RecordPrinter::finish()
+void RecordPrinter::finish(const std::vector<QueueRecord>& extracted)
 {
     if (!line_.empty()) line(std::exchange(line_, {}));
     marker("HEADER EXTRACTED", content_ends);
+    show(extracted);
     marker("MESSAGE FILE END", file_ends);
 }
 

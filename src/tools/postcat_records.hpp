@@ -23,6 +23,8 @@ struct QueueRecord {
 
 std::vector<QueueRecord> envelope_records(const queue::Loaded& message);
 std::vector<QueueRecord> envelope_records(const mail::Maildrop& header, WallTime written_at);
+// What stands behind the content.
+std::vector<QueueRecord> extracted_records(const queue::Loaded& message);
 
 struct PrintOptions {
     bool shows_envelope = false, shows_header = false, shows_body = false;
@@ -39,9 +41,10 @@ public:
     RecordPrinter(PrintOptions options, std::string name, Out out) : options_(options), name_(std::move(name)), out_(std::move(out)) {}
     void envelope(const std::vector<QueueRecord>& records);
     void content(std::string_view bytes);
-    void finish();
+    void finish(const std::vector<QueueRecord>& extracted = {});
 
 private:
+    void show(const std::vector<QueueRecord>& records);
     void marker(std::string_view what, char type);
     void record(const QueueRecord& record);
     void line(std::string_view text);

@@ -126,20 +126,18 @@ std::unexpected<Failure> failed(std::string text, std::string log_text = {})
     return std::unexpected(Failure{std::move(text), std::move(log_text)});
 }
 
-// Reads the message from standard input into the file. False: there was no message at all.
+// Reads the message from standard input into the file. False: the sender ended without one, or gave up in the middle.
 std::expected<bool, Failure> copy(DropFile& file, std::uint64_t size_limit, bool answers)
 {
     DropDecoder decoder;
     std::string content, buffer(65536, '\0');
     std::uint64_t size = 0;
-    bool is_open = false, has_input = false;
+    bool is_open = false;
     while (!decoder.is_complete()) {
         const ssize_t count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return failed(Error::from_errno("read").text());
-        if (count == 0 && !has_input) return false;
-        if (count == 0) return failed("malformed input", "malformed input: unexpected end");
-        has_input = true;
+        if (count == 0) return false;
         content.clear();
         const auto fed = decoder.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(count)), content);
         if (!fed) return failed("malformed input", "malformed input: " + fed.error().text());
@@ -174,7 +172,7 @@ int postdrop_main(int argc, char** argv)
     std::string directory;
     bool answers = false;
     int option;
-    while ((option = ::getopt(argc, argv, "c:rv")) != -1) {
+    while ((option = ::getopt(argc, argv, "+c:rv")) != -1) {
         switch (option) {
         case 'c': directory = optarg; break;
         case 'r': answers = true; break;

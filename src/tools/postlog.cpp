@@ -7,6 +7,9 @@
 
 #include <getopt.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <functional>
 #include <iostream>
 #include <unistd.h>
 
@@ -17,11 +20,26 @@ namespace {
 struct Priority {
     std::string_view name;
     base::LogLevel level;
+    std::string_view label;     // as the log shows it
 };
 constexpr Priority priorities[] = {
-    {"info", base::LogLevel::info},   {"warn", base::LogLevel::warning},  {"warning", base::LogLevel::warning},
-    {"error", base::LogLevel::error}, {"fatal", base::LogLevel::fatal},   {"crit", base::LogLevel::fatal}, {"panic", base::LogLevel::panic},
+    {"info", base::LogLevel::info, ""},           {"warn", base::LogLevel::warning, "warning: "}, {"warning", base::LogLevel::warning, "warning: "},
+    {"error", base::LogLevel::error, "error: "},  {"fatal", base::LogLevel::fatal, "fatal: "},    {"crit", base::LogLevel::fatal, "fatal: "},
+    {"panic", base::LogLevel::panic, "panic: "},
 };
+constexpr std::size_t max_line = 2048;    // the rest of a longer one is a line of its own
+
+void read_lines(const std::function<void(std::string_view)>& on_line)
+{
+    std::string line;
+    for (int c; (c = std::getchar()) != EOF;) {
+        if (c != '\n') line += static_cast<char>(c);
+        if (c != '\n' && line.size() < max_line) continue;
+        on_line(line);
+        line.clear();
+    }
+    if (!line.empty()) on_line(line);
+}
 
 }  // namespace
 
@@ -31,37 +49,39 @@ int postlog_main(int argc, char** argv)
     static char name[] = "postlog";
     argv[0] = name;
     std::string directory, tag = "postfix/postlog";
-    base::LogLevel level = base::LogLevel::info;
-    bool writes_pid = false;
+    const Priority* priority = &priorities[0];
+    bool has_tag = false;
     int option;
-    while ((option = ::getopt(argc, argv, "c:ip:t:v")) != -1) {
+    while ((option = ::getopt(argc, argv, "+c:ip:t:v")) != -1) {
         switch (option) {
         case 'c': directory = optarg; break;
-        case 'i': writes_pid = true; break;
+        case 'i': break;    // our lines always carry the process id
         case 'p': {
-            auto at = std::find_if(std::begin(priorities), std::end(priorities), [](const Priority& p) { return p.name == optarg; });
+            const auto* at = std::ranges::find(priorities, std::string_view(optarg), &Priority::name);
             if (at == std::end(priorities)) voice.fatal(fmt::format("invalid priority: {}", optarg));
-            level = at->level;
+            priority = at;
             break;
         }
-        case 't': tag = optarg; break;
+        case 't': tag = optarg, has_tag = true; break;
         case 'v': break;
         default: voice.fatal("usage: postlog [-iv] [-c config_dir] [-p priority] [-t tag] [text...]");
         }
     }
-    (void)writes_pid;   // our lines always carry it
-    config::SettingsPtr settings = load_settings(voice, directory);
-    Logger logger(tag);
-    auto write = [&](const std::string& text) {
-        logger.write(level, text);
-        if (::isatty(STDERR_FILENO)) std::cerr << tag << ": " << base::printable(text) << '\n';
+    const config::SettingsPtr settings = load_settings(voice, directory);
+    if (!voice.has_log()) voice.fatal("the log cannot be written");
+    if (!has_tag) tag = settings->str("syslog_name") + "/postlog";
+    const Logger logger(tag);
+    const bool has_terminal = ::isatty(STDERR_FILENO) != 0;
+    auto write = [&](std::string_view text) {
+        logger.write(priority->level, text);
+        if (has_terminal) std::cerr << tag << ": " << priority->label << base::printable(text) << '\n';
     };
     if (optind < argc) {
         std::string text;
-        for (int i = optind; i < argc; ++i) text += (text.empty() ? "" : " ") + std::string(argv[i]);
+        for (int i = optind; i < argc; ++i) text += (i == optind ? "" : " ") + std::string(argv[i]);
         write(text);
     } else {
-        for (std::string line; std::getline(std::cin, line);) write(line);
+        read_lines(write);
     }
     base::flush_log();
     return 0;

@@ -2,8 +2,11 @@
 // engine for everything, and reads the log itself only for root while the engine is down.
 #include "tools/postqueue.hpp"
 
+#include "base/fd.hpp"
 #include "base/text.hpp"
 #include "control/client.hpp"
+#include "mail/address.hpp"
+#include "mail/maildrop.hpp"
 #include "mail/queue_id.hpp"
 #include "queue/listing.hpp"
 #include "queue/store.hpp"
@@ -13,7 +16,11 @@
 
 #include <getopt.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace ekiden::tools {
@@ -21,10 +28,51 @@ namespace ekiden::tools {
 namespace {
 
 constexpr auto usage = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
+constexpr std::size_t max_maildrop_files = 100'000;
 
 void write_out(std::string_view piece)
 {
     if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size()) std::exit(0);   // the reader (head, less) has enough
+}
+
+int ask_engine(const Voice& voice, const config::Settings& settings, const std::vector<std::string>& request)
+{
+    const auto done = control::call(settings.str("queue_directory"), request);
+    if (!done) voice.fatal(done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down" : done.error().text());
+    return 0;
+}
+
+// What waits to be collected, as the folder shows it; nothing where it cannot be read.
+std::vector<queue::ListedMessage> read_maildrop(const std::string& folder)
+{
+    std::vector<queue::ListedMessage> messages;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+        const std::string name = entry.path().filename().string();
+        if (name.starts_with('.') || messages.size() == max_maildrop_files) continue;
+        const auto file = base::open_file(entry.path().string(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        struct stat found{};
+        if (!file || ::fstat(file->get(), &found) != 0 || !S_ISREG(found.st_mode)) continue;
+        mail::MaildropParser parser;
+        std::string buffer(65536, '\0');
+        bool is_complete = false;
+        for (off_t offset = 0; !is_complete;) {
+            const auto count = base::read_at(file->get(), std::span(buffer.data(), buffer.size()), offset);
+            if (!count || *count == 0) break;
+            offset += static_cast<off_t>(*count);
+            std::string_view bytes = std::string_view(buffer).substr(0, *count);
+            const auto parsed = parser.feed(bytes);
+            if (!parsed) break;
+            is_complete = *parsed;
+        }
+        if (!is_complete) continue;
+        queue::ListedMessage message{.queue_name = "maildrop", .id = name, .size = static_cast<std::uint64_t>(found.st_size), .sender = parser.header().sender};
+        message.arrived_at = WallTime(std::chrono::duration_cast<Duration>(std::chrono::seconds(found.st_mtim.tv_sec)));
+        for (const mail::Recipient& recipient : parser.header().recipients) message.recipients.push_back(recipient.address);
+        messages.push_back(std::move(message));
+    }
+    std::ranges::sort(messages, {}, &queue::ListedMessage::arrived_at);
+    return messages;
 }
 
 }  // namespace
@@ -32,23 +80,28 @@ void write_out(std::string_view piece)
 int show_queue(Voice& voice, const config::Settings& settings, bool is_json)
 {
     check_user(voice, settings, "authorized_mailq_users", "view the mail queue");
-    std::string directory = settings.str("queue_directory");
+    const std::string directory = settings.str("queue_directory");
     auto shown = control::call(directory, {"list", is_json ? "json" : "text"}, write_out);
     if (shown) return std::fflush(stdout) == 0 ? 0 : 1;
     if (!shown.error().is(ErrorCode::unavailable)) voice.fatal(shown.error().text());
-    if (::getuid() != 0 && ::access((directory + "/log").c_str(), R_OK | X_OK) != 0)
-        voice.fatal("Queue report unavailable - mail system is down");
+    constexpr auto why = "(Connect to the Postfix showq service: Connection refused)";    // the words that scripts look for
+    if (::getuid() != 0 && ::access((directory + "/log").c_str(), R_OK | X_OK) != 0) {
+        voice.fatal(fmt::format("Queue report unavailable - mail system is down {}", why));
+    }
+    voice.warning(fmt::format("Mail system is down -- accessing queue directly {}", why));
     mail::use_long_queue_ids(settings.boolean("enable_long_queue_ids"));
     queue::StoreOptions options;
     options.directory = directory + "/log";
     options.is_read_only = true;
     auto store = queue::open_store(options);
     if (!store) voice.fatal(store.error().text());
-    auto listed = queue::write_listing(**store, is_json ? queue::ListingFormat::json : queue::ListingFormat::text, [](mail::QueueId) { return false; },
-                                       [](std::string_view piece) {
-                                           write_out(piece);
-                                           return true;
-                                       });
+    auto listed = queue::write_listing(
+        **store, is_json ? queue::ListingFormat::json : queue::ListingFormat::text, [](mail::QueueId) { return false; },
+        [](std::string_view piece) {
+            write_out(piece);
+            return true;
+        },
+        read_maildrop(directory + "/maildrop"));
     if (!listed) voice.fatal(listed.error().text());
     return std::fflush(stdout) == 0 ? 0 : 1;
 }
@@ -56,34 +109,25 @@ int show_queue(Voice& voice, const config::Settings& settings, bool is_json)
 int flush_queue(Voice& voice, const config::Settings& settings)
 {
     check_user(voice, settings, "authorized_flush_users", "flush the mail queue");
-    auto done = control::call(settings.str("queue_directory"), {"flush"});
-    if (!done) voice.fatal(done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down" : done.error().text());
-    return 0;
+    return ask_engine(voice, settings, {"flush"});
 }
 
 int flush_message(Voice& voice, const config::Settings& settings, const std::string& id)
 {
     check_user(voice, settings, "authorized_flush_users", "flush the mail queue");
-    for (char c : id) {
-        if (!base::is_alnum(c)) voice.fatal(fmt::format("queue ID must be alphanumeric: {}", id));
-    }
-    auto done = control::call(settings.str("queue_directory"), {"flush-id", id});
-    if (!done) voice.fatal(done.error().is(ErrorCode::unavailable) ? "Cannot flush queue ID - mail system is down" : done.error().text());
-    return 0;
+    if (id.empty() || !std::ranges::all_of(id, base::is_alnum)) voice.fatal(fmt::format("Cannot flush queue ID - invalid name: \"{}\"", id));
+    return ask_engine(voice, settings, {"flush-id", id});
 }
 
 int flush_site(Voice& voice, const config::Settings& settings, const std::string& site)
 {
     check_user(voice, settings, "authorized_flush_users", "flush the mail queue");
-    std::string_view domain = site;
-    if (domain.starts_with('[') && domain.ends_with(']')) domain = domain.substr(1, domain.size() - 2);
-    if (domain.empty() || domain.find_first_of(" \t\r\n") != domain.npos) voice.fatal(fmt::format("Cannot flush mail queue - invalid destination: \"{}\"", site));
-    auto list = table::MatchList::open("fast_flush_domains", settings.str("fast_flush_domains"), true);
-    auto is_known = list.matches_name(domain);
+    const bool is_valid = site.starts_with('[') ? mail::is_valid_address_literal(site) : mail::is_valid_hostname(site);
+    if (!is_valid) voice.fatal(fmt::format("Cannot flush mail queue - invalid destination: \"{}\"", site));
+    const auto list = table::MatchList::open("fast_flush_domains", settings.str("fast_flush_domains"), true);
+    const auto is_known = list.matches_name(site);
     if (!is_known || !*is_known) voice.fatal(fmt::format("Flush service is not configured for destination \"{}\"", site));
-    auto done = control::call(settings.str("queue_directory"), {"flush-site", std::string(domain)});
-    if (!done) voice.fatal(done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down" : done.error().text());
-    return 0;
+    return ask_engine(voice, settings, {"flush-site", site});
 }
 
 int postqueue_main(int argc, char** argv)
@@ -103,7 +147,7 @@ int postqueue_main(int argc, char** argv)
     static char name[] = "postqueue";
     argv[0] = name;
     int option;
-    while ((option = ::getopt(argc, argv, "c:fi:jps:v")) != -1) {
+    while ((option = ::getopt(argc, argv, "+c:fi:jps:v")) != -1) {
         switch (option) {
         case 'c': directory = optarg; break;
         case 'f': choose('f'); break;

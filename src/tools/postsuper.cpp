@@ -1,7 +1,9 @@
 // postsuper(1): delete, hold, release, requeue, expire. With a running engine every change goes through its control
 // socket; without one the command takes the queue's lock and changes the log itself.
+#include "base/fd.hpp"
 #include "base/text.hpp"
 #include "control/client.hpp"
+#include "mail/maildrop.hpp"
 #include "mail/queue_id.hpp"
 #include "queue/store.hpp"
 #include "tools/commands.hpp"
@@ -10,12 +12,16 @@
 #include <boost/asio/use_future.hpp>
 
 #include <getopt.h>
-#include <grp.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <fcntl.h>
+#include <future>
+#include <grp.h>
 #include <iostream>
 #include <map>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 namespace ekiden::tools {
@@ -62,6 +68,41 @@ void become_owner(const Voice& voice, const std::string& directory)
         voice.fatal(Error::from_errno("become the owner of", directory).text());
 }
 
+// What is left of a message as a maildrop file, so that it is collected anew like mail that was just handed in: addresses
+// are rewritten and aliases expanded as they are now. It keeps its arrival time.
+Result<void> write_maildrop(const std::string& folder, const queue::Loaded& message)
+{
+    const mail::Envelope& envelope = *message.envelope;
+    mail::Maildrop header;
+    header.sender = envelope.sender;
+    header.full_name = envelope.full_name;
+    header.dsn_return = envelope.dsn_return;
+    header.dsn_envid = envelope.dsn_envid;
+    header.body = envelope.body;
+    header.is_smtputf8 = envelope.is_smtputf8;
+    header.original_id = mail::format(envelope.id);
+    for (const queue::Pending& pending : message.pending) {
+        mail::Recipient recipient = envelope.recipients[pending.index];
+        if (!recipient.original.empty()) recipient.address = recipient.original;
+        header.recipients.push_back(std::move(recipient));
+    }
+    const std::string path = folder + "/" + header.original_id, unfinished = folder + "/." + header.original_id;
+    EKIDEN_TRY_VALUE(file, base::open_file(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+    EKIDEN_TRY(base::write_all(file.get(), mail::format(header)));
+    const auto reader = message.content->open();
+    for (;;) {
+        EKIDEN_TRY_VALUE(piece, reader->next_now());
+        if (piece.empty()) break;
+        EKIDEN_TRY(base::write_all(file.get(), piece));
+    }
+    const std::time_t seconds = base::to_seconds(envelope.arrived_at);
+    const timespec times[2] = {{seconds, 0}, {seconds, 0}};
+    if (::futimens(file.get(), times) != 0) return fail(Error::from_errno("futimens", unfinished));
+    EKIDEN_TRY(base::sync_file(file.get()));
+    if (::rename(unfinished.c_str(), path.c_str()) != 0) return fail(Error::from_errno("rename to", path));
+    return base::sync_folder(folder);
+}
+
 // Changes the log directly while no engine runs.
 class OfflineQueue {
 public:
@@ -73,6 +114,7 @@ public:
         auto opened = queue::open_store(options);
         if (!opened) voice.fatal(opened.error().text());
         store_ = std::move(*opened);
+        maildrop_ = settings.str("queue_directory") + "/maildrop";
         loop_ = std::thread([this] { context_.run(); });
     }
     ~OfflineQueue()
@@ -84,6 +126,12 @@ public:
     queue::Store& store() { return *store_; }
     Result<void> change(mail::QueueId id, queue::Change change)
     {
+        if (change == queue::Change::requeue) {
+            // Twice is possible when this is cut off in the middle, never is not.
+            EKIDEN_TRY_VALUE(message, store_->load_now(id));
+            EKIDEN_TRY(write_maildrop(maildrop_, message));
+            change = queue::Change::remove;
+        }
         return asio::co_spawn(context_, store_->change(id, change), asio::use_future).get();
     }
 
@@ -91,6 +139,7 @@ private:
     asio::io_context context_{1};
     std::optional<asio::executor_work_guard<net::Executor>> work_{context_.get_executor()};
     std::unique_ptr<queue::Store> store_;
+    std::string maildrop_;
     std::thread loop_;
 };
 
@@ -100,13 +149,13 @@ public:
 
     std::vector<std::string> folders;            // the queues named on the command line
 
-    void apply(char option, const std::vector<std::string>& ids)
+    void apply(char option, bool is_all, const std::vector<std::string>& ids)
     {
         const Action& action = action_of(option);
         counts_.try_emplace(option, 0);
-        if (ids.size() == 1 && ids[0] == "ALL") {
+        if (is_all) {
             if (folders.empty()) change_all(action, "");
-            else for (const std::string& folder : folders) change_all(action, folder);
+            for (const std::string& folder : folders) change_all(action, folder);
             return;
         }
         std::vector<std::string> valid;
@@ -116,7 +165,7 @@ public:
                 voice_.warning("invalid mail queue id: " + id);
                 continue;
             }
-            valid.push_back(id);
+            if (id != "ALL") valid.push_back(id);
         }
         for (std::size_t at = 0; at < valid.size(); at += ids_per_request) {
             std::vector<std::string> some(valid.begin() + static_cast<std::ptrdiff_t>(at), valid.begin() + static_cast<std::ptrdiff_t>(std::min(valid.size(), at + ids_per_request)));
@@ -217,7 +266,7 @@ int postsuper_main(int argc, char** argv)
     std::string directory;
     std::vector<std::pair<char, std::string>> wishes;
     int option;
-    while ((option = ::getopt(argc, argv, "c:d:e:f:h:H:pr:sSv")) != -1) {
+    while ((option = ::getopt(argc, argv, "+c:d:e:f:h:H:pr:sSv")) != -1) {
         switch (option) {
         case 'c': directory = optarg; break;
         case 'd': case 'e': case 'f': case 'h': case 'H': case 'r': wishes.emplace_back(static_cast<char>(option), optarg); break;
@@ -237,29 +286,31 @@ int postsuper_main(int argc, char** argv)
         command.folders.emplace_back(argv[i]);
     }
 
-    // Ids of one kind go together; "-" stands for standard input, once.
-    std::map<char, std::vector<std::string>> by_option;
-    std::vector<char> order;
+    // Ids of one kind go together. Only the command line can say ALL: in a list it is an id that nothing has.
+    struct Work {
+        char kind;
+        bool is_all = false;
+        std::vector<std::string> ids;
+    };
+    std::vector<Work> work;
+    auto work_of = [&](char kind) -> Work& {
+        const auto at = std::ranges::find(work, kind, &Work::kind);
+        return at == work.end() ? work.emplace_back(Work{.kind = kind}) : *at;
+    };
     bool has_read_input = false;
+    std::vector<std::string> input;
     for (const auto& [kind, text] : wishes) {
-        std::vector<std::string> ids{text};
-        if (text == "-") {
-            if (has_read_input) voice.fatal("cannot read standard input twice");
-            has_read_input = true;
-            ids = read_ids();
-        }
+        if (text == "-" && !std::exchange(has_read_input, true)) input = read_ids();
         // -f: what is on hold is released, and everything expires.
-        for (char each : kind == 'f' ? std::vector<char>{'e', 'H'} : std::vector<char>{kind}) {
-            if (!by_option.contains(each)) order.push_back(each);
-            auto& list = by_option[each];
-            list.insert(list.end(), ids.begin(), ids.end());
+        for (const char each : kind == 'f' ? std::vector<char>{'e', 'H'} : std::vector<char>{kind}) {
+            Work& entry = work_of(each);
+            if (text == "ALL") entry.is_all = true;
+            else if (text == "-") entry.ids.insert(entry.ids.end(), input.begin(), input.end());
+            else entry.ids.push_back(text);
         }
+        if (text == "-") input.clear();
     }
-    for (char kind : order) {
-        auto& ids = by_option[kind];
-        bool is_all = std::find(ids.begin(), ids.end(), "ALL") != ids.end();
-        command.apply(kind, is_all ? std::vector<std::string>{"ALL"} : ids);
-    }
+    for (const Work& entry : work) command.apply(entry.kind, entry.is_all, entry.ids);
     command.print_totals();
     return command.has_failed() ? 1 : 0;
 }

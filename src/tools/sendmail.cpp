@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -45,7 +46,14 @@ int start_mail_system(const Voice& voice, const config::Settings& settings, cons
     std::fflush(nullptr);
     const pid_t child = ::fork();
     if (child < 0) voice.fatal(Error::from_errno("fork").text());
-    if (child == 0) become(voice, settings, options, {"postfix", "start"});
+    if (child == 0) {
+        // Without a terminal its words go to the log alone.
+        if (!::isatty(STDERR_FILENO)) {
+            const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+            ::dup2(nowhere, STDERR_FILENO);
+        }
+        become(voice, settings, options, {"postfix", "start"});
+    }
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     return 0;
@@ -109,7 +117,7 @@ private:
     {
         header_.sender = caller_.login;
         if (options_.sender) {
-            auto addresses = mime::parse_address_list(*options_.sender);
+            std::vector<std::string> addresses = parse_sender(*options_.sender);
             if (addresses.size() > 1) voice_.warning("-f option specified malformed sender: " + *options_.sender);
             header_.sender = addresses.empty() ? "" : addresses[0];
         }
@@ -121,10 +129,17 @@ private:
         else if (options_.verbosity == 1) header_.purpose = mail::Maildrop::Purpose::trace;
         for (const std::string& text : options_.recipients) {
             auto addresses = mime::parse_address_list(text);
-            // A word without an address is the null address, which the mail system gives to its postmaster's alias.
-            if (addresses.empty()) addresses.emplace_back(settings_.str("empty_address_recipient"));
+            // A word without an address is the null address; who gets its mail is told by $empty_address_recipient.
+            if (addresses.empty()) addresses.emplace_back();
             for (std::string& address : addresses) add_recipient(std::move(address));
         }
+    }
+
+    // An unclosed "<" is a character of a strange name.
+    static std::vector<std::string> parse_sender(const std::string& text)
+    {
+        if (text.find('<') != text.npos && text.find('>') == text.npos) return {text};
+        return mime::parse_address_list(text);
     }
 
     void add_recipient(std::string address)
@@ -221,12 +236,12 @@ int sendmail_main(int argc, char** argv)
     std::string_view name = argv[0];
     std::string own_name(name.substr(name.rfind('/') + 1));
     argv[0] = own_name.data();
-    Voice voice(own_name, exit_try_later);
+    Voice voice(own_name, exit_try_later, "sendmail");
 
-    const std::string directory = find_config_option(voice, argc, argv);
+    const std::string directory = find_config_option(argc, argv);
     if (!directory.empty() && ::geteuid() != 0 && has_borrowed_helpers()) require_known_directory(voice, directory);
     const config::SettingsPtr settings = load_settings(voice, directory);
-    const SendmailOptions options = parse_sendmail_options(voice, argc, argv);
+    const SendmailOptions options = parse_sendmail_options(voice, directory, argc, argv);
 
     switch (options.mode) {
     case Mode::ignore: return 0;

@@ -65,7 +65,8 @@ private:
     bool write(std::string_view content);
     bool finish_message(const std::string& size_text);
     void reset();
-    void log_end();
+    void log(const std::string& text) const;      // where the caller may write there
+    void log_end() const;
 
     struct Transaction {
         bool has_sender = false, is_chunked = false, has_failed = false;
@@ -100,7 +101,7 @@ const Dialogue::Verb Dialogue::verbs[] = {
 
 int Dialogue::run()
 {
-    log_.info("connect from {}", client);
+    log(fmt::format("connect from {}", client));
     output_ += "220 " + settings_.str("smtpd_banner") + "\r\n";
     while (!has_quit_) {
         auto line = read_line();
@@ -120,7 +121,12 @@ int Dialogue::run()
     return 0;
 }
 
-void Dialogue::log_end()
+void Dialogue::log(const std::string& text) const
+{
+    if (voice_.has_log()) log_.write(base::LogLevel::info, text);
+}
+
+void Dialogue::log_end() const
 {
     std::string text;
     std::uint32_t ok = 0, total = 0;
@@ -135,7 +141,7 @@ void Dialogue::log_end()
         total += counts_[row];
     }
     add("commands", ok, total);
-    log_.info("disconnect from {}{}", client, text);
+    log(fmt::format("disconnect from {}{}", client, text));
 }
 
 bool Dialogue::say(int code, std::string_view enhanced, std::string_view text)
@@ -256,7 +262,7 @@ bool Dialogue::begin_content()
         return refuse(451, "4.3.0", "Error: queue file write error");
     }
     transaction_.submission.emplace(std::move(*started));
-    log_.info("{}: client={}", transaction_.submission->name(), client);
+    log(fmt::format("{}: client={}", transaction_.submission->name(), client));
     const auto& recipients = transaction_.header.recipients;
     std::string received = fmt::format("Received: from {} (localhost [127.0.0.1])\n\tby {} ({}) with {} id {}", base::printable(helo_.empty() ? "localhost" : helo_),
                                        hostname_, settings_.str("mail_name"), protocol_, transaction_.submission->name());

@@ -39,7 +39,7 @@ void InputFilter::feed(std::string_view bytes, std::string& out)
         line_.append(bytes.substr(0, take));
         bytes.remove_prefix(std::min(take + 1, bytes.size()));
         if (line_feed != std::string_view::npos) {
-            end_line(out);
+            end_line(out, true);
         } else if (line_.size() > 2 * held_back) {
             // A long line goes out in parts; CRs at the end may belong to its line end.
             give(out, line_.size() - trailing_crs(line_));
@@ -59,13 +59,13 @@ void InputFilter::give(std::string& out, std::size_t count)
     line_.erase(0, count);
 }
 
-void InputFilter::end_line(std::string& out)
+void InputFilter::end_line(std::string& out, bool has_end)
 {
     if (is_first_line_) {
         is_first_line_ = false;
         strips_cr_ = line_ends_ == LineEnds::always || (line_ends_ == LineEnds::strict && line_.ends_with('\r'));
     }
-    if (strips_cr_) line_.resize(line_.size() - trailing_crs(line_));
+    if (strips_cr_ && has_end) line_.resize(line_.size() - trailing_crs(line_));
     if (dot_ends_ && !is_line_begun_ && line_ == ".") {
         has_ended_ = true;
         line_.clear();
@@ -79,7 +79,7 @@ void InputFilter::end_line(std::string& out)
 void InputFilter::finish(std::string& out)
 {
     if (has_ended_) return;
-    if (is_line_begun_ || !line_.empty()) end_line(out);
+    if (is_line_begun_ || !line_.empty()) end_line(out, false);
     has_ended_ = true;
 }
 

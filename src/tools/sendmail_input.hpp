@@ -25,7 +25,7 @@ public:
     static constexpr std::size_t held_back = 8;   // what must be seen of a line to know what it is; bytes
 
 private:
-    void end_line(std::string& out);
+    void end_line(std::string& out, bool has_end);
     void give(std::string& out, std::size_t count);
 
     LineEnds line_ends_;

@@ -13,7 +13,7 @@ namespace {
 
 using Mode = SendmailOptions::Mode;
 
-constexpr char option_letters[] = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:q::r:tvx";
+constexpr char option_letters[] = "+A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:q::r:tvx";
 
 struct ModeLetter {
     char letter;
@@ -109,7 +109,7 @@ Mode mode_of_name(std::string_view name)
 
 }  // namespace
 
-std::string find_config_option(Voice&, int argc, char** argv)
+std::string find_config_option(int argc, char** argv)
 {
     std::string directory;
     ::optind = 0;    // GNU: start anew
@@ -123,10 +123,10 @@ std::string find_config_option(Voice&, int argc, char** argv)
     return directory;
 }
 
-SendmailOptions parse_sendmail_options(Voice& voice, int argc, char** argv)
+SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_directory, int argc, char** argv)
 {
     SendmailOptions options;
-    options.config_directory = find_config_option(voice, argc, argv);
+    options.config_directory = std::move(config_directory);
     options.mode = mode_of_name(voice.name());
     ::optind = 0;
     for (int option; (option = ::getopt(argc, argv, option_letters)) != -1;) {

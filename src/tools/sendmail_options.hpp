@@ -28,9 +28,9 @@ struct SendmailOptions {
     int verbosity = 0;                          // -v; once: a delivery report is wanted
 };
 
-// Reads -C only, so that the rest can be judged with the configuration at hand. Ends the program on a bad option.
-std::string find_config_option(Voice& voice, int argc, char** argv);
-// Everything; ends the program where sendmail refuses.
-SendmailOptions parse_sendmail_options(Voice& voice, int argc, char** argv);
+// Reads -C only, so that the rest can be judged with the configuration at hand.
+std::string find_config_option(int argc, char** argv);
+// Everything; ends the program where sendmail refuses. `config_directory` is what find_config_option() said.
+SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_directory, int argc, char** argv);
 
 }  // namespace ekiden::tools

@@ -37,7 +37,7 @@ config::SettingsPtr load(const Voice& voice, const std::string& directory)
 
 void Voice::use_log(const config::Settings& settings)
 {
-    logger_ = Logger(settings.str("syslog_name") + "/" + name_);
+    logger_ = Logger(settings.str("syslog_name") + "/" + log_name_);
     std::string file = settings.str("maillog_file");
     if (file.empty()) {
         base::use_sink(base::syslog_sink(LOG_MAIL));

@@ -17,8 +17,11 @@ namespace ekiden::tools {
 class Voice {
 public:
     // `name` is the program's name for messages; `fatal_status` the exit status of fatal() (69 for postqueue, 75 for
-    // sendmail, 1 elsewhere).
-    Voice(std::string name, int fatal_status) : name_(std::move(name)), fatal_status_(fatal_status) {}
+    // sendmail, 1 elsewhere). The log may know the program by another name (mailq is sendmail there).
+    Voice(std::string name, int fatal_status, std::string log_name = {})
+        : name_(std::move(name)), log_name_(log_name.empty() ? name_ : std::move(log_name)), fatal_status_(fatal_status)
+    {
+    }
     // From then on lines go to the log too; before that only to the terminal.
     void use_log(const config::Settings& settings);
 
@@ -28,10 +31,11 @@ public:
     [[noreturn]] void fatal(std::string_view text) const;
     [[noreturn]] void fatal(std::string_view text, int status) const;
     const std::string& name() const { return name_; }
+    bool has_log() const { return has_log_; }
 
 private:
     void say(base::LogLevel level, std::string_view label, std::string_view text) const;
-    std::string name_;
+    std::string name_, log_name_;
     int fatal_status_;
     bool has_log_ = false;
     Logger logger_;
