@@ -17,6 +17,7 @@ namespace ekiden::base {
 namespace {
 
 constexpr std::size_t buffer_limit = 8 << 20;
+constexpr std::chrono::milliseconds gather_time{5};
 
 bool write_fully(int fd, std::string_view bytes)
 {
@@ -29,8 +30,8 @@ bool write_fully(int fd, std::string_view bytes)
     return true;
 }
 
-// Formats lines into a buffer that one thread writes out. The thread wakes at the first line and takes all that
-// gathered while it wrote: no delay when quiet, few system calls when busy.
+// Formats lines into a buffer that one thread writes out. The thread wakes at the first line, gives others a few
+// milliseconds to follow, and takes all that gathered: a message's lines go out in one system call.
 class DescriptorSink : public LogSink {
 public:
     DescriptorSink(std::string path, int fd, std::string host)
@@ -64,6 +65,8 @@ public:
     void flush() override
     {
         std::unique_lock lock(mutex_);
+        is_hurried_ = true;
+        wake_.notify_one();
         idle_.wait(lock, [this] { return pending_.empty() && !is_writing_; });
     }
     void reopen() override
@@ -109,6 +112,8 @@ private:
         for (;;) {
             wake_.wait(lock, [&] { return !pending_.empty() || stop.stop_requested(); });
             if (pending_.empty()) return;
+            wake_.wait_for(lock, gather_time, [&] { return is_hurried_ || stop.stop_requested(); });
+            is_hurried_ = false;
             if (dropped_ > 0) {
                 fmt::format_to(std::back_inserter(pending_), "{} {} postfix/log[{}]: warning: {} log lines were dropped: the log file is too slow\n", stamp_, host_, pid(), dropped_);
                 dropped_ = 0;
@@ -134,6 +139,7 @@ private:
     std::int64_t stamped_second_ = -1;
     std::size_t dropped_ = 0;
     bool is_writing_ = false;
+    bool is_hurried_ = false;     // somebody waits in flush()
     std::jthread writer_;
 };
 

@@ -167,14 +167,16 @@ void Committer::wait_for_work(std::unique_lock<std::mutex>& lock)
     }
 }
 
-// Clients that were just answered come back at about the same time. Going off with the first of them would leave the
-// others waiting for a whole sync; so wait for as many as were answered, but for no more than an eighth of the time
-// the last write took: where syncs are cheap, or nobody comes back, this costs nothing to speak of.
+// Other messages are on their way in: going off with the first of them would leave the others waiting for a whole sync,
+// and cost a sync each. So wait for those whose content is being received, but no longer than the last write took:
+// a lone client never waits, and nobody waits for a slow one.
 void Committer::gather(std::unique_lock<std::mutex>& lock)
 {
-    if (told_ < 2 || urgent_ >= told_ || trouble_ || is_stopping_) return;
-    gather_ = told_;
-    auto until = steady_clock::now() + std::min<steady_clock::duration>(write_time_ / 8, most_gather_time);
+    if (trouble_ || is_stopping_ || urgent_ == 0) return;
+    std::size_t expected = std::min(open_contents->load(std::memory_order_relaxed), most_batch_units);
+    if (urgent_ >= expected) return;
+    gather_ = expected;
+    auto until = steady_clock::now() + std::min<steady_clock::duration>(write_time_, most_gather_time);
     wake_.wait_until(lock, until, [this] { return urgent_ >= gather_ || is_stopping_; });
     gather_ = 0;
 }
@@ -220,7 +222,6 @@ void Committer::run()
         bool was_last_try = is_stopping_;
         if (!batch.units.empty()) {
             auto start = steady_clock::now();
-            told_ = static_cast<std::size_t>(std::ranges::count_if(batch.units, [](const UnitPtr& unit) { return unit->is_urgent; }));
             result = write(batch, lock);
             write_time_ = steady_clock::now() - start;
             conclude(std::move(batch), result, lock);

@@ -82,6 +82,10 @@ public:
     void request_snapshot(std::function<void(Place)> take, std::function<void()> keep);
     void set_listener(Listener* listener);    // hears at once of trouble there is already
 
+    // Contents that are being received or wait for their commit: whom a batch may expect. Any thread.
+    // Shared: a session that is cut off may let go of its content after the store is gone.
+    const std::shared_ptr<std::atomic<std::size_t>> open_contents = std::make_shared<std::atomic<std::size_t>>(0);
+
 private:
     struct Batch {
         std::vector<UnitPtr> units;
@@ -105,7 +109,6 @@ private:
 
     // The committer's thread.
     SegmentPtr current_;
-    std::size_t told_ = 0;                                 // waiters of the last batch
     std::chrono::steady_clock::duration write_time_{};     // how long it took to write and sync
 
     // Under the log's lock.

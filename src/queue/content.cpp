@@ -134,6 +134,14 @@ ContentPtr content_in_log(const Log& log, QueueId, std::uint64_t size, std::vect
     return std::make_shared<LogContent>(size, std::move(shared));
 }
 
+ContentWriter::Sink::Sink(Committer& committer, std::size_t chunk_limit)
+    : limit(chunk_limit), committer_(committer), open_contents_(committer.open_contents)
+{
+    ++*open_contents_;
+}
+
+ContentWriter::Sink::~Sink() { --*open_contents_; }
+
 Task<Result<void>> ContentWriter::Sink::write(std::string bytes)
 {
     for (std::size_t at = 0; at < bytes.size(); at += limit) {

@@ -21,7 +21,10 @@ struct FlushedChunks {
 
 class ContentWriter::Sink {
 public:
-    Sink(Committer& committer, std::size_t chunk_limit) : limit(chunk_limit), committer_(committer) {}
+    Sink(Committer& committer, std::size_t chunk_limit);
+    ~Sink();
+    Sink(const Sink&) = delete;
+    Sink& operator=(const Sink&) = delete;
     Task<Result<void>> write(std::string bytes);
 
     const std::size_t limit;
@@ -30,6 +33,7 @@ public:
 
 private:
     Committer& committer_;
+    const std::shared_ptr<std::atomic<std::size_t>> open_contents_;
 };
 
 // The payload of the record at `place`; `corrupt` unless it is what it should be. Blocks. A zero id is not compared.
