@@ -80,6 +80,7 @@ std::string format(const Maildrop& header)
     if (!header.dsn_envid.empty()) line("envid", header.dsn_envid);
     if (header.body != BodyType::unspecified) line("body", header.body == BodyType::eight_bit ? "8bit" : "7bit");
     if (header.is_smtputf8) out += "smtputf8\n";
+    if (header.is_gateway) out += "gateway\n";
     if (header.purpose != Maildrop::Purpose::deliver) line("task", header.purpose == Maildrop::Purpose::verify ? "verify" : "trace");
     if (!header.original_id.empty()) line("orig-id", header.original_id);
     std::uint8_t notify = notify_default;
@@ -145,6 +146,8 @@ Result<bool> MaildropParser::read_line(std::string_view line)
         header_.body = *value == "8bit" ? BodyType::eight_bit : BodyType::seven_bit;
     } else if (key == "smtputf8") {
         header_.is_smtputf8 = true;
+    } else if (key == "gateway" && space == line.size()) {
+        header_.is_gateway = true;
     } else if (key == "task" && (*value == "verify" || *value == "trace")) {
         header_.purpose = *value == "verify" ? Maildrop::Purpose::verify : Maildrop::Purpose::trace;
     } else if (key == "orig-id") {

@@ -10,6 +10,7 @@
 //   envid …
 //   body 8bit                         or 7bit
 //   smtputf8
+//   gateway                           handed in by a gateway (sendmail -G): the rewrite context is "remote"
 //   task verify                       or trace: report on it (sendmail -bv, -v)
 //   orig-id 60EBA1280C7               believed from root and the mail system only
 //   content
@@ -40,6 +41,7 @@ struct Maildrop {
     std::string dsn_envid;
     BodyType body = BodyType::unspecified;
     bool is_smtputf8 = false;
+    bool is_gateway = false;
     Purpose purpose = Purpose::deliver;
     std::string original_id;
 };

@@ -179,7 +179,7 @@ std::vector<QueueRecord> envelope_records(const mail::Maildrop& header, WallTime
     Records out;
     out.times(written_at, false);
     add_dsn(out, header.dsn_envid, header.dsn_return);
-    out.attribute("rewrite_context", "local");
+    out.attribute("rewrite_context", header.is_gateway ? "remote" : "local");
     if (!header.full_name.empty()) out.add('F', header.full_name);
     out.add('S', mail::quote_address(header.sender));
     add_encoding(out, header.body);

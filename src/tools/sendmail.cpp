@@ -122,6 +122,7 @@ private:
             header_.sender = addresses.empty() ? "" : addresses[0];
         }
         header_.full_name = one_line(options_.full_name.value_or(caller_.full_name));
+        header_.is_gateway = options_.is_gateway;
         header_.body = options_.body;
         header_.dsn_return = options_.dsn_return;
         header_.dsn_envid = options_.envid;

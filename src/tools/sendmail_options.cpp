@@ -137,6 +137,7 @@ SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_di
             else voice.fatal("-B option needs 8BITMIME or 7BIT");
             break;
         case 'F': options.full_name = optarg; break;
+        case 'G': options.is_gateway = true; break;
         case 'I': options.mode = Mode::make_aliases; break;
         case 'N':
             if (const auto notify = parse_notify(voice, optarg)) options.notify = *notify;
@@ -161,7 +162,7 @@ SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_di
         case 't': options.reads_recipients = true; break;
         case 'v': ++options.verbosity; break;
         case '?': voice.fatal("usage: sendmail [options]");
-        default: break;    // -A -C -G -L -O -U -c -e -h -m -p -x: nothing to do
+        default: break;    // -A -C -L -O -U -c -e -h -m -p -x: nothing to do
         }
     }
     for (int i = ::optind; i < argc; ++i) options.recipients.emplace_back(argv[i]);

@@ -24,6 +24,7 @@ struct SendmailOptions {
     std::uint8_t notify = mail::notify_default;
     std::string envid;
     bool dots_are_content = false;              // -i
+    bool is_gateway = false;                    // -G
     bool reads_recipients = false;              // -t
     int verbosity = 0;                          // -v; once: a delivery report is wanted
 };

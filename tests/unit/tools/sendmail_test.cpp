@@ -113,6 +113,7 @@ TEST(SendmailOptions, say_what_is_to_be_done)
     EXPECT_EQ(parse({"-oA/a", "-oAhash:/b", "-bi"}).aliases, (std::vector<std::string>{"/a", "hash:/b"}));
     EXPECT_TRUE(parse({"-oi", "a"}).dots_are_content);
     EXPECT_TRUE(parse({"-ti"}).reads_recipients);
+    EXPECT_TRUE(parse({"-G", "a"}).is_gateway);
     EXPECT_EQ(parse({"-N", "success,Delay", "a"}).notify, mail::notify_success | mail::notify_delay);
     EXPECT_EQ(parse({"-R", "HDRS", "a"}).dsn_return, mail::DsnReturn::headers);
     EXPECT_EQ(parse({"-o8", "a"}).body, mail::BodyType::eight_bit);
