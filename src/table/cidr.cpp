@@ -169,6 +169,8 @@ Result<TablePtr> parse_cidr(const OpenRequest& request, std::string_view text, F
 
 Result<TablePtr> open_cidr(const OpenRequest& request)
 {
+    EKIDEN_TRY_VALUE(rules, inline_rules(request));
+    if (rules) return parse_cidr(request, *rules, {});
     EKIDEN_TRY_VALUE(source, read_source(request.name));
     return parse_cidr(request, source.text, source.stamp);
 }

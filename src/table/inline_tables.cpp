@@ -1,4 +1,4 @@
-// static, inline, fail, unionmap, pipemap, randmap: tables whose content stands in their name.
+// static, inline, fail, unionmap, pipemap, randmap: tables whose content stands in their name; and rules that do.
 #include "table/dictionary.hpp"
 #include "table/openers.hpp"
 
@@ -146,6 +146,25 @@ Result<TablePtr> open_inline(const OpenRequest& request)
         entries.set(folded(key, request.options), std::string(value));
     }
     return std::make_shared<InlineTable>(request, std::move(entries));
+}
+
+Result<std::optional<std::string>> inline_rules(const OpenRequest& request)
+{
+    if (!request.name.starts_with('{')) return std::nullopt;
+    const auto members = members_of(request);
+    if (!members) return bad_syntax(request, "bad syntax", "{rule}");
+    std::string text;
+    for (std::string_view member : *members) {
+        const auto rule = inside_braces(member);
+        if (!rule) return bad_syntax(request, "bad syntax", "{rule}");
+        const std::size_t start = text.size();
+        text.append(*rule).push_back('\n');
+        // One rule, one line: a line end that a folded parameter brought along would start another.
+        for (std::size_t i = start; i + 1 < text.size(); ++i) {
+            if (text[i] == '\n') text[i] = ' ';
+        }
+    }
+    return text;
 }
 
 Result<TablePtr> open_fail(const OpenRequest& request) { return std::make_shared<FailTable>(request); }

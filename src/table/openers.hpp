@@ -33,13 +33,17 @@ Result<TablePtr> parse_texthash(const OpenRequest& request, std::string_view tex
 Result<TablePtr> parse_cidr(const OpenRequest& request, std::string_view text, FileStamp stamp);
 Result<TablePtr> parse_patterns(const OpenRequest& request, std::string_view text, FileStamp stamp);
 
+// regexp:{{rule}, {rule} …}, and so for pcre and cidr: the rules as lines of a file, or nothing when the name is no such
+// list (no path begins with a brace).
+Result<std::optional<std::string>> inline_rules(const OpenRequest& request);
+
 // The key as indexed types see it.
 std::string folded(std::string_view key, const OpenOptions& options);
 
-// A table made of one source file: stale once the file's stamp differs.
+// A table made of one source file: stale once the file's stamp differs. Rules that stand in the name never are.
 class FileTable : public Table {
 public:
-    bool is_stale() const override { return FileStamp::of(path_) != std::optional(stamp_); }
+    bool is_stale() const override { return !path_.starts_with('{') && FileStamp::of(path_) != std::optional(stamp_); }
 
 protected:
     FileTable(const OpenRequest& request, FileStamp stamp) : Table(request.spec), path_(request.name), stamp_(stamp) {}

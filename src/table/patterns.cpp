@@ -263,6 +263,8 @@ Result<TablePtr> parse_patterns(const OpenRequest& request, std::string_view tex
 
 Result<TablePtr> open_patterns(const OpenRequest& request)
 {
+    EKIDEN_TRY_VALUE(rules, inline_rules(request));
+    if (rules) return parse_patterns(request, *rules, {});
     EKIDEN_TRY_VALUE(source, read_source(request.name));
     return parse_patterns(request, source.text, source.stamp);
 }

@@ -57,6 +57,34 @@ TEST(randmap, picks_each_value)
     EXPECT_TRUE(seen == "ab" || seen == "ba") << seen;
 }
 
+TEST(inline_rules, stand_in_the_name)
+{
+    struct Row {
+        std::string_view spec, key, want;
+    };
+    for (const auto& [spec, key, want] : {
+             Row{"regexp:{{/^[^A-Z]/ Bogus}}", "<script>", "Bogus"},
+             Row{"regexp:{{/^[^A-Z]/ Bogus}}", "foo", "(absent)"},   // case does not matter without a flag
+             Row{"regexp:{ {/a{2}/ two}, {/b(.)/ $1} }", "baa", "two"},
+             Row{"regexp:{ {/a{2}/ two}, {/b(.)/ <$1>} }", "bz", "<z>"},
+             Row{"pcre:{{if /^x/} {/y$/ both} {endif} {/y$/ end}}", "xy", "both"},
+             Row{"pcre:{{if /^x/} {/y$/ both} {endif} {/y$/ end}}", "zy", "end"},
+             Row{"pcre:{{/a/\nOK}}", "a", "OK"},
+             Row{"cidr:{{192.0.2.0/24 DUNNO}, {0.0.0.0/0 REJECT no}}", "192.0.2.7", "DUNNO"},
+             Row{"cidr:{{192.0.2.0/24 DUNNO}, {0.0.0.0/0 REJECT no}}", "198.51.100.1", "REJECT no"},
+             Row{"unionmap:{regexp:{{/a/ 1}} static:2}", "a", "1,2"},
+         }) {
+        EXPECT_EQ(ask(spec, key), want) << spec << " " << key;
+    }
+    for (std::string_view spec : {"regexp:{}", "regexp:{/a/ b}", "pcre:{{/a/ b}", "cidr:{{192.0.2.1 x} y}", "cidr:{ }"}) {
+        EXPECT_TRUE(ask(spec, "a").starts_with("(not opened) bad syntax: ")) << spec << ": " << ask(spec, "a");
+    }
+    auto opened = open_table("regexp:{{/a/ b}}");
+    ASSERT_TRUE(opened);
+    EXPECT_FALSE((*opened)->is_stale());
+    EXPECT_TRUE((*opened)->has_patterns());
+}
+
 TEST(combined, nesting_is_bounded)
 {
     std::string spec = "static:x";
