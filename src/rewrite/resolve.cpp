@@ -142,6 +142,14 @@ Result<AddressClass> Resolver::classify_now(std::string_view domain) const
 Task<Result<AddressClass>> Resolver::classify(std::string domain) const { co_return classify_now(domain); }
 Task<Result<bool>> Resolver::is_local_domain(std::string domain) const { co_return is_local_domain_now(domain); }
 
+void apply_filter(Route& route, std::string_view filter, std::string_view recipient)
+{
+    const std::size_t colon = std::min(filter.find(':'), filter.size());
+    route.transport = filter.substr(0, colon);
+    route.next_hop = base::trim(filter.substr(std::min(colon + 1, filter.size())));
+    if (route.next_hop.empty()) route.next_hop = mail::split_address(route.recipient.empty() ? recipient : route.recipient).domain;
+}
+
 Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient) const
 {
     const Tables& t = *tables_;

@@ -25,6 +25,10 @@ struct Route {
     bool has_sender_routing = false;
 };
 
+// The way through a content filter, "transport:next hop": it replaces what resolving said, for every recipient. Without
+// a next hop the recipient's domain is the next hop. Pure.
+void apply_filter(Route& route, std::string_view filter, std::string_view recipient);
+
 class Resolver {
 public:
     static std::shared_ptr<const Resolver> make(config::SettingsPtr settings);

@@ -284,6 +284,7 @@ Task<void> Scheduler::activate(queue::Loaded loaded, net::Gate::Pass pass)
             settle_without_agent(message, {pending.index}, "error", std::move(outcome));
             continue;
         }
+        if (!message->envelope->filter.empty()) rewrite::apply_filter(*route, message->envelope->filter, recipient.address);
         if (route->recipient != recipient.address && !route->recipient.empty()) {
             if (!changed) changed = std::make_shared<mail::Envelope>(*message->envelope);
             mail::Recipient& copy = changed->recipients[pending.index];

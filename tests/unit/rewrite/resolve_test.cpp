@@ -180,6 +180,24 @@ TEST(resolve, takes_relayhosts_in_order)
            {"x@other.test", "smtp", "[r.test]", AddressClass::other, "", "c@golden.test"}});
 }
 
+TEST(resolve, filters_replace_transport_and_next_hop)
+{
+    struct Row {
+        std::string_view filter, transport, next_hop;
+    };
+    for (const auto& [filter, transport, next_hop] : {
+             Row{"smtp:[127.0.0.1]:10025", "smtp", "[127.0.0.1]:10025"},
+             Row{"scan:dummy", "scan", "dummy"},
+             Row{"scan:", "scan", "example.com"},
+             Row{"scan", "scan", "example.com"},
+         }) {
+        Route route{.transport = "local", .next_hop = "golden.test", .recipient = {}};
+        apply_filter(route, filter, "user@example.com");
+        EXPECT_EQ(route.transport, transport) << filter;
+        EXPECT_EQ(route.next_hop, next_hop) << filter;
+    }
+}
+
 TEST(resolve, tells_where_people_moved)
 {
     check({{"relocated_maps", "inline:{ gone=new@else.test }"}},
