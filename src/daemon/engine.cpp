@@ -22,6 +22,7 @@
 #include "receive/pickup.hpp"
 #include "receive/server.hpp"
 #include "report/bounce.hpp"
+#include "report/postmaster.hpp"
 #include "rewrite/intake.hpp"
 #include "rewrite/resolve.hpp"
 #include "schedule/scheduler.hpp"
@@ -147,7 +148,12 @@ receive::ServerSettings Engine::server_settings(const Generation& generation, co
 {
     base::PrivilegedRead guard;
     SettingsPtr own = generation.settings->for_service(service);
-    auto made = receive::ServerSettings::make(own, service, generation.resolver, generation.intake, *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); });
+    auto postmaster = report::Postmaster::make(own, generation.intake);
+    auto made = receive::ServerSettings::make(
+        own, service, generation.resolver, generation.intake, *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); },
+        [postmaster](receive::Complaint complaint) {
+            return postmaster->tell_of_session({std::move(complaint.client), std::move(complaint.transcript), std::move(complaint.reason), complaint.is_bounce});
+        });
     for (const config::Problem& problem : made.service()->policy->problems()) {
         if (problem.level == config::Problem::Level::fatal) throw config::ConfigError(problem.text, problem.at);
     }

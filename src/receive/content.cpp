@@ -20,6 +20,7 @@ Task<bool> Session::begin_content(std::optional<smtp::Reply>& refusal)
     facts_.command.clear();
     if (verdict.action == Verdict::Action::reject) {
         counters_.refused.fetch_add(1, std::memory_order_relaxed);
+        note_trouble(trouble_of(verdict.fault));
         if (verdict.must_disconnect) has_ended_ = true;
         refusal = std::move(verdict.reply);
         co_return false;
@@ -171,11 +172,8 @@ Task<bool> Session::finish_message(std::string_view size_text)
     }
     Verdict verdict = co_await service_->policy->evaluate(Stage::end_of_data, facts_);
     if (verdict.action == Verdict::Action::reject) {
-        counters_.refused.fetch_add(1, std::memory_order_relaxed);
-        if (verdict.must_disconnect) has_ended_ = true;
-        say(std::move(verdict.reply));
         reset_transaction();
-        co_return false;
+        co_return refuse(std::move(verdict));
     }
     transaction_.remember(verdict);
 
@@ -188,6 +186,8 @@ Task<bool> Session::finish_message(std::string_view size_text)
         if (!is_ours) {
             const auto& why = queued.error();
             counters_.refused.fetch_add(1, std::memory_order_relaxed);
+            // 452 and 451: no room, or a disk that fails; 550: content rules; 552 and 554: size and loops.
+            note_trouble(why.smtp_code < 500 ? trouble_resource : why.smtp_code == 550 ? trouble_policy : trouble_bounce);
             if (why.smtp_code == 552) log_.warning("{}: queue file size limit exceeded", id);
             say(why.smtp_code, why.status.code, why.status.text);
         }
@@ -200,6 +200,8 @@ Task<bool> Session::finish_message(std::string_view size_text)
         say(250, "2.0.0", fmt::format("Ok: {}queued as {}", size_text, id));
     }
     reset_transaction();
+    forwarded_.reset();
+    transcript_.forget_beyond(options_.history_limit);
     co_return is_ours;
 }
 
@@ -209,6 +211,7 @@ bool Session::refuse_bare_newline()
     if (bare_newline_ != smtp::BareNewline::reject && bare_newline_ != smtp::BareNewline::note) return false;
     log_.info("bare <LF> received after {} from {}", place(), label_);
     if (bare_newline_ == smtp::BareNewline::note) return false;
+    note_trouble(trouble_protocol);
     say(options_.bare_newline_code, options_.bare_newline_code >= 500 ? "5.5.2" : "4.5.2", options_.hostname + " Error: bare <LF> received");
     has_ended_ = true;
     return true;

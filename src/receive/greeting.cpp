@@ -26,8 +26,9 @@ Task<bool> Session::greet()
     } else {
         facts_.name_status = facts_.reverse_name_status = check::NameStatus::temporary;
     }
-    label_ = facts_.client_label();
-    if (options_.logs_port) label_ += ":" + std::to_string(facts_.client_port);
+    make_label();
+    may_xclient_ = is_one_of(options_.xclient_hosts);
+    may_xforward_ = is_one_of(options_.xforward_hosts);
     log_.info("connect from {}", label_);
 
     if (bare_newline_ != smtp::BareNewline::normalize && !options_.bare_newline_exclusions.is_empty() &&
@@ -36,19 +37,30 @@ Task<bool> Session::greet()
     }
     if (co_await is_over_limit()) {
         counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
+        note_trouble(trouble_policy);
         say(421, "4.7.0", options_.hostname + " Error: too many connections from " + net::format_address(facts_.client_address));
         co_return false;
     }
+    co_await admit();
+    co_return !has_ended_;
+}
+
+Task<void> Session::admit()
+{
     check::Verdict verdict = co_await service_->policy->evaluate(check::Stage::connect, facts_);
-    if (verdict.action == check::Verdict::Action::reject) {
+    is_refused_ = verdict.action == check::Verdict::Action::reject;
+    if (is_refused_) {
         counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
-        if (verdict.must_disconnect) has_ended_ = true;
-        is_refused_ = true;
-        say(std::move(verdict.reply));
+        refuse(std::move(verdict));
     } else {
         say(220, "", options_.banner);
     }
-    co_return !has_ended_;
+}
+
+void Session::make_label()
+{
+    label_ = facts_.client_label();
+    if (options_.logs_port) label_ += ":" + std::to_string(facts_.client_port);
 }
 
 Task<bool> Session::is_over_limit()
@@ -76,16 +88,15 @@ Task<bool> Session::introduce(smtp::Command command, bool is_extended)
         co_return refuse(501, "", is_extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname");
     }
     reset_transaction();
+    transcript_.forget_beyond(options_.history_limit);
     facts_.helo_name = neutral_name(command.arguments.substr(0, 255));
     facts_.protocol = is_extended ? "ESMTP" : "SMTP";
     facts_.command = where_;
     check::Verdict verdict = co_await service_->policy->evaluate(check::Stage::helo, facts_);
     facts_.command.clear();
     if (verdict.action == check::Verdict::Action::reject) {
-        if (verdict.must_disconnect) has_ended_ = true;
         facts_.helo_name.clear();
-        say(std::move(verdict.reply));
-        co_return false;
+        co_return refuse(std::move(verdict));
     }
     co_return true;
 }
@@ -100,8 +111,9 @@ Task<bool> Session::on_helo(smtp::Command command)
 Task<bool> Session::on_ehlo(smtp::Command command)
 {
     if (!co_await introduce(command, true)) co_return false;
-    if (options_.discard_maps.is_empty()) {
-        output_ += options_.ehlo_reply;
+    const smtp::Extensions proxy_rights = (may_xclient_ ? smtp::ext_xclient : 0u) | (may_xforward_ ? smtp::ext_xforward : 0u);
+    if (options_.discard_maps.is_empty() && proxy_rights == 0) {
+        say_ready(options_.ehlo_reply);
         co_return true;
     }
     const auto answer = co_await options_.discard_maps.find(net::format_address(facts_.client_address));
@@ -111,8 +123,9 @@ Task<bool> Session::on_ehlo(smtp::Command command)
     }
     bool is_silent = options_.discards_silently;
     std::vector<std::string> unknown;
-    offer_ = options_.offered(*answer ? smtp::parse_extension_list(**answer, unknown, is_silent) : 0);
-    output_ += options_.make_ehlo_reply(offer_);
+    const smtp::Extensions discarded = *answer ? smtp::parse_extension_list(**answer, unknown, is_silent) : 0;
+    offer_ = options_.offered(discarded);
+    say_ready(options_.make_ehlo_reply(offer_ | (proxy_rights & ~(discarded | options_.discarded))));
     co_return true;
 }
 

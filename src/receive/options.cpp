@@ -21,9 +21,11 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
 {
     Options o;
     auto number = [&](const char* name) { return settings.integer(name); };
-    auto list = [&](const char* name) { return table::MatchList::open(name, settings.str(name)); };
-
     o.logger = Logger(settings.str("syslog_name") + "/" + (spec.command.empty() ? "smtpd" : spec.command), spec.verbosity);
+    const table::OpenOptions table_options{.log = o.logger};
+    auto list = [&](const char* name) {
+        return table::MatchList::open(name, settings.str(name), table::MatchList::Kind::host_and_address, false, table_options);
+    };
     o.service_name = spec.name;
     o.hostname = settings.str("myhostname");
     o.banner = settings.str("smtpd_banner");
@@ -65,10 +67,14 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     std::vector<std::string> unknown;
     o.discarded = smtp::parse_extension_list(settings.str("smtpd_discard_ehlo_keywords"), unknown, o.discards_silently);
     for (const auto& word : unknown) o.logger.warning("smtpd_discard_ehlo_keywords: unknown EHLO keyword: \"{}\"", word);
-    o.discard_maps = table::Maps::open("smtpd_discard_ehlo_keyword_address_maps", settings.str("smtpd_discard_ehlo_keyword_address_maps"));
+    o.discard_maps = table::Maps::open("smtpd_discard_ehlo_keyword_address_maps", settings.str("smtpd_discard_ehlo_keyword_address_maps"), table_options);
 
     o.forbidden_commands = list("smtpd_forbidden_commands");
     o.noop_commands = list("smtpd_noop_commands");
+    o.xclient_hosts = list("smtpd_authorized_xclient_hosts");
+    o.xforward_hosts = list("smtpd_authorized_xforward_hosts");
+    o.reported_troubles = trouble_classes(settings.list("notify_classes"));
+    o.history_limit = static_cast<std::size_t>(number("smtpd_history_flush_threshold"));
     o.fast_flush_domains = list("fast_flush_domains");
     std::vector<std::string> problems;
     o.local_clients = LocalClients::from(settings, problems);
@@ -112,6 +118,8 @@ std::string Options::make_ehlo_reply(smtp::Extensions offer) const
     add(ext_size, message_size_limit > 0 ? "SIZE " + std::to_string(message_size_limit) : "SIZE");
     add(ext_vrfy, "VRFY");
     add(ext_etrn, "ETRN");
+    add(ext_xclient, "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT");
+    add(ext_xforward, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT");
     add(ext_enhanced_status, "ENHANCEDSTATUSCODES");
     add(ext_8bitmime, "8BITMIME");
     add(ext_dsn, "DSN");

@@ -5,7 +5,9 @@
 #include "base/log.hpp"
 #include "check/policy.hpp"
 #include "config/settings.hpp"
+#include "receive/complaint.hpp"
 #include "dns/resolver.hpp"
+#include "net/task.hpp"
 #include "receive/local_clients.hpp"
 #include "rewrite/intake.hpp"
 #include "smtp/dot_stream.hpp"
@@ -52,6 +54,7 @@ struct Options {
     table::Maps discard_maps;
 
     table::MatchList forbidden_commands, noop_commands;
+    table::MatchList xclient_hosts, xforward_hosts;
     table::MatchList fast_flush_domains;
     LocalClients local_clients;             // local_header_rewrite_clients
 
@@ -61,6 +64,8 @@ struct Options {
         unsigned ipv4_prefix = 32, ipv6_prefix = 84;
         table::MatchList exceptions;
     } limits;
+    std::uint8_t reported_troubles = 0;     // notify_classes, as TroubleClass bits
+    std::size_t history_limit = 100;        // lines of transcript kept from one message to the next
     int process_limit = 0;                  // sessions at a time, from maxproc; 0 = no limit
 
     std::string ehlo_reply;                 // for clients without a row in discard_maps
@@ -75,6 +80,8 @@ struct Service {
     dns::Resolver* resolver = nullptr;
     // ETRN: ask for delivery of what waits for `domain`. Called on the session's core; must not block. May be empty.
     std::function<void(const std::string& domain)> flush;
+    // Writes to the postmaster; returns when the letter is queued or given up. May be empty.
+    std::function<Task<void>(Complaint complaint)> complain;
 };
 using ServicePtr = std::shared_ptr<const Service>;
 

@@ -8,7 +8,8 @@ namespace ekiden::receive {
 
 ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::ServiceSpec& service, std::shared_ptr<const rewrite::Resolver> resolver,
                                     std::shared_ptr<const rewrite::Intake> intake, dns::Resolver& dns,
-                                    std::function<void(const std::string& domain)> flush)
+                                    std::function<void(const std::string& domain)> flush,
+                                    std::function<Task<void>(Complaint complaint)> complain)
 {
     auto made = std::make_shared<Service>();
     made->options = Options::from(*settings, service);
@@ -16,6 +17,7 @@ ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::
     made->intake = std::move(intake);
     made->resolver = &dns;
     made->flush = std::move(flush);
+    made->complain = std::move(complain);
     ServerSettings result;
     result.service_ = std::move(made);
     return result;

@@ -22,10 +22,12 @@ namespace ekiden::receive {
 class ServerSettings {
 public:
     // `settings` is the service's own snapshot (Settings::for_service). Throws config::ConfigError with smtpd's text.
-    // `dns` outlives the sessions. `flush` (ETRN) is called on any core and must not block.
+    // `dns` outlives the sessions. `flush` (ETRN) is called on any core and must not block; `complain` writes letters to
+    // the postmaster.
     static ServerSettings make(config::SettingsPtr settings, const config::ServiceSpec& service, std::shared_ptr<const rewrite::Resolver> resolver,
                                std::shared_ptr<const rewrite::Intake> intake, dns::Resolver& dns,
-                               std::function<void(const std::string& domain)> flush = {});
+                               std::function<void(const std::string& domain)> flush = {},
+                               std::function<Task<void>(Complaint complaint)> complain = {});
 
     const ServicePtr& service() const { return service_; }
 

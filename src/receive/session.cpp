@@ -60,6 +60,20 @@ Task<void> Session::run()
     }
     log_end();
     stream_->close();
+    try {
+        co_await complain();
+    } catch (const std::exception& trouble) {
+        log_.error("session with {}: {}", label_, trouble.what());
+    }
+}
+
+Task<void> Session::complain()
+{
+    if ((troubles_ & options_.reported_troubles) == 0 || !service_->complain) co_return;
+    Complaint complaint{.client = label_, .transcript = transcript_.text()};
+    if (problem_) complaint.reason = problem_->is(ErrorCode::timeout) ? "timeout" : "lost connection";
+    complaint.is_bounce = (troubles_ & options_.reported_troubles & trouble_bounce) != 0;
+    co_await service_->complain(std::move(complaint));
 }
 
 void Session::finish_soon()
@@ -91,6 +105,7 @@ Task<void> Session::converse()
 {
     while (!has_ended_) {
         if (errors_ >= options_.hard_error_limit) {
+            note_trouble(trouble_protocol);
             say(421, "4.7.0", options_.hostname + " Error: too many errors");
             log_.info("too many errors after {} from {}", where_, label_);
             co_return;
@@ -141,9 +156,11 @@ Task<void> Session::obey(net::LineReader::Line line)
     }
     if (line.had_bare_lf && bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) co_return;
 
+    if (options_.reported_troubles) transcript_.heard(line.text);
     const smtp::Command command = smtp::parse_command(line.text);
     bool was_ok = false;
     if (command.verb.empty()) {
+        note_trouble(trouble_protocol);
         say(500, "5.5.2", "Error: bad syntax");
     } else if (!options_.noop_commands.is_empty() && options_.noop_commands.matches_name(command.verb).value_or(false)) {
         was_ok = true;
@@ -165,12 +182,13 @@ Task<void> Session::obey(net::LineReader::Line line)
         if (is_refused_ && !(verb.flags & works_when_refused)) {
             say(503, "5.7.0", "Error: access denied for " + label_);
         } else if (is_out_of_step && options_.forbids_bad_pipelining) {
+            note_trouble(trouble_protocol);
             say(554, "5.5.0", "Error: SMTP protocol synchronization");
             has_ended_ = true;
         } else {
             was_ok = co_await (this->*verb.handler)(command);
         }
-        tally_.add(row, was_ok);
+        tally_.add(row, was_ok && !(verb.flags & is_never_in_order));
         if ((verb.flags & is_junk) && junk_++ > options_.junk_command_limit) ++errors_;
     }
     if (problem_ || was_ok) {
@@ -213,12 +231,31 @@ void Session::say(smtp::Reply reply)
         if (reply.enhanced.starts_with('5')) reply.enhanced[0] = '4';
     }
     if (reply.code == 421 || reply.code == 521) has_ended_ = true;
+    const std::size_t start = output_.size();
     smtp::append(output_, reply);
+    if (options_.reported_troubles) transcript_.said(std::string_view(output_).substr(start));
+}
+
+void Session::say_ready(const std::string& reply)
+{
+    output_ += reply;
+    if (options_.reported_troubles) transcript_.said(reply);
 }
 
 bool Session::refuse(int code, std::string_view enhanced, std::string_view text)
 {
+    // What a handler refuses by itself is the client's way of talking, or its rate.
+    if (code >= 500 || code == 450) note_trouble(code >= 500 ? trouble_protocol : trouble_policy);
     say(code, enhanced, text);
+    return false;
+}
+
+bool Session::refuse(check::Verdict verdict)
+{
+    counters_.refused.fetch_add(1, std::memory_order_relaxed);
+    note_trouble(trouble_of(verdict.fault));
+    if (verdict.must_disconnect) has_ended_ = true;
+    say(std::move(verdict.reply));
     return false;
 }
 

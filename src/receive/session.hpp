@@ -9,6 +9,7 @@
 #include "check/facts.hpp"
 #include "net/line_reader.hpp"
 #include "net/stream.hpp"
+#include "receive/complaint.hpp"
 #include "receive/limits.hpp"
 #include "receive/options.hpp"
 #include "receive/transaction.hpp"
@@ -69,13 +70,22 @@ private:
     void say(int code, std::string_view enhanced, std::string_view text);
     void say(smtp::Reply reply);    // soft_bounce, and 421 and 521 end the session
     bool refuse(int code, std::string_view enhanced, std::string_view text);   // say() for `co_return refuse(…)`
+    bool refuse(check::Verdict verdict);                                       // likewise, for what an access rule decided
+    void say_ready(const std::string& reply);       // a reply that is kept formatted
+    void note_trouble(TroubleClass trouble) { troubles_ |= trouble; }
+    Task<void> complain();          // to the postmaster, if there was what he wants to hear of
     void log_end();    // once
     std::string place() const;      // "RCPT", "DATA (12 bytes)"
 
     // greeting.cpp
     Task<bool> greet();             // who is it, may it come in?
+    Task<void> admit();             // the connection's access rules; says 220 or refuses
+    void make_label();
     Task<bool> is_over_limit();
     Task<bool> introduce(smtp::Command command, bool is_extended);
+
+    // xclient.cpp
+    bool is_one_of(const table::MatchList& hosts) const;
 
     // transaction.cpp
     void reset_transaction();
@@ -110,6 +120,16 @@ private:
     smtp::Extensions offer_ = 0;
     smtp::BareNewline bare_newline_;
     std::optional<bool> is_local_client_;
+
+    // What XFORWARD says about the next message; empty: unavailable.
+    struct Forwarded {
+        std::string name, address, ident, source;
+    };
+    std::optional<Forwarded> forwarded_;
+    bool may_xclient_ = false, may_xforward_ = false;
+
+    Transcript transcript_;
+    std::uint8_t troubles_ = 0;     // TroubleClass bits met so far
 
     Tally tally_;
     std::string_view where_ = "CONNECT";

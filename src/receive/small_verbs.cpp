@@ -42,11 +42,7 @@ Task<bool> Session::on_vrfy(smtp::Command command)
     std::string kept = std::exchange(facts_.recipient, std::move(address));
     Verdict verdict = co_await service_->policy->evaluate(Stage::vrfy, facts_);
     facts_.recipient = std::move(kept);
-    if (verdict.action == Verdict::Action::reject) {
-        if (verdict.must_disconnect) has_ended_ = true;
-        say(std::move(verdict.reply));
-        co_return false;
-    }
+    if (verdict.action == Verdict::Action::reject) co_return refuse(std::move(verdict));
     // 252: we know of no reason why not; whether the mail can be delivered is another matter.
     say(252, "2.0.0", text);
     co_return true;
@@ -65,11 +61,7 @@ Task<bool> Session::on_etrn(smtp::Command command)
     facts_.etrn_domain = base::lower(domain);
     Verdict verdict = co_await service_->policy->evaluate(Stage::etrn, facts_);
     const std::string asked = std::exchange(facts_.etrn_domain, {});
-    if (verdict.action == Verdict::Action::reject) {
-        if (verdict.must_disconnect) has_ended_ = true;
-        say(std::move(verdict.reply));
-        co_return false;
-    }
+    if (verdict.action == Verdict::Action::reject) co_return refuse(std::move(verdict));
     const auto may_flush = options_.fast_flush_domains.matches_name(asked);
     if (!may_flush) co_return refuse(458, "", "Unable to queue messages");
     if (!*may_flush) {
@@ -93,15 +85,13 @@ Task<bool> Session::on_auth(smtp::Command)
     co_return refuse(503, "5.5.1", "Error: authentication not enabled");
 }
 
-Task<bool> Session::on_xclient(smtp::Command) { co_return refuse(550, "5.7.0", "Error: insufficient authorization"); }
-Task<bool> Session::on_xforward(smtp::Command) { co_return refuse(550, "5.7.0", "Error: insufficient authorization"); }
-
 Task<bool> Session::on_unknown(smtp::Command command)
 {
     // Message text or another protocol: whoever made the other side say this must not get a second command through.
     const bool is_forbidden = smtp::looks_like_header(command.verb) ||
                               (!options_.forbidden_commands.is_empty() && options_.forbidden_commands.matches_name(command.verb).value_or(false));
     if (!is_forbidden) co_return refuse(500, "5.5.2", "Error: command not recognized");
+    note_trouble(trouble_protocol);
     log_.warning("non-SMTP command from {}: {}", label_, base::printable(command.line.substr(0, 100)));
     has_ended_ = true;
     co_return refuse(221, "2.7.0", "Error: I can break rules, too. Goodbye.");

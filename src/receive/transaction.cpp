@@ -77,6 +77,7 @@ bool Session::accept_address(std::string_view verb, std::string_view text, std::
     // "user@example.com." is the same domain said in full.
     if (is_parsed && address.ends_with('.') && address.find('@') != std::string::npos && !address.ends_with("@.")) address.pop_back();
     if (is_parsed && !is_bad_domain(address)) return true;
+    note_trouble(trouble_protocol);
     log_.warning("Illegal address syntax from {} in {} command: {}", label_, verb, base::printable(text.substr(0, 100)));
     say(otherwise);
     return false;
@@ -119,12 +120,14 @@ Task<bool> Session::on_mail(smtp::Command command)
     if (!store.has_space_for(options_.message_size_limit + options_.message_size_limit / 2)) {
         const smtp::Reply reply(452, "4.3.1", "Insufficient system storage");
         log_reject("MAIL", reply);
+        note_trouble(trouble_resource);
         log_.warning("not enough free space in mail queue: {} bytes < 1.5*message size limit", store.free_space());
         say(reply);
         co_return false;
     }
     const smtp::Reply bad_address(501, "5.1.7", "Bad sender address syntax");
     if (path.problem == smtp::Path::Problem::unclosed) {
+        note_trouble(trouble_protocol);
         say(bad_address);
         co_return false;
     }
@@ -152,6 +155,7 @@ Task<bool> Session::on_mail(smtp::Command command)
     transaction_.parameters = std::move(*parameters);
     if (options_.message_size_limit > 0 && facts_.message_size > options_.message_size_limit) {
         const smtp::Reply reply(552, "5.3.4", "Message size exceeds fixed limit");
+        note_trouble(trouble_policy);
         log_reject("MAIL", reply);
         say(reply);
         reset_transaction();
@@ -161,11 +165,8 @@ Task<bool> Session::on_mail(smtp::Command command)
     facts_.instance = fmt::format("{:x}.{:x}.{:x}.0", static_cast<unsigned>(::getpid()), base::to_seconds(base::wall_now()), ++serial);
     Verdict verdict = co_await service_->policy->evaluate(Stage::mail, facts_);
     if (verdict.action == Verdict::Action::reject) {
-        counters_.refused.fetch_add(1, std::memory_order_relaxed);
-        if (verdict.must_disconnect) has_ended_ = true;
-        say(std::move(verdict.reply));
         reset_transaction();
-        co_return false;
+        co_return refuse(std::move(verdict));
     }
     transaction_.remember(verdict);
     say(250, "2.1.0", "Ok");
@@ -189,6 +190,7 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     }
     const smtp::Reply bad_address(501, "5.1.3", "Bad recipient address syntax");
     if (path.problem == smtp::Path::Problem::unclosed) {
+        note_trouble(trouble_protocol);
         say(bad_address);
         co_return false;
     }
@@ -209,6 +211,7 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     }
     if (options_.recipient_limit > 0 && transaction_.recipients >= options_.recipient_limit) {
         // A sender with a long list comes back with the rest; only one that does not stop is an error.
+        note_trouble(trouble_policy);
         say(452, "4.5.3", "Error: too many recipients");
         co_return transaction_.overshoot++ < options_.recipient_overshoot_limit;
     }
@@ -216,11 +219,8 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     facts_.recipient = std::move(path.address);
     Verdict verdict = co_await service_->policy->evaluate(Stage::rcpt, facts_);
     if (verdict.action == Verdict::Action::reject) {
-        counters_.refused.fetch_add(1, std::memory_order_relaxed);
-        if (verdict.must_disconnect) has_ended_ = true;
-        say(std::move(verdict.reply));
         facts_.recipient.clear();
-        co_return false;
+        co_return refuse(std::move(verdict));
     }
     transaction_.remember(verdict);
     if (!transaction_.draft) co_await open_draft();
@@ -261,6 +261,7 @@ Task<void> Session::open_draft()
     origin.sasl_username = facts_.sasl_username;
     origin.sasl_sender = facts_.sasl_sender;
     origin.rewrite_context = *is_local_client_ ? "local" : "remote";
+    if (forwarded_ && !forwarded_->source.empty()) origin.rewrite_context = forwarded_->source;
     draft_options.expands_aliases = options_.maps_addresses;
     draft_options.checks_content = options_.checks_content;
     draft_options.size_limit = options_.message_size_limit;
@@ -275,6 +276,11 @@ Task<void> Session::open_draft()
     envelope.dsn_envid = transaction_.parameters.envid;
     facts_.queue_id = mail::format(draft.id());
     std::string line = facts_.queue_id + ": client=" + label_;
+    if (forwarded_ && !forwarded_->ident.empty()) line += ", orig_queue_id=" + forwarded_->ident;
+    if (forwarded_) {
+        auto shown = [](const std::string& text) { return text.empty() ? std::string("unknown") : text; };
+        line += ", orig_client=" + shown(forwarded_->name) + "[" + shown(forwarded_->address) + "]";
+    }
     if (!facts_.sasl_method.empty()) line += ", sasl_method=" + facts_.sasl_method;
     if (!facts_.sasl_username.empty()) line += ", sasl_username=" + facts_.sasl_username;
     if (!facts_.sasl_sender.empty()) line += ", sasl_sender=" + facts_.sasl_sender;
@@ -285,6 +291,8 @@ Task<bool> Session::on_rset(smtp::Command command)
 {
     if (!command.arguments.empty()) co_return refuse(501, "5.5.4", "Syntax: RSET");
     reset_transaction();
+    forwarded_.reset();
+    transcript_.forget_beyond(options_.history_limit);
     say(250, "2.0.0", "Ok");
     co_return true;
 }

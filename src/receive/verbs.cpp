@@ -11,6 +11,8 @@ struct VerbTable {
     static constexpr std::array<Verb, verb_count> rows{{
         {"HELO", &Session::on_helo, ends_group},
         {"EHLO", &Session::on_ehlo, ends_group},
+        {"XCLIENT", &Session::on_xclient, is_never_in_order},
+        {"XFORWARD", &Session::on_xforward, 0},
         {"STARTTLS", &Session::on_starttls, ends_group},
         {"AUTH", &Session::on_auth, 0},
         {"MAIL", &Session::on_mail, 0},
@@ -21,8 +23,6 @@ struct VerbTable {
         {"NOOP", &Session::on_noop, is_junk | ends_group},
         {"VRFY", &Session::on_vrfy, is_junk | ends_group},
         {"ETRN", &Session::on_etrn, is_junk},
-        {"XCLIENT", &Session::on_xclient, 0},
-        {"XFORWARD", &Session::on_xforward, 0},
         {"QUIT", &Session::on_quit, works_when_refused},
         {"UNKNOWN", &Session::on_unknown, 0},
     }};

@@ -11,8 +11,6 @@ namespace {
 
 using deliver::Outcome;
 
-constexpr std::size_t line_length = 79;
-
 // Control characters could end a line or a part of the report.
 std::string clean(std::string_view text)
 {
@@ -103,11 +101,11 @@ std::string_view part_name(const Notice& notice)
 
 }  // namespace
 
-std::string fold_words(std::string_view text)
+std::string fold_words(std::string_view text, std::size_t width)
 {
     constexpr std::string_view indent = "    ";
     std::string out;
-    std::size_t room = line_length;
+    std::size_t room = width;
     while (text.size() > room) {
         // The last blank at which the line still fits; words that are too long stay whole.
         std::size_t at = text.rfind(' ', room);
@@ -116,7 +114,7 @@ std::string fold_words(std::string_view text)
         out.append(text.substr(0, at)).append("\n").append(indent);
         text.remove_prefix(at);
         while (text.starts_with(' ')) text.remove_prefix(1);
-        room = line_length - indent.size();
+        room = width - indent.size();
     }
     out.append(text);
     return out;

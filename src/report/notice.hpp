@@ -36,7 +36,8 @@ struct NoticeText {
 };
 NoticeText format_notice(const Notice& notice);
 
-// Breaks at blanks so that no line is longer than 79 characters where words allow it; later lines are indented by four.
-std::string fold_words(std::string_view text);
+// Breaks at blanks so that no line is longer than `width` characters where words allow it; later lines are indented by
+// four.
+std::string fold_words(std::string_view text, std::size_t width = 79);
 
 }  // namespace ekiden::report

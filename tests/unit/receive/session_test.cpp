@@ -113,6 +113,51 @@ TEST(Session, tells_intake_who_the_client_is)
     EXPECT_EQ(envelope.recipients[0].dsn_original, "rfc822;user1@golden.test");
 }
 
+TEST(Session, complains_to_the_postmaster_of_what_he_asked_for)
+{
+    struct Row {
+        std::string_view config, commands;
+        ErrorCode end;
+        int complaints;
+        bool is_bounce;
+        std::string_view reason;
+    };
+    constexpr std::string_view unknown_user = "EHLO x.test\r\nMAIL FROM:<a@remote.test>\r\nRCPT TO:<nosuch@golden.test>\r\n";
+    for (const Row& row : {
+             Row{"", "FOO\r\nQUIT\r\n", ErrorCode::closed, 0, false, ""},    // resource, software
+             Row{"notify_classes = protocol\n", "FOO\r\nQUIT\r\n", ErrorCode::closed, 1, false, ""},
+             Row{"notify_classes = protocol\n", "QUIT\r\n", ErrorCode::closed, 0, false, ""},
+             Row{"notify_classes = protocol\n", "FOO\r\n", ErrorCode::closed, 1, false, "lost connection"},
+             Row{"notify_classes = protocol\n", "FOO\r\n", ErrorCode::timeout, 1, false, "timeout"},
+             Row{"notify_classes = protocol\n", unknown_user, ErrorCode::closed, 0, false, ""},
+             Row{"notify_classes = bounce\n", unknown_user, ErrorCode::closed, 1, true, "lost connection"},
+             Row{"smtpd_recipient_restrictions = permit_mynetworx, reject\n", unknown_user, ErrorCode::closed, 1, false, "lost connection"},
+         }) {
+        World world{std::string(row.config)};
+        play(world, {std::string(row.commands)}, row.end);
+        ASSERT_EQ(world.complaints.size(), static_cast<std::size_t>(row.complaints)) << row.config << row.commands;
+        if (row.complaints == 0) continue;
+        const Complaint& complaint = world.complaints.front();
+        EXPECT_EQ(complaint.client, "client2.remote.test[127.0.0.2]");
+        EXPECT_EQ(complaint.is_bounce, row.is_bounce) << row.config;
+        EXPECT_EQ(complaint.reason, row.reason) << row.config;
+        EXPECT_TRUE(complaint.transcript.starts_with("Out: 220 mail.golden.test ESMTP Postfix\nIn:  ")) << complaint.transcript;
+    }
+}
+
+TEST(Transcript, is_bounded)
+{
+    Transcript transcript;
+    for (int i = 0; i < 100000; ++i) transcript.heard("NOOP");
+    EXPECT_LT(transcript.text().size(), Transcript::max_transcript + 100);
+    EXPECT_TRUE(transcript.text().ends_with("(the rest is left out)\n"));
+    transcript.forget_beyond(100);
+    EXPECT_EQ(transcript.text(), "");
+    transcript.said("250-a\r\n250 b\r\n");
+    transcript.forget_beyond(100);
+    EXPECT_EQ(transcript.text(), "Out: 250-a\nOut: 250 b\n");
+}
+
 TEST(Session, message_and_recipient_rates_are_held)
 {
     World world("smtpd_client_message_rate_limit = 1\nsmtpd_client_recipient_rate_limit = 1\n");

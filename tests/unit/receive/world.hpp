@@ -99,7 +99,9 @@ public:
         spec.type = "inet";
         spec.command = "smtpd";
         spec.max_processes = "-";
-        service = ServerSettings::make(settings, spec, resolver, intake, dns, [this](const std::string& domain) { flushed.push_back(domain); }).service();
+        service = ServerSettings::make(settings, spec, resolver, intake, dns, [this](const std::string& domain) { flushed.push_back(domain); },
+                                       [this](Complaint complaint) { return keep(std::move(complaint)); })
+                      .service();
         (void)log();
     }
     ~World()
@@ -112,6 +114,12 @@ public:
     {
         return std::make_unique<Session>(std::move(stream), service, clients, counters, net::Endpoint{*net::parse_address(client), 40000},
                                          net::Endpoint{*net::parse_address("127.0.0.1"), 25});
+    }
+
+    Task<void> keep(Complaint complaint)
+    {
+        complaints.push_back(std::move(complaint));
+        co_return;
     }
 
     // What was logged since the last call.
@@ -130,6 +138,7 @@ public:
     std::shared_ptr<const rewrite::Resolver> resolver;
     std::shared_ptr<const rewrite::Intake> intake;
     std::vector<std::string> flushed;      // ETRN
+    std::vector<Complaint> complaints;     // to the postmaster
     ClientTable clients;
     Counters counters;
     ServicePtr service;
