@@ -1,6 +1,7 @@
 #include "receive/pickup.hpp"
 
 #include "base/text.hpp"
+#include "mail/address.hpp"
 #include "mail/maildrop.hpp"
 #include "mail/queue_id.hpp"
 
@@ -246,14 +247,14 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         const bool is_trusted = file.owner == 0 || file.owner == ::geteuid();
         rewrite::DraftOptions options;
         options.source = rewrite::Source::pickup;
-        options.origin.rewrite_context = "local";
+        options.origin.rewrite_context = header.is_gateway ? "remote" : "local";   // sendmail -G
         options.submitter_uid = file.owner;
         options.arrived_at = file.written_at;
         options.size_limit = static_cast<std::uint64_t>(target.settings()->integer("message_size_limit"));
         if (is_trusted) options.log_ident = header.original_id;
         auto draft = target.open(std::move(options));
         const std::string orig = is_trusted && !header.original_id.empty() ? " orig_id=" + header.original_id : "";
-        log.info("{}: uid={} from=<{}>{}", mail::format(draft.id()), file.owner, header.sender, orig);
+        log.info("{}: uid={} from=<{}>{}", mail::format(draft.id()), file.owner, mail::quote_address(header.sender), orig);
         draft.set_sender(header.sender);
         auto& envelope = draft.envelope();
         envelope.full_name = std::move(header.full_name);

@@ -31,6 +31,7 @@ namespace {
 
 constexpr std::size_t worker_limit = 64;      // users served at a time; the one idle for longest makes room
 constexpr std::size_t batch_limit = 64;       // Maildir deliveries that share one sync
+constexpr std::chrono::milliseconds most_gather_time{4};
 
 struct Datagram {
     std::string bytes;
@@ -148,16 +149,33 @@ void in_own_process(Act& act, int engine, void (*work)(Act&))
     act.request.number = 0;
 }
 
+// Waits until another request is there, or `until` has passed.
+bool wait_for_more(int requests, SteadyTime until)
+{
+    auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - base::steady_now());
+    if (left.count() <= 0) return false;
+    pollfd wait{requests, POLLIN, 0};
+    timespec time{0, static_cast<long>(left.count())};
+    return ::ppoll(&wait, 1, &time, nullptr) > 0;
+}
+
 [[noreturn]] void work(int requests, int engine)
 {
     ::umask(0077);
+    std::size_t last_count = 0;
+    std::chrono::nanoseconds last_time{};
     for (;;) {
         std::vector<Act> acts;
         int flags = 0;
-        // One request at least; then whatever has piled up meanwhile joins the same sync.
+        SteadyTime gather_until{};
+        // One request at least; then whatever has piled up meanwhile joins the same sync. Those that were answered
+        // together come back one after another: where there were several, a moment is spent on waiting for the rest.
         while (acts.size() < batch_limit) {
             auto datagram = receive(requests, flags);
-            if (!datagram && datagram.error().is(ErrorCode::unavailable)) break;
+            if (!datagram && datagram.error().is(ErrorCode::unavailable)) {
+                if (last_count > 1 && acts.size() < last_count && wait_for_more(requests, gather_until)) continue;
+                break;
+            }
             if (!datagram && acts.empty()) ::_exit(0);
             if (!datagram) break;
             auto request = decode_request(datagram->bytes);
@@ -171,6 +189,7 @@ void in_own_process(Act& act, int engine, void (*work)(Act&))
             act.request = std::move(*request);
             act.content = std::move(datagram->content);
             bool is_maildir = act.request.kind == HelperRequest::Kind::maildir;
+            if (acts.empty()) gather_until = base::steady_now() + std::min<std::chrono::nanoseconds>(last_time / 4, most_gather_time);
             acts.push_back(std::move(act));
             if (!is_maildir) break;
             flags = MSG_DONTWAIT;
@@ -184,7 +203,13 @@ void in_own_process(Act& act, int engine, void (*work)(Act&))
             case HelperRequest::Kind::command: in_own_process(act, engine, run_command); break;
             }
         }
-        if (!maildirs.empty()) deliver_to_maildirs(maildirs);
+        if (!maildirs.empty()) {
+            SteadyTime began = base::steady_now();
+            deliver_to_maildirs(maildirs);
+            last_time = base::steady_now() - began;
+            // One more than last time, so that a batch that is let grow can.
+            last_count = maildirs.size() > 1 ? maildirs.size() + 1 : 1;
+        }
         for (const Act& act : acts) {
             if (act.request.number != 0) reply(engine, act.answer);
         }
