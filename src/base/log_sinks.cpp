@@ -40,7 +40,11 @@ public:
     }
     ~DescriptorSink() override
     {
-        writer_.request_stop();
+        {
+            // Under the lock, or the writer could look, find nothing, and go to sleep right behind our call: for ever.
+            std::lock_guard lock(mutex_);
+            writer_.request_stop();
+        }
         wake_.notify_all();
         writer_.join();
         if (!path_.empty()) ::close(fd_);
