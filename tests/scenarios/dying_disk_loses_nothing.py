@@ -60,10 +60,9 @@ with Instance(start=False, main=f'relayhost = [127.0.0.1]:{far.port}\n') as mail
         os.kill(pid, 9)
     wait_until(lambda: subprocess.run(['umount', mail.spool], capture_output=True).returncode == 0, 'the end of all processes')
     expect(mount(), True, 'mounted again')
-    mail.start()
-    there = {e['queue_id'] for e in mail.entries()}
     far.answers.clear()
+    mail.start()
     mail.run('postqueue', '-f')
     mail.wait_for_empty_queue()
     arrived = {re.search(rb'^Subject: (\w+)', m[2], re.M).group(1).decode() for m in far.messages}
-    expect(sorted(set(acknowledged) - arrived), [], f'acknowledged messages that are lost (the queue held {len(there)})')
+    expect(sorted(set(acknowledged) - arrived), [], 'acknowledged messages that are lost')

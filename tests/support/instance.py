@@ -150,6 +150,9 @@ smtputf8_enable = yes
         if kind:
             sys.stderr.write(f'--- mail.log of {self.folder}\n{self.log()[-6000:]}\n')
         self.stop(must_work=False)
+        for folder in (self.spool, self.vmail):
+            if os.path.ismount(folder):
+                subprocess.run(['umount', '-l', folder])
         if not self.keeps_folder and not os.environ.get('EKIDEN_KEEP'):
             shutil.rmtree(self.folder, ignore_errors=True)
 
