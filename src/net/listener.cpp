@@ -115,9 +115,13 @@ Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog)
     EKIDEN_TRY(set_flag(fd.get(), SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT"));
     if (endpoint.address.is_v6()) EKIDEN_TRY(set_flag(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY"));
     if (::bind(fd.get(), where.data(), static_cast<socklen_t>(where.size())) != 0) {
-        return fail(Error::from_errno("bind", endpoint.address.to_string() + " port " + std::to_string(endpoint.port)));
+        const int error = errno;   // printing an address clears it
+        return fail(Error::from_errno(error, "bind", endpoint.address.to_string() + " port " + std::to_string(endpoint.port)));
     }
-    if (::listen(fd.get(), backlog) != 0) return fail(Error::from_errno("listen", format_endpoint(endpoint)));
+    if (::listen(fd.get(), backlog) != 0) {
+        const int error = errno;
+        return fail(Error::from_errno(error, "listen", format_endpoint(endpoint)));
+    }
     return fd;
 }
 
