@@ -212,6 +212,31 @@ private:
 
 }  // namespace
 
-std::vector<Problem> lint(const Settings& settings) { return Linter(settings).run(); }
+std::vector<Problem> lint(const Settings& settings)
+{
+    auto problems = Linter(settings).run();
+    auto undefined = find_undefined(settings);
+    problems.insert(problems.end(), undefined.begin(), undefined.end());
+    return problems;
+}
+
+std::vector<Problem> find_undefined(const Settings& settings)
+{
+    std::vector<Problem> problems;
+    std::set<std::string, std::less<>> known_undefined;
+    for (const auto& name : settings.names_set()) {
+        const auto* setting = settings.data().find(name);
+        if (setting->at.line == 0 || (setting->parameter != nullptr && setting->parameter->kind == Kind::raw)) continue;
+        for_each_name(setting->raw, [&](std::string_view used) {
+            // $service_name and the like are only known while a service runs; service parameters have defaults.
+            if (settings.data().find(used) != nullptr || find_parameter(used) != nullptr || find_service_parameter(used) != nullptr) return;
+            // ${name?text} asks whether it is defined: whoever asks knows that it may not be.
+            if (setting->raw.contains(fmt::format("{{{}?", used)) || setting->raw.contains(fmt::format("{{{}:", used))) return;
+            if (!known_undefined.emplace(used).second) return;
+            problems.push_back({Problem::Level::warning, setting->at, fmt::format("{}: undefined parameter: {}", setting->at.file, used)});
+        });
+    }
+    return problems;
+}
 
 }  // namespace ekiden::config

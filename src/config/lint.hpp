@@ -12,6 +12,9 @@ namespace ekiden::config {
 // part of a value, `name = value` swallowed as a continuation line, obsolete names, restrictions that do not exist.
 std::vector<Problem> lint(const Settings& settings);
 
+// Names that values mention and nobody defines: they count as empty. In Postfix's words; part of lint() too.
+std::vector<Problem> find_undefined(const Settings& settings);
+
 // What is written but not in this release: fatal where to go on without it would give less than was written (TLS that
 // is demanded, a content filter, milters), else a warning; one warning for all parameters of the same reason.
 // Considers main.cf and the -o entries of master.cf. The daemon prints all, and does not start if one is fatal.

@@ -1,6 +1,9 @@
 #include "daemon/layout.hpp"
 
+#include <fmt/format.h>
+
 #include <cerrno>
+#include <filesystem>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -72,6 +75,35 @@ Result<Owner> find_owner(const config::Settings& settings)
     if (!drop) return fail(ErrorCode::not_found, "file " + settings.directory() + "/main.cf: parameter setgid_group: group " + group + " does not exist");
     owner.setgid_group = drop->gr_gid;
     return owner;
+}
+
+std::vector<std::string> find_wrong_rights(const config::Settings& settings, const Owner& owner)
+{
+    constexpr std::size_t most_files = 10000;
+    std::vector<std::string> problems;
+    if (!owner.is_root) return problems;
+    auto look = [&](const std::string& path, uid_t uid, std::string_view user, bool may_others_write) {
+        struct stat info{};
+        if (::lstat(path.c_str(), &info) != 0 || S_ISLNK(info.st_mode)) return;
+        if (info.st_uid != uid) problems.push_back(fmt::format("not owned by {}: {}", user, path));
+        if (!may_others_write && (info.st_mode & (S_IWGRP | S_IWOTH))) problems.push_back(fmt::format("group or other writable: {}", path));
+    };
+    // Who can write here can become anybody the mail system can become.
+    const std::string directory = settings.directory() + "/.";
+    look(directory, 0, "root", false);
+    std::error_code trouble;
+    std::filesystem::recursive_directory_iterator files(directory, trouble);
+    for (std::size_t count = 0; !trouble && files != std::filesystem::end(files) && count < most_files; files.increment(trouble), ++count) {
+        look(files->path(), 0, "root", false);
+    }
+    const std::string queue = settings.str("queue_directory"), mail_owner = settings.str("mail_owner");
+    look(queue, 0, "root", false);
+    for (const Folder& folder : folders) {
+        const bool is_roots = folder.owner == Who::root;
+        look(queue + "/" + folder.name, is_roots ? 0 : owner.uid, is_roots ? "root" : mail_owner, folder.has_setgid_group);
+    }
+    if (const std::string data = settings.str("data_directory"); !data.empty()) look(data + "/.", owner.uid, mail_owner, false);
+    return problems;
 }
 
 Result<void> make_directories(const config::Settings& settings, const Owner& owner)

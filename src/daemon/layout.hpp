@@ -7,6 +7,7 @@
 
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace ekiden::daemon {
 
@@ -22,5 +23,9 @@ Result<Owner> find_owner(const config::Settings& settings);
 // Creates what is missing with Postfix's owners and modes; existing directories keep theirs. The folders that hold
 // sockets and maildrop get the setgid group.
 Result<void> make_directories(const config::Settings& settings, const Owner& owner);
+
+// What belongs to the wrong user or may be written by others, among the configuration's files and the queue's folders, in
+// the words of `postfix check`: "not owned by root: …". Only root can set it right, so it is looked for as root only.
+std::vector<std::string> find_wrong_rights(const config::Settings& settings, const Owner& owner);
 
 }  // namespace ekiden::daemon

@@ -270,7 +270,7 @@ void Master::reload()
     try {
         SettingsPtr fresh = load(options_.directory);
         bool is_refused = false;
-        for (const Problem& problem : check_settings(*fresh)) {
+        for (const Problem& problem : check_settings(*fresh, Hints::no)) {
             if (problem.level == Problem::Level::fatal) {
                 logger_.error("{}", problem.text);
                 is_refused = true;
@@ -410,10 +410,13 @@ int Master::run()
 
 }  // namespace
 
-std::vector<Problem> check_settings(const config::Settings& settings)
+std::vector<Problem> check_settings(const config::Settings& settings, Hints hints)
 {
     std::vector<Problem> problems = settings.problems();
-    for (auto&& more : {config::lint(settings), config::find_unsupported(settings), find_service_problems(settings)}) problems.insert(problems.end(), more.begin(), more.end());
+    auto add = [&](const std::vector<Problem>& more) { problems.insert(problems.end(), more.begin(), more.end()); };
+    if (hints == Hints::yes) add(config::lint(settings));
+    add(config::find_unsupported(settings));
+    add(find_service_problems(settings));
     std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });
     return problems;
 }
@@ -441,7 +444,7 @@ int run_master(const MasterOptions& options)
         }
         Logger logger(settings->str("syslog_name") + "/master");
         bool is_refused = false;
-        for (const Problem& problem : check_settings(*settings)) {
+        for (const Problem& problem : check_settings(*settings, Hints::no)) {
             if (problem.level == Problem::Level::fatal) logger.fatal("{}", problem.text), is_refused = true;
             else logger.warning("{}", problem.text);
         }

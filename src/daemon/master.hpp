@@ -17,8 +17,10 @@ struct MasterOptions {
 int run_master(const MasterOptions& options);
 
 // Everything that keeps these settings from running, and what should be said about them; fatal ones first. The same
-// check for `postfix check`, start and reload.
-std::vector<config::Problem> check_settings(const config::Settings& settings);
+// check for `postfix check`, start and reload. Hints at likely mistakes are for whoever typed the command: the server's
+// log leaves them out.
+enum class Hints : bool { no, yes };
+std::vector<config::Problem> check_settings(const config::Settings& settings, Hints hints);
 
 // Pid of the running master of this instance, or 0.
 int find_master(const config::Settings& settings);

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/log_sinks.hpp"
+#include "config/lint.hpp"
 #include "control/client.hpp"
 #include "daemon/layout.hpp"
 #include "daemon/log_setup.hpp"
@@ -29,12 +30,15 @@ using config::SettingsPtr;
 
 constexpr auto usage = "Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
 
-// Postfix's words, and the place on a line of its own where they do not name it.
-void print_fatal(const config::ConfigError& error)
+// Postfix's words, and the place on a line of its own where they name neither the file nor the parameter. `always`: in any
+// case, for who reloads has changed something just now.
+void print_fatal(const config::ConfigError& error, bool always = false)
 {
+    const std::string_view text = error.what();
     std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
     const config::Location& at = error.location;
-    if (at.line > 0 && std::string_view(error.what()).find(at.file) == std::string_view::npos) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
+    const bool is_quoted = text.contains(" = ") || text.contains("parameter ") || text.contains("config variable ");
+    if (at.line > 0 && (always || !is_quoted) && !text.contains(at.file)) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
 }
 
 class Command {
@@ -45,15 +49,20 @@ public:
     int stop(bool is_abort);
     int reload();
     int flush();
-    int check(bool says_nothing_else);
+    int check();
     int status();
     int logrotate();
     int set_permissions();
     int unknown(const std::string& word);
 
+    void warn_of_old_level();
+
 private:
     bool report(const std::vector<Problem>& problems);
+    void repeat_warnings(std::initializer_list<const char*> programs);
+    int refuse_master_cf(const config::ConfigError& error);
     int not_running();
+    bool may_signal(int pid);
     bool wait_until_gone(std::chrono::seconds limit);
 
     SettingsPtr settings_;
@@ -74,27 +83,51 @@ bool Command::report(const std::vector<Problem>& problems)
     return is_fine;
 }
 
-int Command::check(bool says_nothing_else)
+// Postfix's commands are scripts that run other programs, and each of those repeats what is odd about main.cf. Who
+// watches for such a line by the name of the program finds it here too.
+void Command::repeat_warnings(std::initializer_list<const char*> programs)
+{
+    for (const char* program : programs)
+        for (const Problem& problem : settings_->problems()) std::fprintf(stderr, "%s: warning: %s\n", program, problem.text.c_str());
+}
+
+// The last level at which Postfix changed a default that a configuration may rely on.
+void Command::warn_of_old_level()
+{
+    if (settings_->compatibility_level_is_at_least(3, 6)) return;
+    Logger logger(settings_->str("syslog_name"));
+    const std::string name = settings_->str("mail_name");
+    logger.info("{} is using backwards-compatible default settings", name);
+    logger.info("See http://www.postfix.org/COMPATIBILITY_README.html for details");
+    logger.info("To disable backwards compatibility use \"postconf compatibility_level=3.6\" and \"postfix reload\"");
+}
+
+int Command::refuse_master_cf(const config::ConfigError& error)
+{
+    const std::string postconf = settings_->str("command_directory") + "/postconf";
+    const std::string_view text = error.what();
+    std::fprintf(stderr, "%s: fatal: %s%s\n", postconf.c_str(), text.starts_with('/') ? "file " : "", error.what());
+    script_.fatal("cannot execute {}!", postconf);
+    return 1;
+}
+
+int Command::check()
 {
     // The whole truth, as the server will see it: what a daemon would stumble over tonight is said now.
     try {
         config::LoadOptions options;
         options.directory = directory_;
         SettingsPtr full = config::Settings::load(options);
-        if (!report(check_settings(*full))) {
+        if (!report(check_settings(*full, Hints::yes))) {
             script_.fatal("the configuration was refused");
             return 1;
         }
     } catch (const config::ConfigError& error) {
-        bool is_master_cf = error.location.file.ends_with("master.cf");
-        if (is_master_cf) {
-            std::fprintf(stderr, "%s/postconf: fatal: %s\n", settings_->str("command_directory").c_str(), error.what());
-            script_.fatal("cannot execute {}/postconf!", settings_->str("command_directory"));
-        } else {
-            print_fatal(error);
-        }
+        if (error.location.file.ends_with("master.cf")) return refuse_master_cf(error);
+        print_fatal(error);
         return 1;
     }
+    repeat_warnings({"postsuper"});
     auto owner = find_owner(*settings_);
     auto made = owner ? make_directories(*settings_, *owner) : Result<void>(std::unexpected(owner.error()));
     if (!made) {
@@ -102,13 +135,7 @@ int Command::check(bool says_nothing_else)
         script_.fatal("unable to create missing queue directories");
         return 1;
     }
-    for (const char* file : {"main.cf", "master.cf"}) {
-        std::string path = settings_->directory() + "/./" + file;
-        struct stat info{};
-        if (owner->is_root && ::stat(path.c_str(), &info) == 0 && info.st_uid != 0) script_.warning("not owned by root: {}", path);
-        if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IWOTH)) script_.warning("group or other writable: {}", path);
-    }
-    (void)says_nothing_else;
+    for (const std::string& problem : find_wrong_rights(*settings_, *owner)) script_.warning("{}", problem);
     return 0;
 }
 
@@ -118,7 +145,8 @@ int Command::start(bool is_foreground)
         script_.fatal("the Postfix mail system is already running");
         return 1;
     }
-    if (int status = check(true); status != 0) return status;
+    if (int status = check(); status != 0) return status;
+    repeat_warnings({"postfix/postlog"});
     script_.info("starting the Postfix mail system");
     base::flush_log();
     if (is_foreground) return run_master({directory_, true, -1});
@@ -149,6 +177,13 @@ int Command::start(bool is_foreground)
     return 1;
 }
 
+bool Command::may_signal(int pid)
+{
+    if (::kill(pid, 0) == 0 || errno != EPERM) return true;
+    std::fprintf(stderr, "postfix: fatal: the postfix command is reserved for the superuser\n");
+    return false;
+}
+
 int Command::not_running()
 {
     script_.fatal("the Postfix mail system is not running");
@@ -169,6 +204,7 @@ int Command::stop(bool is_abort)
 {
     int pid = find_master(*settings_);
     if (!pid) return not_running();
+    if (!may_signal(pid)) return 1;
     script_.info("{} the Postfix mail system", is_abort ? "aborting" : "stopping");
     base::flush_log();
     if (::kill(pid, is_abort ? SIGQUIT : SIGTERM) < 0) {
@@ -186,7 +222,8 @@ int Command::reload()
 {
     int pid = find_master(*settings_);
     if (!pid) return not_running();
-    if (int status = check(true); status != 0) {
+    if (!may_signal(pid)) return 1;
+    if (int status = check(); status != 0) {
         script_.error("the running settings stay in force");
         return status;
     }
@@ -210,8 +247,20 @@ int Command::flush()
 
 int Command::status()
 {
+    const std::string postconf = settings_->str("command_directory") + "/postconf";
+    for (const Problem& problem : config::find_undefined(*settings_)) std::fprintf(stderr, "%s: warning: %s\n", postconf.c_str(), problem.text.c_str());
+    repeat_warnings({postconf.c_str(), "postfix/postlog"});
     int pid = find_master(*settings_);
     if (!pid) {
+        // Why it does not run may be what stands in master.cf; a running one is reported whatever stands there by now.
+        try {
+            config::LoadOptions options;
+            options.directory = directory_;
+            options.checks = config::Checks::command;
+            (void)config::Settings::load(options);
+        } catch (const config::ConfigError& error) {
+            if (error.location.file.ends_with("master.cf")) return refuse_master_cf(error);
+        }
         script_.info("the Postfix mail system is not running");
         return 1;
     }
@@ -302,7 +351,7 @@ int postfix_main(int argc, char** argv)
         settings = config::Settings::load(options);
         for (const Problem& problem : settings->problems()) std::fprintf(stderr, "postfix: warning: %s\n", problem.text.c_str());
     } catch (const config::ConfigError& error) {
-        print_fatal(error);
+        print_fatal(error, word == "reload");
         if (word == "reload") std::fprintf(stderr, "postfix: the running settings stay in force\n");
         return 1;
     }
@@ -321,6 +370,7 @@ int postfix_main(int argc, char** argv)
     }
 
     Command command(settings, directory);
+    if (word != "stop" && word != "abort" && word != "logrotate") command.warn_of_old_level();
     int status = 0;
     if (word == "start") status = command.start(false);
     else if (word == "start-fg") status = command.start(true);
@@ -329,7 +379,7 @@ int postfix_main(int argc, char** argv)
     else if (word == "drain" || word == "quick-stop") status = command.stop(false);
     else if (word == "reload") status = command.reload();
     else if (word == "flush") status = command.flush();
-    else if (word == "check") status = command.check(false);
+    else if (word == "check") status = command.check();
     else if (word == "status") status = command.status();
     else if (word == "logrotate") status = command.logrotate();
     else if (word == "set-permissions" || word == "upgrade-configuration" || word == "post-install") status = command.set_permissions();

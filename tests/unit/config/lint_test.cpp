@@ -46,6 +46,7 @@ TEST(Lint, names_what_is_probably_meant)
          "DIR/main.cf, line 2: unknown smtpd restriction: \"permit_mynetwork\": is permit_mynetworks meant?"},
         {"smtpd_recipient_restrictions = check_relay_domains",
          "DIR/main.cf, line 2: restriction \"check_relay_domains\" will be removed: use reject_unauth_destination"},
+        {"smtpd_banner = $myhostname $nosuch $nosuch", "DIR/main.cf: undefined parameter: nosuch"},
         {"nosuch_destination_rate_delay = 1s",
          "DIR/main.cf, line 2: unused parameter: nosuch_destination_rate_delay=1s: master.cf has no service \"nosuch\""},
     };
