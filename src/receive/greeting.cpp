@@ -67,7 +67,12 @@ Task<bool> Session::is_over_limit()
 {
     const auto& limits = options_.limits;
     if (limits.connection_count <= 0 && limits.connection_rate <= 0 && limits.message_rate <= 0 && limits.recipient_rate <= 0) co_return false;
-    if (limits.exceptions.matches(facts_.client_name, facts_.client_address).value_or(false)) co_return false;
+    const auto is_exempt = limits.exceptions.matches(facts_.client_name, facts_.client_address);
+    if (!is_exempt) {
+        // Nobody is exempt by a list that cannot be read; said again when the client goes, as it matters there too.
+        limit_trouble_ = is_exempt.error().text();
+        log_.warning("{}", limit_trouble_);
+    } else if (*is_exempt) co_return false;
     has_limits_ = true;
     const auto counts = clients_.connect(client_key_, limits.rate_unit);
     is_counted_ = true;

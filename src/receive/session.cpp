@@ -92,6 +92,7 @@ void Session::log_end()
         counters_.lost.fetch_add(1, std::memory_order_relaxed);
         log_.info("lost connection after {} from {}", place(), label_);
     }
+    if (!limit_trouble_.empty()) log_.warning("{}", limit_trouble_);
     log_.info("disconnect from {} {}", label_, tally_.text());
 }
 

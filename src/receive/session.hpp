@@ -112,6 +112,7 @@ private:
     Counters& counters_;
     ClientTable::Key client_key_;
     bool is_counted_ = false;       // clients_ knows of this connection
+    std::string limit_trouble_;     // why that list cannot be read
     bool has_limits_ = false;       // this client is not in smtpd_client_event_limit_exceptions
 
     check::Facts facts_;
