@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t connection_limit = 64;
 constexpr std::chrono::seconds time_limit{60};
+constexpr std::size_t bulk_width = 256;     // changes under way at a time
+constexpr std::size_t bulk_round = 8192;    // changes between two answers to the command
 
 struct ChangeWord {
     std::string_view word;
@@ -25,6 +27,13 @@ constexpr ChangeWord change_words[] = {
 };
 
 }  // namespace
+
+struct ControlServer::Bulk {
+    queue::Change change;
+    std::vector<mail::QueueId> ids;
+    std::size_t next = 0, end = 0;
+    std::string body{};
+};
 
 ControlServer::ControlServer(Needs needs, Fd socket) : needs_(std::move(needs)), socket_(std::move(socket)), gate_(needs_.home.executor()) {}
 
@@ -160,24 +169,36 @@ Task<Result<void>> ControlServer::change(net::Stream& stream, const std::string&
         }
     }
 
-    std::string body = "ok\n";
-    for (mail::QueueId id : in_order) {
+    EKIDEN_CO_TRY(co_await stream.write("ok\n"));
+    Bulk bulk{word->change, std::move(in_order)};
+    while (bulk.next < bulk.ids.size()) {
+        // In rounds, so that the command hears of progress and a gone command stops the work.
+        bulk.end = std::min(bulk.ids.size(), bulk.next + bulk_round);
+        net::Gate round(needs_.home.executor());
+        for (std::size_t i = 0; i < bulk_width; ++i) asio::co_spawn(needs_.home.context(), change_next(bulk, round.enter()), asio::detached);
+        co_await round.wait();
         stream.set_time_limit(time_limit);
-        if (word->change == queue::Change::requeue) {
-            auto fresh = co_await requeue(id);
-            if (fresh) body += fmt::format("changed {} {}\n", format(id), format(*fresh));
-            else if (!fresh.error().is(ErrorCode::not_found)) body += fmt::format("failed {} {}\n", format(id), base::printable(fresh.error().text()));
-        } else {
-            auto changed = co_await needs_.store.change(id, word->change);
-            if (changed) body += fmt::format("changed {}\n", format(id));
-            else if (!changed.error().is(ErrorCode::not_found)) body += fmt::format("failed {} {}\n", format(id), base::printable(changed.error().text()));
-        }
-        if (body.size() > 65536) {
-            EKIDEN_CO_TRY(co_await stream.write(body));
-            body.clear();
-        }
+        EKIDEN_CO_TRY(co_await stream.write(std::exchange(bulk.body, {})));
     }
-    co_return co_await stream.write(body);
+    co_return Result<void>{};
+}
+
+Task<void> ControlServer::change_next(Bulk& bulk, net::Gate::Pass pass)
+{
+    while (bulk.next < bulk.end) {
+        mail::QueueId id = bulk.ids[bulk.next++];
+        Result<void> changed;
+        std::string fresh_id;
+        if (bulk.change == queue::Change::requeue) {
+            auto fresh = co_await requeue(id);
+            if (fresh) fresh_id = " " + format(*fresh);
+            else changed = std::unexpected(fresh.error());
+        } else {
+            changed = co_await needs_.store.change(id, bulk.change);
+        }
+        if (changed) bulk.body += fmt::format("changed {}{}\n", format(id), fresh_id);
+        else if (!changed.error().is(ErrorCode::not_found)) bulk.body += fmt::format("failed {} {}\n", format(id), base::printable(changed.error().text()));
+    }
 }
 
 Task<Result<mail::QueueId>> ControlServer::requeue(mail::QueueId id)

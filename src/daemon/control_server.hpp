@@ -45,6 +45,9 @@ private:
     Task<Result<void>> answer(net::Stream& stream, const std::vector<std::string>& words, const Caller& caller);
     Task<Result<void>> list(net::Stream& stream, const std::string& format);
     Task<Result<void>> change(net::Stream& stream, const std::string& what, const std::vector<std::string>& ids);
+    // Many messages at once, so that one sync serves many of them.
+    struct Bulk;
+    Task<void> change_next(Bulk& bulk, net::Gate::Pass pass);
     // Puts a message through the waist again, with its original recipients, and removes the old one.
     Task<Result<mail::QueueId>> requeue(mail::QueueId id);
 
