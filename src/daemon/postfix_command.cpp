@@ -49,7 +49,7 @@ public:
     int stop(bool is_abort);
     int reload();
     int flush();
-    int check();
+    int check(bool names_place = false);
     int status();
     int logrotate();
     int set_permissions();
@@ -111,7 +111,7 @@ int Command::refuse_master_cf(const config::ConfigError& error)
     return 1;
 }
 
-int Command::check()
+int Command::check(bool names_place)
 {
     // The whole truth, as the server will see it: what a daemon would stumble over tonight is said now.
     try {
@@ -124,7 +124,7 @@ int Command::check()
         }
     } catch (const config::ConfigError& error) {
         if (error.location.file.ends_with("master.cf")) return refuse_master_cf(error);
-        print_fatal(error);
+        print_fatal(error, names_place);
         return 1;
     }
     repeat_warnings({"postsuper"});
@@ -223,7 +223,7 @@ int Command::reload()
     int pid = find_master(*settings_);
     if (!pid) return not_running();
     if (!may_signal(pid)) return 1;
-    if (int status = check(); status != 0) {
+    if (int status = check(true); status != 0) {
         script_.error("the running settings stay in force");
         return status;
     }
