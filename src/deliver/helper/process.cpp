@@ -17,6 +17,7 @@
 #include <grp.h>
 #include <map>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -245,7 +246,11 @@ bool is_allowed_as_root(const HelperRequest& r)
 {
     if (r.kind == HelperRequest::Kind::read_file) return true;
     if (r.kind == HelperRequest::Kind::mailbox) return r.is_in_spool && r.checks_owner && (r.path == "/var/mail/root" || r.path == "/var/spool/mail/root");
-    return r.kind == HelperRequest::Kind::maildir && r.path == "/root/Maildir/";
+    static const std::string home = [] {
+        const passwd* root = ::getpwuid(0);
+        return std::string(root && root->pw_dir ? root->pw_dir : "/root");
+    }();
+    return r.kind == HelperRequest::Kind::maildir && r.path == home + "/Maildir/";
 }
 
 // A spool folder in which only the system makes names: the mailbox is made for the user and given to him, empty; what goes
