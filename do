@@ -46,8 +46,8 @@ jobs() { nproc 2>/dev/null || echo 2; }
 build() { # build PRESET BUILD_DIR
     # shellcheck disable=SC2086
     need $build_packages
-    # Precompiled headers and ccache go together only with these.
-    export CCACHE_SLOPPINESS=pch_defines,time_macros
+    # Precompiled headers and ccache go together only with these; the others let checkouts share what they compiled.
+    export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
     [ -f "$2/build.ninja" ] || { say "configuring ($1)"; cmake --preset "$1" >"$2.configure.log" 2>&1 || { cat "$2.configure.log" >&2; die "configuring failed"; }; }
     say "building ($1)"
     ninja -C "$2" -j "$(jobs)" | tail -n 3 >&2
