@@ -61,7 +61,14 @@ std::vector<std::string> list_files(const std::string& directory)
 // Anybody may put names into this folder: only plain files with one name are taken, and no link is followed.
 Result<OpenFile> open_drop(const std::string& path)
 {
-    EKIDEN_TRY_VALUE(fd, base::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+    auto opened = base::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (!opened) {
+        // A link or a socket will never be a message, however often it is looked at.
+        const int error = opened.error().os_error();
+        if (error == ELOOP || error == ENXIO) return fail(ErrorCode::syntax, path + ": not a plain file with one name");
+        return std::unexpected(opened.error());
+    }
+    Fd fd = std::move(*opened);
     struct stat found{};
     if (::fstat(fd.get(), &found) != 0) return fail(Error::from_errno("fstat", path));
     if (!S_ISREG(found.st_mode) || found.st_nlink != 1) return fail(ErrorCode::syntax, path + ": not a plain file with one name");
