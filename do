@@ -48,13 +48,12 @@ build() { # build PRESET BUILD_DIR
     need $build_packages
     # Precompiled headers and ccache go together only with these; the others let checkouts share what they compiled.
     export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
-    [ -f "$2/build.ninja" ] || { say "configuring ($1)"; cmake --preset "$1" >"$2.configure.log" 2>&1 || { cat "$2.configure.log" >&2; die "configuring failed"; }; }
+    [ -f "$2/build.ninja" ] || { say "configuring ($1)"; cmake --preset "$1" >"$2/configure.log" 2>&1 || { cat "$2/configure.log" >&2; die "configuring failed"; }; }
     say "building ($1)"
-    ninja -C "$2" -j "$(jobs)" | tail -n 3 >&2
-    [ -x "$2/bin/ekiden" ] || die "the build left no binary"
+    ninja -C "$2" -j "$(jobs)" >"$2/build.log" 2>&1 || { grep -E 'error|FAILED' "$2/build.log" | head -n 40 >&2; die "the build failed; all of it is in $2/build.log"; }
 }
 quiet_build() {
-    mkdir -p build
+    mkdir -p "$2"
     build "$1" "$2"
 }
 
@@ -84,7 +83,7 @@ fuzz)
     mkdir -p build
     export CCACHE_SLOPPINESS=pch_defines,time_macros
     [ -f build/fuzz/build.ninja ] || cmake --preset fuzz >&2
-    ninja -C build/fuzz -j "$(jobs)" | tail -n 1 >&2
+    ninja -C build/fuzz -j "$(jobs)" >&2
     for target in build/fuzz/bin/*_fuzz; do
         name=$(basename "$target" _fuzz)
         say "fuzzing $name for ${FUZZ_SECONDS:-60} s"
