@@ -29,10 +29,11 @@ def unit(build, jobs):
             failed.append('unit (ctest itself)')
 
 
-def one_program(path, env, limit=240):
+def one_program(path, env, limit=240, arguments=()):
     """exit 0: passed; 77: skipped (the last line says why)"""
     begin = time.monotonic()
     argv = [sys.executable, path] if path.endswith('.py') else ['sh', path] if path.endswith('.sh') else [path]
+    argv += arguments
     try:
         p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', env=env, timeout=limit)
         code, output = p.returncode, p.stdout
@@ -41,12 +42,12 @@ def one_program(path, env, limit=240):
     return code, output, time.monotonic() - begin
 
 
-def programs(kind, paths, build, jobs):
+def programs(kind, paths, build, jobs, arguments=None):
     say(f'{kind}: {len(paths)} programs')
     env = dict(os.environ, EKIDEN_BIN=os.path.abspath(os.path.join(build, 'bin')), EKIDEN_SHARED=os.path.abspath(SHARED), PYTHONDONTWRITEBYTECODE='1',
                PYTHONPATH=os.path.join(ROOT, 'tests', 'support'))
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for path, (code, output, seconds) in zip(paths, pool.map(lambda p: one_program(p, env), paths)):
+        for path, (code, output, seconds) in zip(paths, pool.map(lambda p: one_program(p, env, arguments=(arguments or {}).get(os.path.basename(p), ())), paths)):
             name = f'{kind} {os.path.splitext(os.path.basename(path))[0]}'
             if code == 0:
                 passed.append(name)
@@ -106,7 +107,11 @@ def main():
         # Scenarios mostly wait: a few more at a time than there are cores.
         programs('scenario', chosen(glob.glob('tests/scenarios/*.py') + glob.glob('tests/crash/*.py')), a.build, jobs + 1)
     if 'compat' in wanted:
-        programs('compat', chosen(glob.glob('tests/compat/*.py')), a.build, jobs)
+        binaries = os.path.join(a.build, 'bin')
+        programs('compat', chosen(glob.glob('tests/compat/*.py')), a.build, jobs, {
+            'load_tools.py': ['--bin', binaries],
+            'postconf_sites.py': [os.path.join(binaries, 'postconf'), os.path.join(SHARED, 'configs')],
+        })
     if 'golden' in wanted:
         golden(a.build, jobs + 2)
     for name in failed:

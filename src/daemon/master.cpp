@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -95,8 +96,13 @@ private:
     Owner owner_;
     Logger logger_;
     Fd pid_file_, control_, signals_, channel_;
-    std::vector<Listening> listening_, next_;     // next_: while a reload is under way
-    SettingsPtr next_settings_;
+    std::vector<Listening> listening_;
+    // Reloads that the engine has been asked for and has not answered, oldest first: it answers each in its turn.
+    struct Reload {
+        std::vector<Listening> listening;
+        SettingsPtr settings;
+    };
+    std::deque<Reload> reloads_;
     pid_t engine_ = 0, helper_ = 0;
     SteadyTime engine_started_at_{};
     std::optional<SteadyTime> restart_at_;
@@ -196,6 +202,7 @@ Result<void> Master::start_engine()
 {
     EKIDEN_TRY_VALUE(ends, message_pair());
     channel_ = std::move(ends.first);
+    reloads_.clear();   // asked of an engine that is gone; this one reads the files itself
     auto pid = spawn_self({"engine", "-c", settings_->directory()}, {{ends.second.get(), channel_number}});
     if (!pid) return std::unexpected(pid.error());
     engine_ = *pid;
@@ -250,15 +257,16 @@ void Master::on_engine_message()
         tell_starter("ok\n");
         notify_service_manager("READY=1");
     } else if (message->text == "reloaded") {
-        listening_ = std::move(next_);
-        settings_ = std::move(next_settings_);
+        if (reloads_.empty()) return;
+        listening_ = std::move(reloads_.front().listening);
+        settings_ = std::move(reloads_.front().settings);
+        reloads_.pop_front();
         logger_.info("reload -- version {}, configuration {}", settings_->str("mail_version"), settings_->directory());
     } else if (message->text.starts_with("failed ")) {
         std::string text = message->text.substr(7);
         if (is_ready_) {
             logger_.error("reload refused, the running settings stay in force: {}", text);
-            next_.clear();
-            next_settings_.reset();
+            if (!reloads_.empty()) reloads_.pop_front();
         } else {
             tell_starter("fatal: " + text + "\n");
         }
@@ -287,11 +295,10 @@ void Master::reload()
             logger_.error("reload refused, the running settings stay in force: {}", bound.error().text());
             return;
         }
-        next_ = std::move(listening);
-        next_settings_ = std::move(fresh);
-        Result<void> sent = channel_ ? send_sockets(next_) : fail(ErrorCode::unavailable, "no engine runs");
+        Result<void> sent = channel_ ? send_sockets(listening) : fail(ErrorCode::unavailable, "no engine runs");
         if (sent) sent = send_message(channel_.get(), "reload");
-        if (!sent) logger_.error("reload failed: {}", sent.error().text());
+        if (!sent) return logger_.error("reload failed: {}", sent.error().text());
+        reloads_.push_back({std::move(listening), std::move(fresh)});
     } catch (const config::ConfigError& error) {
         std::string place = error.location.line > 0 ? fmt::format(" ({}, line {})", error.location.file, error.location.line) : std::string();
         logger_.error("reload refused, the running settings stay in force: {}{}", error.what(), place);

@@ -9,11 +9,9 @@
 namespace ekiden::config {
 namespace {
 
-// The folder of the repository, from the place of this file.
 std::string repository_file(const std::string& name)
 {
-    std::string here = __FILE__;
-    std::ifstream file(here.substr(0, here.rfind("/tests/unit/")) + "/" + name);
+    std::ifstream file(EKIDEN_SOURCE_DIR "/" + name);
     return {std::istreambuf_iterator<char>(file), {}};
 }
 

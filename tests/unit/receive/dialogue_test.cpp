@@ -230,8 +230,7 @@ private:
 std::vector<std::filesystem::path> scripts()
 {
     std::vector<std::filesystem::path> result;
-    const auto here = std::filesystem::path(__FILE__).parent_path();
-    for (const auto& entry : std::filesystem::directory_iterator(here / "../../dialogues")) {
+    for (const auto& entry : std::filesystem::directory_iterator(EKIDEN_SOURCE_DIR "/tests/dialogues")) {
         if (entry.path().extension() == ".smtp") result.push_back(entry.path());
     }
     std::ranges::sort(result);
