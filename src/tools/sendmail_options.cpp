@@ -173,7 +173,7 @@ SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_di
         if (row.mode == options.mode && !options.recipients.empty()) voice.fatal(fmt::format("{} mode requires no recipient", row.name));
     }
     // Without probes the message would simply be delivered: the opposite of what was asked.
-    if (options.mode == Mode::verify) voice.fatal("-bv needs address verification, which this release does not have yet; nothing was sent", 69);
+    if (options.mode == Mode::verify) voice.fatal("-bv needs address verification, which this release does not have yet; nothing was sent");
     if (options.mode == Mode::enqueue && options.verbosity == 1) voice.warning("-v: delivery reports are not in this release; the message is sent without one");
     return options;
 }
