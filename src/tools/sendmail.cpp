@@ -108,7 +108,6 @@ public:
             if (auto written = submission->write(read_some()); !written) fail_with(written.error());
         }
         if (auto finished = submission->finish(); !finished) fail_with(finished.error());
-        if (header_.purpose != mail::Maildrop::Purpose::deliver) std::printf("Mail Delivery Status Report will be mailed to <%s>.\n", header_.sender.c_str());
         return 0;
     }
 
