@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from bench_servers import ACCOUNTS, DEAD_PORT, SINK_PORT, SMTP_PORT, BenchError
+from bench_servers import ACCOUNTS, DEAD_PORT, SINK_PORT, SMTP_PORT, BenchError, set_aside
 
 PAYLOAD = 5120
 CLIENTS = 20
@@ -139,7 +139,7 @@ def relay(server, load, options):
 
 def maildir(server, load, options):
     folder = options.home / "Maildir"
-    shutil.rmtree(folder, ignore_errors=True)
+    set_aside(folder)
     server.fresh()
     server.start()
     warm(load, "bench@bench.test")
@@ -154,7 +154,7 @@ def maildir(server, load, options):
 
     result = with_cpu(server, options.messages,
                       lambda: until_arrived(load, options.messages, "bench@bench.test", wait_for_files))
-    shutil.rmtree(folder, ignore_errors=True)
+    set_aside(folder)
     return result
 
 
