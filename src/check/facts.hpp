@@ -27,6 +27,13 @@ struct Facts {
     std::string protocol = "SMTP";
     std::string sasl_method, sasl_username, sasl_sender;
     bool is_encrypted = false;
+    // TLS: what the session has, and what the client showed. All "" or 0 without; fingerprints are upper-case hexadecimal
+    // pairs with colons, by smtpd_tls_fingerprint_digest.
+    std::string tls_protocol, tls_cipher;         // "TLSv1.3", "TLS_AES_256_GCM_SHA384"
+    int tls_cipher_bits = 0;
+    bool is_ccert_verified = false;               // the chain leads to a trusted authority
+    std::string ccert_subject, ccert_issuer;      // common names
+    std::string ccert_fingerprint, ccert_pubkey_fingerprint;
     std::string service_name;                     // "smtp", "submission" (smtpd service as in master.cf)
     // Transaction
     bool has_sender = false;
