@@ -35,7 +35,7 @@ Task<bool> Session::greet()
         options_.bare_newline_exclusions.matches(facts_.client_name, facts_.client_address).value_or(false)) {
         bare_newline_ = smtp::BareNewline::normalize;
     }
-    if (co_await is_over_limit()) {
+    if (is_over_limit()) {
         counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
         note_trouble(trouble_policy);
         say(421, "4.7.0", options_.hostname + " Error: too many connections from " + net::format_address(facts_.client_address));
@@ -61,30 +61,6 @@ void Session::make_label()
 {
     label_ = facts_.client_label();
     if (options_.logs_port) label_ += ":" + std::to_string(facts_.client_port);
-}
-
-Task<bool> Session::is_over_limit()
-{
-    const auto& limits = options_.limits;
-    if (limits.connection_count <= 0 && limits.connection_rate <= 0 && limits.message_rate <= 0 && limits.recipient_rate <= 0) co_return false;
-    const auto is_exempt = limits.exceptions.matches(facts_.client_name, facts_.client_address);
-    if (!is_exempt) {
-        // Nobody is exempt by a list that cannot be read; said again when the client goes, as it matters there too.
-        limit_trouble_ = is_exempt.error().text();
-        log_.warning("{}", limit_trouble_);
-    } else if (*is_exempt) co_return false;
-    has_limits_ = true;
-    const auto counts = clients_.connect(client_key_, limits.rate_unit);
-    is_counted_ = true;
-    if (limits.connection_count > 0 && counts.now > limits.connection_count) {
-        log_.warning("Connection concurrency limit exceeded: {} from {} for service {}", counts.now, label_, options_.service_name);
-        co_return true;
-    }
-    if (limits.connection_rate > 0 && counts.rate > limits.connection_rate) {
-        log_.warning("Connection rate limit exceeded: {} from {} for service {}", counts.rate, label_, options_.service_name);
-        co_return true;
-    }
-    co_return false;
 }
 
 Task<bool> Session::introduce(smtp::Command command, bool is_extended)

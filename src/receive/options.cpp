@@ -85,6 +85,8 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     l.connection_rate = static_cast<int>(number("smtpd_client_connection_rate_limit"));
     l.message_rate = static_cast<int>(number("smtpd_client_message_rate_limit"));
     l.recipient_rate = static_cast<int>(number("smtpd_client_recipient_rate_limit"));
+    l.auth_rate = static_cast<int>(number("smtpd_client_auth_rate_limit"));
+    l.tls_session_rate = static_cast<int>(number("smtpd_client_new_tls_session_rate_limit"));
     l.rate_unit = settings.time("anvil_rate_time_unit");
     l.ipv4_prefix = static_cast<unsigned>(number("smtpd_client_ipv4_prefix_length"));
     l.ipv6_prefix = static_cast<unsigned>(number("smtpd_client_ipv6_prefix_length"));

@@ -59,7 +59,11 @@ struct Options {
     LocalClients local_clients;             // local_header_rewrite_clients
 
     struct ClientLimits {
-        int connection_count = 50, connection_rate = 0, message_rate = 0, recipient_rate = 0;   // 0 = no limit
+        int connection_count = 50, connection_rate = 0, message_rate = 0, recipient_rate = 0, auth_rate = 0, tls_session_rate = 0;   // 0 = no limit
+        bool has_any() const
+        {
+            return connection_count > 0 || connection_rate > 0 || message_rate > 0 || recipient_rate > 0 || auth_rate > 0 || tls_session_rate > 0;
+        }
         std::chrono::seconds rate_unit{60};
         unsigned ipv4_prefix = 32, ipv6_prefix = 84;
         table::MatchList exceptions;

@@ -81,8 +81,16 @@ private:
     Task<bool> greet();             // who is it, may it come in?
     Task<void> admit();             // the connection's access rules; says 220 or refuses
     void make_label();
-    Task<bool> is_over_limit();
     Task<bool> introduce(smtp::Command command, bool is_extended);
+
+    // rates.cpp: each counts one event of this client; true: one too many, which was logged and answered.
+    bool is_over_limit();           // the connection itself; greet() answers
+    bool refuse_excess_message();
+    bool refuse_excess_recipient();
+    bool refuse_excess_auth();      // each AUTH command that is in order, before anything of it is looked at
+    bool refuse_excess_starttls();  // before STARTTLS is granted; looks only
+    bool end_excess_tls_session();  // after each handshake that did not resume a session; the reply goes through TLS
+    bool is_excess(ClientTable::Event event, int limit, std::string_view what);
 
     // xclient.cpp
     bool is_one_of(const table::MatchList& hosts) const;

@@ -107,14 +107,7 @@ Task<bool> Session::on_mail(smtp::Command command)
     smtp::Path path = smtp::parse_path(command.arguments, "FROM", options_.is_strict);
     if (path.problem == smtp::Path::Problem::bad_command) co_return refuse(501, "5.5.4", "Syntax: MAIL FROM:<address>");
 
-    const auto& limits = options_.limits;
-    if (has_limits_ && limits.message_rate > 0) {
-        const int rate = clients_.count(client_key_, ClientTable::Event::message, limits.rate_unit);
-        if (rate > limits.message_rate) {
-            log_.warning("Message delivery request rate limit exceeded: {} from {} for service {}", rate, label_, options_.service_name);
-            co_return refuse(450, "4.7.1", "Error: too much mail from " + net::format_address(facts_.client_address));
-        }
-    }
+    if (refuse_excess_message()) co_return false;
     // Half as much again, because what is being received now is not on the disk yet.
     const auto& store = service_->intake->store();
     if (!store.has_space_for(options_.message_size_limit + options_.message_size_limit / 2)) {
@@ -180,14 +173,7 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     smtp::Path path = smtp::parse_path(command.arguments, "TO", options_.is_strict);
     if (path.problem == smtp::Path::Problem::bad_command) co_return refuse(501, "5.5.4", "Syntax: RCPT TO:<address>");
 
-    const auto& limits = options_.limits;
-    if (has_limits_ && limits.recipient_rate > 0) {
-        const int rate = clients_.count(client_key_, ClientTable::Event::recipient, limits.rate_unit);
-        if (rate > limits.recipient_rate) {
-            log_.warning("Recipient address rate limit exceeded: {} from {} for service {}", rate, label_, options_.service_name);
-            co_return refuse(450, "4.7.1", "Error: too many recipients from " + net::format_address(facts_.client_address));
-        }
-    }
+    if (refuse_excess_recipient()) co_return false;
     const smtp::Reply bad_address(501, "5.1.3", "Bad recipient address syntax");
     if (path.problem == smtp::Path::Problem::unclosed) {
         note_trouble(trouble_protocol);

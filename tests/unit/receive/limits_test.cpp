@@ -40,6 +40,45 @@ TEST(ClientTable, counts_connections_and_rates)
     EXPECT_EQ(table.count(key, ClientTable::Event::recipient, 60s), 1);
 }
 
+TEST(ClientTable, looks_without_counting)
+{
+    base::FixedClock clock(WallTime(1'700'000'000s));
+    ClientTable table;
+    const auto key = ClientTable::key_of(address("2001:db8::1"), 32, 84);
+    const auto event = ClientTable::Event::tls_session;
+    EXPECT_EQ(table.count_so_far(key, event, 60s), 0);
+    EXPECT_EQ(table.size(), 0u);
+    EXPECT_EQ(table.count(key, event, 60s), 1);
+    EXPECT_EQ(table.count_so_far(key, event, 60s), 1);
+    EXPECT_EQ(table.count_so_far(key, ClientTable::Event::authentication, 60s), 0);
+    clock.advance(60s);
+    EXPECT_EQ(table.count_so_far(key, event, 60s), 0);
+}
+
+TEST(ClientTable, says_who_did_most)
+{
+    ::setenv("TZ", "UTC", 1);
+    ::tzset();
+    base::FixedClock clock(WallTime(1'700'000'000s));
+    ClientTable table;
+    const auto a = ClientTable::key_of(address("192.0.2.1"), 32, 84);
+    const auto b = ClientTable::key_of(address("2001:db8::1:2"), 32, 84);
+    table.connect(a, 60s);
+    table.connect(b, 60s);
+    clock.advance(1s);
+    table.connect(b, 60s);
+    table.disconnect(b, 60s);
+    clock.advance(1s);
+    table.connect(b, 60s);
+    table.count(a, ClientTable::Event::authentication, 60s);
+    const std::vector<std::string> want{"statistics: max connection rate 3/60s for (smtp:2001:db8::) at Nov 14 22:13:22",
+                                        "statistics: max connection count 2 for (smtp:2001:db8::) at Nov 14 22:13:21",
+                                        "statistics: max auth rate 1/60s for (smtp:192.0.2.1) at Nov 14 22:13:22",
+                                        "statistics: max cache size 2 at Nov 14 22:13:20"};
+    EXPECT_EQ(table.take_statistics().lines("smtp", 60s), want);
+    EXPECT_TRUE(table.take_statistics().lines("smtp", 60s).empty());
+}
+
 TEST(ClientTable, forgets_who_is_gone)
 {
     base::FixedClock clock(WallTime(1'700'000'000s));
