@@ -49,7 +49,11 @@ struct Facts {
     // Every recipient that was accepted so far (data and end-of-data restrictions).
     std::vector<std::string> recipients;
 
-    std::string client_label() const { return client_name + "[" + net::format_address(client_address) + "]"; }
+    bool shows_port = false;                      // smtpd_client_port_logging
+    std::string client_label() const
+    {
+        return client_name + "[" + net::format_address(client_address) + "]" + (shows_port ? ":" + std::to_string(client_port) : "");
+    }
 };
 
 }  // namespace ekiden::check

@@ -1,6 +1,7 @@
 #include "check/policy.hpp"
 
 #include "base/text.hpp"
+#include "check/policy_protocol.hpp"
 #include "check/rules.hpp"
 #include "table/table.hpp"
 
@@ -45,6 +46,9 @@ Options Options::from(const config::Settings& settings)
     o.default_rbl_reply = settings.raw("default_rbl_reply");
     o.null_access_key = settings.str("smtpd_null_access_lookup_key");
     o.old_rbl_domains = settings.list("maps_rbl_domains");
+    o.stress = settings.str("stress");
+    o.compatibility_level = settings.str("compatibility_level");
+    o.mail_version = settings.str("mail_version");
 
     // "\t\40!…": C escapes.
     const std::string filter = settings.raw("smtpd_expansion_filter");
@@ -67,7 +71,10 @@ Options Options::from(const config::Settings& settings)
 
     o.policy_defaults.timeout = settings.time("smtpd_policy_service_timeout");
     o.policy_defaults.retry_delay = settings.time("smtpd_policy_service_retry_delay");
+    o.policy_defaults.max_idle = settings.time("smtpd_policy_service_max_idle");
+    o.policy_defaults.max_ttl = settings.time("smtpd_policy_service_max_ttl");
     o.policy_defaults.try_limit = number("smtpd_policy_service_try_limit");
+    o.policy_defaults.request_limit = number("smtpd_policy_service_request_limit");
     o.policy_defaults.default_action = settings.str("smtpd_policy_service_default_action");
     o.policy_defaults.policy_context = settings.str("smtpd_policy_service_policy_context");
     return o;

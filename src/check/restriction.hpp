@@ -63,9 +63,12 @@ Result<ReplyPattern> parse_reply_pattern(std::string_view text);
 
 // How a policy service is reached and what happens when it does not answer.
 struct PolicyServer {
+    std::string name;              // the whole argument as written, for log lines
     std::string endpoint;          // "inet:host:port", "unix:path" as written
     std::chrono::seconds timeout{100}, retry_delay{1};
+    std::chrono::seconds max_idle{300}, max_ttl{1000};   // of a kept connection
     int try_limit = 2;
+    int request_limit = 0;         // per connection; 0 = any number
     std::string default_action, policy_context;
 };
 
@@ -93,6 +96,7 @@ struct Options {
     int unknown_virtual_mailbox_code = 550;
     bool defers_unknown_address = false, defers_unknown_helo = false;   // tempfail_action: defer instead of defer_if_permit
     std::string recipient_delimiter, default_rbl_reply, null_access_key;
+    std::string stress, compatibility_level, mail_version;   // told to policy servers
     std::set<char> expansion_filter;
     std::vector<std::string> old_rbl_domains;    // maps_rbl_domains
     PolicyServer policy_defaults;

@@ -71,7 +71,5 @@ Task<Step> reject_maps_rbl(Evaluation&, const Restriction&);
 
 // policy_service.cpp
 Task<Step> check_policy_service(Evaluation&, const Restriction&);
-Result<PolicyServer> parse_policy_server(std::string_view argument, const PolicyServer& defaults);
-std::string format_policy_request(const Evaluation&, std::string_view policy_context);
 
 }  // namespace ekiden::check

@@ -222,42 +222,5 @@ TEST(ReplyPattern, Grammar)
     }
 }
 
-TEST(PolicyService, RequestAsPostfixSendsIt)
-{
-    World world("");
-    Facts facts = World::facts();
-    facts.client_port = 35221;
-    facts.server_address = *net::parse_address("127.0.0.1");
-    facts.server_port = 2525;
-    facts.instance = "79.6b027f46.4980.0";
-    facts.message_size = 500;
-    Policy::Data data;
-    Evaluation evaluation(data, facts, Stage::rcpt);
-    EXPECT_EQ(format_policy_request(evaluation, ""),
-              "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\nclient_address=127.0.0.2\nclient_name=client2.remote.test\n"
-              "client_port=35221\nreverse_client_name=client2.remote.test\nserver_address=127.0.0.1\nserver_port=2525\nhelo_name=client2.remote.test\n"
-              "sender=sender@remote.test\nrecipient=user1@golden.test\nrecipient_count=0\nqueue_id=\ninstance=79.6b027f46.4980.0\nsize=500\netrn_domain=\n"
-              "stress=\nsasl_method=\nsasl_username=\nsasl_sender=\nccert_subject=\nccert_issuer=\nccert_fingerprint=\nccert_pubkey_fingerprint=\n"
-              "encryption_protocol=\nencryption_cipher=\nencryption_keysize=0\npolicy_context=\n\n");
-}
-
-TEST(PolicyService, Argument)
-{
-    PolicyServer defaults;
-    defaults.default_action = "DEFER";
-    auto plain = parse_policy_server("inet:127.0.0.1:2599", defaults);
-    ASSERT_TRUE(plain);
-    EXPECT_EQ(plain->default_action, "DEFER");
-    auto full = parse_policy_server("{ unix:private/policy, timeout=10s, default_action=DUNNO, policy_context = submission }", defaults);
-    ASSERT_TRUE(full);
-    EXPECT_EQ(full->endpoint, "unix:private/policy");
-    EXPECT_EQ(full->timeout.count(), 10);
-    EXPECT_EQ(full->default_action, "DUNNO");
-    EXPECT_EQ(full->policy_context, "submission");
-    EXPECT_FALSE(parse_policy_server("private/policy", defaults));
-    EXPECT_FALSE(parse_policy_server("{ inet:x:1, timeout=soon }", defaults));
-    EXPECT_FALSE(parse_policy_server("", defaults));
-}
-
 }  // namespace
 }  // namespace ekiden::check

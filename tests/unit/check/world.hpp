@@ -54,6 +54,7 @@ public:
         asio::co_spawn(context, policy->evaluate(stage, facts), [&](std::exception_ptr e, Verdict v) {
             error = e;
             verdict = std::move(v);
+            context.stop();     // kept connections and questions asked ahead need not end
         });
         context.run();
         if (error) std::rethrow_exception(error);
