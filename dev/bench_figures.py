@@ -162,10 +162,10 @@ def syncs(server, load, options):
     """A run of its own, because tracing slows everything down."""
     if not shutil.which("strace"):
         raise BenchError("strace is not installed (apt-get install strace)")
-    messages = min(options.messages, 500)
+    messages = min(options.messages, 2000)
     server.fresh(["default_transport = discard"])
     trace = server.work / "strace.txt"
-    server.start(("strace", "-f", "-o", str(trace), "-e", "trace=fsync,fdatasync,sync_file_range,syncfs,sync,msync"))
+    server.start(("strace", "-f", "--seccomp-bpf", "-o", str(trace), "-e", "trace=fsync,fdatasync,sync_file_range,syncfs,sync,msync"))
     warm(load, "user@discard.test")
     server.wait_until_queue_empty()
 

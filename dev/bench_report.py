@@ -144,7 +144,7 @@ def page(options, results, troubles, load, servers, work):
         f"`smtp-sink -c -m 1000 127.0.0.1:{SINK_PORT} 1000`;",
         "  from the first connection until the sink has counted the last message.",
         "- *Maildir*: the same, to one local user with `home_mailbox = Maildir/`; until the last file is in `new/`.",
-        "- *syncs*: a run of its own under `strace -f -e trace=fsync,fdatasync,sync_file_range,syncfs,sync,msync`.",
+        "- *syncs*: a run of its own under `strace -f --seccomp-bpf -e trace=fsync,fdatasync,sync_file_range,syncfs,sync,msync`.",
         "- *memory*: connections that have been greeted and say nothing.",
         f"- *deferred*: `relayhost = [127.0.0.1]:{DEAD_PORT}`, where nothing listens; sizes and `postqueue -p` with the queue",
         "  full; then stop, wait until all is due, listen on that port, start: the time until the first connection arrives",
