@@ -21,6 +21,7 @@ std::string neutral_name(std::string_view name)
 
 Task<bool> Session::greet()
 {
+    const bool is_known = !options_.reads_proxy_header || co_await hear_proxy();
     if (options_.looks_up_names) {
         co_await verify_client_name(facts_, *service_->resolver, log_);
     } else {
@@ -30,17 +31,16 @@ Task<bool> Session::greet()
     may_xclient_ = is_one_of(options_.xclient_hosts);
     may_xforward_ = is_one_of(options_.xforward_hosts);
     log_.info("connect from {}", label_);
+    if (!is_known) {
+        say(421, "4.3.0", options_.hostname + " Server local error");
+        co_return false;
+    }
 
     if (bare_newline_ != smtp::BareNewline::normalize && !options_.bare_newline_exclusions.is_empty() &&
         options_.bare_newline_exclusions.matches(facts_.client_name, facts_.client_address).value_or(false)) {
         bare_newline_ = smtp::BareNewline::normalize;
     }
-    if (is_over_limit()) {
-        counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
-        note_trouble(trouble_policy);
-        say(421, "4.7.0", options_.hostname + " Error: too many connections from " + net::format_address(facts_.client_address));
-        co_return false;
-    }
+    if (!admit_to_count()) co_return false;
     co_await admit();
     co_return !has_ended_;
 }
@@ -60,7 +60,6 @@ Task<void> Session::admit()
 void Session::make_label()
 {
     label_ = facts_.client_label();
-    if (options_.logs_port) label_ += ":" + std::to_string(facts_.client_port);
 }
 
 Task<bool> Session::introduce(smtp::Command command, bool is_extended)

@@ -73,6 +73,9 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.noop_commands = list("smtpd_noop_commands");
     o.xclient_hosts = list("smtpd_authorized_xclient_hosts");
     o.xforward_hosts = list("smtpd_authorized_xforward_hosts");
+    if (const auto protocol = settings.str("smtpd_upstream_proxy_protocol"); protocol == "haproxy") o.reads_proxy_header = true;
+    else if (!protocol.empty()) throw config::ConfigError("unsupported smtpd_upstream_proxy_protocol value: " + protocol, settings.location("smtpd_upstream_proxy_protocol"));
+    o.proxy_timeout = settings.time("smtpd_upstream_proxy_timeout");
     o.reported_troubles = trouble_classes(settings.list("notify_classes"));
     o.history_limit = static_cast<std::size_t>(number("smtpd_history_flush_threshold"));
     o.fast_flush_domains = list("fast_flush_domains");

@@ -55,6 +55,8 @@ struct Options {
 
     table::MatchList forbidden_commands, noop_commands;
     table::MatchList xclient_hosts, xforward_hosts;
+    bool reads_proxy_header = false;        // smtpd_upstream_proxy_protocol = haproxy
+    std::chrono::seconds proxy_timeout{5};
     table::MatchList fast_flush_domains;
     LocalClients local_clients;             // local_header_rewrite_clients
 

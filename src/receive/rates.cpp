@@ -6,6 +6,19 @@ namespace ekiden::receive {
 
 using Event = ClientTable::Event;
 
+bool Session::admit_to_count()
+{
+    if (is_counted_) clients_.disconnect(client_key_, options_.limits.rate_unit);
+    is_counted_ = has_limits_ = false;
+    client_key_ = ClientTable::key_of(facts_.client_address, options_.limits.ipv4_prefix, options_.limits.ipv6_prefix);
+    // Who may speak for others is counted as whom it speaks for.
+    if (may_xclient_ || !is_over_limit()) return true;
+    counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
+    note_trouble(trouble_policy);
+    say(421, "4.7.0", options_.hostname + " Error: too many connections from " + net::format_address(facts_.client_address));
+    return false;
+}
+
 bool Session::is_over_limit()
 {
     const auto& limits = options_.limits;

@@ -26,7 +26,7 @@ Session::Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients
     facts_.server_address = plain(local.address);
     facts_.server_port = local.port;
     facts_.service_name = options_.service_name;
-    client_key_ = ClientTable::key_of(facts_.client_address, options_.limits.ipv4_prefix, options_.limits.ipv6_prefix);
+    facts_.shows_port = options_.logs_port;
     offer_ = options_.offered();
     counters_.connections.fetch_add(1, std::memory_order_relaxed);
 }

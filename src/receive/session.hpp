@@ -84,7 +84,8 @@ private:
     Task<bool> introduce(smtp::Command command, bool is_extended);
 
     // rates.cpp: each counts one event of this client; true: one too many, which was logged and answered.
-    bool is_over_limit();           // the connection itself; greet() answers
+    bool admit_to_count();          // the connection itself; false: too many, and answered
+    bool is_over_limit();
     bool refuse_excess_message();
     bool refuse_excess_recipient();
     bool refuse_excess_auth();      // each AUTH command that is in order, before anything of it is looked at
@@ -93,6 +94,7 @@ private:
     bool is_excess(ClientTable::Event event, int limit, std::string_view what);
 
     // xclient.cpp
+    Task<bool> hear_proxy();        // before everything else, TLS too: whom the proxy connects; false: the connection is of no use
     bool is_one_of(const table::MatchList& hosts) const;
 
     // transaction.cpp

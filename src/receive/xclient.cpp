@@ -1,7 +1,9 @@
-// XCLIENT and XFORWARD: an authorised client says on whose behalf it speaks. XCLIENT replaces what access rules see and
-// starts the session anew; XFORWARD replaces what is logged about the next message only.
+// Those who speak for others. The header of a proxy in front says who the client is, before anything else. XCLIENT, from
+// an authorised client, replaces what access rules see and starts the session anew; XFORWARD replaces what is logged
+// about the next message only.
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "net/proxy_protocol.hpp"
 #include "receive/session.hpp"
 #include "smtp/xtext.hpp"
 
@@ -65,6 +67,23 @@ bool Session::is_one_of(const table::MatchList& hosts) const
     return !hosts.is_empty() && hosts.matches(facts_.client_name, facts_.client_address).value_or(false);
 }
 
+Task<bool> Session::hear_proxy()
+{
+    stream_->set_time_limit(options_.proxy_timeout);
+    const auto header = co_await net::read_proxy_header(*stream_);
+    if (!header) {
+        log_.warning("haproxy read: {}", header.error().text());
+        co_return false;
+    }
+    // Its own health check.
+    if (header->is_local) co_return true;
+    facts_.client_address = header->client.address;
+    facts_.client_port = header->client.port;
+    facts_.server_address = header->server.address;
+    facts_.server_port = header->server.port;
+    co_return true;
+}
+
 Task<bool> Session::on_xclient(smtp::Command command)
 {
     if (facts_.has_sender) co_return refuse(503, "5.5.1", "Error: MAIL transaction in progress");
@@ -126,6 +145,7 @@ Task<bool> Session::on_xclient(smtp::Command command)
     // Whoever speaks for another may do as that one may; XFORWARD stays the right of who is really connected.
     may_xclient_ = is_one_of(options_.xclient_hosts);
     transcript_.forget_beyond(0);
+    if (!admit_to_count()) co_return false;
     co_await admit();
     co_return true;
 }
