@@ -92,15 +92,28 @@ std::optional<Query> query_of(const Evaluation& evaluation, int key)
 
 std::string_view zone_of(std::string_view argument) { return argument.substr(0, argument.find('=')); }
 
+// Every list behind this one that will be asked the same way is asked now, at the same time; the answers are used in
+// the order in which they are written. Restrictions between them may make an answer needless, but not wrong.
+void ask_ahead(Evaluation& evaluation, std::span<const Restriction> restrictions, const net::Executor& executor, int depth = 0)
+{
+    constexpr int deepest = 4;
+    for (const Restriction& restriction : restrictions) {
+        if (restriction.members && depth < deepest) ask_ahead(evaluation, *restriction.members, executor, depth + 1);
+        if (!restriction.row) continue;
+        if (restriction.row->name == "permit" || restriction.row->name == "reject" || restriction.row->name == "defer") return;
+        if (restriction.row->argument != Argument::domain || restriction.argument.empty() || !restriction.flaw.empty()) continue;
+        const auto query = query_of(evaluation, restriction.row->detail);
+        if (query) evaluation.blocklists().start(executor, fmt::format("{}.{}", query->label, zone_of(restriction.argument)));
+    }
+}
+
 // Listed, not listed, or no answer: an RBL that does not answer lists nobody.
 Task<Result<bool>> is_listed(Evaluation& evaluation, std::string name, const ReplyPattern& pattern)
 {
-    const auto answer = co_await evaluation.data.dns->query_dns(std::move(name), dns::Type::a);
-    if (!answer) co_return std::unexpected(answer.error());
-    for (const auto& record : answer->records) {
-        if (record.type == dns::Type::a && pattern.matches(record.address)) co_return true;
-    }
-    co_return false;
+    ask_ahead(evaluation, evaluation.ahead, co_await asio::this_coro::executor);
+    const auto listings = co_await evaluation.blocklists().find(std::move(name));
+    if (!listings) co_return std::unexpected(listings.error());
+    co_return std::ranges::any_of(*listings, [&](const net::Address& address) { return pattern.matches(address); });
 }
 
 Task<std::string> find_reason(Evaluation& evaluation, std::string name)
@@ -145,13 +158,14 @@ std::string attribute(const Evaluation& evaluation, const Query& query, std::str
 Task<Step> refuse_listed(Evaluation& evaluation, Query query, std::string zone, std::string name)
 {
     const Options& options = evaluation.options();
-    const std::string reason = co_await find_reason(evaluation, std::move(name));
     std::string pattern = options.default_rbl_reply;
     if (!evaluation.data.rbl_reply_maps.is_empty()) {
         auto own = co_await evaluation.data.rbl_reply_maps.find(zone, &evaluation.data.logger);
         if (!own) co_return refuse(evaluation, lookup_failure(evaluation, evaluation.subject));
         if (*own) pattern = std::move(**own);
     }
+    std::string reason;
+    if (pattern.contains("rbl_reason") || pattern.contains("rbl_txt")) reason = co_await find_reason(evaluation, std::move(name));
     const std::string line = expand_text(pattern, [&](std::string_view n) { return filtered(options, attribute(evaluation, query, zone, reason, n)); });
     // "554 5.7.1 text"; a template that does not start with a code gets the usual one.
     std::string_view text = base::trim(line);
@@ -165,7 +179,7 @@ Task<Step> refuse_listed(Evaluation& evaluation, Query query, std::string zone, 
         text = "Service unavailable";
     }
     auto [enhanced, said] = split_enhanced(text, "4.7.1");
-    enhanced[0] = static_cast<char>('0' + code / 100);
+    enhanced = fit_enhanced(evaluation.data.logger, enhanced, query.subject, code);
     co_return refuse(evaluation, Refusal{Fault::policy, code, std::move(enhanced), std::move(said)});
 }
 
@@ -191,6 +205,12 @@ Task<Step> reject_if_listed(Evaluation& evaluation, int key, std::string zone, c
 
 }  // namespace
 
+dns::Blocklists& Evaluation::blocklists()
+{
+    if (!asked_lists) asked_lists.emplace(*data.dns);
+    return *asked_lists;
+}
+
 Task<Step> reject_listed(Evaluation& evaluation, const Restriction& restriction)
 {
     if (restriction.argument.empty()) co_return warn_of_missing_zone(evaluation, restriction);
@@ -201,6 +221,9 @@ Task<Step> reject_listed(Evaluation& evaluation, const Restriction& restriction)
 Task<Step> reject_maps_rbl(Evaluation& evaluation, const Restriction&)
 {
     static const ReplyPattern any;
+    const auto executor = co_await asio::this_coro::executor;
+    const std::string labels = dns::reverse_labels(evaluation.facts.client_address);
+    for (const std::string& zone : evaluation.options().old_rbl_domains) evaluation.blocklists().start(executor, labels + "." + zone);
     for (const std::string& zone : evaluation.options().old_rbl_domains) {
         const Step step = co_await reject_if_listed(evaluation, block_client_address, zone, any);
         if (step != Step::dunno) co_return step;

@@ -92,11 +92,13 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
     const Subject outer_subject = std::exchange(evaluation.subject, subject);
     const bool outer_warns = evaluation.only_warns;
     Step step = Step::dunno;
-    for (const Restriction& restriction : list) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const Restriction& restriction = list[i];
         if (is_warn_if_reject(restriction)) {
             evaluation.only_warns = true;
             continue;
         }
+        evaluation.ahead = std::span(list).subspan(i);
         if (restriction.members) step = co_await run_list(evaluation, *restriction.members, subject);
         else if (!restriction.row || !restriction.flaw.empty()) step = refuse_flawed(evaluation, restriction);
         else {

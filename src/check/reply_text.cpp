@@ -54,8 +54,6 @@ std::string_view verb_of(const Evaluation& evaluation)
     return "";
 }
 
-namespace {
-
 // x.1.y speaks of an address; which one depends on whom the refusal is about.
 std::string fit_enhanced(const Logger& logger, std::string_view enhanced, Subject subject, int code)
 {
@@ -76,6 +74,8 @@ std::string fit_enhanced(const Logger& logger, std::string_view enhanced, Subjec
     if (fitted != detail) logger.info("mapping DSN status {} into {} status {}{}", enhanced, class_of(subject), enhanced[0], fitted);
     return fmt::format("{}{}", code / 100, fitted);
 }
+
+namespace {
 
 void soften(Refusal& refusal)
 {

@@ -12,6 +12,9 @@ std::string_view class_of(Subject subject);                                  // 
 std::string name_of(const Facts& facts, Subject subject);                    // "client.example[192.0.2.1]"
 std::string_view verb_of(const Evaluation& evaluation);                      // "RCPT"
 
+// The enhanced code as it may be said about `subject` with `code`: the class digit follows the code (access(5), ENHANCED
+// STATUS CODES).
+std::string fit_enhanced(const Logger& logger, std::string_view enhanced, Subject subject, int code);
 // "<name>: Recipient address rejected: text" with the enhanced code fitted to the subject (access(5), ENHANCED STATUS
 // CODES: recipient codes become sender codes and the other way round; elsewhere x.1.y becomes x.0.0).
 Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::string_view enhanced, std::string_view text,

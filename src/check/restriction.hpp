@@ -4,6 +4,7 @@
 #pragma once
 
 #include "check/policy.hpp"
+#include "dns/blocklist.hpp"
 #include "table/maps.hpp"
 #include "table/match_list.hpp"
 
@@ -130,6 +131,7 @@ struct Policy::Data {
 
 struct Evaluation {
     Evaluation(const Policy::Data& d, const Facts& f, Stage s) : data(d), facts(f), stage(s) {}
+    dns::Blocklists& blocklists();
 
     const Policy::Data& data;
     const Facts& facts;
@@ -140,6 +142,8 @@ struct Evaluation {
     std::optional<Refusal> defer_if_permit, defer_if_reject;
     bool has_checked_recipient = false, has_checked_sender = false;
     int depth = 0;                          // classes and table results that name restrictions
+    std::span<const Restriction> ahead;     // the one being asked and those behind it in its list
+    std::optional<dns::Blocklists> asked_lists;
     std::optional<Result<rewrite::Route>> recipient_route, sender_route;
 
     const Options& options() const { return data.options; }

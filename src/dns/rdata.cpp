@@ -81,6 +81,7 @@ std::optional<Record> parse_rdata(Type type, std::string_view data)
         record.preference = *preference;
         [[fallthrough]];
     }
+    case Type::ns:
     case Type::cname:
     case Type::ptr: {
         auto name = take_name(data);

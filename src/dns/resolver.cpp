@@ -13,6 +13,7 @@ std::string_view name_of(Type type)
 {
     switch (type) {
     case Type::a: return "A";
+    case Type::ns: return "NS";
     case Type::cname: return "CNAME";
     case Type::ptr: return "PTR";
     case Type::mx: return "MX";

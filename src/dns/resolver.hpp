@@ -19,12 +19,12 @@
 
 namespace ekiden::dns {
 
-enum class Type : std::uint16_t { a = 1, cname = 5, ptr = 12, mx = 15, txt = 16, aaaa = 28, srv = 33, tlsa = 52 };
+enum class Type : std::uint16_t { a = 1, ns = 2, cname = 5, ptr = 12, mx = 15, txt = 16, aaaa = 28, srv = 33, tlsa = 52 };
 std::string_view name_of(Type type);   // "MX"
 
 struct Record {
     Type type;
-    std::string name;        // CNAME, PTR, MX target ("" for the root: null MX), lower case, no final dot
+    std::string name;        // CNAME, NS, PTR, MX target ("" for the root: null MX), lower case, no final dot
     net::Address address;    // A, AAAA
     std::string text;        // TXT, strings joined
     std::uint16_t preference = 0;

@@ -65,6 +65,8 @@ TEST(rdata, parses_only_what_is_whole)
         {Type::mx, "\0\x0a\2m\n\0"s, nullptr},
         {Type::mx, "\0"s, nullptr},
         {Type::ptr, "\4host\0"s, "host"},
+        {Type::ns, "\2ns\4host\0"s, "ns.host"},
+        {Type::ns, "\2ns"s, nullptr},
         {Type::ptr, "\xc0\x0c"s, nullptr},
         {Type::ptr, std::string("\x40") + std::string(64, 'a') + "\0", nullptr},
         {Type::txt, "\3abc\2de"s, "abcde"},
@@ -254,6 +256,11 @@ private:
             else if (name == "mx.mail.test" && type == 1) add("\x7f\0\0\x19"s);
             else if (name == "localhost" && type == 1) add("\x7f\0\0\x63"s);
             else if (name.ends_with("nothing.test")) answer[3] = '\x83';
+            else if (name.ends_with("absent.test")) {   // with the record that says for how long
+                answer[3] = '\x83';
+                records += "\6absent\4test\0\0\6\0\1\0\0\1\x2c\0\x16\0\0"s + "\0\0\0\1" "\0\0\1\0" "\0\0\1\0" "\0\0\1\0" "\0\0\1\x2c"s;
+                ++answer[9];
+            }
             answer += records;
             ::sendto(socket_.get(), answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&peer), length);
         }
@@ -296,6 +303,12 @@ TEST(unbound_resolver, asks_the_configured_server)
     const int before = server.questions();
     for (int i = 0; i < 100; ++i) EXPECT_EQ(show(loop.run((*resolver)->query("mail.test", Type::mx))), "10:mx.mail.test");
     EXPECT_EQ(server.questions(), before);
+
+    // What does not exist is remembered too.
+    EXPECT_EQ(show(loop.run((*resolver)->query_dns("1.2.3.4.absent.test", Type::a))), "no such name");
+    const int after_absent = server.questions();
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(show(loop.run((*resolver)->query_dns("1.2.3.4.absent.test", Type::a))), "no such name");
+    EXPECT_EQ(server.questions(), after_absent);
 
     const auto start = std::chrono::steady_clock::now();
     EXPECT_EQ(show(loop.run((*resolver)->query("x.silent.test", Type::a))),
