@@ -1,0 +1,254 @@
+#include "sasl/cyrus_library.hpp"
+
+#include "base/text.hpp"
+
+#include <fmt/format.h>
+#include <sasl/sasl.h>
+#include <sasl/saslutil.h>
+
+#include <algorithm>
+#include <mutex>
+#include <new>
+
+namespace ekiden::sasl {
+namespace {
+
+constexpr std::size_t most_log_lines = 20;    // of one step: what makes the library talk is the remote client
+
+CyrusOptions opened;    // set once in open_cyrus()
+
+// The lines that the library says while this thread is in it. It passes no usable context for those of its plug-ins.
+thread_local std::vector<std::string>* listener = nullptr;
+
+class Listening {
+public:
+    explicit Listening(std::vector<std::string>& lines) { listener = &lines; }
+    ~Listening() { listener = nullptr; }
+    Listening(const Listening&) = delete;
+    Listening& operator=(const Listening&) = delete;
+};
+
+struct Label {
+    int level;
+    std::string_view text;
+};
+// Levels that trace (they may show passwords) have no row.
+constexpr Label labels[] = {
+    {SASL_LOG_ERR, "warning: SASL authentication problem: "},
+    {SASL_LOG_WARN, "warning: SASL authentication problem: "},
+    {SASL_LOG_FAIL, "warning: SASL authentication failure: "},
+    {SASL_LOG_NOTE, "info: SASL authentication info: "},
+};
+
+int on_log(void*, int level, const char* message)
+{
+    if (!listener || !message || listener->size() >= most_log_lines) return SASL_OK;
+    for (const Label& label : labels) {
+        if (label.level == level) listener->push_back(std::string(label.text) + message);
+    }
+    return SASL_OK;
+}
+
+using Callback = int (*)();
+const sasl_callback_t callbacks[] = {
+    {SASL_CB_LOG, reinterpret_cast<Callback>(reinterpret_cast<void*>(&on_log)), nullptr},
+    {SASL_CB_LIST_END, nullptr, nullptr},
+};
+
+void* make_mutex()
+{
+    return new (std::nothrow) std::mutex;
+}
+int lock_mutex(void* mutex)
+{
+    static_cast<std::mutex*>(mutex)->lock();
+    return SASL_OK;
+}
+int unlock_mutex(void* mutex)
+{
+    static_cast<std::mutex*>(mutex)->unlock();
+    return SASL_OK;
+}
+void free_mutex(void* mutex)
+{
+    delete static_cast<std::mutex*>(mutex);
+}
+
+struct Strength {
+    Property property;
+    unsigned library_flag;
+    bool is_weakness;    // then the flag stands for its absence
+};
+constexpr Strength strengths_known[] = {
+    {plaintext, SASL_SEC_NOPLAINTEXT, true},   {active, SASL_SEC_NOACTIVE, true},
+    {dictionary, SASL_SEC_NODICTIONARY, true}, {anonymous, SASL_SEC_NOANONYMOUS, true},
+    {forward_secrecy, SASL_SEC_FORWARD_SECRECY, false}, {mutual_auth, SASL_SEC_MUTUAL_AUTH, false},
+};
+
+// No security layer of SASL's own (max_ssf 0): SMTP has TLS for that.
+int demand(sasl_conn_t* connection, unsigned flags)
+{
+    sasl_security_properties_t properties{};
+    properties.security_flags = flags;
+    return ::sasl_setprop(connection, SASL_SEC_PROPS, &properties);
+}
+
+struct Dispose {
+    void operator()(sasl_conn_t* connection) const { ::sasl_dispose(&connection); }
+};
+using Connection = std::unique_ptr<sasl_conn_t, Dispose>;
+
+Result<Connection> connect(const AuthRequest& request)
+{
+    sasl_conn_t* connection = nullptr;
+    const int status = ::sasl_server_new(request.service.c_str(), opened.hostname.c_str(), request.realm.c_str(),
+                                         request.local.empty() ? nullptr : request.local.c_str(),
+                                         request.remote.empty() ? nullptr : request.remote.c_str(), callbacks, 0, &connection);
+    if (status != SASL_OK) return fail(ErrorCode::system, ::sasl_errstring(status, nullptr, nullptr));
+    return Connection(connection);
+}
+
+std::vector<std::string> list(unsigned flags)
+{
+    std::vector<std::string> names;
+    AuthRequest any;
+    any.service = "smtp";
+    auto connection = connect(any);
+    const char* text = nullptr;
+    if (!connection || demand(connection->get(), flags) != SASL_OK ||
+        ::sasl_listmech(connection->get(), nullptr, "", " ", "", &text, nullptr, nullptr) != SASL_OK) {
+        return names;
+    }
+    for (const auto name : base::split_any(text ? text : "", " ")) names.emplace_back(name);
+    return names;
+}
+
+// Not the client's fault: it may try again.
+bool is_temporary(int status)
+{
+    static constexpr int temporary[] = {SASL_FAIL,    SASL_NOMEM,   SASL_BUFOVER, SASL_NOTDONE,   SASL_BADPARAM,
+                                        SASL_TRYAGAIN, SASL_NOTINIT, SASL_UNAVAIL, SASL_CONFIGERR, SASL_BADVERS};
+    return std::ranges::find(temporary, status) != std::end(temporary);
+}
+
+class CyrusLogin final : public Login {
+public:
+    explicit CyrusLogin(AuthRequest request) : request_(std::move(request)) {}
+
+    CyrusReply step(std::optional<Secret> response) override
+    {
+        CyrusReply reply;
+        Listening listening(reply.log);
+        const bool is_first = !connection_;
+        if (is_first) {
+            auto made = connect(request_);
+            if (!made) {
+                reply.text = made.error().text();
+                return reply;
+            }
+            connection_ = std::move(*made);
+            if (const int status = demand(connection_.get(), flags_of(request_.security)); status != SASL_OK) return finish(std::move(reply), status);
+        }
+
+        Secret bytes;
+        if (response) {
+            unsigned size = 0;
+            bytes.buffer().resize(response->size() + 1);    // base64 shrinks; the library adds a NUL
+            const int status = ::sasl_decode64(response->view().data(), static_cast<unsigned>(response->size()), bytes.buffer().data(),
+                                               static_cast<unsigned>(bytes.size()), &size);
+            if (status != SASL_OK) return finish(std::move(reply), status);
+            bytes.buffer().resize(size);    // shrinking moves nothing
+        }
+        const char* challenge = nullptr;
+        unsigned challenge_size = 0;
+        const auto size = static_cast<unsigned>(bytes.size());
+        const int status = is_first ? ::sasl_server_start(connection_.get(), request_.mechanism.c_str(), response ? bytes.view().data() : nullptr,
+                                                          size, &challenge, &challenge_size)
+                                    : ::sasl_server_step(connection_.get(), bytes.view().data(), size, &challenge, &challenge_size);
+        if (status != SASL_CONTINUE) return finish(std::move(reply), status);
+        reply.kind = CyrusReply::Kind::challenge;
+        reply.text.resize((challenge_size + 2) / 3 * 4 + 1);
+        unsigned text_size = 0;
+        if (const int encoded = ::sasl_encode64(challenge, challenge_size, reply.text.data(), static_cast<unsigned>(reply.text.size()), &text_size);
+            encoded != SASL_OK) {
+            return finish(std::move(reply), encoded);
+        }
+        reply.text.resize(text_size);
+        return reply;
+    }
+
+private:
+    static unsigned flags_of(Properties security)
+    {
+        unsigned flags = 0;
+        for (const Strength& strength : strengths_known) {
+            if (security & strength.property) flags |= strength.library_flag;
+        }
+        return flags;
+    }
+
+    // A bad base64 ends in SASL_CONTINUE or SASL_BADPROT, and its text is what Postfix prints too.
+    CyrusReply finish(CyrusReply reply, int status) const
+    {
+        const void* name = nullptr;
+        if (::sasl_getprop(connection_.get(), SASL_USERNAME, &name) == SASL_OK && name) reply.user = static_cast<const char*>(name);
+        if (status == SASL_OK) {
+            reply.kind = CyrusReply::Kind::success;
+            if (reply.user.empty()) return refuse(std::move(reply), SASL_FAIL);    // nobody is no login
+            reply.text.clear();
+            return reply;
+        }
+        return refuse(std::move(reply), status);
+    }
+
+    static CyrusReply refuse(CyrusReply reply, int status)
+    {
+        reply.kind = is_temporary(status) ? CyrusReply::Kind::try_later : CyrusReply::Kind::failure;
+        // The client must not learn which names exist: "user not found" becomes "authentication failure".
+        reply.text = ::sasl_errstring(status == SASL_NOUSER ? SASL_BADAUTH : status, nullptr, nullptr);
+        return reply;
+    }
+
+    AuthRequest request_;
+    Connection connection_;
+};
+
+}  // namespace
+
+Result<void> open_cyrus(CyrusOptions options, std::vector<std::string>& log)
+{
+    Listening listening(log);
+    opened = std::move(options);
+    ::sasl_set_mutex(make_mutex, lock_mutex, unlock_mutex, free_mutex);
+    if (!opened.search_path.empty()) {
+        if (const int status = ::sasl_set_path(SASL_PATH_TYPE_CONFIG, opened.search_path.data()); status != SASL_OK) {
+            return fail(ErrorCode::system, fmt::format("SASL library path: {}", ::sasl_errstring(status, nullptr, nullptr)));
+        }
+    }
+    if (const int status = ::sasl_server_init(callbacks, opened.application.c_str()); status != SASL_OK) {
+        return fail(ErrorCode::system, fmt::format("SASL library initialization: {}", ::sasl_errstring(status, nullptr, nullptr)));
+    }
+    return {};
+}
+
+std::vector<Mechanism> cyrus_mechanisms()
+{
+    std::vector<Mechanism> mechanisms;
+    for (std::string& name : list(0)) mechanisms.push_back({std::move(name), 0, false});
+    // The library tells no flags, but which mechanisms satisfy each.
+    for (const Strength& strength : strengths_known) {
+        const auto having = list(strength.library_flag);
+        for (Mechanism& mechanism : mechanisms) {
+            const bool is_listed = std::ranges::find(having, mechanism.name) != having.end();
+            if (is_listed != strength.is_weakness) mechanism.properties |= strength.property;
+        }
+    }
+    return mechanisms;
+}
+
+std::unique_ptr<Login> begin_cyrus_login(AuthRequest request)
+{
+    return std::make_unique<CyrusLogin>(std::move(request));
+}
+
+}  // namespace ekiden::sasl
