@@ -41,6 +41,9 @@ struct Answer {
     Kind kind = Kind::try_later;
     std::string text;
     std::string user;   // the name that was logged in or tried; empty when it is not known
+    // Lines for the mail log that belong in front of what the session logs itself: "warning: SASL authentication failure: …",
+    // or with "info: " in front. They hold no secret.
+    std::vector<std::string> log;
 };
 
 class Exchange {

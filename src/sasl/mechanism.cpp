@@ -33,4 +33,15 @@ Result<Properties> parse_security_options(std::string_view value)
     return result;
 }
 
+std::string format_security_options(Properties options)
+{
+    std::string result;
+    for (const auto& [name, property] : words) {
+        if (!(options & property)) continue;
+        if (!result.empty()) result += ',';
+        result += name;
+    }
+    return result;
+}
+
 }  // namespace ekiden::sasl

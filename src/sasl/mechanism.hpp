@@ -34,6 +34,7 @@ struct Mechanism {
 // "noanonymous, noplaintext": forbidden weaknesses and demanded strengths. An unknown word is an error whose text is
 // the word itself, for the caller to say which parameter it stands in.
 Result<Properties> parse_security_options(std::string_view value);
+std::string format_security_options(Properties options);    // "noplaintext,noanonymous"
 
 inline bool is_allowed(const Mechanism& mechanism, Properties options)
 {
