@@ -57,17 +57,17 @@ Step refuse_flawed(Evaluation& evaluation, const Restriction& restriction)
 
 bool is_warn_if_reject(const Restriction& restriction) { return restriction.row && restriction.row->at_once == do_warn_if_reject; }
 
-// Old names that are going away are complained about; the merely renamed ones are not.
+// Old names are said once; Postfix's words where it has some. (Names that were only changed are silent in Postfix.)
 void complain_about_old_name(const Evaluation& evaluation, const Restriction& restriction)
 {
-    if (restriction.row->name == "permit_naked_ip_address") {
-        evaluation.data.logger.warning("restriction permit_naked_ip_address is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead");
-        return;
+    const std::string_view name = restriction.row->name, modern = restriction.row->modern_name;
+    if (name == "permit_naked_ip_address") {
+        evaluation.data.warn_once(name, "restriction permit_naked_ip_address is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead");
+    } else if (name == "check_relay_domains" || name == "reject_maps_rbl") {
+        evaluation.data.warn_once(name, fmt::format("support for restriction \"{}\" will be removed from Postfix; use \"{}\" instead", name, modern));
+    } else {
+        evaluation.data.warn_once(name, fmt::format("restriction \"{}\" is an old name; use \"{}\" instead", name, modern));
     }
-    if (restriction.row->name != "check_relay_domains" && restriction.row->name != "reject_maps_rbl") return;
-    evaluation.data.warn_once(restriction.row->name,
-                              fmt::format("support for restriction \"{}\" will be removed from Postfix; use \"{}\" instead",
-                                          restriction.row->name, restriction.row->modern_name));
 }
 
 // Whom a permit is about, for its log line.
@@ -106,7 +106,8 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
             step = restriction.row->at_once ? restriction.row->at_once(evaluation, restriction)
                                             : co_await restriction.row->awaiting(evaluation, restriction);
             // Tables log what they said themselves.
-            if (step == Step::permit && restriction.row->argument != Argument::table && restriction.row->argument != Argument::service)
+            const Argument argument = restriction.row->argument;
+            if (step == Step::permit && argument != Argument::table && argument != Argument::certificate_table && argument != Argument::service)
                 log_permit(evaluation, restriction.name, permit_subject(restriction, subject));
         }
         evaluation.only_warns = outer_warns;
@@ -150,12 +151,35 @@ Task<Step> run_delayed(Evaluation& evaluation)
     co_return step;
 }
 
+// smtpd_delay_reject = no: a list that runs at its own stage. Its DEFER_IF_PERMIT cannot be due yet, since RCPT may still
+// refuse: it is kept for then.
+Step put_off(Evaluation& evaluation, Step step, std::optional<Facts::Deferral>& memory)
+{
+    memory.reset();
+    if (step == Step::reject || !evaluation.defer_if_permit) return step;
+    Refusal& refusal = *evaluation.defer_if_permit;
+    memory.emplace(Facts::Deferral{refusal.code, std::move(refusal.enhanced), std::move(refusal.text)});
+    evaluation.defer_if_permit.reset();
+    return step;
+}
+
+void recall_deferral(Evaluation& evaluation)
+{
+    const Facts& facts = evaluation.facts;
+    if (evaluation.options().delays_reject) return;
+    for (const auto* memory : {&facts.client_deferral, facts.helo_name.empty() ? nullptr : &facts.helo_deferral, facts.has_sender ? &facts.sender_deferral : nullptr}) {
+        if (!memory || !*memory || evaluation.defer_if_permit) continue;
+        evaluation.defer_if_permit = Refusal{Fault::policy, (*memory)->code, (*memory)->enhanced, (*memory)->text};
+    }
+}
+
 // RCPT and VRFY. Relay control stands before the recipient restrictions, so that a permit among those cannot open the
 // relay; both lists must let the recipient pass.
 Task<Step> run_recipient(Evaluation& evaluation)
 {
     const Policy::Data& data = evaluation.data;
     Step step = co_await run_delayed(evaluation);
+    recall_deferral(evaluation);
     const List* const first = data.options.relays_first ? &data.relay : &data.recipient;
     const List* const second = data.options.relays_first ? &data.recipient : &data.relay;
     if (step != Step::reject) step = co_await run_list(evaluation, *first, Subject::recipient);
@@ -176,13 +200,13 @@ Task<Verdict> Policy::evaluate(Stage stage, const Facts& facts) const
     Step step = Step::dunno;
     switch (stage) {
         case Stage::connect:
-            if (!data.options.delays_reject) step = co_await run_list(evaluation, data.client, Subject::client);
+            if (!data.options.delays_reject) step = put_off(evaluation, co_await run_list(evaluation, data.client, Subject::client), facts.client_deferral);
             break;
         case Stage::helo:
-            if (!data.options.delays_reject) step = co_await run_list(evaluation, data.helo, Subject::helo);
+            if (!data.options.delays_reject) step = put_off(evaluation, co_await run_list(evaluation, data.helo, Subject::helo), facts.helo_deferral);
             break;
         case Stage::mail:
-            if (!data.options.delays_reject) step = co_await run_sender(evaluation);
+            if (!data.options.delays_reject) step = put_off(evaluation, co_await run_sender(evaluation), facts.sender_deferral);
             break;
         case Stage::rcpt:
         case Stage::vrfy: step = co_await run_recipient(evaluation); break;

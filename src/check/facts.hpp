@@ -6,6 +6,7 @@
 #include "net/endpoint.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,14 @@ struct Facts {
     std::vector<std::string> recipients;
 
     bool shows_port = false;                      // smtpd_client_port_logging
+    // With smtpd_delay_reject = no: a DEFER_IF_PERMIT of an earlier stage, which is due at RCPT if nothing refuses there.
+    // Policy::evaluate's own memory; nobody else reads or writes it, and it stays with the session.
+    struct Deferral {
+        int code = 0;
+        std::string enhanced, text;
+    };
+    mutable std::optional<Deferral> client_deferral, helo_deferral, sender_deferral;
+
     std::string client_label() const
     {
         return client_name + "[" + net::format_address(client_address) + "]" + (shows_port ? ":" + std::to_string(client_port) : "");

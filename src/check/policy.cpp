@@ -20,6 +20,7 @@ Options Options::from(const config::Settings& settings)
     o.checks_recipients = settings.boolean("smtpd_reject_unlisted_recipient");
     o.checks_senders = settings.boolean("smtpd_reject_unlisted_sender");
     o.has_sasl = settings.boolean("smtpd_sasl_auth_enable");
+    o.asks_for_certificates = settings.boolean("smtpd_tls_ask_ccert") || settings.boolean("smtpd_tls_req_ccert");
     o.allows_untrusted_routing = settings.boolean("allow_untrusted_routing");
     const auto parents = settings.list("parent_domain_matches_subdomains");
     o.matches_parent_domains = std::ranges::find(parents, "smtpd_access_maps") != parents.end();
@@ -109,6 +110,15 @@ void open_argument_table(Restriction& restriction, const Logger* logger)
 void take_argument(Restriction& restriction, const PolicyServer& defaults, const Logger* logger, bool may_open_tables)
 {
     switch (restriction.row->argument) {
+        case Argument::certificate_table:
+            if (auto parsed = parse_certificate_table(restriction.argument)) {
+                restriction.argument = std::move(parsed->table);
+                restriction.fingerprints = std::move(parsed->fingerprints);
+            } else {
+                restriction.flaw = parsed.error().text();
+                break;
+            }
+            [[fallthrough]];
         case Argument::table:
             if (restriction.argument.find(':') == std::string::npos)
                 restriction.flaw = fmt::format("restriction {}: bad argument \"{}\": need maptype:mapname", restriction.name, restriction.argument);
@@ -155,7 +165,8 @@ List compile_words(const std::map<std::string, List, std::less<>>& classes, cons
                 if (inner.size() > 1) {
                     restriction.argument = inner[1];
                     for (std::size_t k = 2; k < inner.size(); ++k) restriction.argument += "," + inner[k];
-                    if (restriction.row->argument == Argument::service && inner.size() > 2) restriction.argument = "{" + restriction.argument + "}";
+                    const bool is_group = restriction.row->argument == Argument::service || restriction.row->argument == Argument::certificate_table;
+                    if (is_group && inner.size() > 2) restriction.argument = "{" + restriction.argument + "}";
                 } else if (inner.empty() && i + 1 < words.size()) {
                     restriction.argument = words[++i];
                 }
@@ -253,6 +264,7 @@ std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings, std::sh
     data->virtual_mailbox_maps = maps("virtual_mailbox_maps");
     data->sender_login_maps = maps("smtpd_sender_login_maps");
     data->rbl_reply_maps = maps("rbl_reply_maps");
+    data->relay_clientcerts = maps("relay_clientcerts");
 
     // All names first, so that classes may name each other; map nodes stay where they are.
     const auto class_names = settings->list("smtpd_restriction_classes");

@@ -15,6 +15,7 @@ std::string_view class_of(Subject subject)
         case Subject::sender: return "Sender address";
         case Subject::recipient: return "Recipient address";
         case Subject::sasl_login: return "SASL login name";
+        case Subject::client_certificate: return "Client certificate";
         case Subject::data: return "Data command";
         case Subject::end_of_data: return "End-of-data";
         case Subject::etrn: return "Etrn command";
@@ -25,7 +26,8 @@ std::string_view class_of(Subject subject)
 std::string name_of(const Facts& facts, Subject subject)
 {
     switch (subject) {
-        case Subject::client: return facts.client_label();
+        case Subject::client:
+        case Subject::client_certificate: return facts.client_label();
         case Subject::reverse_client: return facts.reverse_client_name;
         case Subject::helo: return facts.helo_name;
         case Subject::sender: return facts.sender;

@@ -26,7 +26,7 @@ using Fault = Verdict::Fault;
 enum class Step : std::uint8_t { dunno, permit, reject };
 
 // Whom a refusal names: "<name>: Client host rejected: …".
-enum class Subject : std::uint8_t { client, reverse_client, helo, sender, recipient, sasl_login, data, end_of_data, etrn };
+enum class Subject : std::uint8_t { client, reverse_client, helo, sender, recipient, sasl_login, client_certificate, data, end_of_data, etrn };
 
 struct Refusal {
     Fault fault = Fault::policy;
@@ -39,7 +39,7 @@ struct Evaluation;
 struct Restriction;
 using List = std::vector<Restriction>;
 
-enum class Argument : std::uint8_t { none, table, domain, service, number };
+enum class Argument : std::uint8_t { none, table, certificate_table, domain, service, number };
 
 // One row of the catalogue. Exactly one of the two makers is set: most restrictions answer at once, without a coroutine.
 struct Row {
@@ -81,6 +81,7 @@ struct Restriction {
     table::Maps table;
     bool has_patterns = false;          // the table wants whole keys only
     ReplyPattern pattern;
+    std::vector<std::string Facts::*> fingerprints;   // check_ccert_access: keys in the order of look-up
     const List* members = nullptr;      // of a restriction class
     std::shared_ptr<const PolicyServer> server;
 };
@@ -88,7 +89,7 @@ struct Restriction {
 // The numbers and words of main.cf that restrictions use, read once.
 struct Options {
     bool delays_reject = true, is_soft_bounce = false, relays_first = true, shows_table_name = true;
-    bool checks_recipients = true, checks_senders = false, has_sasl = false;
+    bool checks_recipients = true, checks_senders = false, has_sasl = false, asks_for_certificates = false;
     bool allows_untrusted_routing = false, matches_parent_domains = false;
     int reject_code = 554, defer_code = 450, access_map_reject_code = 554, access_map_defer_code = 450;
     int invalid_hostname_code = 501, non_fqdn_code = 504, unknown_hostname_code = 450, unknown_client_code = 450;
@@ -119,7 +120,7 @@ struct Policy::Data {
     table::MatchList mynetworks, mx_backup_networks, logged_permits;
     std::vector<net::Address> own_addresses;
     table::Maps canonical_maps, recipient_canonical_maps, sender_canonical_maps, virtual_alias_maps;
-    table::Maps local_recipient_maps, relay_recipient_maps, virtual_mailbox_maps, sender_login_maps, rbl_reply_maps;
+    table::Maps local_recipient_maps, relay_recipient_maps, virtual_mailbox_maps, sender_login_maps, rbl_reply_maps, relay_clientcerts;
 
     std::vector<config::Problem> problems;
 

@@ -55,13 +55,24 @@ Task<Authority> find_authority(Evaluation&);
 // access_map.cpp. row->detail: what is looked up
 enum AccessKey : int {
     access_client, access_reverse_client, access_helo, access_sender, access_recipient, access_etrn, access_sasl, access_list,
-    hosts_mx = 16, hosts_a = 32    // added to one of the above: its mail exchangers, its addresses
+    hosts_mx = 16, hosts_a = 32, hosts_ns = 64    // added to one of the above: its mail exchangers, addresses, name servers
 };
 Task<Step> check_access(Evaluation&, const Restriction&);
-Task<Step> check_host_access(Evaluation&, const Restriction&);
+Task<Step> check_host_access(Evaluation&, const Restriction&);    // host_access.cpp
 // Carries out an answer of a table or a policy service ("REJECT text", "DUNNO", restriction names…) about `subject`;
 // `key` is what was looked up.
 Task<Step> apply_action(Evaluation&, std::string table, std::string key, std::string value, Subject subject);
+
+// certificate_rules.cpp
+Step permit_all_certificates(Evaluation&, const Restriction&);
+Task<Step> permit_certificates(Evaluation&, const Restriction&);
+Task<Step> check_certificate_access(Evaluation&, const Restriction&);
+struct CertificateTable {
+    std::string table;
+    std::vector<std::string Facts::*> fingerprints;
+};
+// "type:table" or "{ type:table, { search_order = cert_fingerprint, pubkey_fingerprint } }"
+Result<CertificateTable> parse_certificate_table(std::string_view argument);
 
 // blocklist_rules.cpp. row->detail: whose name or address
 enum BlockKey : int { block_client_address, block_client_name, block_reverse_name, block_helo, block_sender, block_recipient };

@@ -94,7 +94,8 @@ void FakeResolver::fail(std::string name, Type type) { failing_.emplace_back(bas
 // A name that has any record exists; CNAMEs are followed (a few), as a recursive server does.
 Task<Result<Answer>> FakeResolver::query(std::string name, Type type)
 {
-    const std::string asked = name;
+    const std::string as_given = name;
+    asked.push_back(fmt::format("{}/{}", name, name_of(type)));
     name = base::lower(name);
     Answer answer;
     answer.ttl = 300;
@@ -102,7 +103,7 @@ Task<Result<Answer>> FakeResolver::query(std::string name, Type type)
         bool exists = false;
         std::string alias;
         for (const auto& [failing, failing_type] : failing_) {
-            if (failing == name && failing_type == type) co_return std::unexpected(trouble_with(asked, type));
+            if (failing == name && failing_type == type) co_return std::unexpected(trouble_with(as_given, type));
         }
         for (const auto& [owner, record] : records_) {
             if (owner != name) continue;
@@ -118,7 +119,7 @@ Task<Result<Answer>> FakeResolver::query(std::string name, Type type)
         answer.absence = exists ? Absence::no_such_record : Absence::no_such_name;
         co_return answer;
     }
-    co_return std::unexpected(trouble_with(asked, type));
+    co_return std::unexpected(trouble_with(as_given, type));
 }
 
 }  // namespace ekiden::dns

@@ -69,6 +69,7 @@ public:
     void add(std::string name, Record record);
     void fail(std::string name, Type type);      // SERVFAIL
     Task<Result<Answer>> query(std::string name, Type type) override;
+    std::vector<std::string> asked;      // "name/TYPE", in the order in which the questions came
 
 private:
     std::vector<std::pair<std::string, Record>> records_;

@@ -1,3 +1,4 @@
+#include "check/access_actions.hpp"
 #include "check/rules.hpp"
 #include "world.hpp"
 
@@ -109,6 +110,18 @@ TEST(AccessMap, KeysInDocumentedOrder)
         {"check_sender_mx_access", "127.0.0.25 REJECT", "127.0.0.2", "s@remote.test", true},
         {"check_sender_a_access", "127.0.0.25 REJECT", "127.0.0.2", "s@remote.test", true},
         {"check_sender_a_access", "mx.remote.test REJECT", "127.0.0.2", "s@remote.test", false},
+        {"check_sender_ns_access", "ns1.host.test REJECT", "127.0.0.2", "s@remote.test", true},
+        {"check_sender_ns_access", "host.test REJECT", "127.0.0.2", "s@remote.test", true},
+        {"check_sender_ns_access", "127.0.0.53 REJECT", "127.0.0.2", "s@remote.test", true},
+        {"check_sender_ns_access", "127.0.0 REJECT", "127.0.0.2", "s@remote.test", true},
+        {"check_sender_ns_access", "ns1.host.test REJECT", "127.0.0.2", "s@deep.sub.remote.test", true},
+        {"check_sender_ns_access", "remote.test REJECT", "127.0.0.2", "s@remote.test", false},
+        {"check_sender_ns_access", "127.0.0.9 REJECT", "127.0.0.2", "s@[127.0.0.9]", true},
+        {"check_client_ns_access", "ns1.host.test REJECT", "127.0.0.2", "s@other.test", true},
+        {"check_client_ns_access", "ns1.host.test REJECT", "127.0.0.3", "s@other.test", false},
+        {"check_reverse_client_hostname_ns_access", "ns1.host.test REJECT", "127.0.0.4", "s@other.test", true},
+        {"check_helo_ns_access", "ns1.host.test REJECT", "127.0.0.3", "s@other.test", true},
+        {"check_recipient_ns_access", "ns1.host.test REJECT", "127.0.0.3", "s@other.test", false},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(std::string(row.restriction) + " " + row.entry);
@@ -199,6 +212,66 @@ TEST(AccessMap, HostTablesMayNotPermit)
     EXPECT_EQ(world.rcpt(World::facts()), "451 4.3.5 Server configuration error");
     ASSERT_GE(world.log.size(), 1u);
     EXPECT_EQ(world.log[0], "warning: restriction check_sender_mx_access returns OK for sender@remote.test");
+}
+
+TEST(AccessMap, NameServersThatCannotBeFound)
+{
+    World world("smtpd_sender_restrictions = check_sender_ns_access static:REJECT\n");
+    EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@a.nowhere.test")), "");
+    EXPECT_EQ(world.log, std::vector<std::string>{"warning: Unable to look up NS host for test: Host not found"});
+    world.log.clear();
+    world.dns.fail("broken.test", dns::Type::ns);
+    EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@broken.test")), "");
+    EXPECT_EQ(world.log, std::vector<std::string>{"warning: Unable to look up NS host for broken.test: Host not found, try again"});
+    world.log.clear();
+    World found("smtpd_sender_restrictions = check_sender_ns_access inline:{x=REJECT}\n");
+    EXPECT_EQ(found.rcpt(World::facts("127.0.0.2", "s@remote.test")), "");
+    EXPECT_EQ(found.log, std::vector<std::string>{"warning: Unable to look up NS host ns1.host.test for Sender address s@remote.test: Name or service not known"});
+    World ok("smtpd_sender_restrictions = check_sender_ns_access static:OK\n");
+    EXPECT_EQ(ok.rcpt(World::facts()), "451 4.3.5 Server configuration error");
+}
+
+TEST(AccessMap, SaslLogin)
+{
+    World world("smtpd_sasl_auth_enable = yes\nsmtpd_recipient_restrictions = check_sasl_access inline:{evil=REJECT nice=HOLD}\n");
+    Facts facts = World::facts();
+    EXPECT_EQ(world.rcpt(facts), "");
+    facts.sasl_username = "evil";
+    EXPECT_EQ(world.rcpt(facts), "554 5.7.1 <evil>: SASL login name rejected: Access denied");
+    facts.sasl_username = "nice";
+    EXPECT_TRUE(world.evaluate(Stage::rcpt, facts).holds);
+}
+
+TEST(ParsedAction, Kinds)
+{
+    using Kind = ParsedAction::Kind;
+    struct {
+        const char* value;
+        Kind kind;
+        const char* word;
+        const char* text;
+    } rows[] = {
+        {"OK", Kind::action, "OK", ""},
+        {" reject\t go  away ", Kind::action, "reject", "go  away"},
+        {"12345", Kind::number, "12345", ""},
+        {"550", Kind::number, "550", ""},
+        {"550 no", Kind::reply, "550", "no"},
+        {"450 4.7.1", Kind::reply, "450", "4.7.1"},
+        {"250 yes", Kind::restrictions, "250", "yes"},
+        {"650 no", Kind::restrictions, "650", "no"},
+        {"55 no", Kind::restrictions, "55", "no"},
+        {"hash:/x", Kind::table, "hash:/x", ""},
+        {"check_client_access cidr:/x", Kind::table, "check_client_access", "cidr:/x"},
+        {"reject_unknown_client_hostname, permit", Kind::restrictions, "reject_unknown_client_hostname,", "permit"},
+        {"", Kind::restrictions, "", ""},
+    };
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.value);
+        const ParsedAction parsed = parse_access_action(row.value);
+        EXPECT_EQ(parsed.kind, row.kind);
+        EXPECT_EQ(parsed.word, row.word);
+        EXPECT_EQ(parsed.text, row.text);
+    }
 }
 
 TEST(ReplyPattern, Grammar)

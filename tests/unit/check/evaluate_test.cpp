@@ -234,6 +234,83 @@ TEST(Evaluate, RefusesAtOnceWithoutDelay)
     EXPECT_EQ(world.log[0], "NOQUEUE: reject: CONNECT from unknown[127.0.0.3]: 554 5.7.1 <unknown[127.0.0.3]>: Client host rejected: Access denied; proto=SMTP");
 }
 
+TEST(Evaluate, DeferralsOfEarlierStagesAreDueAtRcpt)
+{
+    struct {
+        const char* name;
+        const char* config;
+        const char* reply;
+    } rows[] = {
+        {"client", "smtpd_client_restrictions = check_client_access static:{DEFER_IF_PERMIT client}\n", "450 4.7.1 <client2.remote.test[127.0.0.2]>: Client host rejected: client"},
+        {"helo", "smtpd_helo_restrictions = check_helo_access static:{DEFER_IF_PERMIT helo}\n", "450 4.7.1 <client2.remote.test>: Helo command rejected: helo"},
+        {"sender", "smtpd_sender_restrictions = check_sender_access static:{DEFER_IF_PERMIT sender}\n", "450 4.7.1 <sender@remote.test>: Sender address rejected: sender"},
+        {"a refusal wins", "smtpd_client_restrictions = check_client_access static:{DEFER_IF_PERMIT client}\nsmtpd_recipient_restrictions = reject\n",
+         "554 5.7.1 <user1@golden.test>: Recipient address rejected: Access denied"},
+        {"the first one counts", "smtpd_client_restrictions = check_client_access static:{DEFER_IF_PERMIT client}\n"
+                                 "smtpd_sender_restrictions = check_sender_access static:{DEFER_IF_PERMIT sender}\n",
+         "450 4.7.1 <client2.remote.test[127.0.0.2]>: Client host rejected: client"},
+        {"none", "smtpd_client_restrictions = permit\n", ""},
+    };
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.name);
+        World world(std::string("smtpd_delay_reject = no\n") + row.config);
+        Facts facts = World::facts();
+        const std::string sender = std::exchange(facts.sender, {}), recipient = std::exchange(facts.recipient, {}), helo = std::exchange(facts.helo_name, {});
+        facts.has_sender = false;
+        EXPECT_EQ(world.evaluate(Stage::connect, facts).action, Verdict::Action::permit);
+        facts.helo_name = helo;
+        EXPECT_EQ(world.evaluate(Stage::helo, facts).action, Verdict::Action::permit);
+        facts.has_sender = true;
+        facts.sender = sender;
+        EXPECT_EQ(world.evaluate(Stage::mail, facts).action, Verdict::Action::permit);
+        EXPECT_EQ(world.log, std::vector<std::string>());
+        facts.recipient = recipient;
+        EXPECT_EQ(world.rcpt(facts), row.reply);
+        EXPECT_EQ(world.rcpt(facts), row.reply) << "for every recipient";
+    }
+}
+
+TEST(Evaluate, DeferralIsForgottenWithItsStage)
+{
+    World world("smtpd_delay_reject = no\nsmtpd_sender_restrictions = check_sender_access inline:{ { a@remote.test = DEFER_IF_PERMIT sender } }\n"
+                "smtpd_helo_restrictions = check_helo_access inline:{ { a.test = DEFER_IF_PERMIT helo } }\n");
+    Facts facts = World::facts("127.0.0.2", "a@remote.test", "user1@golden.test", "a.test");
+    world.evaluate(Stage::helo, facts);
+    world.evaluate(Stage::mail, facts);
+    EXPECT_EQ(world.rcpt(facts), "450 4.7.1 <a.test>: Helo command rejected: helo");
+    facts.helo_name = "b.test";
+    world.evaluate(Stage::helo, facts);
+    EXPECT_EQ(world.rcpt(facts), "450 4.7.1 <a@remote.test>: Sender address rejected: sender");
+    facts.sender = "b@remote.test";
+    world.evaluate(Stage::mail, facts);
+    EXPECT_EQ(world.rcpt(facts), "");
+}
+
+TEST(Evaluate, OldNamesActAndAreSaidOnce)
+{
+    struct {
+        const char* name;
+        const char* modern;
+        const char* reply;
+    } rows[] = {
+        {"reject_unknown_client", "reject_unknown_client_hostname", "450 4.7.25 Client host rejected: cannot find your hostname, [127.0.0.3]"},
+        {"reject_invalid_hostname", "reject_invalid_helo_hostname", "501 5.5.2 <-x->: Helo command rejected: Invalid name"},
+        {"reject_non_fqdn_hostname", "reject_non_fqdn_helo_hostname", "504 5.5.2 <-x->: Helo command rejected: need fully-qualified hostname"},
+        {"reject_unknown_hostname", "reject_unknown_helo_hostname", "450 4.7.1 <-x->: Helo command rejected: Host not found"},
+        {"reject_unknown_address", "reject_unknown_sender_domain", "450 4.1.8 <s@nowhere.test>: Sender address rejected: Domain not found"},
+        {"check_recipient_maps", "reject_unlisted_recipient", "550 5.1.1 <nobody@golden.test>: Recipient address rejected: User unknown in local recipient table"},
+    };
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.name);
+        World world("smtpd_recipient_restrictions = " + std::string(row.name) + "\n");
+        const Facts facts = World::facts("127.0.0.3", "s@nowhere.test", "nobody@golden.test", "-x-");
+        EXPECT_EQ(world.rcpt(facts), row.reply);
+        EXPECT_EQ(world.rcpt(facts), row.reply);
+        ASSERT_EQ(world.log.size(), 3u);
+        EXPECT_EQ(world.log[0], "warning: restriction \"" + std::string(row.name) + "\" is an old name; use \"" + row.modern + "\" instead");
+    }
+}
+
 TEST(Evaluate, LogsPermitsThatAreAskedFor)
 {
     World world("smtpd_client_restrictions = permit_inet_interfaces\nsmtpd_helo_restrictions = permit\n"
@@ -274,7 +351,7 @@ TEST(Evaluate, TellsWhoseFaultItIs)
 
 TEST(Evaluate, LoginMismatch)
 {
-    const std::string maps = "smtpd_sender_login_maps = inline:{user1@golden.test=test@golden.test user2@golden.test=other}\n";
+    const std::string maps = "smtpd_sender_login_maps = inline:{user1@golden.test=test@golden.test user2@golden.test=other { bob@golden.test = first, second third } }\n";
     struct {
         const char* restriction;
         const char* login;
@@ -292,6 +369,9 @@ TEST(Evaluate, LoginMismatch)
         {"reject_known_sender_login_mismatch", "test@golden.test", "user2@golden.test", "553 5.7.1 <user2@golden.test>: Sender address rejected: not owned by user test@golden.test"},
         {"reject_authenticated_sender_login_mismatch", "", "user2@golden.test", ""},
         {"reject_unauthenticated_sender_login_mismatch", "test@golden.test", "user2@golden.test", ""},
+        {"reject_sender_login_mismatch", "second", "bob@golden.test", ""},
+        {"reject_sender_login_mismatch", "THIRD", "bob@golden.test", ""},
+        {"reject_sender_login_mismatch", "fourth", "bob@golden.test", "553 5.7.1 <bob@golden.test>: Sender address rejected: not owned by user fourth"},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(std::string(row.restriction) + " " + row.login + " " + row.sender);

@@ -128,6 +128,19 @@ private:
             record.text = text;
             dns.add(name, record);
         };
+        auto ns = [&](const char* name, const char* host) {
+            dns::Record record{};
+            record.type = Type::ns;
+            record.name = host;
+            dns.add(name, record);
+        };
+        ns("remote.test", "ns1.host.test");
+        ns("remote.test", "ns2.host.test");
+        address("ns2.host.test", "127.0.0.53");
+        address("2.0.0.127.closed.test", "127.255.255.254");
+        address("2.0.0.127.many.test", "127.0.0.4");
+        address("2.0.0.127.many.test", "127.0.0.10");
+        txt("2.0.0.127.many.test", "many reasons");
         mx("remote.test", "mx.remote.test");
         mx("prefs.test", "down.prefs.test");
         mx("prefs.test", "mx.remote.test", 20);

@@ -1,0 +1,23 @@
+// What an access table or a policy server may answer (access(5), ACCEPT, REJECT and OTHER ACTIONS): read here, carried out
+// by apply_action() (rules.hpp). Pure; views point into the value.
+#pragma once
+
+#include "check/restriction.hpp"
+
+namespace ekiden::check {
+
+struct ParsedAction {
+    enum class Kind : std::uint8_t {
+        action,         // OK, REJECT, DEFER_IF_PERMIT, …; `number` is its row
+        number,         // nothing but digits: written by authentication tools of old, means OK
+        reply,          // 4NN or 5NN text; `number` is the code
+        table,          // names a table, which only main.cf may do
+        restrictions    // names restrictions or classes
+    } kind = Kind::restrictions;
+    int number = 0;
+    std::string_view whole;         // trimmed
+    std::string_view word, text;    // the first word, and what follows it
+};
+ParsedAction parse_access_action(std::string_view value);
+
+}  // namespace ekiden::check
