@@ -33,6 +33,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <future>
+#include <map>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ namespace {
 using config::SettingsPtr;
 
 constexpr unsigned pool_threads = 16;                       // file deliveries, log reads, slow tables
+constexpr const char* usual_cleanup = "cleanup";
 constexpr std::chrono::seconds session_drain_limit{3};      // stop: what an idle client may take to finish a command
 constexpr std::chrono::seconds delivery_drain_limit{20};    // stop: deliveries under way; the rest is in the log
 
@@ -57,11 +59,30 @@ struct Sockets {
 struct Generation {
     SettingsPtr settings;
     std::shared_ptr<const rewrite::Resolver> resolver;
-    std::shared_ptr<const rewrite::Intake> intake;
+    std::shared_ptr<const rewrite::Intake> intake;                                // of cleanup itself
+    std::map<std::string, std::shared_ptr<const rewrite::Intake>> intakes;        // of each cleanup line, with its -o entries
+    SettingsPtr pickup;                                                           // of the pickup line
     std::shared_ptr<const report::Bouncer> bouncer;
     std::shared_ptr<const deliver::Transports> transports;
     schedule::WorldPtr world;
+
+    // What the service with these settings hands its mail to (cleanup_service_name). Postfix would wait for a service
+    // that is not there for as long as it runs, and so would every client.
+    const std::shared_ptr<const rewrite::Intake>& intake_of(const config::Settings& own) const
+    {
+        const std::string name = own.str("cleanup_service_name");
+        const auto found = intakes.find(name);
+        if (found != intakes.end()) return found->second;
+        const config::Location at = own.location("cleanup_service_name");
+        throw config::ConfigError(fmt::format("{}: line {}: cleanup_service_name = {}: master.cf has no cleanup service of that name", at.file, at.line, name), at);
+    }
 };
+
+// A line without entries of its own shares what main.cf says.
+SettingsPtr own_settings(const SettingsPtr& settings, const config::ServiceSpec& service)
+{
+    return service.overrides.empty() ? settings : settings->for_service(service);
+}
 
 SettingsPtr load(const std::string& directory)
 {
@@ -137,7 +158,14 @@ Generation Engine::make_generation(SettingsPtr settings)
     g.settings = settings;
     mail::use_long_queue_ids(settings->boolean("enable_long_queue_ids"));
     g.resolver = rewrite::Resolver::make(settings);
-    g.intake = rewrite::Intake::make(settings, g.resolver, *store_);
+    for (const config::ServiceSpec& service : settings->services()) {
+        if (service.command == "cleanup") g.intakes[service.name] = rewrite::Intake::make(own_settings(settings, service), g.resolver, *store_);
+        if (service.command == "pickup" && !g.pickup) g.pickup = own_settings(settings, service);
+    }
+    if (!g.pickup) g.pickup = settings;
+    if (auto& usual = g.intakes[usual_cleanup]; !usual) usual = rewrite::Intake::make(settings, g.resolver, *store_);
+    g.intake = g.intakes[usual_cleanup];
+    (void)g.intake_of(*g.pickup);
     g.bouncer = report::Bouncer::make(settings, g.intake);
     g.transports = deliver::Transports::make(settings, {*dns_, *pool_, g.intake, helper_.get()});
     g.world = schedule::make_world(settings, g.resolver, g.transports, g.bouncer, *store_);
@@ -150,7 +178,7 @@ receive::ServerSettings Engine::server_settings(const Generation& generation, co
     SettingsPtr own = generation.settings->for_service(service);
     auto postmaster = report::Postmaster::make(own, generation.intake);
     auto made = receive::ServerSettings::make(
-        own, service, generation.resolver, generation.intake, *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); },
+        own, service, generation.resolver, generation.intake_of(*own), *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); },
         [postmaster](receive::Complaint complaint) {
             return postmaster->tell_of_session({std::move(complaint.client), std::move(complaint.transcript), std::move(complaint.reason), complaint.is_bounce});
         });
@@ -230,7 +258,8 @@ Result<void> Engine::start()
     cores_->start();
     scheduler_->start();
 
-    pickup_ = std::make_unique<receive::Pickup>(home, *pool_, settings->str("queue_directory") + "/maildrop", generation_.intake);
+    pickup_ = std::make_unique<receive::Pickup>(home, *pool_, settings->str("queue_directory") + "/maildrop",
+                                                generation_.intake_of(*generation_.pickup), generation_.pickup);
     pickup_->on_refused([this](mail::Envelope envelope, rewrite::Refusal why) {
         std::lock_guard lock(generation_mutex_);
         return bounce_refused_mail(generation_.bouncer, std::move(envelope), std::move(why));
@@ -259,7 +288,7 @@ void Engine::reload()
             if (service.type == "inet" && service.command == "smtpd") (void)server_settings(fresh, service);
         }
         scheduler_->use(fresh.world);
-        pickup_->use(fresh.intake);
+        pickup_->use(fresh.intake_of(*fresh.pickup), fresh.pickup);
         start_servers(fresh, std::move(sockets));
         std::shared_ptr<const deliver::Transports> old = generation_.transports;
         {

@@ -17,6 +17,20 @@ smtp::BareNewline bare_newline_from(const std::string& value)
 
 }  // namespace
 
+ReceiveOverrides ReceiveOverrides::from(const config::Settings& settings)
+{
+    ReceiveOverrides result;
+    for (const auto& word : settings.list("receive_override_options")) {
+        if (word == "no_address_mappings") result.maps_addresses = false;
+        else if (word == "no_header_body_checks") result.checks_content = false;
+        else if (word == "no_unknown_recipient_checks") result.checks_unknown_recipients = false;
+        else if (word != "no_milters")   // without milters there is nothing to leave out
+            throw config::ConfigError("unknown receive_override_options value \"" + word + "\" in \"" + settings.str("receive_override_options") + "\"",
+                                      settings.location("receive_override_options"));
+    }
+    return result;
+}
+
 Options Options::from(const config::Settings& settings, const config::ServiceSpec& spec)
 {
     Options o;
@@ -53,12 +67,9 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.accepts_numeric_domain = settings.boolean("resolve_numeric_domain");
     o.has_smtputf8 = settings.boolean("smtputf8_enable");
     o.is_strict_smtputf8 = settings.boolean("strict_smtputf8");
-    for (const auto& word : settings.list("receive_override_options")) {
-        if (word == "no_address_mappings") o.maps_addresses = false;
-        else if (word == "no_header_body_checks") o.checks_content = false;
-        else if (word != "no_unknown_recipient_checks" && word != "no_milters")
-            throw config::ConfigError("unknown receive_override_options value \"" + word + "\" in \"" + settings.str("receive_override_options") + "\"");
-    }
+    const auto overrides = ReceiveOverrides::from(settings);
+    o.maps_addresses = overrides.maps_addresses;
+    o.checks_content = overrides.checks_content;
 
     o.bare_newline = bare_newline_from(settings.str("smtpd_forbid_bare_newline"));
     o.bare_newline_exclusions = list("smtpd_forbid_bare_newline_exclusions");
@@ -91,6 +102,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     l.auth_rate = static_cast<int>(number("smtpd_client_auth_rate_limit"));
     l.tls_session_rate = static_cast<int>(number("smtpd_client_new_tls_session_rate_limit"));
     l.rate_unit = settings.time("anvil_rate_time_unit");
+    l.status_interval = settings.time("anvil_status_update_time");
     l.ipv4_prefix = static_cast<unsigned>(number("smtpd_client_ipv4_prefix_length"));
     l.ipv6_prefix = static_cast<unsigned>(number("smtpd_client_ipv6_prefix_length"));
     l.exceptions = list("smtpd_client_event_limit_exceptions");

@@ -23,6 +23,13 @@
 
 namespace ekiden::receive {
 
+// receive_override_options, of smtpd and pickup.
+struct ReceiveOverrides {
+    bool maps_addresses = true, checks_content = true, checks_unknown_recipients = true;
+    // Throws config::ConfigError with Postfix's text for a word that does not exist.
+    static ReceiveOverrides from(const config::Settings& settings);
+};
+
 struct Options {
     // Throws config::ConfigError where smtpd would die ("bad string length", unknown keyword…).
     static Options from(const config::Settings& settings, const config::ServiceSpec& spec);
@@ -66,7 +73,7 @@ struct Options {
         {
             return connection_count > 0 || connection_rate > 0 || message_rate > 0 || recipient_rate > 0 || auth_rate > 0 || tls_session_rate > 0;
         }
-        std::chrono::seconds rate_unit{60};
+        std::chrono::seconds rate_unit{60}, status_interval{600};    // anvil_rate_time_unit, anvil_status_update_time
         unsigned ipv4_prefix = 32, ipv6_prefix = 84;
         table::MatchList exceptions;
     } limits;

@@ -4,6 +4,7 @@
 #include "mail/address.hpp"
 #include "mail/maildrop.hpp"
 #include "mail/queue_id.hpp"
+#include "receive/options.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -94,12 +95,21 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
     using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>;
     using Watch = asio::posix::basic_stream_descriptor<net::Executor>;
 
-    State(net::Core& core, net::BlockingPool& p, std::string folder, IntakePtr first)
-        : home(core), pool(p), directory(std::move(folder)), intake(std::move(first)), gate(core.executor()), timer(core.executor()), watch(core.executor())
+    State(net::Core& core, net::BlockingPool& p, std::string folder)
+        : home(core), pool(p), directory(std::move(folder)), gate(core.executor()), timer(core.executor()), watch(core.executor())
     {
     }
 
-    Logger logger() const { return Logger(intake->settings()->str("syslog_name") + "/pickup"); }
+    void use(IntakePtr fresh, const config::SettingsPtr& own)
+    {
+        const config::Settings& settings = own ? *own : *fresh->settings();
+        overrides = ReceiveOverrides::from(settings);
+        log_tag = settings.str("syslog_name") + "/pickup";
+        size_limit = static_cast<std::uint64_t>(settings.integer("message_size_limit"));
+        intake = std::move(fresh);
+    }
+
+    Logger logger() const { return Logger(log_tag); }
 
     static Task<void> run(std::shared_ptr<State> self)
     {
@@ -257,7 +267,9 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         options.origin.rewrite_context = header.is_gateway ? "remote" : "local";   // sendmail -G
         options.submitter_uid = file.owner;
         options.arrived_at = file.written_at;
-        options.size_limit = static_cast<std::uint64_t>(target.settings()->integer("message_size_limit"));
+        options.size_limit = size_limit;
+        options.expands_aliases = overrides.maps_addresses;
+        options.checks_content = overrides.checks_content;
         if (is_trusted) options.log_ident = header.original_id;
         auto draft = target.open(std::move(options));
         const std::string orig = is_trusted && !header.original_id.empty() ? " orig_id=" + header.original_id : "";
@@ -285,6 +297,9 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
     net::BlockingPool& pool;
     const std::string directory;
     IntakePtr intake;                        // home core only
+    ReceiveOverrides overrides;
+    std::string log_tag;
+    std::uint64_t size_limit = 0;
     OnRefused hook;
     net::Gate gate;
     Timer timer;
@@ -293,9 +308,10 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
     bool has_been_woken = false;
 };
 
-Pickup::Pickup(net::Core& home, net::BlockingPool& pool, std::string directory, IntakePtr intake)
-    : state_(std::make_shared<State>(home, pool, std::move(directory), std::move(intake)))
+Pickup::Pickup(net::Core& home, net::BlockingPool& pool, std::string directory, IntakePtr intake, config::SettingsPtr settings)
+    : state_(std::make_shared<State>(home, pool, std::move(directory)))
 {
+    state_->use(std::move(intake), settings);
 }
 
 Pickup::~Pickup() = default;
@@ -315,9 +331,9 @@ void Pickup::wake()
     state_->home.post([state = state_] { state->wake(); });
 }
 
-void Pickup::use(IntakePtr intake)
+void Pickup::use(IntakePtr intake, config::SettingsPtr settings)
 {
-    state_->home.post([state = state_, fresh = std::move(intake)]() mutable { state->intake = std::move(fresh); });
+    state_->home.post([state = state_, fresh = std::move(intake), own = std::move(settings)]() mutable { state->use(std::move(fresh), own); });
 }
 
 Task<void> Pickup::collect() { co_await state_->collect(); }

@@ -24,7 +24,8 @@ namespace ekiden::receive {
 class Pickup {
 public:
     using IntakePtr = std::shared_ptr<const rewrite::Intake>;
-    Pickup(net::Core& home, net::BlockingPool& pool, std::string directory, IntakePtr intake);
+    // `settings`: those of the pickup line of master.cf (receive_override_options); null: the intake's.
+    Pickup(net::Core& home, net::BlockingPool& pool, std::string directory, IntakePtr intake, config::SettingsPtr settings = nullptr);
     ~Pickup();    // after stop()
 
     // A message that will never be accepted (a header check, its size): whoever can makes a bounce of it and answers
@@ -35,7 +36,7 @@ public:
 
     void start();
     void wake();                    // thread: any
-    void use(IntakePtr intake);     // a new settings snapshot; thread: any
+    void use(IntakePtr intake, config::SettingsPtr settings = nullptr);     // a new settings snapshot; thread: any
     Task<void> stop();              // finishes the messages it is at
 
     // One look at the folder, all files; what start() does again and again. On the home core.

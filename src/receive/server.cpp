@@ -2,9 +2,53 @@
 
 #include "net/gate.hpp"
 
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
 #include <unordered_set>
 
 namespace ekiden::receive {
+
+namespace {
+
+// How long the stress lasts after the last time that the limit was reached: sessions shall not change their manners from
+// one minute to the next.
+constexpr std::chrono::seconds stress_time{1000};
+
+bool has_own_stress(const config::ServiceSpec& service)
+{
+    return std::ranges::any_of(service.overrides, [](const auto& entry) { return entry.first == "stress"; });
+}
+
+// "postfix/submission/smtpd" → "postfix/anvil": those whose lines these are in Postfix know nothing of the service's name.
+Logger logger_of(const Options& options, std::string_view program)
+{
+    const std::string& tag = options.logger.tag();
+    return Logger(tag.substr(0, tag.find('/')) + "/" + std::string(program));
+}
+
+net::Endpoint local_endpoint(int socket)
+{
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
+    if (storage.ss_family == AF_INET) {
+        const auto* in = reinterpret_cast<const sockaddr_in*>(&storage);
+        return {boost::asio::ip::address_v4(ntohl(in->sin_addr.s_addr)), ntohs(in->sin_port)};
+    }
+    if (storage.ss_family != AF_INET6) return {};
+    const auto* in = reinterpret_cast<const sockaddr_in6*>(&storage);
+    boost::asio::ip::address_v6::bytes_type bytes;
+    std::memcpy(bytes.data(), &in->sin6_addr, bytes.size());
+    return {boost::asio::ip::address_v6(bytes), ntohs(in->sin6_port)};
+}
+
+}  // namespace
 
 ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::ServiceSpec& service, std::shared_ptr<const rewrite::Resolver> resolver,
                                     std::shared_ptr<const rewrite::Intake> intake, dns::Resolver& dns,
@@ -13,13 +57,21 @@ ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::
 {
     auto made = std::make_shared<Service>();
     made->options = Options::from(*settings, service);
+    const auto overrides = ReceiveOverrides::from(*settings);
+    if (!overrides.checks_unknown_recipients) settings = settings->with({{"smtpd_reject_unlisted_recipient", "no"}});
     made->policy = check::Policy::make(settings, std::move(resolver), dns, made->options.logger);
     made->intake = std::move(intake);
     made->resolver = &dns;
     made->flush = std::move(flush);
     made->complain = std::move(complain);
     ServerSettings result;
-    result.service_ = std::move(made);
+    result.service_ = made;
+    if (made->options.process_limit > 0 && !has_own_stress(service)) {
+        const auto under_stress = settings->with({{"stress", "yes"}});
+        auto stressed = std::make_shared<Service>(*made);
+        stressed->options = Options::from(*under_stress, service);
+        result.stressed_ = std::move(stressed);
+    }
     return result;
 }
 
@@ -29,10 +81,27 @@ struct Server::Common {
     Counters counters;
     std::vector<std::weak_ptr<PerCore>> cores;
     std::atomic<int> paused{0};     // cores that left connections in the backlog
+    std::atomic<SteadyTime::rep> stressed_until{0};     // since epoch; 0: never was
+    std::uint16_t port = 0;         // of the first listener
+    bool is_public = false;         // somebody else than this machine can connect
+
+    bool is_stressed() const { return base::steady_now().time_since_epoch().count() < stressed_until.load(std::memory_order_relaxed); }
+    void note_full(const Options& options)
+    {
+        const bool is_news = !is_stressed();
+        stressed_until.store((base::steady_now() + stress_time).time_since_epoch().count(), std::memory_order_relaxed);
+        if (!is_news) return;
+        const Logger log = logger_of(options, "master");
+        log.warning("service \"{}\" ({}) has reached its process limit \"{}\": new clients may experience noticeable delays", options.service_name, port,
+                    options.process_limit);
+        log.warning("to avoid this condition, increase the process count in master.cf or reduce the service time per client");
+        log.warning("see https://www.postfix.org/STRESS_README.html for examples of stress-adapting configuration settings");
+    }
 };
 
 struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
-    PerCore(net::Core& c, std::shared_ptr<Common> all, ServicePtr settings) : core(c), common(std::move(all)), service(std::move(settings)), gate(c.executor()) {}
+    PerCore(net::Core& c, std::shared_ptr<Common> all, const ServerSettings& settings)
+        : core(c), common(std::move(all)), service(settings.service()), stressed(settings.stressed()), gate(c.executor()), status_timer(c.executor()) {}
 
     void listen(Fd socket)
     {
@@ -47,6 +116,7 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
         asio::co_spawn(core.executor(), serve(shared_from_this(), std::move(socket), peer, local), asio::detached);
         const int limit = service->options.process_limit;
         if (limit <= 0 || open < limit) return;
+        common->note_full(service->options);
         pause();
         // The others learn of it a moment later; each may let one more in meanwhile.
         for (auto& weak : common->cores) {
@@ -79,7 +149,8 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
     {
         auto pass = self->gate.enter();
         {
-            Session session(net::make_stream(std::move(socket)), self->service, self->common->clients, self->common->counters, peer, local);
+            const bool is_stressed = self->stressed && self->common->is_public && self->common->is_stressed();
+            Session session(net::make_stream(std::move(socket)), is_stressed ? self->stressed : self->service, self->common->clients, self->common->counters, peer, local);
             self->sessions.insert(&session);
             co_await session.run();
             self->sessions.erase(&session);
@@ -92,10 +163,25 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
         }
     }
 
+    // On one core of the service, until it stops.
+    static Task<void> report_rates(std::shared_ptr<PerCore> self)
+    {
+        auto pass = self->gate.enter();
+        while (!self->gate.is_closed()) {
+            const auto& limits = self->service->options.limits;
+            self->status_timer.expires_after(limits.status_interval);
+            boost::system::error_code ended;
+            co_await self->status_timer.async_wait(asio::redirect_error(use_task, ended));
+            const Logger log = logger_of(self->service->options, "anvil");
+            for (const auto& line : self->common->clients.take_statistics().lines(self->service->options.service_name, limits.rate_unit)) log.info("{}", line);
+        }
+    }
+
     Task<void> drain(std::chrono::seconds limit)
     {
         for (auto& listener : listeners) listener->stop();
         gate.close();
+        status_timer.cancel();
         // Not an iteration: closing one may end another's wait.
         const std::vector<Session*> now(sessions.begin(), sessions.end());
         for (Session* session : now) {
@@ -113,8 +199,9 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
 
     net::Core& core;
     std::shared_ptr<Common> common;
-    ServicePtr service;                      // for connections that come from now on
+    ServicePtr service, stressed;            // for connections that come from now on
     net::Gate gate;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> status_timer;
     std::vector<std::unique_ptr<net::Listener>> listeners;
     std::unordered_set<Session*> sessions;
     bool is_paused = false;
@@ -123,7 +210,7 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
 Server::Server(net::Cores& cores, ServerSettings settings, std::vector<std::vector<Fd>> sockets) : common_(std::make_shared<Common>()), sockets_(std::move(sockets))
 {
     for (std::size_t i = 0; i < cores.size(); ++i) {
-        cores_.push_back(std::make_shared<PerCore>(cores.at(i), common_, settings.service()));
+        cores_.push_back(std::make_shared<PerCore>(cores.at(i), common_, settings));
         common_->cores.push_back(cores_.back());
     }
 }
@@ -132,6 +219,13 @@ Server::~Server() = default;
 
 void Server::start()
 {
+    for (const auto& address : sockets_) {
+        const net::Endpoint own = address.empty() ? net::Endpoint() : local_endpoint(address.front().get());
+        if (common_->port == 0) common_->port = own.port;
+        if (!own.address.is_loopback()) common_->is_public = true;
+    }
+    auto reporter = cores_.front();
+    reporter->core.post([reporter] { asio::co_spawn(reporter->core.executor(), PerCore::report_rates(reporter), asio::detached); });
     for (auto& address : sockets_) {
         for (std::size_t i = 0; i < address.size(); ++i) {
             auto core = cores_[i % cores_.size()];
@@ -144,8 +238,9 @@ void Server::start()
 
 void Server::replace_settings(ServerSettings settings)
 {
-    for (auto& core : cores_) core->core.post([core, service = settings.service()] {
-        core->service = service;
+    for (auto& core : cores_) core->core.post([core, settings] {
+        core->service = settings.service();
+        core->stressed = settings.stressed();
         core->resume();   // the limit may be higher now
     });
 }

@@ -1,5 +1,9 @@
 // One smtpd service of master.cf: its listeners on every core, its sessions, its limits.
 //
+// Where a process limit is written down, so many sessions are open at most and later connections wait in the backlog. A
+// service that others than this machine can reach is under stress from then on, for a while: new sessions get the
+// settings that `stress = yes` makes (a shorter smtpd_timeout, fewer errors).
+//
 // start() begins to accept; replace_settings() gives later connections new settings while running sessions finish on the
 // old ones; stop() refuses new connections, lets sessions finish the message they are at, and closes what is left when
 // the limit has passed. After stop() nothing of this object is used by anyone.
@@ -30,9 +34,12 @@ public:
                                std::function<Task<void>(Complaint complaint)> complain = {});
 
     const ServicePtr& service() const { return service_; }
+    // The same with `stress = yes`, for new sessions while the process limit is reached (STRESS_README); null where there
+    // is no limit, or where master.cf sets stress itself.
+    const ServicePtr& stressed() const { return stressed_; }
 
 private:
-    ServicePtr service_;
+    ServicePtr service_, stressed_;
 };
 
 class Server {
