@@ -45,13 +45,7 @@ std::size_t invent_number(std::string_view what, std::string_view name, std::siz
 
 }  // namespace
 
-bool Candidate::is_called(std::string_view other) const
-{
-    const auto prepared = prepare(other);
-    if (!prepared) return false;
-    const auto folded = folded_login_name(prepared->view());
-    return folded == folded_login_name(given) || (login && folded == folded_login_name(login->name));
-}
+bool Candidate::is_called(std::string_view other) const { return login && look_up(file, other, realm).login == login; }
 
 Candidate look_up(PasswordFilePtr file, std::string_view name, std::string_view realm)
 {
@@ -65,6 +59,7 @@ Candidate look_up(PasswordFilePtr file, std::string_view name, std::string_view 
     if (!found.login && found.full != found.given) found.login = file->find(found.given);
     if (name.size() > max_login_name) found.login = nullptr;
     found.file = std::move(file);
+    found.realm = realm;
     return found;
 }
 

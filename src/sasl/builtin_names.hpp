@@ -16,9 +16,10 @@ struct Candidate {
     const Login* login = nullptr;    // null: unknown
     std::string given;               // prepared
     std::string full;                // with the realm: what is said of an unknown one
+    std::string realm;
 
     const std::string& name() const { return login ? login->name : full; }
-    // Is `other` the same login's name?
+    // Is `other`, looked up the same way, the same login? Of an unknown one nothing is.
     bool is_called(std::string_view other) const;
 };
 
