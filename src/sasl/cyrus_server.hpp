@@ -1,0 +1,54 @@
+// The loop of the process that holds libsasl2: takes requests of the engine's cores from a few connections, has threads
+// walk them through the library, and writes the answers back. One thread reads and writes; the library blocks in others.
+//
+// Bounded everywhere: connections, bytes of a line, answers not yet taken, exchanges under way, threads, requests that
+// wait for a thread and how long they wait. A step that takes longer than `step_limit` is answered as *try later* while
+// its thread goes on waiting for the library (a saslauthd that hangs); when all threads hang so and requests wait, run()
+// ends with `stuck`, for nothing but the end of the process gets them back. An unfinished exchange is forgotten after
+// `idle_limit`, and the one that has been idle longest makes room when there are too many: guessers cannot keep others out.
+// Responses are wiped when they have been used.
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/fd.hpp"
+#include "sasl/cyrus_library.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace ekiden::sasl {
+
+struct CyrusServerOptions {
+    std::vector<Mechanism> mechanisms;
+    std::function<std::unique_ptr<Login>(AuthRequest)> begin = begin_cyrus_login;    // any thread
+    std::size_t most_connections = 256;
+    std::size_t most_exchanges = 4096;      // that wait for their client
+    std::size_t most_waiting = 1024;        // requests that wait for a thread
+    unsigned most_threads = 64;             // they are started when needed
+    std::chrono::milliseconds wait_limit = std::chrono::seconds(10);    // for a thread
+    std::chrono::milliseconds step_limit = std::chrono::seconds(30);
+    std::chrono::milliseconds idle_limit = std::chrono::seconds(330);   // a little longer than smtpd_timeout
+    std::chrono::milliseconds drain_limit = std::chrono::seconds(10);
+};
+
+class CyrusServer {
+public:
+    enum class End { drained, stuck };
+
+    // `listener`: bound and listening. `stop`: becomes readable when the server should take no more connections, finish
+    // what is under way (drain_limit) and return.
+    CyrusServer(Fd listener, Fd stop, CyrusServerOptions options);
+    ~CyrusServer();    // threads that are still in the library are left behind: the process ends next
+    CyrusServer(const CyrusServer&) = delete;
+    CyrusServer& operator=(const CyrusServer&) = delete;
+
+    End run();
+
+private:
+    class State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace ekiden::sasl

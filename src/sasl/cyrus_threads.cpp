@@ -1,0 +1,111 @@
+#include "sasl/cyrus_threads.hpp"
+
+#include <cerrno>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+namespace ekiden::sasl {
+
+struct CyrusThreads::Shared {
+    struct Step {
+        CyrusExchangePtr exchange;
+        std::optional<Secret> response;
+    };
+    mutable std::mutex mutex;
+    std::condition_variable has_work, has_fewer;
+    std::deque<Step> steps;
+    std::vector<Done> done;
+    unsigned most = 0, alive = 0;
+    std::list<SteadyTime> begun;    // of the steps that have a thread, oldest first
+    bool is_ending = false;
+    Fd wake;
+};
+
+CyrusThreads::CyrusThreads(unsigned most) : shared_(std::make_shared<Shared>())
+{
+    shared_->most = most;
+    shared_->wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!shared_->wake) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+
+CyrusThreads::~CyrusThreads()
+{
+    std::unique_lock lock(shared_->mutex);
+    shared_->is_ending = true;
+    shared_->steps.clear();
+    shared_->has_work.notify_all();
+    shared_->has_fewer.wait(lock, [&] { return shared_->alive == shared_->begun.size(); });
+}
+
+void CyrusThreads::submit(CyrusExchangePtr exchange, std::optional<Secret> response)
+{
+    std::lock_guard lock(shared_->mutex);
+    exchange->is_begun = false;
+    shared_->steps.push_back({std::move(exchange), std::move(response)});
+    if (shared_->alive - shared_->begun.size() < shared_->steps.size() && shared_->alive < shared_->most) {
+        try {
+            std::thread(work, shared_).detach();
+            ++shared_->alive;
+        } catch (const std::system_error&) {
+            // No more threads to be had: those that are there will come to it, or its wait will end.
+        }
+    }
+    shared_->has_work.notify_one();
+}
+
+std::vector<CyrusThreads::Done> CyrusThreads::take_done()
+{
+    std::uint64_t count = 0;
+    (void)!::read(shared_->wake.get(), &count, sizeof count);
+    std::lock_guard lock(shared_->mutex);
+    return std::exchange(shared_->done, {});
+}
+
+int CyrusThreads::wake_fd() const
+{
+    return shared_->wake.get();
+}
+
+std::size_t CyrusThreads::waiting() const
+{
+    std::lock_guard lock(shared_->mutex);
+    return shared_->steps.size();
+}
+
+bool CyrusThreads::all_hang(std::chrono::milliseconds limit) const
+{
+    std::lock_guard lock(shared_->mutex);
+    return shared_->begun.size() >= shared_->most && base::steady_now() - shared_->begun.back() > limit;
+}
+
+void CyrusThreads::work(const std::shared_ptr<Shared>& given)
+{
+    const std::shared_ptr<Shared> shared = given;
+    std::unique_lock lock(shared->mutex);
+    for (;;) {
+        shared->has_work.wait(lock, [&] { return shared->is_ending || !shared->steps.empty(); });
+        if (shared->is_ending) break;
+        Shared::Step step = std::move(shared->steps.front());
+        shared->steps.pop_front();
+        Done done{step.exchange, std::nullopt};
+        if (!step.exchange->is_given_up) {
+            step.exchange->is_begun = true;
+            const auto own = shared->begun.insert(shared->begun.end(), base::steady_now());
+            lock.unlock();
+            done.reply = step.exchange->login->step(std::move(step.response));
+            lock.lock();
+            shared->begun.erase(own);
+        }
+        if (shared->is_ending) break;
+        shared->done.push_back(std::move(done));
+        const std::uint64_t one = 1;
+        (void)!::write(shared->wake.get(), &one, sizeof one);
+    }
+    --shared->alive;
+    shared->has_fewer.notify_all();
+}
+
+}  // namespace ekiden::sasl
