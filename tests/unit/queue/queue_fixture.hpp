@@ -3,6 +3,7 @@
 
 #include "queue/commit_log_store.hpp"
 #include "queue/store.hpp"
+#include "support/run_task.hpp"
 
 #include <gtest/gtest.h>
 
@@ -47,22 +48,10 @@ inline mail::Envelope envelope_of(std::string sender, std::vector<std::string> r
     return envelope;
 }
 
-// Lets one coroutine run to its end. The loop outlives the call: the committer may still be on its way out of the post
-// that ended it.
 template <class T>
 T run(Task<T> task)
 {
-    static asio::io_context context(1);
-    context.restart();
-    std::optional<T> result;
-    std::exception_ptr error;
-    asio::co_spawn(context, std::move(task), [&](std::exception_ptr e, T value) {
-        error = e;
-        if (!e) result.emplace(std::move(value));
-    });
-    context.run();
-    if (error) std::rethrow_exception(error);
-    return std::move(*result);
+    return ekiden::test::run_task(std::move(task));
 }
 
 inline Task<Result<EnvelopePtr>> commit_in_pieces(Store& store, mail::Envelope envelope, std::string content, std::size_t step)

@@ -1,5 +1,6 @@
 #include "base/log_sinks.hpp"
 #include "report/bounce.hpp"
+#include "support/run_task.hpp"
 
 #include <gtest/gtest.h>
 
@@ -54,18 +55,7 @@ protected:
     template <class T>
     T run(Task<T> task)
     {
-        asio::io_context context(1);
-        std::optional<T> result;
-        std::exception_ptr error;
-        auto keep_running = asio::make_work_guard(context);
-        asio::co_spawn(context, std::move(task), [&](std::exception_ptr e, T value) {
-            error = e;
-            result.emplace(std::move(value));
-            keep_running.reset();
-        });
-        context.run();
-        if (error) std::rethrow_exception(error);
-        return std::move(*result);
+        return ekiden::test::run_task(std::move(task));
     }
 
     // Queues a message and reads it back.

@@ -84,7 +84,7 @@ TEST_F(Acts, takes_large_messages_from_a_descriptor)
 
 TEST_F(Acts, delivers_many_at_once_each_to_a_name_of_its_own)
 {
-    asio::io_context context(1);
+    asio::io_context& context = ekiden::test::loop();
     int done = 0;
     for (int i = 0; i < 300; ++i) {
         HelperRequest r = request(Kind::maildir, home + (i % 2 ? "/A/" : "/B/"));

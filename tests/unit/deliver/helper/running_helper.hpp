@@ -3,6 +3,7 @@
 
 #include "deliver/helper/client.hpp"
 #include "deliver/helper/protocol.hpp"
+#include "support/run_task.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -65,18 +66,7 @@ protected:
     template <class T>
     T run(Task<T> task)
     {
-        asio::io_context context(1);
-        std::optional<T> result;
-        std::exception_ptr error;
-        auto keep_running = asio::make_work_guard(context);
-        asio::co_spawn(context, std::move(task), [&](std::exception_ptr e, T value) {
-            error = e;
-            result.emplace(std::move(value));
-            keep_running.reset();
-        });
-        context.run();
-        if (error) std::rethrow_exception(error);
-        return std::move(*result);
+        return ekiden::test::run_task(std::move(task));
     }
     HelperAnswer ask(HelperRequest request, Fd content = {})
     {
