@@ -239,6 +239,7 @@ std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings, std::sh
     data->logger = std::move(logger);
     data->resolver_logger = Logger(settings->str("syslog_name") + "/trivial-rewrite");
     data->options = Options::from(*settings);
+    data->reject_footer = RejectFooter::make(*settings, data->logger);
 
     const auto parents = settings->list("parent_domain_matches_subdomains");
     auto match_list = [&](const char* name) {
@@ -297,5 +298,6 @@ std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings, std::sh
 }
 
 const std::vector<config::Problem>& Policy::problems() const { return data_->problems; }
+const RejectFooter& Policy::reject_footer() const { return data_->reject_footer; }
 
 }  // namespace ekiden::check

@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "check/facts.hpp"
+#include "check/reject_footer.hpp"
 #include "config/settings.hpp"
 #include "dns/resolver.hpp"
 #include "rewrite/resolve.hpp"
@@ -52,6 +53,7 @@ public:
 
     // Is this recipient known (reject_unlisted_recipient)? Reply to send if not. Part of evaluate(rcpt) as configured.
     const std::vector<config::Problem>& problems() const;
+    const RejectFooter& reject_footer() const;
 
     struct Data;
     explicit Policy(std::shared_ptr<const Data> data) : data_(std::move(data)) {}

@@ -113,6 +113,7 @@ struct Policy::Data {
     Logger logger;
     Logger resolver_logger;     // trouble met while an address is resolved is told in trivial-rewrite's name
     Options options;
+    RejectFooter reject_footer;
 
     List client, helo, sender, relay, recipient, data, end_of_data, etrn;
     std::map<std::string, List, std::less<>> classes;

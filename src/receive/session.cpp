@@ -49,7 +49,9 @@ Task<void> Session::run()
             const Error reason = *problem_;
             problem_.reset();
             output_.clear();
+            awaiting_footer_.clear();
             say(421, "4.4.2", options_.hostname + " Error: timeout exceeded");
+            co_await add_footers();
             stream_->set_time_limit(std::chrono::seconds(5));
             (void)co_await stream_->write(output_);
             problem_ = reason;
@@ -201,9 +203,21 @@ Task<void> Session::obey(net::LineReader::Line line)
     ++errors_;
 }
 
+// smtpd_reject_footer: its table is asked just before the replies go out.
+Task<void> Session::add_footers()
+{
+    while (!awaiting_footer_.empty()) {     // from the last one, so that the places of the others stay true
+        AwaitingFooter awaiting = std::move(awaiting_footer_.back());
+        awaiting_footer_.pop_back();
+        co_await service_->policy->reject_footer().add(awaiting.reply, facts_);
+        output_.replace(awaiting.start, awaiting.length, smtp::format(awaiting.reply));
+    }
+}
+
 Task<bool> Session::flush()
 {
     if (output_.empty()) co_return true;
+    if (!awaiting_footer_.empty()) co_await add_footers();
     if (errors_ >= options_.soft_error_limit && options_.error_sleep_time.count() > 0) co_await net::sleep_for(options_.error_sleep_time);
     arm();
     auto sent = co_await stream_->write(output_);
@@ -235,6 +249,7 @@ void Session::say(smtp::Reply reply)
     const std::size_t start = output_.size();
     smtp::append(output_, reply);
     if (options_.reported_troubles) transcript_.said(std::string_view(output_).substr(start));
+    if (service_->policy->reject_footer().is_wanted(reply)) awaiting_footer_.push_back({start, output_.size() - start, std::move(reply)});
 }
 
 void Session::say_ready(const std::string& reply)

@@ -65,6 +65,7 @@ private:
     Task<bool> read_line(net::LineReader::Line& line);
     bool take_buffered_line(net::LineReader::Line& line);
     Task<void> obey(net::LineReader::Line line);
+    Task<void> add_footers();
     Task<bool> flush();             // sends what was said; false: problem_ says why not
     void arm();                     // the time limit of the next read or write
     void say(int code, std::string_view enhanced, std::string_view text);
@@ -146,6 +147,11 @@ private:
     std::string_view where_ = "CONNECT";
     std::int64_t errors_ = 0, junk_ = 0;
     std::string output_;
+    struct AwaitingFooter {
+        std::size_t start, length;      // in output_
+        smtp::Reply reply;
+    };
+    std::vector<AwaitingFooter> awaiting_footer_;
     std::optional<Error> problem_;
     SteadyTime deadline_{};
     bool is_refused_ = false;       // turned away at the greeting; only QUIT is still served
