@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "config/expand.hpp"
+#include "config/lint_services.hpp"
 #include "config/main_cf.hpp"
 #include "config/restriction_names.hpp"
 #include "config/snapshot.hpp"
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 
 namespace ekiden::config {
@@ -72,18 +74,22 @@ public:
             check_comment(name, *setting);
             check_continuation(name, *setting);
             if (name.starts_with("smtpd_") && name.ends_with("_restrictions")) check_restrictions(setting->expanded, setting->at);
+            if (name == "mail_spool_directory") check_folder(name, *setting);
         }
         for (const auto& word : settings_.list("smtpd_restriction_classes"))
             if (const auto* setting = settings_.data().find(word)) check_restrictions(setting->expanded, setting->at);
         for (const auto& service : settings_.services())
-            for (const auto& [name, value] : service.overrides) check_blanks(name + "=" + value, {service.file, service.line});
+            for (const auto& [name, value] : service.overrides) {
+                check_blanks(name + "=" + value, {service.file, service.line});
+                if (service.command == "smtpd" && name.starts_with("smtpd_") && name.ends_with("_restrictions")) check_own_restrictions(service, name);
+            }
         return std::move(problems_);
     }
 
 private:
     void add(const Location& at, std::string_view text)
     {
-        problems_.push_back({Problem::Level::warning, at, fmt::format("{}, line {}: {}", at.file, at.line, text)});
+        problems_.push_back({Problem::Level::warning, at, fmt::format("{}{} line {}: {}", at.file, at.file.ends_with("master.cf") ? ":" : ",", at.line, text)});
     }
 
     void find_mentions()
@@ -140,6 +146,13 @@ private:
         }
         add(setting.at, best.empty() ? fmt::format("unused parameter: {}={}", name, setting.raw)
                                      : fmt::format("unused parameter: {}={}: is {} meant?", name, setting.raw, best));
+    }
+
+    void check_folder(const std::string& name, const Setting& setting)
+    {
+        std::error_code trouble;
+        if (!std::filesystem::is_directory(setting.expanded, trouble))
+            add(setting.at, fmt::format("{} = {}: there is no such folder, so mail that goes there will come back", name, setting.expanded));
     }
 
     void check_blanks(std::string_view text, const Location& at)
@@ -204,6 +217,15 @@ private:
         if (is_argument) add(at, fmt::format("restriction \"{}\" needs an argument", words.back()));
     }
 
+    void check_own_restrictions(const ServiceSpec& service, const std::string& name)
+    {
+        try {
+            check_restrictions(settings_.for_service(service)->str(name), {service.file, service.line});
+        } catch (const ConfigError&) {
+            // Another value of that line is of no use: lint_logins() says so.
+        }
+    }
+
     const Settings& settings_;
     std::vector<Problem> problems_;
     std::set<std::string, std::less<>> mentioned_;
@@ -215,8 +237,11 @@ private:
 std::vector<Problem> lint(const Settings& settings)
 {
     auto problems = Linter(settings).run();
-    auto undefined = find_undefined(settings);
-    problems.insert(problems.end(), undefined.begin(), undefined.end());
+    for (auto part : {find_undefined, lint_overrides, lint_logins, lint_tls}) {
+        auto found = part(settings);
+        for (auto& problem : found)
+            if (std::ranges::find(problems, problem.text, &Problem::text) == problems.end()) problems.push_back(std::move(problem));
+    }
     return problems;
 }
 

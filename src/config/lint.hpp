@@ -9,7 +9,9 @@
 namespace ekiden::config {
 
 // Likely mistakes, as warnings: unknown names (with the nearest known one), comments and full-width spaces that became
-// part of a value, `name = value` swallowed as a continuation line, obsolete names, restrictions that do not exist.
+// part of a value, `name = value` swallowed as a continuation line, obsolete names, restrictions that do not exist, -o
+// entries without effect, login and TLS settings that cannot work (lint_services.hpp; those are fatal where Postfix's
+// server would die of them).
 std::vector<Problem> lint(const Settings& settings);
 
 // Names that values mention and nobody defines: they count as empty. In Postfix's words; part of lint() too.

@@ -1,0 +1,138 @@
+// TLS settings of the SMTP servers.
+#include "base/fd.hpp"
+#include "base/text.hpp"
+#include "config/lint_services.hpp"
+#include "config/values.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace ekiden::config {
+
+namespace {
+
+constexpr std::size_t largest_file = 1 << 20;
+
+struct Pair {
+    std::string_view certificate, key;
+};
+constexpr std::array pairs{
+    Pair{"smtpd_tls_cert_file", "smtpd_tls_key_file"},
+    Pair{"smtpd_tls_dcert_file", "smtpd_tls_dkey_file"},
+    Pair{"smtpd_tls_eccert_file", "smtpd_tls_eckey_file"},
+};
+
+// The text of a file, or errno.
+std::expected<std::string, int> read_file(const std::string& path)
+{
+    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file) return std::unexpected(errno);
+    std::string text(largest_file, '\0');
+    const ssize_t got = ::read(file.get(), text.data(), text.size());
+    if (got < 0) return std::unexpected(errno);
+    text.resize(static_cast<std::size_t>(got));
+    return text;
+}
+
+bool has_key(std::string_view text) { return text.find("PRIVATE KEY-----") != text.npos; }
+bool has_certificate(std::string_view text) { return text.find("-----BEGIN CERTIFICATE-----") != text.npos || text.find("-----BEGIN TRUSTED CERTIFICATE-----") != text.npos; }
+
+// A path, or nothing where none is named.
+std::string file_named(const Settings& own, std::string_view name)
+{
+    std::string path = own.str(name);
+    return base::equal_ignoring_case(path, "none") ? std::string() : path;
+}
+
+std::string unreadable(std::string_view name, std::string_view path, int error) { return fmt::format("{} = {}: {}", name, path, std::strerror(error)); }
+
+void check_pair(const Settings& own, ServerLinter& linter, const Pair& pair)
+{
+    const std::string path = file_named(own, pair.certificate);
+    if (path.empty()) return;
+    const auto certificate = read_file(path);
+    if (!certificate) {
+        linter.warn(own, pair.certificate, unreadable(pair.certificate, path, certificate.error()));
+        return;
+    }
+    if (!has_certificate(*certificate)) linter.warn(own, pair.certificate, fmt::format("{} = {}: there is no certificate in this file", pair.certificate, path));
+    const std::string key_path = file_named(own, pair.key);
+    if (key_path.empty() || key_path == path) {
+        if (!has_key(*certificate))
+            linter.warn(own, pair.certificate, fmt::format("{} = {}: a certificate without its private key: {} is not set, and the key is not in this file", pair.certificate, path, pair.key));
+        return;
+    }
+    const auto key = read_file(key_path);
+    if (!key) linter.warn(own, pair.key, unreadable(pair.key, key_path, key.error()));
+    else if (!has_key(*key)) linter.warn(own, pair.key, fmt::format("{} = {}: there is no private key in this file", pair.key, key_path));
+}
+
+void check_chain(const Settings& own, ServerLinter& linter)
+{
+    bool is_first = true;
+    for (const auto& path : own.list("smtpd_tls_chain_files")) {
+        const auto text = read_file(path);
+        if (!text) linter.warn(own, "smtpd_tls_chain_files", unreadable("smtpd_tls_chain_files", path, text.error()));
+        else if (is_first && !has_key(*text))
+            linter.warn(own, "smtpd_tls_chain_files", fmt::format("smtpd_tls_chain_files: {} must begin with a private key, the certificates behind it", path));
+        is_first = false;
+    }
+}
+
+void check_protocols(const Settings& own, ServerLinter& linter, std::string_view name)
+{
+    static constexpr std::initializer_list<std::string_view> known{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+    for (std::string_view word : base::split_any(own.str(name), ", \t\r\n:")) {
+        const std::string_view whole = word;
+        if (word.starts_with('!')) word.remove_prefix(1);
+        else if (word.starts_with(">=") || word.starts_with("<=")) {
+            word.remove_prefix(2);
+            // A number of a protocol, as OpenSSL has it.
+            if (word.starts_with("0x") || (!word.empty() && std::ranges::all_of(word, base::is_digit))) continue;
+        }
+        if (std::ranges::any_of(known, [&](auto k) { return base::equal_ignoring_case(k, word); })) continue;
+        const auto meant = nearest(word, known);
+        linter.warn(own, name, fmt::format("{} = {}: unknown protocol \"{}\"{}", name, own.str(name), whole, meant.empty() ? "" : fmt::format(": is {} meant?", meant)));
+    }
+}
+
+void check_server(const Settings& own, ServerLinter& linter)
+{
+    const std::string level = own.str("smtpd_tls_security_level");
+    static constexpr std::initializer_list<std::string_view> levels{"none", "may", "encrypt"};
+    static constexpr std::initializer_list<std::string_view> of_clients{"dane", "dane-only", "fingerprint", "verify", "secure", "half-dane"};
+    auto is_one_of = [&](std::initializer_list<std::string_view> words) { return std::ranges::any_of(words, [&](auto w) { return base::equal_ignoring_case(w, level); }); };
+    if (!level.empty() && !is_one_of(levels)) {
+        if (is_one_of(of_clients))
+            linter.warn(own, "smtpd_tls_security_level", fmt::format("smtpd_tls_security_level: unsupported TLS level \"{}\", using \"encrypt\"", level));
+        else {
+            const auto meant = nearest(level, levels);
+            linter.refuse(own, "smtpd_tls_security_level", fmt::format("Invalid TLS level \"{}\"{}", level, meant.empty() ? "" : fmt::format(": is {} meant?", meant)));
+        }
+    }
+    const bool is_off = level.empty() ? !own.boolean("smtpd_use_tls") && !own.boolean("smtpd_enforce_tls") : base::equal_ignoring_case(level, "none");
+    const bool is_wrapped = own.boolean("smtpd_tls_wrappermode");
+    if (is_off && !is_wrapped) return;
+    for (const std::string_view name : {"smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"}) check_protocols(own, linter, name);
+    const bool has_chain = !own.list("smtpd_tls_chain_files").empty();
+    if (has_chain) check_chain(own, linter);
+    else
+        for (const auto& pair : pairs) check_pair(own, linter, pair);
+    const bool has_any = has_chain || std::ranges::any_of(pairs, [&](const Pair& pair) { return !own.str(pair.certificate).empty(); });
+    if (!has_any)
+        linter.warn(own, is_wrapped ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level",
+                    "no server certificate is configured (smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file): TLS will not be available");
+}
+
+}  // namespace
+
+std::vector<Problem> lint_tls(const Settings& settings) { return ServerLinter(settings).run(check_server); }
+
+}  // namespace ekiden::config

@@ -1,0 +1,135 @@
+#include "config/lint_services.hpp"
+
+#include "config/lint.hpp"
+#include "unit/config/folder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+namespace ekiden::config {
+namespace {
+
+using test::Folder;
+using Texts = std::vector<std::string>;
+
+Texts texts(const std::vector<Problem>& problems, const std::string& directory)
+{
+    Texts result;
+    for (const auto& problem : problems) {
+        auto text = problem.text;
+        for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory)) text.replace(at, directory.size(), "DIR");
+        result.push_back((problem.level == Problem::Level::fatal ? "fatal " : "") + text);
+    }
+    return result;
+}
+
+struct Case {
+    std::string_view main, master;
+    Texts want;
+};
+
+void check(const std::vector<Case>& cases, std::vector<Problem> (*part)(const Settings&))
+{
+    for (const auto& row : cases) {
+        Folder folder("compatibility_level = 3.6\n" + std::string(row.main), std::string(row.master));
+        std::ofstream(folder.path() + "/both.pem") << "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n";
+        std::ofstream(folder.path() + "/cert.pem") << "-----BEGIN CERTIFICATE-----\n";
+        std::ofstream(folder.path() + "/key.pem") << "-----BEGIN EC PRIVATE KEY-----\n";
+        EXPECT_EQ(texts(part(*Settings::load(folder.options(Checks::none))), folder.path()), row.want) << row.main << row.master;
+    }
+}
+
+TEST(LintOverrides, names_what_has_no_effect)
+{
+    check(
+        {
+            {"", "submission inet n - n - - smtpd\n -o syslog_name=postfix/submission -o smtpd_tls_security_level=encrypt\n -o milter_macro_daemon_name=ORIGINATING\n", {}},
+            {"", "587 inet n - n - - smtpd -o header_checks= -o smtpd_helo_required=yes\n",
+             {"DIR/master.cf: line 1: -o header_checks= has no effect on smtpd(8), it belongs to cleanup: write receive_override_options=no_header_body_checks, or a "
+              "cleanup line with its own header_checks and cleanup_service_name"}},
+            {"", "smtp inet n - n - - smtpd\n587 inet n - n - - smtpd -o smtp_bind_address=192.0.2.1\n",
+             {"DIR/master.cf: line 2: -o smtp_bind_address=192.0.2.1 has no effect on smtpd(8), it belongs to smtp"}},
+            {"", "587 inet n - n - - smtpd -o myorigin=a.test\n",
+             {"DIR/master.cf: line 1: -o myorigin=a.test has no effect on smtpd(8), it belongs to trivial-rewrite and cleanup"}},
+            {"", "relay unix - - n - - lmtp -o smtp_helo_timeout=5 -o smtp_tls_security_level=may\n", {}},
+            {"", "smtp unix - - n - - smtp -o smtpd_banner=x\n", {"DIR/master.cf: line 1: -o smtpd_banner=x has no effect on smtp(8), it belongs to postscreen, smtpd"}},
+            {"", "587 inet n - n - - smtpd -o smptd_banner=x\n", {"DIR/master.cf: line 1: unused parameter: smptd_banner=x: is smtpd_banner meant?"}},
+            {"smtpd_client_restrictions = $mua_client\n", "587 inet n - n - - smtpd -o mua_client=permit\n", {}},
+            {"", "587 inet n - n - - smtpd -o mua_client=permit -o smtpd_client_restrictions=$mua_client\n", {}},
+            {"smtpd_restriction_classes = strict\n", "587 inet n - n - - smtpd -o strict=reject\n", {}},
+            {"", "587 inet n - n - - smtpd -o tls_preempt_cipherlist=yes\n", {}},
+            {"", "sub unix n - n - 0 cleanup -o header_checks=regexp:/x\n", {}},
+        },
+        lint_overrides);
+}
+
+TEST(LintLogins, names_what_cannot_work)
+{
+    check(
+        {
+            {"smtpd_sasl_type = dovcot\n", "", {}},   // nobody logs in
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovcot\n", "", {"fatal DIR/main.cf, line 3: smtpd_sasl_type = dovcot: unsupported SASL server implementation: is dovecot meant?"}},
+            {"smtpd_sasl_type = foo\n", "25 inet n - n - - smtpd\n587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n",
+             {"fatal DIR/main.cf, line 2: smtpd_sasl_type = foo: unsupported SASL server implementation"}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymus, noplaintext\n", "",
+             {"fatal DIR/main.cf, line 3: unknown SASL security options value \"noanonymus\" in smtpd_sasl_security_options: is noanonymous meant?"}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymous\n \xe3\x80\x80noplaintext\n", "",
+             {"fatal DIR/main.cf, line 3: unknown SASL security options value \"\xe3\x80\x80noplaintext\" in smtpd_sasl_security_options: a full-width space (U+3000) is part of the word: "
+              "replace it by an ordinary space"}},
+            {"smtpd_sasl_auth_enable = yes\n", "587 inet n - n - - smtpd -o smtpd_sasl_security_options=noactive,nofoo\n",
+             {"fatal DIR/master.cf: line 1: unknown SASL security options value \"nofoo\" in smtpd_sasl_security_options"}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = sasl2/smtpd.conf\n", "",
+             {"DIR/main.cf, line 3: smtpd_sasl_path = sasl2/smtpd.conf looks like a file name: it is the name of the application, so that Cyrus SASL reads sasl2/smtpd.conf.conf: is smtpd meant?"}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = private/auth\n", "",
+             {"DIR/main.cf, line 3: smtpd_sasl_path = private/auth looks like a socket, but smtpd_sasl_type is cyrus: is smtpd_sasl_type = dovecot meant?"}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\n", "", {}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "",
+             {"DIR/main.cf, line 3: smtpd_tls_auth_only = yes, and TLS is off: nobody can log in; write smtpd_tls_security_level = may"}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n", {}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_sender_login_mismatch\n", "",
+             {"DIR/main.cf, line 3: reject_sender_login_mismatch without smtpd_sender_login_maps: nobody owns any address, so mail of everybody who has logged in is refused"}},
+            {"smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch\nsmtpd_sender_login_maps = static:x\n", "",
+             {"DIR/main.cf, line 2: reject_authenticated_sender_login_mismatch is ignored where smtpd_sasl_auth_enable is not yes"}},
+        },
+        lint_logins);
+}
+
+TEST(LintTls, names_what_cannot_work)
+{
+    check(
+        {
+            {"smtpd_tls_cert_file = /nonexistent\n", "", {}},   // TLS is off
+            {"smtpd_tls_security_level = encypt\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n", "", {"fatal DIR/main.cf, line 2: Invalid TLS level \"encypt\": is encrypt meant?"}},
+            {"smtpd_tls_security_level = verify\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n", "",
+             {"DIR/main.cf, line 2: smtpd_tls_security_level: unsupported TLS level \"verify\", using \"encrypt\""}},
+            {"smtpd_tls_security_level = may\n", "",
+             {"DIR/main.cf, line 2: no server certificate is configured (smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file): TLS will not be available"}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/both.pem\n", "", {}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n", "", {}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/cert.pem\n", "",
+             {"DIR/main.cf, line 3: smtpd_tls_cert_file = DIR/cert.pem: a certificate without its private key: smtpd_tls_key_file is not set, and the key is not in this file"}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/cert.pem\nsmtpd_tls_key_file = ${config_directory}/key.pem\n", "", {}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/key.pem\nsmtpd_tls_key_file = ${config_directory}/cert.pem\n", "",
+             {"DIR/main.cf, line 3: smtpd_tls_cert_file = DIR/key.pem: there is no certificate in this file", "DIR/main.cf, line 4: smtpd_tls_key_file = DIR/cert.pem: there is no private key in this file"}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /nonexistent\n", "", {"DIR/main.cf, line 3: smtpd_tls_cert_file = /nonexistent: No such file or directory"}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = ${config_directory}/cert.pem, /nonexistent\n", "",
+             {"DIR/main.cf, line 3: smtpd_tls_chain_files: DIR/cert.pem must begin with a private key, the certificates behind it",
+              "DIR/main.cf, line 3: smtpd_tls_chain_files = /nonexistent: No such file or directory"}},
+            {"smtpd_tls_chain_files = ${config_directory}/both.pem\nsmtpd_tls_protocols = !SSLv2, !SSLv3, TLS1.2\n", "25 inet n - n - - smtpd -o smtpd_tls_security_level=may\n",
+             {"DIR/main.cf, line 3: smtpd_tls_protocols = !SSLv2, !SSLv3, TLS1.2: unknown protocol \"TLS1.2\": is TLSv1.2 meant?"}},
+            {"smtpd_tls_chain_files = ${config_directory}/both.pem\n", "25 inet n - n - - smtpd -o smtpd_tls_security_level=may -o smtpd_tls_mandatory_protocols=>=TLSv1.2:<=0x0304\n", {}},
+            {"smtpd_tls_chain_files = ${config_directory}/both.pem\n", "25 inet n - n - - smtpd -o smtpd_tls_security_level=foo\n", {"fatal DIR/master.cf: line 1: Invalid TLS level \"foo\""}},
+        },
+        lint_tls);
+}
+
+TEST(LintLogins, says_what_a_server_line_cannot_have)
+{
+    Folder folder("compatibility_level = 3.6\n", "25 inet n - n - - smtpd -o smtpd_timeout=soon\n");
+    const auto found = texts(lint(*Settings::load(folder.options())), folder.path());
+    EXPECT_EQ(found, Texts{"fatal DIR/master.cf: line 1: parameter smtpd_timeout: bad time value or unit: soon"});
+}
+
+}  // namespace
+}  // namespace ekiden::config
