@@ -28,7 +28,7 @@ struct CyrusServerOptions {
     std::size_t most_waiting = 1024;        // requests that wait for a thread
     unsigned most_threads = 64;             // they are started when needed
     std::chrono::milliseconds wait_limit = std::chrono::seconds(10);    // for a thread
-    std::chrono::milliseconds step_limit = std::chrono::seconds(30);
+    std::chrono::milliseconds step_limit = std::chrono::seconds(20);
     std::chrono::milliseconds idle_limit = std::chrono::seconds(330);   // a little longer than smtpd_timeout
     std::chrono::milliseconds drain_limit = std::chrono::seconds(10);
 };
