@@ -63,6 +63,11 @@ constexpr Name commands[] = {
     {"smtp-sink", ekiden::tools::smtp_sink_main},
 };
 
+// Reached as `ekiden NAME` only: others have a program of this name.
+constexpr Name own_commands[] = {
+    {"passwd", ekiden::tools::passwd_main},
+};
+
 constexpr Name roles[] = {
     {"master", master_role},
     {"engine", engine_role},
@@ -90,10 +95,15 @@ int main(int argc, char** argv)
         for (const Name& role : roles) {
             if (role.name == argv[1]) return role.entry(argc - 1, argv + 1);
         }
+        for (const Name& own : own_commands) {
+            if (own.name == argv[1]) return own.entry(argc - 1, argv + 1);
+        }
         if (Entry entry = find(argv[1])) return entry(argc - 1, argv + 1);
     }
     std::fprintf(stderr, "usage: ekiden COMMAND [argument...]\ncommands:");
     for (const Name& known : commands) std::fprintf(stderr, " %s", std::string(known.name).c_str());
-    std::fprintf(stderr, "\nEach is also a program of its own: a link to this binary under that name.\n");
+    std::fprintf(stderr, "\nEach is also a program of its own: a link to this binary under that name. Only here:");
+    for (const Name& own : own_commands) std::fprintf(stderr, " %s", std::string(own.name).c_str());
+    std::fprintf(stderr, "\n");
     return argc > 1 ? 2 : 0;
 }

@@ -14,5 +14,6 @@ int postdrop_main(int argc, char** argv);
 int postlog_main(int argc, char** argv);
 int smtp_source_main(int argc, char** argv);
 int smtp_sink_main(int argc, char** argv);
+int passwd_main(int argc, char** argv);      // ekiden passwd: has no link, the system has a passwd of its own
 
 }  // namespace ekiden::tools
