@@ -154,8 +154,9 @@ Task<bool> Session::on_mail(smtp::Command command)
         reset_transaction();
         co_return false;
     }
-    static thread_local std::uint32_t serial = 0;
-    facts_.instance = fmt::format("{:x}.{:x}.{:x}.0", static_cast<unsigned>(::getpid()), base::to_seconds(base::wall_now()), ++serial);
+    // One counter for all cores: policy servers tell messages apart by it.
+    static std::atomic<std::uint32_t> serial{0};
+    facts_.instance = fmt::format("{:x}.{:x}.{:x}.0", static_cast<unsigned>(::getpid()), base::to_seconds(base::wall_now()), serial.fetch_add(1, std::memory_order_relaxed) + 1);
     Verdict verdict = co_await service_->policy->evaluate(Stage::mail, facts_);
     if (verdict.action == Verdict::Action::reject) {
         reset_transaction();

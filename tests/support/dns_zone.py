@@ -3,7 +3,8 @@
     zone = Zone({('far.test', 'MX'): [(10, 'mx1.far.test'), (20, 'mx2.far.test')], ('mx1.far.test', 'A'): ['127.0.0.11']})
     Instance(main=f'ekiden_dns_server = 127.0.0.1:{zone.port}\n')
 
-A name that is in no row does not exist; a name in `failing` is answered SERVFAIL. `asked` lists what was asked.
+A name that is in no row does not exist; a name in `failing` is answered SERVFAIL, one in `silent` not at all. `asked` lists
+what was asked. What is not there may be remembered for `negative_ttl` seconds.
 """
 import socket, struct, threading
 
@@ -33,9 +34,9 @@ def record(name, kind, data, ttl=60):
 
 
 class Zone(threading.Thread):
-    def __init__(self, rows, failing=()):
+    def __init__(self, rows, failing=(), negative_ttl=1):
         super().__init__(daemon=True)
-        self.rows, self.failing, self.asked = dict(rows), set(failing), []
+        self.rows, self.failing, self.silent, self.asked, self.negative_ttl = dict(rows), set(failing), set(), [], negative_ttl
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(('127.0.0.1', 0))
         self.port = self.socket.getsockname()[1]
@@ -44,7 +45,9 @@ class Zone(threading.Thread):
     def run(self):
         while True:
             query, peer = self.socket.recvfrom(4096)
-            self.socket.sendto(self.answer(query), peer)
+            answer = self.answer(query)
+            if self.asked[-1][0] not in self.silent:
+                self.socket.sendto(answer, peer)
 
     def answer(self, query):
         labels, at = [], 12
@@ -59,6 +62,6 @@ class Zone(threading.Thread):
         exists = any(row == name or row.endswith('.' + name) for row, _ in self.rows)
         code = 2 if name in self.failing else 0 if exists else 3
         answers = b''.join(record(name, kind, data_of(kind, value)) for value in values)
-        soa = record(name, 'SOA', wire_name('ns.test') + wire_name('root.test') + struct.pack('>IIIII', 1, 60, 60, 60, 1))
+        soa = record(name, 'SOA', wire_name('ns.test') + wire_name('root.test') + struct.pack('>IIIII', 1, 60, 60, 60, self.negative_ttl))
         header = query[:2] + struct.pack('>HHHHH', 0x8580 | code, 1, len(values), 0 if values else 1, 0)
         return header + query[12:at + 5] + answers + (b'' if values else soa)
