@@ -27,6 +27,7 @@ struct DovecotConnection::Waiter {
     Waiter(const Waiter&) = delete;
     Task<void> wait()
     {
+        if (is_done) co_return;
         boost::system::error_code ignored;
         co_await timer.async_wait(asio::redirect_error(use_task, ignored));
     }
@@ -64,11 +65,13 @@ Task<Result<DovecotLine>> DovecotConnection::ask(std::uint32_t id, Secret line, 
 {
     auto self = shared_from_this();
     if (state_ != State::open) co_return fail(ErrorCode::closed, "no connection");
-    if (pending_.size() >= most_pending || pending_.contains(id) || !send(std::move(line))) co_return fail(ErrorCode::unavailable, "too many logins at once");
+    if (pending_.size() >= most_pending || pending_.contains(id)) co_return fail(ErrorCode::unavailable, "too many logins at once");
     const SteadyTime began_at = base::steady_now();
     Waiter waiter(*this, limit);
     waiter.id = id;
     pending_.emplace(id, &waiter);
+    // Sending may find out at once that the server is gone.
+    if (!send(std::move(line))) co_return fail(ErrorCode::unavailable, "too much to say at once");
     co_await waiter.wait();
     if (waiter.answer) co_return std::move(*waiter.answer);
     if (waiter.is_done) co_return fail(*why_dead_);
