@@ -14,9 +14,11 @@ LocalClients LocalClients::from(const config::Settings& settings, std::vector<st
         else if (word == "permit_mynetworks") result.with_mynetworks_ = true;
         else if (word == "permit_sasl_authenticated") result.with_sasl_ = true;
         else if (word == "check_address_map") expects_map = true;
-        else if (word != "permit_tls_clientcerts" && word != "permit_tls_all_clientcerts")
-            problems.push_back("unknown local_header_rewrite_clients item: " + word);
+        else if (word == "permit_tls_clientcerts") result.with_certificates_ = true;
+        else if (word == "permit_tls_all_clientcerts") result.with_all_certificates_ = true;
+        else problems.push_back("unknown local_header_rewrite_clients item: " + word);
     }
+    if (result.with_certificates_) result.relay_certificates_ = table::Maps::open("relay_clientcerts", settings.str("relay_clientcerts"));
     if (result.with_own_addresses_) result.own_addresses_ = rewrite::OwnAddresses::from(settings);
     if (result.with_mynetworks_) result.mynetworks_ = table::MatchList::open("mynetworks", settings.str("mynetworks"));
     return result;
@@ -27,6 +29,14 @@ Task<bool> LocalClients::match(const check::Facts& facts) const
     if (with_own_addresses_ && own_addresses_.is_interface(facts.client_address)) co_return true;
     if (with_mynetworks_ && mynetworks_.matches_address(facts.client_address).value_or(false)) co_return true;
     if (with_sasl_ && !facts.sasl_username.empty()) co_return true;
+    if (with_all_certificates_ && facts.is_ccert_verified) co_return true;
+    if (with_certificates_) {
+        for (const std::string& fingerprint : {facts.ccert_fingerprint, facts.ccert_pubkey_fingerprint}) {
+            if (fingerprint.empty()) continue;
+            const auto answer = co_await relay_certificates_.find(fingerprint);
+            if (answer && *answer) co_return true;
+        }
+    }
     for (const auto& maps : address_maps_) {
         const auto answer = co_await maps.find(net::format_address(facts.client_address));
         if (answer && *answer) co_return true;

@@ -20,10 +20,11 @@ public:
     Task<bool> match(const check::Facts& facts) const;
 
 private:
-    bool with_own_addresses_ = false, with_mynetworks_ = false, with_sasl_ = false;
+    bool with_own_addresses_ = false, with_mynetworks_ = false, with_sasl_ = false, with_certificates_ = false, with_all_certificates_ = false;
     rewrite::OwnAddresses own_addresses_;
     table::MatchList mynetworks_;
     std::vector<table::Maps> address_maps_;
+    table::Maps relay_certificates_;      // relay_clientcerts
 };
 
 }  // namespace ekiden::receive
