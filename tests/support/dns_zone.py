@@ -34,11 +34,11 @@ def record(name, kind, data, ttl=60):
 
 
 class Zone(threading.Thread):
-    def __init__(self, rows, failing=(), negative_ttl=1):
+    def __init__(self, rows, failing=(), negative_ttl=1, port=0):
         super().__init__(daemon=True)
         self.rows, self.failing, self.silent, self.asked, self.negative_ttl = dict(rows), set(failing), set(), [], negative_ttl
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(('127.0.0.1', 0))
+        self.socket.bind(('127.0.0.1', port))
         self.port = self.socket.getsockname()[1]
         self.start()
 
