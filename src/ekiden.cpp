@@ -3,6 +3,7 @@
 #include "daemon/engine.hpp"
 #include "daemon/master.hpp"
 #include "daemon/postfix_command.hpp"
+#include "daemon/sasl_process.hpp"
 #include "deliver/helper/client.hpp"
 #include "tools/commands.hpp"
 
@@ -72,6 +73,7 @@ constexpr Name roles[] = {
     {"master", master_role},
     {"engine", engine_role},
     {"helper", helper_role},
+    {"sasl", ekiden::daemon::run_sasl},
 };
 
 Entry find(std::string_view name)

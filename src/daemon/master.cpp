@@ -10,6 +10,7 @@
 #include "daemon/messages.hpp"
 #include "daemon/privileges.hpp"
 #include "daemon/process.hpp"
+#include "daemon/sasl_service.hpp"
 #include "daemon/services.hpp"
 #include "net/listener.hpp"
 
@@ -97,6 +98,7 @@ private:
     Logger logger_;
     Fd pid_file_, control_, signals_, channel_;
     std::vector<Listening> listening_;
+    SaslServices sasl_{logger_, [this] { return open_log_for_engine(); }};
     // Reloads that the engine has been asked for and has not answered, oldest first: it answers each in its turn.
     struct Reload {
         std::vector<Listening> listening;
@@ -166,6 +168,7 @@ Result<void> Master::prepare()
     EKIDEN_TRY(lock());
     EKIDEN_TRY(bind_services(*settings_, listening_));
     EKIDEN_TRY(bind_control());
+    sasl_.use(settings_, owner_);
     return {};
 }
 
@@ -261,12 +264,14 @@ void Master::on_engine_message()
         listening_ = std::move(reloads_.front().listening);
         settings_ = std::move(reloads_.front().settings);
         reloads_.pop_front();
+        sasl_.drop_unused(*settings_);
         logger_.info("reload -- version {}, configuration {}", settings_->str("mail_version"), settings_->directory());
     } else if (message->text.starts_with("failed ")) {
         std::string text = message->text.substr(7);
         if (is_ready_) {
             logger_.error("reload refused, the running settings stay in force: {}", text);
             if (!reloads_.empty()) reloads_.pop_front();
+            sasl_.drop_unused(*settings_);
         } else {
             tell_starter("fatal: " + text + "\n");
         }
@@ -295,6 +300,7 @@ void Master::reload()
             logger_.error("reload refused, the running settings stay in force: {}", bound.error().text());
             return;
         }
+        sasl_.use(fresh, owner_);
         Result<void> sent = channel_ ? send_sockets(listening) : fail(ErrorCode::unavailable, "no engine runs");
         if (sent) sent = send_message(channel_.get(), "reload");
         if (!sent) return logger_.error("reload failed: {}", sent.error().text());
@@ -308,6 +314,7 @@ void Master::reload()
 void Master::reopen_log()
 {
     base::reopen_log();
+    sasl_.renew();
     if (Fd log = open_log_for_engine(); log && channel_) {
         int fds[] = {log.get()};
         (void)send_message(channel_.get(), "reopen-log", fds);
@@ -320,6 +327,7 @@ void Master::on_child()
     while (pid_t pid = ::waitpid(-1, &status, WNOHANG)) {
         if (pid < 0) return;
         std::string how = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status)) : fmt::format("exit status {}", WEXITSTATUS(status));
+        if (sasl_.on_child(pid, how)) continue;
         if (pid == helper_) {
             helper_ = 0;
             logger_.warning("process helper pid {} {}", pid, how);
@@ -358,6 +366,7 @@ int Master::stop(bool is_abort)
     }
     if (helper_) ::kill(helper_, SIGTERM);
     while (helper_ && ::waitpid(helper_, nullptr, 0) < 0 && errno == EINTR) {}
+    sasl_.stop();
     ::unlink((settings_->str("queue_directory") + "/" + std::string(control::socket_name)).c_str());
     (void)!::ftruncate(pid_file_.get(), 0);
     base::flush_log();
@@ -380,6 +389,7 @@ int Master::run()
         tell_starter("fatal: " + started.error().text() + "\n");
         if (engine_) ::kill(engine_, SIGKILL);
         if (helper_) ::kill(helper_, SIGKILL);
+        sasl_.stop();
         return 1;
     }
 
@@ -391,6 +401,7 @@ int Master::run()
                 restart_at_ = base::steady_now() + longest_restart_pause;
             }
         }
+        sasl_.tick();
         pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}};
         int count = ::poll(waits, channel_ ? 2 : 1, 1000);
         if (count < 0 && errno != EINTR) return 1;
@@ -421,7 +432,10 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
 {
     std::vector<Problem> problems = settings.problems();
     auto add = [&](const std::vector<Problem>& more) { problems.insert(problems.end(), more.begin(), more.end()); };
-    if (hints == Hints::yes) add(config::lint(settings));
+    if (hints == Hints::yes) {
+        add(config::lint(settings));
+        add(find_sasl_problems(settings));
+    }
     add(config::find_unsupported(settings));
     add(find_service_problems(settings));
     std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });

@@ -1,0 +1,197 @@
+#include "daemon/sasl_service.hpp"
+
+#include "daemon/process.hpp"
+#include "net/listener.hpp"
+#include "sasl/cyrus_config.hpp"
+#include "sasl/cyrus_name.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace ekiden::daemon {
+namespace {
+
+constexpr int backlog = 64;
+constexpr std::chrono::seconds first_pause{1}, longest_pause{60};
+constexpr std::chrono::seconds young{10};
+constexpr int stop_patience = 200;    // of 20 ms each
+
+// What this thread does to files, it does as the mail owner.
+class AsOwner {
+public:
+    explicit AsOwner(const Owner& owner) : is_root_(owner.is_root)
+    {
+        if (!is_root_) return;
+        ::setfsgid(owner.gid);
+        ::setfsuid(owner.uid);
+    }
+    ~AsOwner()
+    {
+        if (!is_root_) return;
+        ::setfsuid(0);
+        ::setfsgid(0);
+    }
+    AsOwner(const AsOwner&) = delete;
+    AsOwner& operator=(const AsOwner&) = delete;
+
+private:
+    bool is_root_;
+};
+
+}  // namespace
+
+Result<void> SaslServices::listen(Service& service) const
+{
+    const AsOwner as_owner(owner_);
+    const std::string folder = service.path.substr(0, service.path.rfind('/'));
+    if (::mkdir(folder.c_str(), 0700) < 0 && errno != EEXIST) return fail(Error::from_errno("mkdir", folder));
+    EKIDEN_TRY_VALUE(socket, net::listen_unix(service.path, backlog, 0600));
+    service.socket = std::move(socket);
+    return {};
+}
+
+Result<void> SaslServices::spawn(Service& service)
+{
+    if (!service.socket) EKIDEN_TRY(listen(service));
+    const Fd log = open_log_();
+    std::vector<std::pair<int, int>> descriptors{{service.socket.get(), channel_number}};
+    if (log) descriptors.emplace_back(log.get(), channel_number + 1);
+    EKIDEN_TRY_VALUE(pid, spawn_self(sasl_arguments(*settings_, service.setup, bool(log)), descriptors));
+    service.pid = pid;
+    service.started_at = base::steady_now();
+    service.restart_at.reset();
+    return {};
+}
+
+void SaslServices::start(Service& service)
+{
+    auto started = spawn(service);
+    if (started) return;
+    logger_.error("cannot start the SASL process: {}", started.error().text());
+    service.restart_at = base::steady_now() + longest_pause;
+}
+
+void SaslServices::end(Service& service)
+{
+    if (service.pid == 0) return;
+    ::kill(service.pid, SIGTERM);
+    leaving_.insert(std::exchange(service.pid, 0));
+}
+
+void SaslServices::unlink(const Service& service) const
+{
+    const AsOwner as_owner(owner_);
+    ::unlink(service.path.c_str());
+}
+
+void SaslServices::use(const config::SettingsPtr& settings, const Owner& owner)
+{
+    owner_ = owner;
+    settings_ = settings;
+    for (SaslSetup& setup : find_sasl_setups(*settings)) {
+        const std::string path = settings->str("queue_directory") + "/" + std::string(sasl::cyrus_socket_directory) + "/" + setup.name();
+        auto at = std::ranges::find(services_, path, &Service::path);
+        if (at == services_.end()) at = services_.insert(services_.end(), Service{.path = path});
+        at->setup = std::move(setup);
+        at->pause = first_pause;
+        end(*at);
+        start(*at);
+    }
+}
+
+void SaslServices::drop_unused(const config::Settings& settings)
+{
+    const auto needed = find_sasl_setups(settings);
+    std::erase_if(services_, [&](Service& service) {
+        const std::string name = service.setup.name();
+        if (std::ranges::any_of(needed, [&](const SaslSetup& setup) { return setup.name() == name; })) return false;
+        end(service);
+        unlink(service);
+        return true;
+    });
+}
+
+bool SaslServices::on_child(pid_t pid, const std::string& how)
+{
+    if (leaving_.erase(pid) > 0) return true;
+    auto at = std::ranges::find(services_, pid, &Service::pid);
+    if (at == services_.end()) return false;
+    logger_.warning("process sasl pid {} {}", pid, how);
+    at->pid = 0;
+    // Nobody would answer those who connect now.
+    at->socket.reset();
+    unlink(*at);
+    const SteadyTime now = base::steady_now();
+    if (now - at->started_at >= young) at->pause = first_pause;
+    at->restart_at = now + at->pause;
+    at->pause = std::min(at->pause * 2, longest_pause);
+    return true;
+}
+
+void SaslServices::tick()
+{
+    const SteadyTime now = base::steady_now();
+    for (Service& service : services_) {
+        if (service.restart_at && now >= *service.restart_at) start(service);
+    }
+}
+
+void SaslServices::renew()
+{
+    for (Service& service : services_) {
+        if (service.pid == 0) continue;
+        end(service);
+        start(service);
+    }
+}
+
+void SaslServices::stop()
+{
+    for (Service& service : services_) {
+        end(service);
+        unlink(service);
+    }
+    services_.clear();
+    for (int tries = 0; !leaving_.empty(); ++tries) {
+        std::erase_if(leaving_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+        if (tries == stop_patience) std::ranges::for_each(leaving_, [](pid_t pid) { ::kill(pid, SIGKILL); });
+        if (!leaving_.empty()) ::usleep(20'000);
+    }
+}
+
+std::vector<config::Problem> find_sasl_problems(const config::Settings& settings)
+{
+    std::vector<config::Problem> problems;
+    for (const SaslSetup& setup : find_sasl_setups(settings)) {
+        auto add = [&](std::string text) { problems.push_back({config::Problem::Level::warning, setup.at, std::move(text)}); };
+        const std::string place = setup.at.line > 0 ? fmt::format("{}, line {}: ", setup.at.file, setup.at.line) : std::string();
+        const std::string search_path = sasl::cyrus_search_path(settings.directory(), setup.config_path);
+        sasl::CyrusConfig config;
+        if (const auto path = sasl::find_cyrus_config(search_path, setup.application)) {
+            if (auto read = sasl::read_cyrus_config(*path)) config = std::move(*read);
+            else add(fmt::format("{}{}", place, read.error().text()));
+        } else if (!setup.application.ends_with(".conf")) {    // that is another warning's
+            add(fmt::format("{}smtpd_sasl_path = {}: there is no {}.conf in {}; Cyrus SASL goes by its defaults: every mechanism that is installed, and passwords from sasldb2",
+                            place, setup.application, setup.application, search_path));
+        }
+        auto offer = ask_sasl_offer(settings, setup);
+        if (!offer) {
+            add(fmt::format("{}Cyrus SASL could not be asked what it offers: {}", place, offer.error().text()));
+            continue;
+        }
+        for (const auto& problem : sasl::find_cyrus_problems(config, offer->mechanisms)) add(problem);
+        for (const auto& complaint : offer->complaints) add(fmt::format("{}Cyrus SASL says: {}", place, complaint));
+        if (offer->mechanisms.empty())
+            add(fmt::format("{}smtpd_sasl_auth_enable = yes, but Cyrus SASL has no mechanism to offer: nobody can log in (Debian: apt install libsasl2-modules)", place));
+        const std::string root = setup.is_chrooted ? settings.str("queue_directory") : std::string();
+        for (const auto& absence : sasl::find_cyrus_absences(config, root)) add(setup.is_chrooted ? absence + "; the service runs in the chroot" : absence);
+    }
+    return problems;
+}
+
+}  // namespace ekiden::daemon
