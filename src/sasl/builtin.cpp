@@ -53,10 +53,10 @@ Task<Result<PasswordFilePtr>> current_file(SharedPtr shared)
     co_return shared->file.latest();
 }
 
-Answer challenge(std::string_view text) { return {Answer::Kind::challenge, encode_base64(text), {}}; }
-Answer failure(const char* text, std::string user = {}) { return {Answer::Kind::failure, text, std::move(user)}; }
-Answer success(std::string user) { return {Answer::Kind::success, {}, std::move(user)}; }
-Answer try_later(std::string text, std::string user = {}) { return {Answer::Kind::try_later, std::move(text), std::move(user)}; }
+Answer challenge(std::string_view text) { return {Answer::Kind::challenge, encode_base64(text), {}, {}}; }
+Answer failure(const char* text, std::string user = {}) { return {Answer::Kind::failure, text, std::move(user), {}}; }
+Answer success(std::string user) { return {Answer::Kind::success, {}, std::move(user), {}}; }
+Answer try_later(std::string text, std::string user = {}) { return {Answer::Kind::try_later, std::move(text), std::move(user), {}}; }
 Answer no_file() { return try_later("the password file cannot be read"); }
 
 // Everything but `name` is the caller's to keep across the call; `password` is taken.
@@ -69,10 +69,7 @@ Task<Answer> check_password(SharedPtr shared, std::string realm, std::string nam
     const auto kept = std::make_shared<const Secret>(std::move(password));
     std::function<Result<bool>()> work = [login, kept] { return compare(*login, *kept); };
     const auto is_same = co_await shared->hashes->run(std::move(work));
-    if (!is_same) {
-        shared->log.warning("SASL: {}", is_same.error().text());
-        co_return try_later(is_same.error().text(), candidate.name());
-    }
+    if (!is_same) co_return try_later(is_same.error().text(), candidate.name());
     if (!*is_same || !candidate.login) co_return failure(wrong, candidate.name());
     if (!authorization.empty() && !candidate.is_called(authorization)) co_return failure(wrong, candidate.name());
     co_return success(candidate.login->name);
@@ -201,10 +198,11 @@ private:
     {
         auto proof = server_.read_final(message);
         if (!proof) {
+            Answer answer = refuse(proof.error());
             if (candidate_.login && !has_verifier_) {
-                shared_->log.info("{} has a crypt(3) hash, which fits PLAIN and LOGIN only, and tried SCRAM", candidate_.name());
+                answer.log.push_back("info: " + candidate_.name() + " has a crypt(3) hash, which fits PLAIN and LOGIN only, and tried SCRAM");
             }
-            return refuse(proof.error());
+            return answer;
         }
         if (!has_verifier_) return refuse(Error(ErrorCode::refused, "a name that is not known"));
         if (!authorization_.empty() && !candidate_.is_called(authorization_)) return refuse(Error(ErrorCode::refused, "another's authorization identity"));

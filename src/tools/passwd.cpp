@@ -32,6 +32,12 @@ struct Job {
     bool is_piped = false, is_crypt = false, deletes = false, lists = false;
 };
 
+[[noreturn]] void refuse_usage(const Voice& voice, const char* why)
+{
+    std::fprintf(stderr, "%s\n", usage);
+    voice.fatal(why);
+}
+
 Job parse_options(const Voice& voice, int argc, char** argv)
 {
     Job job;
@@ -55,12 +61,11 @@ Job parse_options(const Voice& voice, int argc, char** argv)
         case 'd': job.deletes = true; break;
         case 'l': job.lists = true; break;
         case 'p': job.is_piped = true; break;
-        default: voice.fatal(usage);
+        default: refuse_usage(voice, "there is no such option");
         }
     }
     if (optind + (job.lists ? 0 : 1) != argc || (job.lists && job.deletes)) {
-        std::fprintf(stderr, "%s\n", usage);
-        voice.fatal("expected one name, or -l");
+        refuse_usage(voice, "expected one name, or -l");
     }
     if (!job.lists) job.name = argv[optind];
     return job;

@@ -202,6 +202,18 @@ TEST(ScramVerifier, ReadsWhatOthersExport)
     }
 }
 
+TEST(ScramVerifier, FitsWhatOtherProgramsMade)
+{
+    // doveadm pw, gsasl --mkpasswd
+    for (const std::string_view text : {"{SCRAM-SHA-256}4096,ENusEk4b0uV+ABPaPxwqFA==,llqx5HOanU//6I+ZPqxbQwQQVccoBe2rF4lhL+Yw2EE=,P70Wqryn/GQflTS0ukcDHCbts38fBK9pcI885wFaJVs="sv,
+                                        "{SCRAM-SHA-256}8192,gGGwP6F/w897jgNt,pZX38yl3QJUd/fHfUuFT9WJlMy6q1JfLXOqi8OkuPcA=,BfPBrBgVFxhO+Fxpb04bgg7b0BDu6QfYE2pJtQIkFRI="sv}) {
+        const auto verifier = parse_verifier(text);
+        ASSERT_TRUE(verifier) << text << ": " << verifier.error().text();
+        EXPECT_TRUE(matches(*verifier, Secret("pencil"sv)));
+        EXPECT_FALSE(matches(*verifier, Secret("Pencil"sv)));
+    }
+}
+
 TEST(ScramVerifier, RefusesWhatIsBrokenOrTooDear)
 {
     const std::string keys = "$" + encode_base64(std::string(32, 'a')) + ":" + encode_base64(std::string(32, 'b'));
