@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
+#include "check/table_types.hpp"
 #include "config/lint.hpp"
 #include "control/request.hpp"
 #include "daemon/layout.hpp"
@@ -437,6 +438,7 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
         add(find_sasl_problems(settings));
     }
     add(config::find_unsupported(settings));
+    add(check::find_unknown_table_types(settings));
     add(find_service_problems(settings));
     std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });
     return problems;
