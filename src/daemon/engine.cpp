@@ -27,6 +27,7 @@
 #include "rewrite/resolve.hpp"
 #include "schedule/scheduler.hpp"
 #include "table/maps.hpp"
+#include "tls/context.hpp"
 
 #include <boost/asio/use_future.hpp>
 
@@ -115,6 +116,7 @@ private:
 
     std::unique_ptr<net::Cores> cores_;
     std::unique_ptr<net::BlockingPool> pool_;
+    std::unique_ptr<net::BlockingPool> tls_pool_;   // looks at certificates; never behind a slow delivery
     std::unique_ptr<queue::Store> store_;
     std::unique_ptr<dns::Resolver> dns_;
     std::unique_ptr<deliver::Helper> helper_;
@@ -181,7 +183,8 @@ receive::ServerSettings Engine::server_settings(const Generation& generation, co
         own, service, generation.resolver, generation.intake_of(*own), *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); },
         [postmaster](receive::Complaint complaint) {
             return postmaster->tell_of_session({std::move(complaint.client), std::move(complaint.transcript), std::move(complaint.reason), complaint.is_bounce});
-        });
+        },
+        pool_.get());
     for (const config::Problem& problem : made.service()->policy->problems()) {
         if (problem.level == config::Problem::Level::fatal) throw config::ConfigError(problem.text, problem.at);
     }
@@ -246,6 +249,8 @@ Result<void> Engine::start()
     cores_ = std::make_unique<net::Cores>(0);
     pool_ = std::make_unique<net::BlockingPool>(pool_threads);
     table::use_blocking_pool(pool_.get());
+    tls_pool_ = std::make_unique<net::BlockingPool>(1);
+    tls::use_blocking_pool(tls_pool_.get());
     dns::ResolverOptions dns_options;
     dns_options.server = settings->str("ekiden_dns_server");
     EKIDEN_TRY_VALUE(dns, dns::open_resolver(dns_options));

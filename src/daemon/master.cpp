@@ -14,6 +14,8 @@
 #include "daemon/sasl_service.hpp"
 #include "daemon/services.hpp"
 #include "net/listener.hpp"
+#include "receive/authenticate.hpp"
+#include "tls/problems.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -440,6 +442,14 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
     add(config::find_unsupported(settings));
     add(check::find_unknown_table_types(settings));
     add(find_service_problems(settings));
+    add(receive::find_login_problems(settings));
+    for (Problem& problem : tls::find_server_problems(settings)) {
+        // A hint may have said it of that line already.
+        const bool is_said = problem.level == Problem::Level::warning && problem.at.line > 0 && std::ranges::any_of(problems, [&](const Problem& other) {
+            return other.at.file == problem.at.file && other.at.line == problem.at.line;
+        });
+        if (!is_said) problems.push_back(std::move(problem));
+    }
     std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });
     return problems;
 }

@@ -63,7 +63,7 @@ Task<Result<std::string_view>> LineReader::read_chunk()
 {
     if (begin_ == end_) {
         // The last read filled the buffer: there is more where it came from.
-        if (end_ > 0 && end_ == buffer_.size() && buffer_.size() < largest_chunk) buffer_.resize(buffer_.size() * 2);
+        if (end_ > 0 && end_ == buffer_.size() && buffer_.size() < largest_chunk) grow();
         EKIDEN_CO_TRY(co_await fill());
     }
     co_return buffered();
@@ -78,6 +78,26 @@ void LineReader::shrink()
     buffer_ = std::string();
 }
 
+void LineReader::wipe_consumed()
+{
+    ::explicit_bzero(buffer_.data(), begin_);
+    ::explicit_bzero(buffer_.data() + end_, buffer_.size() - end_);
+}
+
+void LineReader::wipe()
+{
+    ::explicit_bzero(buffer_.data(), buffer_.size());
+    begin_ = end_ = 0;
+}
+
+void LineReader::grow()
+{
+    std::string larger(buffer_.size() * 2, '\0');
+    std::memcpy(larger.data(), buffer_.data(), end_);
+    ::explicit_bzero(buffer_.data(), buffer_.size());
+    buffer_ = std::move(larger);
+}
+
 Task<Result<void>> LineReader::fill()
 {
     if (begin_ == end_) begin_ = end_ = 0;
@@ -88,7 +108,7 @@ Task<Result<void>> LineReader::fill()
             end_ -= begin_;
             begin_ = 0;
         } else {
-            buffer_.resize(buffer_.size() * 2);   // bounded: read_line() cuts a line that outgrows its limit
+            grow();   // bounded: read_line() cuts a line that outgrows its limit
         }
     }
     EKIDEN_CO_TRY_VALUE(count, co_await stream_->read_some(std::span(buffer_.data() + end_, buffer_.size() - end_)));

@@ -31,11 +31,16 @@ public:
 
     void discard_buffered() { begin_ = end_ = 0; }    // after STARTTLS
     void use_stream(Stream& stream) { stream_ = &stream; }
+    // Overwrites what was handed out (a password, perhaps) and leaves what is still to be read.
+    void wipe_consumed();
+    void wipe();                                      // everything, unread bytes too
+
     // Gives the buffer's memory back while the connection is idle.
     void shrink();
 
 private:
     Task<Result<void>> fill();
+    void grow();                                      // to twice the size; leaves no copy behind
     Stream* stream_;
     std::size_t initial_size_;
     std::string buffer_;

@@ -40,7 +40,9 @@ Task<bool> Session::greet()
         options_.bare_newline_exclusions.matches(facts_.client_name, facts_.client_address).value_or(false)) {
         bare_newline_ = smtp::BareNewline::normalize;
     }
+    if (options_.tls.is_wrapped && !co_await wrap()) co_return false;
     if (!admit_to_count()) co_return false;
+    if (tls_ && !is_tls_client_welcome()) co_return false;
     co_await admit();
     co_return !has_ended_;
 }
@@ -92,7 +94,10 @@ Task<bool> Session::on_ehlo(smtp::Command command)
 {
     if (!co_await introduce(command, true)) co_return false;
     const smtp::Extensions proxy_rights = (may_xclient_ ? smtp::ext_xclient : 0u) | (may_xforward_ ? smtp::ext_xforward : 0u);
-    if (options_.discard_maps.is_empty() && proxy_rights == 0) {
+    const smtp::Extensions had = tls_ ? smtp::ext_starttls : 0u;
+    const auto logins = co_await offer_logins();
+    if (!logins) co_return false;
+    if (options_.discard_maps.is_empty() && proxy_rights == 0 && had == 0 && logins->empty()) {
         say_ready(options_.ehlo_reply);
         co_return true;
     }
@@ -104,8 +109,9 @@ Task<bool> Session::on_ehlo(smtp::Command command)
     bool is_silent = options_.discards_silently;
     std::vector<std::string> unknown;
     const smtp::Extensions discarded = *answer ? smtp::parse_extension_list(**answer, unknown, is_silent) : 0;
-    offer_ = options_.offered(discarded);
-    say_ready(options_.make_ehlo_reply(offer_ | (proxy_rights & ~(discarded | options_.discarded))));
+    offer_ = options_.offered(discarded | had);
+    const smtp::Extensions wanted = proxy_rights | (logins->empty() ? 0u : smtp::ext_auth);
+    say_ready(options_.make_ehlo_reply(offer_ | (wanted & ~(discarded | options_.discarded)), *logins));
     co_return true;
 }
 

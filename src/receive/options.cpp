@@ -94,6 +94,8 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.local_clients = LocalClients::from(settings, problems);
     for (const auto& problem : problems) o.logger.warning("{}", problem);
 
+    o.logins = LoginOptions::from(settings, table_options);
+
     auto& l = o.limits;
     l.connection_count = static_cast<int>(number("smtpd_client_connection_count_limit"));
     l.connection_rate = static_cast<int>(number("smtpd_client_connection_rate_limit"));
@@ -112,6 +114,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     if (spec.max_processes != "-" || settings.is_set("default_process_limit")) {
         o.process_limit = spec.process_limit(static_cast<int>(number("default_process_limit")));
     }
+    o.tls = tls::ServerOptions::from(settings, table_options);
     o.ehlo_reply = o.make_ehlo_reply(o.offered());
     return o;
 }
@@ -122,10 +125,11 @@ smtp::Extensions Options::offered(smtp::Extensions also_discarded) const
     Extensions offer = ext_pipelining | ext_size | ext_etrn | ext_enhanced_status | ext_8bitmime | ext_dsn | ext_chunking;
     if (has_vrfy) offer |= ext_vrfy;
     if (has_smtputf8) offer |= ext_smtputf8;
+    if (tls.is_used() && !tls.is_wrapped) offer |= ext_starttls;
     return offer & ~(discarded | also_discarded);
 }
 
-std::string Options::make_ehlo_reply(smtp::Extensions offer) const
+std::string Options::make_ehlo_reply(smtp::Extensions offer, std::string_view mechanisms) const
 {
     using namespace smtp;
     Reply reply(250, hostname);
@@ -135,6 +139,9 @@ std::string Options::make_ehlo_reply(smtp::Extensions offer) const
     add(ext_size, message_size_limit > 0 ? "SIZE " + std::to_string(message_size_limit) : "SIZE");
     add(ext_vrfy, "VRFY");
     add(ext_etrn, "ETRN");
+    add(ext_starttls, "STARTTLS");
+    add(ext_auth, "AUTH " + std::string(mechanisms));
+    if (logins.has_old_spelling) add(ext_auth, "AUTH=" + std::string(mechanisms));
     add(ext_xclient, "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT");
     add(ext_xforward, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT");
     add(ext_enhanced_status, "ENHANCEDSTATUSCODES");

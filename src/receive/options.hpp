@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "check/policy.hpp"
 #include "config/settings.hpp"
+#include "receive/authenticate.hpp"
 #include "receive/complaint.hpp"
 #include "dns/resolver.hpp"
 #include "net/task.hpp"
@@ -14,6 +15,7 @@
 #include "smtp/extensions.hpp"
 #include "table/maps.hpp"
 #include "table/match_list.hpp"
+#include "tls/server.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -77,20 +79,26 @@ struct Options {
         unsigned ipv4_prefix = 32, ipv6_prefix = 84;
         table::MatchList exceptions;
     } limits;
+    LoginOptions logins;
     std::uint8_t reported_troubles = 0;     // notify_classes, as TroubleClass bits
     std::size_t history_limit = 100;        // lines of transcript kept from one message to the next
     int process_limit = 0;                  // sessions at a time, from maxproc; 0 = no limit
 
+    tls::ServerOptions tls;
+
     std::string ehlo_reply;                 // for clients without a row in discard_maps
     smtp::Extensions offered(smtp::Extensions also_discarded = 0) const;
-    std::string make_ehlo_reply(smtp::Extensions offer) const;
+    // `mechanisms`: what stands behind AUTH, where that is offered.
+    std::string make_ehlo_reply(smtp::Extensions offer, std::string_view mechanisms = {}) const;
 };
 
 struct Service {
     Options options;
     std::shared_ptr<const check::Policy> policy;
+    tls::ServerPtr tls;                     // certificates in force
     std::shared_ptr<const rewrite::Intake> intake;
     dns::Resolver* resolver = nullptr;
+    sasl::BackendPtr logins;                // null: nobody can log in
     // ETRN: ask for delivery of what waits for `domain`. Called on the session's core; must not block. May be empty.
     std::function<void(const std::string& domain)> flush;
     // Writes to the postmaster; returns when the letter is queued or given up. May be empty.

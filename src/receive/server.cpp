@@ -53,13 +53,15 @@ net::Endpoint local_endpoint(int socket)
 ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::ServiceSpec& service, std::shared_ptr<const rewrite::Resolver> resolver,
                                     std::shared_ptr<const rewrite::Intake> intake, dns::Resolver& dns,
                                     std::function<void(const std::string& domain)> flush,
-                                    std::function<Task<void>(Complaint complaint)> complain)
+                                    std::function<Task<void>(Complaint complaint)> complain, net::BlockingPool* pool)
 {
     auto made = std::make_shared<Service>();
     made->options = Options::from(*settings, service);
     const auto overrides = ReceiveOverrides::from(*settings);
     if (!overrides.checks_unknown_recipients) settings = settings->with({{"smtpd_reject_unlisted_recipient", "no"}});
     made->policy = check::Policy::make(settings, std::move(resolver), dns, made->options.logger);
+    made->tls = tls::Server::make(made->options.tls, made->options.logger);
+    made->logins = make_logins(*settings, service, pool, made->options.logger);
     made->intake = std::move(intake);
     made->resolver = &dns;
     made->flush = std::move(flush);

@@ -33,6 +33,7 @@ Session::Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients
 
 Session::~Session()
 {
+    if (has_heard_secret_) reader_.wipe();
     if (is_counted_) clients_.disconnect(client_key_, options_.limits.rate_unit);
 }
 
@@ -61,6 +62,7 @@ Task<void> Session::run()
         log_.error("session with {}: {}", label_, trouble.what());
     }
     log_end();
+    if (tls_ && !problem_) co_await tls_->say_goodbye();
     stream_->close();
     try {
         co_await complain();
@@ -155,12 +157,15 @@ Task<bool> Session::read_line(net::LineReader::Line& line)
 Task<void> Session::obey(net::LineReader::Line line)
 {
     if (line.is_cut) {
-        log_.warning("{}: request longer than {}: {}...", label_, options_.line_limit, base::printable(line.text.substr(0, 30)));
+        log_.warning("{}: request longer than {}: {}...", label_, options_.line_limit, base::printable(without_response(line.text).substr(0, 30)));
     }
     if (line.had_bare_lf && bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) co_return;
 
-    if (options_.reported_troubles) transcript_.heard(line.text);
     const smtp::Command command = smtp::parse_command(line.text);
+    if (options_.reported_troubles) {
+        const bool is_known = !may_hear_secret_ || find_verb(command.verb) + 1 < verb_count;
+        transcript_.heard(is_known ? without_response(line.text) : std::string_view("..."));
+    }
     bool was_ok = false;
     if (command.verb.empty()) {
         note_trouble(trouble_protocol);
@@ -173,6 +178,10 @@ Task<void> Session::obey(net::LineReader::Line line)
         const std::size_t row = find_verb(command.verb);
         const Verb& verb = verbs()[row];
         where_ = verb.name;
+        const bool is_login = verb.handler == &Session::on_auth;
+        // What comes behind a login that was refused early may be the rest of it.
+        if (row + 1 < verb_count) may_hear_secret_ = is_login;
+        has_heard_secret_ = has_heard_secret_ || is_login;
         const bool may_pipeline = facts_.protocol == "ESMTP" && (offer_ & smtp::ext_pipelining);
         const bool ends_group_here = (verb.flags & ends_group) || (!may_pipeline && !(verb.flags & has_payload));
         const bool is_out_of_step = ends_group_here && !reader_.buffered().empty() && row + 1 < verb_count;
@@ -180,10 +189,12 @@ Task<void> Session::obey(net::LineReader::Line line)
             facts_.has_pipelined_early = true;
             // Whoever talks on where an answer decides what comes next does not listen: a spam engine, or one
             // protocol's content smuggled into another's command stream.
-            log_.info("improper command pipelining after {} from {}: {}", verb.name, label_, base::printable(reader_.buffered().substr(0, 100)));
+            log_.info("improper command pipelining after {} from {}: {}", verb.name, label_, is_login ? "..." : base::printable(without_responses(reader_.buffered().substr(0, 100))));
         }
         if (is_refused_ && !(verb.flags & works_when_refused)) {
             say(503, "5.7.0", "Error: access denied for " + label_);
+        } else if (options_.tls.is_demanded() && !facts_.is_encrypted && !(verb.flags & works_without_tls)) {
+            was_ok = refuse(530, "5.7.0", "Must issue a STARTTLS command first");
         } else if (is_out_of_step && options_.forbids_bad_pipelining) {
             note_trouble(trouble_protocol);
             say(554, "5.5.0", "Error: SMTP protocol synchronization");
@@ -191,6 +202,7 @@ Task<void> Session::obey(net::LineReader::Line line)
         } else {
             was_ok = co_await (this->*verb.handler)(command);
         }
+        if (may_hear_secret_) reader_.wipe_consumed();
         tally_.add(row, was_ok && !(verb.flags & is_never_in_order));
         if ((verb.flags & is_junk) && junk_++ > options_.junk_command_limit) ++errors_;
     }

@@ -15,6 +15,7 @@
 #include "receive/transaction.hpp"
 #include "receive/verbs.hpp"
 #include "smtp/reply.hpp"
+#include "tls/engine.hpp"
 
 #include <atomic>
 #include <optional>
@@ -84,6 +85,14 @@ private:
     void make_label();
     Task<bool> introduce(smtp::Command command, bool is_extended);
 
+    // authenticate.cpp
+    bool may_log_in() const;
+    sasl::Peer login_peer() const;
+    std::string name_mechanisms(const std::vector<sasl::Mechanism>& known, const sasl::Peer& peer) const;
+    Task<std::optional<std::string>> offer_logins();    // what stands behind AUTH in the EHLO reply, perhaps ""; nothing: refused
+    Task<bool> read_login_response(sasl::Secret& response);
+    bool end_login(std::string_view mechanism, sasl::Answer answer);
+
     // rates.cpp: each counts one event of this client; true: one too many, which was logged and answered.
     bool admit_to_count();          // the connection itself; false: too many, and answered
     bool is_over_limit();
@@ -93,6 +102,11 @@ private:
     bool refuse_excess_starttls();  // before STARTTLS is granted; looks only
     bool end_excess_tls_session();  // after each handshake that did not resume a session; the reply goes through TLS
     bool is_excess(ClientTable::Event event, int limit, std::string_view what);
+
+    // starttls.cpp
+    Task<bool> wrap();              // TLS from the first byte on; false: the session is over
+    Task<bool> shake_hands(tls::ContextPtr context);
+    bool is_tls_client_welcome();   // after a handshake: rate and certificate; says why not
 
     // xclient.cpp
     Task<bool> hear_proxy();        // before everything else, TLS too: whom the proxy connects; false: the connection is of no use
@@ -115,6 +129,7 @@ private:
     bool refuse_bare_newline();
 
     net::StreamPtr stream_;
+    tls::Connection* tls_ = nullptr;    // stream_, once it is one
     net::LineReader reader_;
     ServicePtr service_;
     const Options& options_;
@@ -131,7 +146,7 @@ private:
     Transaction transaction_;
     smtp::Extensions offer_ = 0;
     smtp::BareNewline bare_newline_;
-    std::optional<bool> is_local_client_;
+    std::optional<bool> is_local_client_;   // kept until the client becomes somebody else
 
     // What XFORWARD says about the next message; empty: unavailable.
     struct Forwarded {
@@ -158,6 +173,8 @@ private:
     bool has_ended_ = false;
     bool is_end_logged_ = false;
     bool is_waiting_ = false;       // for a command
+    bool has_heard_secret_ = false; // AUTH was said
+    bool may_hear_secret_ = false;  // and what comes now may belong to it
     bool is_finishing_ = false;
 };
 

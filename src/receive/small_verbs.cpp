@@ -73,18 +73,6 @@ Task<bool> Session::on_etrn(smtp::Command command)
     co_return true;
 }
 
-Task<bool> Session::on_starttls(smtp::Command command)
-{
-    if (!command.arguments.empty()) co_return refuse(501, "5.5.4", "Syntax: STARTTLS");
-    co_return refuse(502, "5.5.1", "Error: command not implemented");
-}
-
-Task<bool> Session::on_auth(smtp::Command)
-{
-    if (options_.requires_helo && facts_.helo_name.empty()) co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
-    co_return refuse(503, "5.5.1", "Error: authentication not enabled");
-}
-
 Task<bool> Session::on_unknown(smtp::Command command)
 {
     // Message text or another protocol: whoever made the other side say this must not get a second command through.
@@ -92,7 +80,9 @@ Task<bool> Session::on_unknown(smtp::Command command)
                               (!options_.forbidden_commands.is_empty() && options_.forbidden_commands.matches_name(command.verb).value_or(false));
     if (!is_forbidden) co_return refuse(500, "5.5.2", "Error: command not recognized");
     note_trouble(trouble_protocol);
-    log_.warning("non-SMTP command from {}: {}", label_, base::printable(command.line.substr(0, 100)));
+    // Behind a login that failed early it may be the rest of it.
+    const std::string shown = may_hear_secret_ ? std::string("...") : base::printable(command.line.substr(0, 100));
+    log_.warning("non-SMTP command from {}: {}", label_, shown);
     has_ended_ = true;
     co_return refuse(221, "2.7.0", "Error: I can break rules, too. Goodbye.");
 }

@@ -53,6 +53,7 @@ void Session::reset_transaction()
     facts_.recipient.clear();
     facts_.queue_id.clear();
     facts_.instance.clear();
+    facts_.sasl_sender.clear();
     facts_.recipients.clear();
     facts_.message_size = 0;
     facts_.recipient_count = 0;
@@ -144,6 +145,8 @@ Task<bool> Session::on_mail(smtp::Command command)
     facts_.sender = std::move(path.address);
     facts_.has_sender = true;
     facts_.message_size = parameters->size;
+    // Whom the client names is shown as he says it; it gives him nothing.
+    if (service_->logins && parameters->auth != "<>") facts_.sasl_sender = parameters->auth;
     facts_.is_smtputf8 = parameters->is_smtputf8;
     transaction_.parameters = std::move(*parameters);
     if (options_.message_size_limit > 0 && facts_.message_size > options_.message_size_limit) {
@@ -231,7 +234,8 @@ Task<bool> Session::on_rcpt(smtp::Command command)
 // The message exists from its first recipient on: it has an id, and the log says whose it is.
 Task<void> Session::open_draft()
 {
-    if (!is_local_client_) is_local_client_ = co_await options_.local_clients.match(facts_);
+    // Who logs in may become one.
+    if (!is_local_client_ || !facts_.sasl_username.empty()) is_local_client_ = co_await options_.local_clients.match(facts_);
     rewrite::DraftOptions draft_options;
     draft_options.source = rewrite::Source::smtpd;
     mail::Origin& origin = draft_options.origin;
@@ -244,6 +248,9 @@ Task<void> Session::open_draft()
     // A client that never introduced itself is called by its own name, as Postfix does in the Received line.
     origin.helo_name = facts_.helo_name.empty() ? facts_.client_name : facts_.helo_name;
     origin.protocol = facts_.protocol;
+    if (tls_ && facts_.protocol == "ESMTP") origin.protocol += "S";
+    if (!facts_.sasl_username.empty() && facts_.protocol == "ESMTP") origin.protocol += "A";
+    if (tls_ && options_.tls.has_received_comment) draft_options.tls_comment = tls::received_comment(tls_->summary());
     origin.sasl_method = facts_.sasl_method;
     origin.sasl_username = facts_.sasl_username;
     origin.sasl_sender = facts_.sasl_sender;

@@ -9,22 +9,22 @@ namespace ekiden::receive {
 
 struct VerbTable {
     static constexpr std::array<Verb, verb_count> rows{{
-        {"HELO", &Session::on_helo, ends_group},
-        {"EHLO", &Session::on_ehlo, ends_group},
-        {"XCLIENT", &Session::on_xclient, is_never_in_order},
+        {"HELO", &Session::on_helo, ends_group | works_without_tls},
+        {"EHLO", &Session::on_ehlo, ends_group | works_without_tls},
+        {"XCLIENT", &Session::on_xclient, is_never_in_order | works_without_tls},
         {"XFORWARD", &Session::on_xforward, 0},
-        {"STARTTLS", &Session::on_starttls, ends_group},
+        {"STARTTLS", &Session::on_starttls, works_without_tls},
         {"AUTH", &Session::on_auth, 0},
         {"MAIL", &Session::on_mail, 0},
         {"RCPT", &Session::on_rcpt, 0},
         {"DATA", &Session::on_data, ends_group},
         {"BDAT", &Session::on_bdat, has_payload},
         {"RSET", &Session::on_rset, is_junk},
-        {"NOOP", &Session::on_noop, is_junk | ends_group},
+        {"NOOP", &Session::on_noop, is_junk | ends_group | works_without_tls},
         {"VRFY", &Session::on_vrfy, is_junk | ends_group},
         {"ETRN", &Session::on_etrn, is_junk},
-        {"QUIT", &Session::on_quit, works_when_refused},
-        {"UNKNOWN", &Session::on_unknown, 0},
+        {"QUIT", &Session::on_quit, works_when_refused | works_without_tls},
+        {"UNKNOWN", &Session::on_unknown, works_without_tls},
     }};
 };
 

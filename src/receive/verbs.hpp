@@ -23,6 +23,7 @@ enum VerbFlags : std::uint8_t {
     ends_group = 2,       // must be the last of a pipelined group (RFC 2920 3.1)
     has_payload = 4,      // bytes of its own follow the line
     works_when_refused = 8,   // also for a client that was turned away at the greeting
+    works_without_tls = 32,   // also where TLS is demanded and not there yet
     is_never_in_order = 16,   // counted as Postfix counts a command that starts the session anew: xclient=0/1
 };
 

@@ -13,6 +13,7 @@ namespace ekiden::sasl {
 namespace {
 
 constexpr std::string_view lost = "Connection lost to authentication server";
+constexpr std::size_t longest_dovecot_response = 15'000;          // Dovecot's lines may have 16,384 bytes
 constexpr std::chrono::milliseconds known_list_patience{1000};    // where an earlier list of mechanisms will do
 
 struct Place {
@@ -180,10 +181,12 @@ Task<Answer> DovecotExchange::step(std::optional<Secret> response)
     if (response && !options.is_cyrus && !looks_like_base64(response->view())) {
         co_return failure(is_first ? "Invalid base64 data in initial response" : "Invalid base64 data in continued response");
     }
+    // Dovecot ends the connection of a client that says more in a line, and all other logins with it.
+    if (response && !options.is_cyrus && response->size() > longest_dovecot_response) co_return failure("Authentication response too long");
     Secret line;
     if (is_first) {
         DovecotRequest request{.id = id_, .mechanism = mechanism_};
-        if (response) request.response = options.is_cyrus || response->view() != "=" ? response->view() : std::string_view();
+        if (response) request.response = response->view();
         std::string words;
         if (options.is_cyrus) {
             words = format_security_options(peer_.security);

@@ -19,8 +19,9 @@ struct DovecotOptions {
     std::string path;
     std::string queue_directory;
     bool is_cyrus = false;
-    // Greetings and answers; what Postfix waits for Dovecot.
-    std::chrono::milliseconds time_limit{10'000};
+    // For an answer, and for the greeting, which may take half of that at most. Dovecot lets those who guess wait for up to
+    // 17 seconds; they shall hear that they guessed wrong.
+    std::chrono::milliseconds time_limit{20'000};
     net::BlockingPool* pool = nullptr;    // looks up host names; outlives the backend
     std::string known_ports;              // known_tcp_ports
     Logger log;

@@ -47,7 +47,7 @@ struct DovecotRequest {
     std::string_view mechanism;
     std::string_view security_words;               // secprops=, for libsasl2 only
     bool with_realm = false;                       // likewise
-    std::optional<std::string_view> response;      // base64; "=" is an empty one
+    std::optional<std::string_view> response;      // base64, as the client sent it
 };
 Secret format_dovecot_auth(const DovecotRequest& request, const Peer& peer);
 Secret format_dovecot_continue(std::uint32_t id, std::string_view response);

@@ -1,0 +1,112 @@
+"""A private Dovecot that decides about logins: auth service only, users in a passwd-file, a Unix socket and a TCP port.
+
+    with Dovecot(folder) as dovecot:
+        Instance(main=f'smtpd_sasl_type = dovecot\\nsmtpd_sasl_path = {dovecot.socket}\\n')
+
+alice@example.test has the password 'secret of alice', bob 'secret of bob'.
+"""
+import os, pwd, shutil, signal, subprocess
+
+from instance import LIMIT, Failed, free_port, skip, wait_until
+
+USERS = {'alice@example.test': 'secret of alice', 'bob': 'secret of bob'}
+
+
+class Dovecot:
+    def __init__(self, folder, mechanisms='plain login cram-md5 digest-md5 scram-sha-256 anonymous', delay='0 secs', more=''):
+        if os.geteuid() != 0:
+            skip('Dovecot starts as root only')
+        if not shutil.which('dovecot') or not os.path.exists('/usr/lib/dovecot/auth'):
+            skip('Dovecot is not installed')
+        self.folder = os.path.join(folder, 'dovecot')
+        os.makedirs(self.folder)
+        self.socket = os.path.join(self.folder, 'auth-client')
+        self.port = free_port()
+        self.log_file = os.path.join(self.folder, 'log')
+        with open(os.path.join(self.folder, 'users'), 'w') as f:
+            f.writelines(f'{name}:{{PLAIN}}{password}\n' for name, password in USERS.items())
+        for name in ('dovecot', 'dovenull'):
+            try:
+                pwd.getpwnam(name)
+            except KeyError:
+                skip(f'there is no user {name}')
+        self.config = os.path.join(self.folder, 'dovecot.conf')
+        with open(self.config, 'w') as f:
+            f.write(f'''
+base_dir = {self.folder}/run
+state_dir = {self.folder}/state
+log_path = {self.log_file}
+protocols =
+ssl = no
+listen = 127.0.0.1
+disable_plaintext_auth = no
+auth_mechanisms = {mechanisms}
+auth_failure_delay = {delay}
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {self.folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}}
+service auth {{
+  unix_listener {self.socket} {{
+    mode = 0666
+  }}
+  inet_listener {{
+    address = 127.0.0.1
+    port = {self.port}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+{more}
+''')
+        self.master = None
+        self.start()
+
+    def start(self):
+        self.master = subprocess.Popen(['dovecot', '-F', '-c', self.config], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(self.socket), lambda: 'Dovecot; its log:\n' + self.log())
+
+    def log(self):
+        return open(self.log_file).read() if os.path.exists(self.log_file) else ''
+
+    def processes(self, name='auth'):
+        """the processes of one service (Dovecot starts them when somebody connects)"""
+        pid = self.master.pid
+        with open(f'/proc/{pid}/task/{pid}/children') as f:
+            children = [int(c) for c in f.read().split()]
+        return [c for c in children if open(f'/proc/{c}/comm').read().strip() == name]
+
+    def signal_auth(self, number):
+        for pid in wait_until(self.processes, "Dovecot's auth process", LIMIT):
+            os.kill(pid, number)
+
+    def stop(self):
+        if self.master is None:
+            return
+        for pid in self.processes():
+            os.kill(pid, signal.SIGCONT)
+        self.master.terminate()
+        try:
+            self.master.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.master.kill()
+            self.master.wait()
+            raise Failed('Dovecot did not end')
+        finally:
+            self.master = None
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
