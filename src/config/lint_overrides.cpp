@@ -101,6 +101,11 @@ std::set<std::string, std::less<>> mentions(const Settings& settings)
     return result;
 }
 
+bool has_cleanup(const Settings& settings, std::string_view name)
+{
+    return name == "cleanup" || std::ranges::any_of(settings.services(), [&](const ServiceSpec& service) { return service.command == "cleanup" && service.name == name; });
+}
+
 }  // namespace
 
 std::vector<Problem> lint_overrides(const Settings& settings)
@@ -112,6 +117,11 @@ std::vector<Problem> lint_overrides(const Settings& settings)
             problems.push_back({Problem::Level::warning, {service.file, service.line}, fmt::format("{}: line {}: {}", service.file, service.line, text)});
         };
         for (const auto& [name, value] : service.overrides) {
+            if (name == "cleanup_service_name" && !has_cleanup(settings, settings.expand(value))) {
+                // Postfix would wait for it for as long as it runs, and so would every client.
+                add(fmt::format("cleanup_service_name = {}: master.cf has no cleanup service of that name", value));
+                problems.back().level = Problem::Level::fatal;
+            }
             if (mentioned.contains(name)) continue;
             const auto* row = find_parameter(name);
             if (row == nullptr) {

@@ -8,7 +8,8 @@
 
 namespace ekiden::config {
 
-// -o entries that the program of the line does not read, and names that nobody knows.
+// -o entries that the program of the line does not read, names that nobody knows, and (fatal) a cleanup service that is not
+// there.
 std::vector<Problem> lint_overrides(const Settings& settings);
 
 // Of every SMTP server, with its own -o entries: words that do not exist, files that are not there, and settings that

@@ -59,7 +59,8 @@ TEST(LintOverrides, names_what_has_no_effect)
             {"", "587 inet n - n - - smtpd -o mua_client=permit -o smtpd_client_restrictions=$mua_client\n", {}},
             {"smtpd_restriction_classes = strict\n", "587 inet n - n - - smtpd -o strict=reject\n", {}},
             {"", "587 inet n - n - - smtpd -o tls_preempt_cipherlist=yes\n", {}},
-            {"", "sub unix n - n - 0 cleanup -o header_checks=regexp:/x\n", {}},
+            {"", "sub unix n - n - 0 cleanup -o header_checks=regexp:/x\n587 inet n - n - - smtpd -o cleanup_service_name=sub\n", {}},
+            {"", "587 inet n - n - - smtpd -o cleanup_service_name=sub\n", {"fatal DIR/master.cf: line 1: cleanup_service_name = sub: master.cf has no cleanup service of that name"}},
         },
         lint_overrides);
 }
@@ -129,6 +130,44 @@ TEST(LintLogins, says_what_a_server_line_cannot_have)
     Folder folder("compatibility_level = 3.6\n", "25 inet n - n - - smtpd -o smtpd_timeout=soon\n");
     const auto found = texts(lint(*Settings::load(folder.options())), folder.path());
     EXPECT_EQ(found, Texts{"fatal DIR/master.cf: line 1: parameter smtpd_timeout: bad time value or unit: soon"});
+}
+
+// What people copy from notes on the web, slips included: each is refused or named, with its line.
+TEST(Lint, knows_the_slips_of_old_notes)
+{
+    const std::pair<std::string_view, std::string_view> slips[] = {
+        {"relayhost:192.0.2.1\n", "DIR/main.cf, line 2: missing '=' after attribute name: \"relayhost:192.0.2.1\""},
+        {"myhostname = main.\xe3\x83\x89.test   # name\n", "parameter myhostname: bad parameter value: main.\xe3\x83\x89.test   # name"},
+        {"myorigin = $mydomain   # ours\n", "myorigin parameter setting must not contain multiple values"},
+        {"inet_interfaces = all   # every\n", "config variable inet_interfaces: host not found: all"},
+        {"mydestination = $myhostname,  # us\n $mydomain = all\n", "line 2: \"# us"},
+        {"mynetworks = 192.0.2.0/24, 127.0.0.0/8  # nets\n", "line 2: \"# nets\" is part of the value of mynetworks"},
+        {"mail_spool_directory = /var/mai\n", "line 2: mail_spool_directory = /var/mai: there is no such folder"},
+        {"smtpd_banner = $myhostname ESMTP  # short\n", "line 2: \"# short\" is part of the value of smtpd_banner"},
+        {"smtp_sasl_auth_enable = yes  # on\n", "bad boolean configuration: smtp_sasl_auth_enable = yes  # on"},
+        {"message_size_limit = 5000000 # five MB\n", "bad numerical configuration: message_size_limit = 5000000 # five MB"},
+        {"biff = no\nsmtpd_banner = x\n\tmyhostname = a.test\n\tmydomain = test\n", "line 3: \"myhostname = \xe2\x80\xa6\" is part of the value of smtpd_banner"},
+        {"smtpd_recipient_restrictions = permit_mynetworks\n \xe3\x80\x80reject_unauth_destination\n",
+         "a full-width space (U+3000) in front of \"reject_unauth_destination\""},
+        {"smtpd_recipient_restrictions = permit_mynetworks\n\xe3\x80\x80reject\n", "line 3: missing '=' after attribute name"},
+        {"smtpd_recipient_restrictions = permit_mynetworks, \xe2\x80\xbb""note\n", "unknown smtpd restriction: \"\xe2\x80\xbb""note\""},
+        {"smtpd_client_restrictions = reject_unknown_client\n", "reject_unknown_client"},
+        {"biff = no\nbiff = yes\n", "line 3: overriding earlier entry: biff=no"},
+        {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = sasl2/smtpd.conf\n", "line 3: smtpd_sasl_path = sasl2/smtpd.conf looks like a file name"},
+        {"smtpd_sasl_application_name = smtpd\n", "line 2: smtpd_sasl_application_name is obsolete: it is called smtpd_sasl_path"},
+    };
+    for (const auto& [lines, want] : slips) {
+        Folder folder("compatibility_level = 3.6\n" + std::string(lines));
+        std::string said;
+        try {
+            const auto settings = Settings::load(folder.options());
+            for (const auto& text : texts(settings->problems(), folder.path())) said += text + "\n";
+            for (const auto& text : texts(lint(*settings), folder.path())) said += text + "\n";
+        } catch (const ConfigError& error) {
+            said = texts({{Problem::Level::fatal, error.location, error.what()}}, folder.path()).front();
+        }
+        EXPECT_NE(said.find(want), said.npos) << lines << said;
+    }
 }
 
 }  // namespace
