@@ -28,12 +28,12 @@ Result<bool> compare(const Login& login, const Secret& password)
 
 struct Shared {
     explicit Shared(BuiltinOptions options)
-        : file(std::move(options.path), options.log),
-          hashes(std::make_shared<HashQueue>(*options.pool, options.max_working, options.max_waiting, options.time_limit)),
+        : file(FollowedFile::of(options.path, options.log)),
+          hashes(HashQueue::of(*options.pool, options.max_working, options.max_waiting, options.time_limit)),
           log(std::move(options.log))
     {
     }
-    FollowedFile file;
+    std::shared_ptr<FollowedFile> file;
     std::shared_ptr<HashQueue> hashes;
     Logger log;
 };
@@ -42,15 +42,15 @@ using SharedPtr = std::shared_ptr<Shared>;
 // Looks for a changed file first, when it is time; while that is not possible the file counts as it was last read.
 Task<Result<PasswordFilePtr>> current_file(SharedPtr shared)
 {
-    if (shared->file.claims_look()) {
+    if (shared->file->claims_look()) {
         std::function<Result<bool>()> look = [shared] {
-            shared->file.look();
+            shared->file->look();
             return Result<bool>(true);
         };
         const auto ignored = co_await shared->hashes->run(std::move(look));
         if (!ignored) shared->log.debug("looking for a changed password file: {}", ignored.error().text());
     }
-    co_return shared->file.latest();
+    co_return shared->file->latest();
 }
 
 Answer challenge(std::string_view text) { return {Answer::Kind::challenge, encode_base64(text), {}, {}}; }
@@ -244,7 +244,7 @@ public:
     Task<Result<std::vector<Mechanism>>> mechanisms() override
     {
         // A client that prefers SCRAM would fail for good where nobody has a verifier for it.
-        const auto file = shared_->file.latest();
+        const auto file = shared_->file->latest();
         const bool has_scram = !file || !(*file)->has_only_hashes();
         std::vector<Mechanism> list;
         for (const Offer& offer : offers) {
@@ -275,7 +275,11 @@ private:
 
 }  // namespace
 
-BackendPtr make_builtin(BuiltinOptions options) { return std::make_shared<Builtin>(std::move(options)); }
+BackendPtr make_builtin(BuiltinOptions options)
+{
+    if (!options.pool) return nullptr;
+    return std::make_shared<Builtin>(std::move(options));
+}
 
 bool is_possible(const Mechanism& mechanism, const Peer& peer)
 {

@@ -27,12 +27,14 @@ struct BuiltinOptions {
     std::string path;
     net::BlockingPool* pool = nullptr;    // outlives the backend
     Logger log;
-    // Hashes at work at once; those that wait for their turn; how long one may wait for its answer.
+    // Hashes at work at once; those that wait for their turn; how long one may wait for its answer. All backends of one
+    // pool share them.
     std::size_t max_working = 2, max_waiting = 200;
     std::chrono::milliseconds time_limit{10'000};
 };
 
-// Reads the file: call it where files may be opened (start, reload), with the rights to read it.
+// Reads the file: call it where files may be opened (start, reload), with the rights to read it. Without a pool nothing
+// is read and nobody can log in (null): settings are only being checked.
 BackendPtr make_builtin(BuiltinOptions options);
 
 // Is the mechanism possible in this session? -PLUS needs a channel binding: to be left out of the EHLO line without

@@ -3,6 +3,7 @@
 #include "base/privileged_read.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace ekiden::sasl {
 
@@ -19,6 +20,24 @@ std::vector<std::string> doubts_about(const std::string& path, const struct stat
     if (status.st_mode & (S_IWGRP | S_IWOTH)) doubts.push_back(path + ": others than its owner can write to it (chmod go-w)");
     for (const auto& problem : file.problems()) doubts.push_back(path + ", line " + std::to_string(problem.line) + ": " + problem.text);
     return doubts;
+}
+
+std::shared_ptr<FollowedFile> FollowedFile::of(const std::string& path, const Logger& log)
+{
+    static base::Locked<std::map<std::string, std::weak_ptr<FollowedFile>>> files;
+    std::shared_ptr<FollowedFile> file;
+    {
+        auto known = files.lock();
+        std::erase_if(*known, [](const auto& entry) { return entry.second.expired(); });
+        file = (*known)[path].lock();
+    }
+    if (file) {
+        file->look();
+        return file;
+    }
+    file = std::make_shared<FollowedFile>(path, log);    // reads: not under the lock
+    (*files.lock())[path] = file;
+    return file;
 }
 
 FollowedFile::Stamp FollowedFile::stamp_of(const struct stat& status)

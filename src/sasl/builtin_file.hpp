@@ -20,6 +20,9 @@ std::vector<std::string> doubts_about(const std::string& path, const struct stat
 
 class FollowedFile {
 public:
+    // The one of a path, up to date: services share it, so that a bad line is named once and not for each of them.
+    static std::shared_ptr<FollowedFile> of(const std::string& path, const Logger& log);
+
     FollowedFile(std::string path, Logger log) : path_(std::move(path)), log_(std::move(log)) { look(); }
 
     // Trouble while it cannot be read.

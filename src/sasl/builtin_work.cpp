@@ -4,6 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
+#include <map>
 #include <new>
 #include <optional>
 
@@ -15,6 +16,17 @@ struct HashQueue::Waiter {
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> timer;
     std::optional<Result<bool>> result;
 };
+
+std::shared_ptr<HashQueue> HashQueue::of(net::BlockingPool& pool, std::size_t max_working, std::size_t max_waiting, std::chrono::milliseconds limit)
+{
+    static base::Locked<std::map<net::BlockingPool*, std::weak_ptr<HashQueue>>> queues;
+    auto known = queues.lock();
+    std::erase_if(*known, [](const auto& entry) { return entry.second.expired(); });
+    std::weak_ptr<HashQueue>& place = (*known)[&pool];
+    auto queue = place.lock();
+    if (!queue) place = queue = std::make_shared<HashQueue>(pool, max_working, max_waiting, limit);
+    return queue;
+}
 
 Task<Result<bool>> HashQueue::run(std::function<Result<bool>()> work)
 {
@@ -85,6 +97,8 @@ void HashQueue::work()
 
 void HashQueue::answer(const Job& job, Result<bool> result)
 {
+    if (job.waiter.expired()) return;
+    // (The cores outlive the pool, so the executor is good even if the waiter goes at this moment.)
     asio::post(job.executor, [weak = job.waiter, result = std::move(result)]() mutable {
         const auto waiter = weak.lock();
         if (!waiter) return;

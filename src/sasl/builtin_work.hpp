@@ -21,6 +21,10 @@ public:
     {
     }
 
+    // The one queue of a pool: all services share it, and the settings before a reload with those after it, so that
+    // their number does not multiply the threads that logins can take. The limits are those of who came first.
+    static std::shared_ptr<HashQueue> of(net::BlockingPool& pool, std::size_t max_working, std::size_t max_waiting, std::chrono::milliseconds limit);
+
     // Runs `work` on the pool and comes back on the caller's core with its answer. The work may still run when the
     // caller was sent away, so it must own what it needs (Secrets in a shared_ptr).
     Task<Result<bool>> run(std::function<Result<bool>()> work);

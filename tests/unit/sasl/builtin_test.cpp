@@ -345,18 +345,36 @@ TEST(HashQueue, WorksOnFewLetsFewWaitAndSendsTheOthersAway)
 
 TEST(HashQueue, LetsNobodyWaitForEver)
 {
+    asio::io_context loop(1);    // outlives the pool, as the cores do
     net::BlockingPool pool(1);
+    auto ask = [&loop](const std::shared_ptr<HashQueue>& queue, std::function<Result<bool>()> work) {
+        Result<bool> answer = false;
+        asio::co_spawn(loop, queue->run(std::move(work)), [&](std::exception_ptr, Result<bool> result) { answer = std::move(result); });
+        loop.restart();
+        loop.run();
+        return answer;
+    };
     const auto queue = std::make_shared<HashQueue>(pool, 1, 10, std::chrono::milliseconds(20));
     Brake brake;
-    const auto first = run(queue->run([&] { return brake.work(); }));
+    const auto first = ask(queue, [&] { return brake.work(); });
     EXPECT_TRUE(!first && first.error().is(ErrorCode::timeout));
     int ran = 0;
-    const auto second = run(queue->run([&] { return Result<bool>(++ran > 0); }));    // behind the one that still works
+    const auto second = ask(queue, [&] { return Result<bool>(++ran > 0); });    // behind the one that still works
     EXPECT_TRUE(!second && second.error().is(ErrorCode::timeout));
+    brake.wait_for(1);
     brake.open();
     const auto patient = std::make_shared<HashQueue>(pool, 1, 10, std::chrono::seconds(60));
-    EXPECT_TRUE(run(patient->run([] { return Result<bool>(true); })).value());
+    EXPECT_TRUE(ask(patient, [] { return Result<bool>(true); }).value());
     EXPECT_EQ(ran, 0) << "nobody waited for it any more";
+}
+
+TEST(HashQueue, IsOneForEachPool)
+{
+    net::BlockingPool pool(1), other(1);
+    const auto limit = std::chrono::seconds(1);
+    const auto queue = HashQueue::of(pool, 1, 1, limit);
+    EXPECT_EQ(HashQueue::of(pool, 9, 9, limit), queue);
+    EXPECT_NE(HashQueue::of(other, 1, 1, limit), queue);
 }
 
 TEST(HashQueue, TellsWhenMemoryIsShort)
