@@ -96,6 +96,10 @@ Task<bool> Session::on_xclient(smtp::Command command)
     check::Facts facts = facts_;
     facts.protocol = "SMTP";
     facts.helo_name.clear();
+    // Another client has not logged in because this one has.
+    facts.sasl_method.clear();
+    facts.sasl_username.clear();
+    facts.sasl_sender.clear();
     bool has_name = false;
     for (const Attribute& attribute : *attributes) {
         const auto& [name, value, is_unavailable, is_temporary] = attribute;
