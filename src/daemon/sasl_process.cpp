@@ -138,6 +138,7 @@ int serve(const Arguments& arguments, pid_t master, Fd listener, Fd stop)
 
     sasl::CyrusServerOptions options;
     options.mechanisms = sasl::cyrus_mechanisms();
+    options.log = logger;
     if (options.mechanisms.empty()) logger.warning("no SASL authentication mechanisms");
     const auto end = sasl::CyrusServer(std::move(listener), std::move(stop), std::move(options)).run();
     if (end == sasl::CyrusServer::End::stuck) logger.warning("SASL: every thread waits for a password service that does not answer; starting anew");

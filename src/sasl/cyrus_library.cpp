@@ -13,6 +13,7 @@
 namespace ekiden::sasl {
 namespace {
 
+constexpr std::size_t longest_user = 1000;
 constexpr std::size_t most_log_lines = 20;    // of one step: what makes the library talk is the remote client
 
 CyrusOptions opened;    // set once in open_cyrus()
@@ -131,9 +132,9 @@ bool is_temporary(int status)
     return std::ranges::find(temporary, status) != std::end(temporary);
 }
 
-class CyrusLogin final : public Login {
+class LibraryLogin final : public CyrusLogin {
 public:
-    explicit CyrusLogin(AuthRequest request) : request_(std::move(request)) {}
+    explicit LibraryLogin(AuthRequest request) : request_(std::move(request)) {}
 
     CyrusReply step(std::optional<Secret> response) override
     {
@@ -192,6 +193,7 @@ private:
     {
         const void* name = nullptr;
         if (::sasl_getprop(connection_.get(), SASL_USERNAME, &name) == SASL_OK && name) reply.user = static_cast<const char*>(name);
+        if (status != SASL_OK && reply.user.size() > longest_user) reply.user.resize(longest_user);    // for the log only
         if (status == SASL_OK) {
             reply.kind = CyrusReply::Kind::success;
             if (reply.user.empty()) return refuse(std::move(reply), SASL_FAIL);    // nobody is no login
@@ -246,9 +248,9 @@ std::vector<Mechanism> cyrus_mechanisms()
     return mechanisms;
 }
 
-std::unique_ptr<Login> begin_cyrus_login(AuthRequest request)
+std::unique_ptr<CyrusLogin> begin_cyrus_login(AuthRequest request)
 {
-    return std::make_unique<CyrusLogin>(std::move(request));
+    return std::make_unique<LibraryLogin>(std::move(request));
 }
 
 }  // namespace ekiden::sasl

@@ -28,12 +28,12 @@ Result<void> open_cyrus(CyrusOptions options, std::vector<std::string>& log);
 std::vector<Mechanism> cyrus_mechanisms();
 
 // One exchange. What libsasl2 is told, it keeps; what it keeps, it wipes.
-class Login {
+class CyrusLogin {
 public:
-    virtual ~Login() = default;
+    virtual ~CyrusLogin() = default;
     // `response`: base64; nothing in the first step when the client sent no initial response. Blocks.
     virtual CyrusReply step(std::optional<Secret> response) = 0;
 };
-std::unique_ptr<Login> begin_cyrus_login(AuthRequest request);
+std::unique_ptr<CyrusLogin> begin_cyrus_login(AuthRequest request);
 
 }  // namespace ekiden::sasl

@@ -23,7 +23,7 @@ constexpr Flag flags[] = {
 // One field of a line at a time, without a copy: a line may hold a password.
 class Fields {
 public:
-    explicit Fields(std::string_view line) : rest_(line), is_done_(false) {}
+    explicit Fields(std::string_view line) : line_(line), rest_(line), is_done_(false) {}
     std::optional<std::string_view> next()
     {
         if (is_done_) return std::nullopt;
@@ -35,9 +35,11 @@ public:
     }
     // All that stands behind the field that was read last, tabs included.
     std::string_view rest() const { return rest_; }
+    // `part`, which lies in the line, and all that follows it.
+    std::string_view to_the_end(std::string_view part) const { return line_.substr(static_cast<std::size_t>(part.data() - line_.data())); }
 
 private:
-    std::string_view rest_;
+    std::string_view line_, rest_;
     bool is_done_;
 };
 
@@ -69,8 +71,7 @@ Result<CyrusRequest> parse_auth(Fields& fields)
         const std::string_view value = equals == field->npos ? std::string_view() : field->substr(equals + 1);
         if (name == "resp") {
             // Always the last field: a tab behind it is the remote client's, and no base64.
-            const std::string_view rest = fields.rest();
-            request.response.emplace(rest.empty() ? value : std::string_view(value.data(), rest.data() + rest.size()));
+            request.response.emplace(fields.to_the_end(value));
             break;
         }
         if (value.size() > longest_field) return fail(ErrorCode::protocol, "AUTH with a field that is too long");

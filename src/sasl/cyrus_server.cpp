@@ -60,6 +60,7 @@ public:
 
 private:
     void accept_all();
+    void break_off(Connection& connection, std::string_view why);
     void read_from(std::uint64_t number, Connection& connection);
     void handle(std::uint64_t number, Connection& connection, CyrusRequest request);
     void begin(std::uint64_t number, Connection& connection, AuthRequest request);
@@ -96,6 +97,11 @@ void CyrusServer::State::accept_all()
     }
 }
 
+void CyrusServer::State::break_off(Connection& connection, std::string_view why)
+{
+    if (!std::exchange(connection.is_over, true)) options_.log.warning("SASL: breaking off with a client: {}", why);
+}
+
 void CyrusServer::State::read_from(std::uint64_t number, Connection& connection)
 {
     const ssize_t count = ::recv(connection.socket.get(), connection.in.data() + connection.used, connection.in.size() - connection.used, 0);
@@ -113,13 +119,13 @@ void CyrusServer::State::read_from(std::uint64_t number, Connection& connection)
         auto request = parse_cyrus_request(rest.substr(0, end));
         done += end + 1;
         if (request) handle(number, connection, std::move(*request));
-        else connection.is_over = true;
+        else break_off(connection, request.error().text());
     }
     const std::size_t left = connection.used - done;
     std::memmove(connection.in.data(), connection.in.data() + done, left);
     wipe(connection.in.data() + left, connection.used - left);
     connection.used = left;
-    if (left == connection.in.size()) connection.is_over = true;    // a line without an end
+    if (left == connection.in.size()) break_off(connection, "a line without an end");
 }
 
 void CyrusServer::State::handle(std::uint64_t number, Connection& connection, CyrusRequest request)
@@ -133,12 +139,12 @@ void CyrusServer::State::handle(std::uint64_t number, Connection& connection, Cy
         } else if (at->second->place == CyrusExchange::Place::idle) {
             submit(at->second, std::move(more->response));
         } else {
-            connection.is_over = true;    // two answers to one challenge
+            break_off(connection, "two answers to one challenge");
         }
     } else if (auto* cancel = std::get_if<CancelRequest>(&request)) {
         if (auto at = connection.exchanges.find(cancel->id); at != connection.exchanges.end()) forget(CyrusExchangePtr(at->second));
     } else if (auto* hello = std::get_if<HelloRequest>(&request); hello && !hello->is_compatible) {
-        connection.is_over = true;
+        break_off(connection, "another version of the protocol");
     }
 }
 
@@ -146,7 +152,7 @@ void CyrusServer::State::begin(std::uint64_t number, Connection& connection, Aut
 {
     const std::uint32_t id = request.id;
     if (connection.exchanges.contains(id)) {
-        connection.is_over = true;    // a number is used once at a time
+        break_off(connection, "one number for two requests");
         return;
     }
     if (idle_.size() >= options_.most_exchanges) {
@@ -192,7 +198,7 @@ void CyrusServer::State::answer(const CyrusExchange& exchange, const CyrusReply&
     auto at = connections_.find(exchange.connection);
     if (at == connections_.end()) return;
     at->second.out += format_cyrus_reply(exchange.id, reply);
-    if (at->second.out.size() > most_unsent) at->second.is_over = true;
+    if (at->second.out.size() > most_unsent) break_off(at->second, "answers are not read");
 }
 
 // The last word about an exchange.

@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/fd.hpp"
+#include "base/log.hpp"
 #include "sasl/cyrus_library.hpp"
 
 #include <chrono>
@@ -22,7 +23,8 @@ namespace ekiden::sasl {
 
 struct CyrusServerOptions {
     std::vector<Mechanism> mechanisms;
-    std::function<std::unique_ptr<Login>(AuthRequest)> begin = begin_cyrus_login;    // any thread
+    std::function<std::unique_ptr<CyrusLogin>(AuthRequest)> begin = begin_cyrus_login;    // any thread
+    Logger log;    // for what is wrong with a client of ours; the rest goes into its answers
     std::size_t most_connections = 256;
     std::size_t most_exchanges = 4096;      // that wait for their client
     std::size_t most_waiting = 1024;        // requests that wait for a thread

@@ -23,7 +23,7 @@ namespace ekiden::sasl {
 struct CyrusExchange {
     std::uint64_t connection = 0;
     std::uint32_t id = 0;
-    std::unique_ptr<Login> login;
+    std::unique_ptr<CyrusLogin> login;
     std::atomic<bool> is_given_up = false;    // its client is gone, or has been told to try later
     std::atomic<bool> is_begun = false;       // this step has a thread
     // The loop's: in which of its lists the exchange stands, where, and since when.

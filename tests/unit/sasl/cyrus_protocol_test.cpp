@@ -48,6 +48,7 @@ TEST(CyrusProtocol, TakesNoFieldFromTheRemoteClientsBytes)
     const auto request = parsed<AuthRequest>("AUTH\t1\tPLAIN\tservice=smtp\tsecprops=noplaintext\tresp=AAAA\tsecprops=");
     EXPECT_EQ(request.security, plaintext);
     EXPECT_EQ(request.response->view(), "AAAA\tsecprops=");
+    EXPECT_EQ(parsed<AuthRequest>("AUTH\t1\tPLAIN\tresp=AAAA\t").response->view(), "AAAA\t");
     EXPECT_EQ(parsed<ContinueRequest>("CONT\t1\tAAAA\tBBBB").response.view(), "AAAA\tBBBB");
     EXPECT_EQ(parsed<AuthRequest>("AUTH\t1\t" + std::string(5000, 'X')).mechanism.size(), 256U);
 }

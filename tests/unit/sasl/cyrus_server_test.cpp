@@ -52,7 +52,7 @@ private:
 };
 
 // The mechanism says what happens: PLAIN ends at once, ASK asks first, HANG hangs.
-class ScriptedLogin final : public Login {
+class ScriptedLogin final : public CyrusLogin {
 public:
     ScriptedLogin(AuthRequest request, Gate& gate) : mechanism_(std::move(request.mechanism)), gate_(gate) {}
     CyrusReply step(std::optional<Secret> response) override
