@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 namespace ekiden::tls {
 
 namespace {
@@ -29,7 +31,7 @@ std::string take_openssl_reason(std::string_view otherwise)
     const unsigned long error = ERR_peek_error();
     std::string reason(otherwise);
     if (error != 0) {
-        if (ERR_SYSTEM_ERROR(error)) reason = std::string(otherwise);
+        if (ERR_SYSTEM_ERROR(error)) reason = std::strerror(ERR_GET_REASON(error));
         else if (const char* text = ERR_reason_error_string(error)) reason = text;
     }
     ERR_clear_error();
