@@ -189,7 +189,8 @@ Result<ScramServer::Names> ScramServer::read_first(std::string_view message)
     client_first_bare_ = rest;
 
     Names names;
-    if (!authorization->empty()) {
+    // "a=" without a name is against the grammar, but what GNU SASL sends for an empty one.
+    if (!authorization->empty() && *authorization != "a=") {
         auto name = authorization->starts_with("a=") ? unescape(authorization->substr(2)) : std::nullopt;
         if (!name) return protocol("malformed authorization identity");
         names.authorization = std::move(*name);

@@ -57,6 +57,10 @@ TEST(Scram, ReadsNamesAsTheyAreEscaped)
     ASSERT_TRUE(names) << names.error().text();
     EXPECT_EQ(names->user, "a,b=c");
     EXPECT_EQ(names->authorization, "o=ther");
+    auto another = plain_server();
+    const auto without = another.read_first("n,a=,n=user,r=x");
+    ASSERT_TRUE(without);
+    EXPECT_EQ(without->authorization, "");
 }
 
 struct First {
@@ -87,7 +91,7 @@ TEST(Scram, RefusesFirstMessages)
         {"n,,n=user,r=x,", false, false, ErrorCode::protocol},
         {"n,,n=user,r=x,t", false, false, ErrorCode::protocol},
         {"n,b=x,n=user,r=x", false, false, ErrorCode::protocol},
-        {"n,a=,n=user,r=x", false, false, ErrorCode::protocol},
+        {"n,a==,n=user,r=x", false, false, ErrorCode::protocol},
         {"n,,n=\xff,r=x", false, false, ErrorCode::protocol},
         {"p=tls-exporter,,n=user,r=x", false, true, ErrorCode::protocol},    // a binding, but not -PLUS
         {"n,,n=user,r=x", true, true, ErrorCode::protocol},                  // -PLUS, but no binding
