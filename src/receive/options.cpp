@@ -65,6 +65,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.logs_port = settings.boolean("smtpd_client_port_logging");
     o.accepts_null_domain = settings.boolean("resolve_null_domain");
     o.accepts_numeric_domain = settings.boolean("resolve_numeric_domain");
+    o.shows_login = settings.boolean("smtpd_sasl_authenticated_header");
     o.has_smtputf8 = settings.boolean("smtputf8_enable");
     o.is_strict_smtputf8 = settings.boolean("strict_smtputf8");
     const auto overrides = ReceiveOverrides::from(settings);

@@ -238,6 +238,8 @@ Task<void> Session::open_draft()
     if (!is_local_client_ || !facts_.sasl_username.empty()) is_local_client_ = co_await options_.local_clients.match(facts_);
     rewrite::DraftOptions draft_options;
     draft_options.source = rewrite::Source::smtpd;
+    draft_options.hostname = options_.hostname;
+    draft_options.shows_login = options_.shows_login;
     mail::Origin& origin = draft_options.origin;
     origin.client_name = facts_.client_name;
     origin.reverse_name = facts_.reverse_client_name;

@@ -115,10 +115,11 @@ void Draft::State::start()
 std::string Draft::State::own_fields()
 {
     const auto& o = data->options;
-    ReceivedFacts facts{.myhostname = o.myhostname, .mail_name = o.mail_name, .id = id_text};
+    // Who received it is the server that speaks to the client, and it may have a name of its own.
+    ReceivedFacts facts{.myhostname = options.hostname.empty() ? o.myhostname : options.hostname, .mail_name = o.mail_name, .id = id_text};
     if (envelope.recipients.size() == 1) facts.only_recipient = envelope.recipients.front().address;
     facts.tls_comment = options.tls_comment;
-    facts.shows_login = o.shows_login;
+    facts.shows_login = options.shows_login;
     facts.is_smtputf8 = envelope.is_smtputf8;
     facts.at = opened_at;
     switch (options.source) {

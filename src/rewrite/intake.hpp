@@ -29,6 +29,8 @@ struct DraftOptions {
     bool checks_content = true;         // header/body checks (no_header_body_checks)
     std::uint64_t size_limit = 0;       // message_size_limit; 0 = none
     WallTime arrived_at{};              // {} = now
+    std::string hostname;               // smtpd: its own $myhostname for the Received line; empty: that of the settings
+    bool shows_login = false;           // smtpd_sasl_authenticated_header
     std::string log_ident;              // forwarding: id of the message this one comes from
     // smtpd_tls_received_header: whole lines "\t(using TLSv1.3 with cipher …)\n" for the Received field, or empty.
     std::string tls_comment;

@@ -19,7 +19,6 @@ IntakeOptions IntakeOptions::from(const config::Settings& settings)
     o.keeps_original_recipient = settings.boolean("enable_original_recipient");
     o.replaces_stray_cr = settings.boolean("cleanup_replace_stray_cr_lf");
     o.has_obsolete_from = settings.str("header_from_format") == "obsolete";
-    o.shows_login = settings.boolean("smtpd_sasl_authenticated_header");
     o.has_remote_domain = !settings.str("remote_header_rewrite_domain").empty();
     o.recipient_delimiter = settings.str("recipient_delimiter");
     o.always_bcc = settings.str("always_bcc");

@@ -198,6 +198,7 @@ TEST_F(IntakeTest, adds_resent_fields_to_resent_mail)
 TEST_F(IntakeTest, writes_received_as_postfix_does)
 {
     auto authenticated = from_stranger();
+    authenticated.shows_login = true;
     authenticated.origin.protocol = "ESMTPA";
     authenticated.origin.sasl_username = "test@golden.test";
     auto six = from_stranger();
@@ -230,7 +231,6 @@ TEST_F(IntakeTest, writes_received_as_postfix_does)
          "\tfor <a@golden.test>; Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
         {bounce, {"a@golden.test"}, false, "Received: by mail.golden.test (Postfix)\n\tid ID; Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
     };
-    configure({{"smtpd_sasl_authenticated_header", "yes"}});
     for (const auto& c : cases) {
         EXPECT_EQ(submit({.recipients = c.recipients, .content = "A: b\n\n", .options = c.options, .is_smtputf8 = c.is_smtputf8}), "");
         EXPECT_EQ(content(), c.want + "A: b\n\n");
