@@ -3,7 +3,7 @@
 #include "base/log.hpp"
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
-#include "check/table_types.hpp"
+#include "check/settings_problems.hpp"
 #include "config/lint.hpp"
 #include "control/request.hpp"
 #include "daemon/layout.hpp"
@@ -437,10 +437,11 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
     auto add = [&](const std::vector<Problem>& more) { problems.insert(problems.end(), more.begin(), more.end()); };
     if (hints == Hints::yes) {
         add(config::lint(settings));
+        add(check::find_list_hints(settings));
         add(find_sasl_problems(settings));
     }
     add(config::find_unsupported(settings));
-    add(check::find_unknown_table_types(settings));
+    add(check::find_fatal_list_problems(settings));
     add(find_service_problems(settings));
     add(receive::find_login_problems(settings));
     for (Problem& problem : tls::find_server_problems(settings)) {

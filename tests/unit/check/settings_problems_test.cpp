@@ -1,0 +1,95 @@
+#include "check/settings_problems.hpp"
+#include "world.hpp"
+
+namespace ekiden::check {
+namespace {
+
+using test::World;
+
+std::vector<std::string> problems_of(const std::string& lines, const std::string& master = {}, bool wants_hints = false)
+{
+    World world("");
+    const std::string main_cf = world.directory() + "/main.cf", master_cf = world.directory() + "/master.cf";
+    std::ofstream(main_cf) << "compatibility_level = 3.6\n" << lines;
+    std::ofstream(master_cf) << master;
+    config::LoadOptions options;
+    options.directory = world.directory();
+    std::vector<std::string> texts;
+    const auto settings = config::Settings::load(options);
+    for (const config::Problem& problem : wants_hints ? find_list_hints(*settings) : find_fatal_list_problems(*settings)) {
+        EXPECT_EQ(problem.level, wants_hints ? config::Problem::Level::warning : config::Problem::Level::fatal);
+        EXPECT_GT(problem.at.line, 0);
+        std::string text = problem.text;
+        if (const auto at = text.find(world.directory()); at != std::string::npos) text.replace(at, world.directory().size() + 1, "");
+        texts.push_back(std::move(text));
+    }
+    return texts;
+}
+
+TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
+{
+    using Texts = std::vector<std::string>;
+    struct {
+        const char* lines;
+        Texts want;
+    } rows[] = {
+        {"virtual_alias_maps = hasch:/etc/postfix/virtual\n", {"main.cf, line 2: virtual_alias_maps: unsupported dictionary type: hasch (is hash meant?)"}},
+        {"mynetworks = 127.0.0.0/8, [::1]/128 2001:db8::/32 fe80::/64 !cidrr:/x\n", {"main.cf, line 2: mynetworks: unsupported dictionary type: cidrr (is cidr meant?)"}},
+        {"alias_maps = hash:/etc/aliases,\n  nonesuch:mail.aliases\n", {"main.cf, line 2: alias_maps: unsupported dictionary type: nonesuch"}},
+        {"transport_maps = proxy:blurb:/x\n", {"main.cf, line 2: transport_maps: unsupported dictionary type: blurb"}},
+        {"smtpd_recipient_restrictions = check_client_access blurb:/x, permit\n", {"main.cf, line 2: smtpd_recipient_restrictions: unsupported dictionary type: blurb"}},
+        {"smtpd_sender_restrictions = blurb:/x\n", {"main.cf, line 2: smtpd_sender_restrictions: unsupported dictionary type: blurb"}},
+        {"smtpd_sender_restrictions = check_ccert_access { blurb:/x, { search_order = cert_fingerprint } }\n", {"main.cf, line 2: smtpd_sender_restrictions: unsupported dictionary type: blurb"}},
+        {"smtpd_restriction_classes = c\nc = check_helo_access blurb:/x\n", {"main.cf, line 3: c: unsupported dictionary type: blurb"}},
+        {"smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:1, check_policy_service { unix:x, timeout=1s }, reject_rbl_client a.test=127.0.0.2, sleep 1\n", {}},
+        {"virtual_alias_maps = hash:/x, pcre:/y cidr:/z proxy:texthash:/x static:{x:y} inline:{a=b:c} unionmap:{hash:/x,hash:/y}\n", {}},
+        {"mydestination = /etc/file, [1.2.3.4], name.test\nrelayhost = lmtp:x:25\nmailbox_transport = blurb:x\nmy_own = blurb:x\n", {}},
+        {"relay_domains = # blurb:x\n", {}},
+    };
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.lines);
+        EXPECT_EQ(problems_of(row.lines), row.want);
+    }
+    EXPECT_EQ(problems_of("", "587 inet n - n - - smtpd\n  -o smtpd_client_restrictions=check_client_access,blurb:/x\n"),
+              Texts{"master.cf: line 1: -o smtpd_client_restrictions: unsupported dictionary type: blurb"});
+}
+
+TEST(SettingsProblems, RestrictionsThatCannotBeCarriedOutStopTheStart)
+{
+    using Texts = std::vector<std::string>;
+    EXPECT_EQ(problems_of("smtpd_recipient_restrictions = reject_unverified_recipient\n"),
+              Texts{"main.cf, line 2: smtpd_recipient_restrictions: restriction reject_unverified_recipient is not supported"});
+    EXPECT_EQ(problems_of("smtpd_sender_restrictions = { warn_if_reject }, { reject_unverified_sender }\n"),
+              Texts{"main.cf, line 2: smtpd_sender_restrictions: restriction reject_unverified_sender is not supported"});
+}
+
+TEST(SettingsProblems, HintsForArgumentsThatCannotBeRead)
+{
+    using Texts = std::vector<std::string>;
+    const std::string head = "main.cf, line 2: smtpd_recipient_restrictions: ";
+    struct {
+        const char* restrictions;
+        const char* want;      // "" = nothing
+    } rows[] = {
+        {"permit_mynetworks, reject_rbl_client zen.example.org=127.0.0.[2..11], check_client_access hash:/x, check_policy_service inet:[::1]:10023", ""},
+        {"check_client_access", "restriction check_client_access: bad argument \"\": need maptype:mapname"},
+        {"check_sender_access /etc/postfix/sender", "restriction check_sender_access: bad argument \"/etc/postfix/sender\": need maptype:mapname"},
+        {"reject_rbl_client", "restriction reject_rbl_client requires domain name argument"},
+        {"reject_rbl_client a.test=127.0.0", "restriction reject_rbl_client: bad address pattern \"127.0.0\""},
+        {"check_policy_service private/policy", "restriction check_policy_service: bad server \"private/policy\": need inet:host:port or unix:path"},
+        {"check_policy_service { unix:private/policy, timeout=never }", "restriction check_policy_service: bad attribute \"timeout=never\""},
+        {"check_ccert_access { hash:/x, { search_order = nose } }",
+         "restriction check_ccert_access: bad argument \"{ hash:/x, { search_order = nose } }\": search_order knows cert_fingerprint and pubkey_fingerprint"},
+        {"reject_rbl_client list.dsbl.org", "reject_rbl_client list.dsbl.org: it has ended"},
+        {"reject_rbl_client spamcop.net", "reject_rbl_client spamcop.net: the list is bl.spamcop.net"},
+        {"reject_rbl_client bl.spamcop.net, reject_rbl_client notsorbs.net", ""},
+        {"reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2", "reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2: it ended in 2015 and listed everybody then"},
+    };
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.restrictions);
+        EXPECT_EQ(problems_of("smtpd_recipient_restrictions = " + std::string(row.restrictions) + "\n", {}, true), *row.want ? Texts{head + row.want} : Texts());
+    }
+}
+
+}  // namespace
+}  // namespace ekiden::check
