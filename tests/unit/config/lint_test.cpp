@@ -74,19 +74,21 @@ TEST(Unsupported, refuses_what_would_be_weaker_and_warns_of_the_rest)
         Texts want;
     };
     const Case cases[] = {
-        {"smtpd_tls_security_level = encrypt", "",
-         {"fatal DIR/main.cf, line 1: smtpd_tls_security_level = encrypt: \"none\" and \"may\" work, without STARTTLS; \"encrypt\" is "
-          "refused, because TLS is not in this release"}},
-        {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /x\nsmtp_tls_security_level = none", "",
-         {"DIR/main.cf: \"none\" and \"may\" work, without STARTTLS; \"encrypt\" is refused, because TLS is not in this release, so "
-          "this has no effect: smtpd_tls_security_level (line 1)",
-          "DIR/main.cf: TLS is not in this release, so this has no effect: smtpd_tls_cert_file (line 2)"}},
+        {"smtp_tls_security_level = encrypt", "",
+         {"fatal DIR/main.cf, line 1: smtp_tls_security_level = encrypt: \"none\" and \"may\" work, without TLS; levels that demand TLS "
+          "are refused, because it is not in this release"}},
+        {"smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = /x\nsmtpd_tls_req_ccert = yes\nsmtpd_enforce_tls = yes", "", {}},
+        {"smtp_tls_security_level = may\nsmtp_tls_cert_file = /x\nsmtpd_tls_security_level = none", "",
+         {"DIR/main.cf: \"none\" and \"may\" work, without TLS; levels that demand TLS are refused, because it is not in this release, so "
+          "this has no effect: smtp_tls_security_level (line 1)",
+          "DIR/main.cf: TLS is not in this release, so this has no effect: smtp_tls_cert_file (line 2)"}},
         {"smtpd_milters = inet:localhost:1", "",
          {"fatal DIR/main.cf, line 1: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass "
           "unfiltered"}},
         {"smtpd_milters =\ncontent_filter =\nsmtpd_sasl_auth_enable = no\nsmtp_tls_security_level =", "", {}},
-        {"", "smtps inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes -o content_filter=\n",
-         {"fatal DIR/master.cf: line 1: smtpd_tls_wrappermode = yes: TLS is not in this release: the port could not be served"}},
+        {"", "smtps inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes -o content_filter=\n", {}},
+        {"", "slow unix - - n - - smtp\n  -o smtp_tls_wrappermode=yes -o content_filter=\n",
+         {"fatal DIR/master.cf: line 1: smtp_tls_wrappermode = yes: TLS is not in this release, and it is demanded"}},
     };
     for (const auto& row : cases) {
         Folder folder(row.main_cf, row.master_cf);
