@@ -31,6 +31,8 @@ std::optional<std::int64_t> parse_integer(std::string_view text, bool is_big)
 std::optional<std::chrono::seconds> parse_time(std::string_view text, char unit)
 {
     if (text.empty()) return std::nullopt;
+    // "5mh" comes of a default like ${other}h where the other has a unit of its own: the first one counts.
+    if (text.size() > 2 && base::is_alpha(text.back()) && base::is_alpha(text[text.size() - 2]) && std::string_view("smhdw").contains(base::to_lower(text.back()))) text.remove_suffix(1);
     if (base::is_alpha(text.back())) {
         unit = base::to_lower(text.back());
         text.remove_suffix(1);

@@ -88,7 +88,8 @@ TEST(Values, times_and_levels)
     EXPECT_EQ(parse_time("5"), seconds(5));
     EXPECT_EQ(parse_time("5", 'd'), seconds(432000));
     EXPECT_EQ(parse_time("2W"), seconds(1209600));
-    for (const auto* bad : {"", "s", "5x", "5 s", "-5", "30000d", "99999999999"}) EXPECT_FALSE(parse_time(bad)) << bad;
+    EXPECT_EQ(parse_time("5mh"), seconds(300));
+    for (const auto* bad : {"", "s", "5x", "5mx", "5mhs", "mh", "5 s", "-5", "30000d", "99999999999"}) EXPECT_FALSE(parse_time(bad)) << bad;
     EXPECT_EQ(default_unit("5d"), 'd');
     EXPECT_EQ(default_unit("${stress?{10}:{300}}s"), 's');
     EXPECT_EQ(default_unit("$command_time_limit"), 's');
