@@ -18,6 +18,7 @@
 #include <ctime>
 #include <fcntl.h>
 #include <grp.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -60,6 +61,12 @@ Arguments parse(int argc, char** argv)
 sasl::CyrusOptions options_of(const Arguments& arguments)
 {
     return {arguments.application, sasl::cyrus_search_path(arguments.directory, arguments.config_path), arguments.hostname};
+}
+
+// libsasl2 and its plug-ins free what held passwords without wiping all of it: have malloc write over what is freed.
+void overwrite_freed_memory()
+{
+    ::mallopt(M_PERTURB, 0xA5);
 }
 
 // Passwords pass through this memory.
@@ -181,6 +188,7 @@ int run_sasl(int argc, char** argv)
     const pid_t master = ::getppid();
     ::prctl(PR_SET_NAME, "ekiden-sasl");
     leave_no_core();
+    overwrite_freed_memory();
     ::signal(SIGPIPE, SIG_IGN);
     ::signal(SIGHUP, SIG_IGN);
     ::signal(SIGINT, SIG_IGN);    // Ctrl-C reaches the whole foreground group; the master decides

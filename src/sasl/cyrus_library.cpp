@@ -102,7 +102,7 @@ using Connection = std::unique_ptr<sasl_conn_t, Dispose>;
 Result<Connection> connect(const AuthRequest& request)
 {
     sasl_conn_t* connection = nullptr;
-    const int status = ::sasl_server_new(request.service.c_str(), opened.hostname.c_str(), request.realm.c_str(),
+    const int status = ::sasl_server_new(request.service.c_str(), opened.hostname.c_str(), request.realm.empty() ? nullptr : request.realm.c_str(),
                                          request.local.empty() ? nullptr : request.local.c_str(),
                                          request.remote.empty() ? nullptr : request.remote.c_str(), callbacks, 0, &connection);
     if (status != SASL_OK) return fail(ErrorCode::system, ::sasl_errstring(status, nullptr, nullptr));

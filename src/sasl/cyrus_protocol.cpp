@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace ekiden::sasl {
 namespace {
 
@@ -68,7 +70,7 @@ Result<CyrusRequest> parse_auth(Fields& fields)
     while (auto field = fields.next()) {
         const std::size_t equals = field->find('=');
         const std::string_view name = field->substr(0, equals);
-        const std::string_view value = equals == field->npos ? std::string_view() : field->substr(equals + 1);
+        const std::string_view value = field->substr(std::min(field->size(), name.size() + 1));
         if (name == "resp") {
             // Always the last field: a tab behind it is the remote client's, and no base64.
             request.response.emplace(fields.to_the_end(value));

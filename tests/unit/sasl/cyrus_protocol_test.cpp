@@ -39,6 +39,7 @@ TEST(CyrusProtocol, TellsNoResponseFromAnEmptyOne)
     const auto request = parsed<AuthRequest>("AUTH\t1\tPLAIN\tservice=smtp\tresp=");
     ASSERT_TRUE(request.response);
     EXPECT_TRUE(request.response->is_empty());
+    EXPECT_EQ(parsed<AuthRequest>("AUTH\t1\tPLAIN\tresp").response->view(), "");
     EXPECT_EQ(parsed<ContinueRequest>("CONT\t1\t").response.view(), "");
     EXPECT_EQ(parsed<ContinueRequest>("CONT\t1").response.view(), "");
 }
