@@ -90,30 +90,27 @@ constexpr std::array<std::string_view, 8> restriction_lists{
     "smtpd_client_restrictions",    "smtpd_helo_restrictions", "smtpd_sender_restrictions",      "smtpd_relay_restrictions",
     "smtpd_recipient_restrictions", "smtpd_data_restrictions", "smtpd_end_of_data_restrictions", "smtpd_etrn_restrictions"};
 
-void check_login_maps(const Settings& own, ServerLinter& linter, bool has_logins)
+// Where nobody can log in the server says at run time that it leaves these out.
+void check_login_maps(const Settings& own, ServerLinter& linter)
 {
-    const bool has_maps = !own.list("smtpd_sender_login_maps").empty();
+    if (!own.list("smtpd_sender_login_maps").empty()) return;
     for (const auto name : restriction_lists) {
         for (const auto& word : own.list(name)) {
             if (word != "reject_sender_login_mismatch" && word != "reject_authenticated_sender_login_mismatch" &&
                 word != "reject_unauthenticated_sender_login_mismatch" && word != "reject_known_sender_login_mismatch")
                 continue;
-            if (!has_logins && word != "reject_unauthenticated_sender_login_mismatch")
-                linter.warn(own, name, fmt::format("{} is ignored where smtpd_sasl_auth_enable is not yes", word));
-            else if (!has_maps)
-                linter.warn(own, name, fmt::format("{} without smtpd_sender_login_maps: {}", word,
-                                                   word == "reject_sender_login_mismatch" || word == "reject_authenticated_sender_login_mismatch"
-                                                       ? "nobody owns any address, so mail of everybody who has logged in is refused"
-                                                       : "nobody owns any address, so it refuses nothing"));
+            linter.warn(own, name, fmt::format("{} without smtpd_sender_login_maps: {}", word,
+                                               word == "reject_sender_login_mismatch" || word == "reject_authenticated_sender_login_mismatch"
+                                                   ? "nobody owns any address, so mail of everybody who has logged in is refused"
+                                                   : "nobody owns any address, so it refuses nothing"));
         }
     }
 }
 
 void check_server(const Settings& own, ServerLinter& linter)
 {
-    const bool has_logins = own.boolean("smtpd_sasl_auth_enable");
-    check_login_maps(own, linter, has_logins);
-    if (!has_logins) return;
+    if (!own.boolean("smtpd_sasl_auth_enable")) return;
+    check_login_maps(own, linter);
     const std::string type = own.str("smtpd_sasl_type");
     static constexpr std::initializer_list<std::string_view> types{"cyrus", "dovecot", "ekiden"};
     if (std::ranges::find(types, type) == types.end())

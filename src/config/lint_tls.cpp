@@ -127,7 +127,7 @@ void check_server(const Settings& own, ServerLinter& linter)
         for (const auto& pair : pairs) check_pair(own, linter, pair);
     const bool has_any = has_chain || std::ranges::any_of(pairs, [&](const Pair& pair) { return !own.str(pair.certificate).empty(); });
     if (!has_any)
-        linter.warn(own, is_wrapped ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level",
+        linter.warn(own, is_wrapped ? "smtpd_tls_wrappermode" : !level.empty() ? "smtpd_tls_security_level" : own.boolean("smtpd_use_tls") ? "smtpd_use_tls" : "smtpd_enforce_tls",
                     "no server certificate is configured (smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file): TLS will not be available");
 }
 

@@ -90,8 +90,9 @@ TEST(LintLogins, names_what_cannot_work)
             {"smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n", {}},
             {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_sender_login_mismatch\n", "",
              {"DIR/main.cf, line 3: reject_sender_login_mismatch without smtpd_sender_login_maps: nobody owns any address, so mail of everybody who has logged in is refused"}},
-            {"smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch\nsmtpd_sender_login_maps = static:x\n", "",
-             {"DIR/main.cf, line 2: reject_authenticated_sender_login_mismatch is ignored where smtpd_sasl_auth_enable is not yes"}},
+            {"smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch\n", "", {}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_known_sender_login_mismatch\n", "",
+             {"DIR/main.cf, line 3: reject_known_sender_login_mismatch without smtpd_sender_login_maps: nobody owns any address, so it refuses nothing"}},
         },
         lint_logins);
 }
