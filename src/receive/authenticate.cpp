@@ -13,6 +13,9 @@ using sasl::Secret;
 
 constexpr int most_steps = 50;    // of one AUTH; no mechanism needs ten
 
+// A telnet client that is fed CRLF sends a NUL in each line; what stands behind it was never meant.
+std::string_view before_nul(std::string_view text) { return text.substr(0, text.find('\0')); }
+
 bool is_auth(std::string_view line) { return base::equal_ignoring_case(smtp::parse_command(line).verb, "AUTH"); }
 
 }  // namespace
@@ -117,7 +120,7 @@ Task<bool> Session::read_login_response(Secret& response)
         problem_ = std::move(line).error();
         co_return false;
     }
-    response = Secret(line->text);
+    response = Secret(before_nul(line->text));
     const bool has_bare_lf = line->had_bare_lf;
     const bool is_too_long = line->is_cut || line->text.size() >= options_.logins.response_limit;
     reader_.wipe_consumed();
@@ -154,10 +157,10 @@ Task<bool> Session::on_auth(smtp::Command command)
     if (refuse_excess_auth()) co_return false;
     if (facts_.has_sender) co_return refuse(503, "5.5.1", "Error: MAIL transaction in progress");
     if (!facts_.sasl_username.empty()) co_return refuse(503, "5.5.1", "Error: already authenticated");
-    const std::size_t words = smtp::count_words(command.arguments, 3);
+    std::string_view rest = base::trim(before_nul(command.arguments));
+    const std::size_t words = smtp::count_words(rest, 3);
     if (words < 1 || words > 2) co_return refuse(501, "5.5.4", "Syntax: AUTH mechanism");
 
-    std::string_view rest = command.arguments;
     const std::string mechanism(smtp::next_word(rest));
     std::optional<Secret> response;
     if (words == 2) response.emplace(smtp::next_word(rest));

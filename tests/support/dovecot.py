@@ -1,11 +1,10 @@
 """A private Dovecot that decides about logins: auth service only, users in a passwd-file, a Unix socket and a TCP port.
 
-    with Dovecot(folder) as dovecot:
-        Instance(main=f'smtpd_sasl_type = dovecot\\nsmtpd_sasl_path = {dovecot.socket}\\n')
+    with Dovecot() as dovecot, Instance(main=dovecot.main()) as mail:
 
 alice@example.test has the password 'secret of alice', bob 'secret of bob'.
 """
-import os, pwd, shutil, signal, subprocess
+import contextlib, os, pwd, shutil, signal, subprocess, tempfile
 
 from instance import LIMIT, Failed, free_port, skip, wait_until
 
@@ -13,18 +12,18 @@ USERS = {'alice@example.test': 'secret of alice', 'bob': 'secret of bob'}
 
 
 class Dovecot:
-    def __init__(self, folder, mechanisms='plain login cram-md5 digest-md5 scram-sha-256 anonymous', delay='0 secs', more=''):
+    def __init__(self, users=None, mechanisms='plain login cram-md5 digest-md5 scram-sha-256 anonymous', delay='0 secs', more=''):
         if os.geteuid() != 0:
             skip('Dovecot starts as root only')
         if not shutil.which('dovecot') or not os.path.exists('/usr/lib/dovecot/auth'):
             skip('Dovecot is not installed')
-        self.folder = os.path.join(folder, 'dovecot')
-        os.makedirs(self.folder)
+        self.folder = tempfile.mkdtemp(prefix='ekiden-dovecot-', dir='/var/tmp')
+        os.chmod(self.folder, 0o755)
         self.socket = os.path.join(self.folder, 'auth-client')
         self.port = free_port()
         self.log_file = os.path.join(self.folder, 'log')
         with open(os.path.join(self.folder, 'users'), 'w') as f:
-            f.writelines(f'{name}:{{PLAIN}}{password}\n' for name, password in USERS.items())
+            f.writelines(f'{name}:{{PLAIN}}{password}\n' for name, password in (users or USERS).items())
         for name in ('dovecot', 'dovenull'):
             try:
                 pwd.getpwnam(name)
@@ -61,6 +60,10 @@ service auth {{
 }}
 service anvil {{
   chroot =
+  # whoever fails is not made to wait longer each time
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -69,6 +72,10 @@ service stats {{
 ''')
         self.master = None
         self.start()
+
+    def main(self, path=None):
+        """main.cf lines that make clients log in here"""
+        return f'smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = {path or self.socket}\n'
 
     def start(self):
         self.master = subprocess.Popen(['dovecot', '-F', '-c', self.config], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -91,9 +98,12 @@ service stats {{
     def stop(self):
         if self.master is None:
             return
-        for pid in self.processes():
-            os.kill(pid, signal.SIGCONT)
+        # an auth process outlives its master for as long as it has clients; the scenario wants it dead
+        workers = self.processes()
         self.master.terminate()
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         try:
             self.master.wait(LIMIT)
         except subprocess.TimeoutExpired:
@@ -110,3 +120,4 @@ service stats {{
 
     def __exit__(self, *_):
         self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
