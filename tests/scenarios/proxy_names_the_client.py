@@ -4,12 +4,16 @@ import os, shutil, socket, struct, subprocess
 from instance import Dialogue, Instance, expect, expect_match, free_port, wait_until
 
 SIGNATURE = b'\r\n\r\n\x00\r\nQUIT\n'
-proxied = free_port()
+proxied, relayed = free_port(), free_port()
 MASTER = f'''127.0.0.1:{proxied} inet n - n - - smtpd
   -o smtpd_upstream_proxy_protocol=haproxy
   -o smtpd_upstream_proxy_timeout=1s
   -o smtpd_client_connection_rate_limit=3
   -o smtpd_client_port_logging=yes
+127.0.0.1:{relayed} inet n - n - - smtpd
+  -o smtpd_authorized_xclient_hosts=127.0.0.1
+  -o smtpd_client_event_limit_exceptions=
+  -o smtpd_client_connection_rate_limit=1
 '''
 
 
@@ -58,6 +62,13 @@ with Instance(master=MASTER) as mail:
         with Proxied(header) as d:
             expect(d.greeting, '421 4.3.0 mail.example.test Server local error', header)
         mail.wait_for_log(r'warning: haproxy read: ' + why)
+
+    # Who speaks for others with XCLIENT is counted as whom it names.
+    for number, address in ((1, '192.0.2.8'), (2, '192.0.2.9'), (3, '192.0.2.8')):
+        with Dialogue(relayed) as d:
+            expect(d.greeting[:4], '220 ', 'a client that may use XCLIENT')
+            expect(d.say(f'XCLIENT ADDR={address} NAME=c.test'), '421 4.7.0 mail.example.test Error: too many connections from 192.0.2.8' if number == 3 else '220 mail.example.test ESMTP Postfix', f'XCLIENT {number}')
+    mail.wait_for_log(r'warning: Connection rate limit exceeded: 2 from c\.test\[192\.0\.2\.8\] for service ')
 
     # Who comes without a proxy, where there is none.
     with mail.dialogue() as d:
