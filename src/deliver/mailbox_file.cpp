@@ -101,6 +101,13 @@ Task<Result<void>> attach_content(queue::ContentPtr content, HelperRequest& requ
 
 Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings)
 {
+    auto outcome = co_await deliver_to_file_unless(helper, job, std::move(target), std::move(facts), settings, {});
+    co_return std::move(outcome).value_or(Outcome());
+}
+
+Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings,
+                                                    std::vector<std::string> unless)
+{
     bool is_maildir = target.path.ends_with('/');
     WallTime started_at = base::wall_now();
 
@@ -112,6 +119,7 @@ Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target,
     request.prefix = delivery_prefix(facts, !is_maildir);
     request.is_in_spool = target.is_in_spool;
     request.size_limit = settings.size_limit;
+    request.unless = std::move(unless);
     if (is_maildir) {
         request.host_name = host_name();
     } else {
@@ -128,6 +136,7 @@ Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target,
         outcome.status = {"4.3.0", "cannot read the message: " + attached.error().text()};
     } else {
         auto answer = co_await helper.ask(std::move(request), std::move(content));
+        if (answer && answer->kind == HelperAnswer::Kind::withheld) co_return std::nullopt;
         if (answer) outcome = file_outcome(*answer, target);
         else outcome.status = {"4.3.0", answer.error().text()};
     }

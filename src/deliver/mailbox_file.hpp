@@ -7,8 +7,10 @@
 #include "deliver/helper/protocol.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ekiden::deliver {
 
@@ -48,6 +50,9 @@ struct FileTarget {
 
 // The outcome is complete but for `relay` and `recipient`.
 Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings);
+// Nothing when the owner may have one of the files `unless`: then nothing was delivered.
+Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings,
+                                                    std::vector<std::string> unless);
 
 // What the helper's answer to a Maildir or mailbox request means. Pure.
 Outcome file_outcome(const HelperAnswer& answer, const FileTarget& target);

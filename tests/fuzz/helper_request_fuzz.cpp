@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
@@ -15,6 +16,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (request->path.find('\0') != std::string::npos) std::abort();
         if (!decode_request(encode(*request))) std::abort();
     }
-    if (auto answer = decode_answer(bytes); answer && encode(*answer) != bytes) std::abort();
+    if (auto answers = decode_answers(bytes)) {
+        std::string back;
+        for (const auto& answer : *answers) back += encode(answer);
+        if (back != bytes) std::abort();
+    }
     return 0;
 }

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
-#include <set>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -23,76 +22,6 @@ namespace ekiden::deliver {
 namespace {
 
 constexpr std::size_t read_limit = 48 << 10;   // of an answer's text; longer files come in pieces
-
-// Missing folders are made with mode 0700, parents too, as the user, and made durable: a message in a folder that a
-// crash takes away is lost.
-bool make_folders(const std::string& path)
-{
-    struct stat info{};
-    if (::stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode) || (errno = ENOTDIR, false);
-    if (errno != ENOENT) return false;
-    std::size_t slash = path.rfind('/');
-    std::string parent = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-    if (slash != path.npos && slash > 0 && !make_folders(parent)) return false;
-    if (::mkdir(path.c_str(), 0700) < 0) return errno == EEXIST;
-    // The user need not be able to read the parent; then the system's own order has to do.
-    (void)base::sync_folder(parent).has_value();
-    return true;
-}
-
-bool open_temporary(Act& act)
-{
-    static unsigned long counter = 0;
-    std::string& path = act.request.path;
-    while (path.size() > 1 && path.back() == '/') path.pop_back();
-    act.folder = path + "/new";
-    std::string name = fmt::format("{}/tmp/{}.P{}Q{}.{}", path, base::to_seconds(base::wall_now()), ::getpid(), ++counter, act.request.host_name);
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = ::open(name.c_str(), flags, 0600);
-    if (fd < 0 && errno == ENOENT) {
-        for (const char* part : {"/tmp", "/new", "/cur"}) {
-            if (!make_folders(path + part)) return fail_act(act, "create maildir file", name), false;
-        }
-        fd = ::open(name.c_str(), flags, 0600);
-    }
-    if (fd < 0) return fail_act(act, "create maildir file", name), false;
-    act.file = Fd(fd);
-    act.temporary = std::move(name);   // only now: a name that somebody else made is not ours to remove
-    return true;
-}
-
-bool write_temporary(Act& act)
-{
-    const HelperRequest& r = act.request;
-    struct stat info{};
-    if (act.content && ::fstat(act.content.get(), &info) < 0) return fail_act(act, "fstat"), false;
-    std::uint64_t size = r.prefix.size() + (act.content ? static_cast<std::uint64_t>(info.st_size) : r.content.size());
-    if (r.size_limit > 0 && size > r.size_limit) return errno = EFBIG, fail_act(act, "error writing message"), false;
-    Copy copy(r, act.content, act.file.get());
-    if (!copy.run()) return errno = copy.error(), fail_act(act, "error writing message"), false;
-    // Starts the write-out without waiting, so that the syncs find their data under way.
-    ::sync_file_range(act.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
-    return true;
-}
-
-bool give_name(Act& act)
-{
-    struct stat info{};
-    if (::fstat(act.file.get(), &info) < 0) return fail_act(act, "fstat", act.temporary), false;
-    auto now = base::wall_now().time_since_epoch().count();
-    for (int attempt = 0; attempt < 10; ++attempt) {
-        // Postfix's form: time, device, inode, microseconds. Inodes are unique while the file exists, so the name is.
-        std::string name = fmt::format("{}/{}.V{:x}I{:x}M{:06d}.{}", act.folder, now / 1000000, info.st_dev, info.st_ino, now % 1000000 + attempt, act.request.host_name);
-        // link, not rename: a name that exists is never overwritten.
-        if (::link(act.temporary.c_str(), name.c_str()) == 0) {
-            ::unlink(act.temporary.c_str());
-            act.temporary.clear();
-            return true;
-        }
-        if (errno != EEXIST) break;
-    }
-    return fail_act(act, "create maildir file", act.folder), false;
-}
 
 // The dotlock comes first, in the order that cannot deadlock with other mail programs. Its name, "" when none is needed,
 // or nothing after a failure.
@@ -155,6 +84,17 @@ bool open_mailbox(Act& act, bool& is_regular)
     return true;
 }
 
+// With root's rights a link could lead anywhere: then none is followed, and the file must be root's own.
+Fd open_user_file(const std::string& path, bool is_root)
+{
+    open_how how{};
+    how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+    if (is_root) how.resolve = RESOLVE_NO_SYMLINKS;
+    Fd file(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+    if (!file && errno == ENOSYS && !is_root) file = Fd(::open(path.c_str(), static_cast<int>(how.flags)));
+    return file;
+}
+
 }  // namespace
 
 void fail_act(Act& act, std::string what, std::string_view on)
@@ -173,34 +113,6 @@ void limit_file_size(std::uint64_t limit)
     if (::getrlimit(RLIMIT_FSIZE, &now) < 0) return;
     now.rlim_cur = std::min<rlim_t>(limit, now.rlim_max);
     ::setrlimit(RLIMIT_FSIZE, &now);
-}
-
-void deliver_to_maildirs(std::vector<Act*>& acts)
-{
-    std::vector<Act*> written, named;
-    for (Act* act : acts) {
-        if (open_temporary(*act) && write_temporary(*act)) written.push_back(act);
-    }
-    for (Act* act : written) {
-        if (::fsync(act->file.get()) < 0) fail_act(*act, "fsync", act->temporary);
-        else if (give_name(*act)) named.push_back(act);
-    }
-    std::set<std::string> synced;
-    for (Act* act : named) {
-        if (synced.contains(act->folder)) {
-            act->answer.kind = HelperAnswer::Kind::done;
-        } else if (auto done = base::sync_folder(act->folder); done) {
-            synced.insert(act->folder);
-            act->answer.kind = HelperAnswer::Kind::done;
-        } else {
-            errno = done.error().os_error() ? done.error().os_error() : EIO;
-            fail_act(*act, "fsync", act->folder);
-        }
-    }
-    for (Act* act : acts) {
-        if (!act->temporary.empty()) ::unlink(act->temporary.c_str());
-        act->file.reset();
-    }
 }
 
 void deliver_to_mailbox(Act& act)
@@ -235,16 +147,23 @@ void deliver_to_mailbox(Act& act)
     act.file.reset();
 }
 
+bool is_withheld(Act& act)
+{
+    bool is_root = ::geteuid() == 0;
+    for (const std::string& path : act.request.unless) {
+        // Anything but a plain "not there" is for the agent to judge.
+        if (!open_user_file(path, is_root) && means_no_file(errno)) continue;
+        act.answer.kind = HelperAnswer::Kind::withheld;
+        return true;
+    }
+    return false;
+}
+
 void read_user_file(Act& act)
 {
     const std::string& path = act.request.path;
-    // With root's rights a link could lead anywhere: then none is followed, and the file must be root's own.
-    open_how how{};
-    how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
     bool is_root = ::geteuid() == 0;
-    if (is_root) how.resolve = RESOLVE_NO_SYMLINKS;
-    Fd file(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
-    if (!file && errno == ENOSYS && !is_root) file = Fd(::open(path.c_str(), static_cast<int>(how.flags)));
+    Fd file = open_user_file(path, is_root);
     struct stat info{};
     if (!file) return fail_act(act, "open file", path);
     if (::fstat(file.get(), &info) < 0) return fail_act(act, "fstat", path);

@@ -1,5 +1,5 @@
-// What the helper does after it has become the recipient's user: write a Maildir file, append to a mailbox, run a
-// command, read a file. Plain blocking code in a process of its own; no parsing of mail, no network, no tables. Every
+// What the helper does after it has become the recipient's user: append to a mailbox, run a command, read a file; Maildirs
+// are in maildir.hpp. Plain blocking code in a process of its own; no parsing of mail, no network, no tables. Every
 // path is opened with the user's rights only, so that a name that leads elsewhere leads nowhere he could not go himself.
 #pragma once
 
@@ -19,11 +19,11 @@ struct Act {
     // maildir: between the steps
     std::string temporary, folder;
     Fd file;
+    bool is_named = false;
 };
 
-// Several Maildir deliveries at once, so that one disk sync serves them all: every file is written, then every file is
-// synced, then every name is made, then every folder is synced. Only then is anything reported as done.
-void deliver_to_maildirs(std::vector<Act*>& acts);
+// True when one of request.unless is there: the answer says so, and nothing else is to be done.
+bool is_withheld(Act& act);
 // Changes the process's file size limit: in a process of its own.
 void deliver_to_mailbox(Act& act);
 // Feeds a command and waits for it: in a process of its own.

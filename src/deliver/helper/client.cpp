@@ -13,6 +13,8 @@
 #include <sys/time.h>
 #include <thread>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace ekiden::deliver {
 
@@ -21,8 +23,8 @@ using Answered = std::function<void(Result<HelperAnswer>)>;
 // A worker that died takes its request with it: past this nobody waits any longer.
 constexpr std::chrono::seconds file_limit{300};
 
-// Two threads: one writes requests in order (the socket's buffer is the back-pressure), one reads answers and hands each
-// to the core that waits for it.
+// Two threads: one writes, in order, the requests for which the socket has no room (its buffer is the back-pressure), one
+// reads answers and hands each to the core that waits for it.
 struct Helper::State {
     struct Outgoing {
         std::uint64_t number;
@@ -36,22 +38,50 @@ struct Helper::State {
     struct Waiting {
         Answered answered;
         SteadyTime give_up_at;
+        const Fd* sent_to = nullptr;   // whose death it shares; none while it is outgoing
     };
     std::unordered_map<std::uint64_t, Waiting> waiting;
     std::uint64_t next_number = 1;
     std::shared_ptr<Fd> socket;      // replaced when the helper was started anew
     bool is_stopping = false;
+    bool is_writing = false;         // the writer has one in hand: whoever comes now stands behind it
     std::thread writer, reader;
 
-    void fail_all(const std::string& why)
+    // Whoever waits for what was handed to a helper that is not ours any more. What the present one has got, or will get,
+    // is not to be failed: it would be delivered all the same.
+    void fail_orphans()
     {
-        std::unordered_map<std::uint64_t, Waiting> all;
+        fail_if([this](const Waiting& entry) { return entry.sent_to && entry.sent_to != socket.get(); });
+    }
+
+    // The helper behind `lost` has gone: while there is no other, nobody shall wait for one.
+    void fail_lost(const Fd* lost)
+    {
+        fail_if([this, lost](const Waiting& entry) { return socket.get() == lost || (entry.sent_to && entry.sent_to != socket.get()); });
+    }
+
+    void fail_all()
+    {
+        fail_if([](const Waiting&) { return true; });
+    }
+
+    template <class Condition>
+    void fail_if(Condition is_lost)
+    {
+        std::vector<Answered> failed;
         {
             std::lock_guard lock(mutex);
-            all.swap(waiting);
-            outgoing.clear();
+            for (auto at = waiting.begin(); at != waiting.end();) {
+                if (!is_lost(at->second)) {
+                    ++at;
+                    continue;
+                }
+                failed.push_back(std::move(at->second.answered));
+                at = waiting.erase(at);
+            }
+            std::erase_if(outgoing, [this](const Outgoing& entry) { return !waiting.contains(entry.number); });
         }
-        for (auto& [number, entry] : all) entry.answered(base::fail(ErrorCode::unavailable, why));
+        for (Answered& answered : failed) answered(base::fail(ErrorCode::unavailable, "the delivery helper has gone"));
     }
 
     void give_up_on_late()
@@ -87,14 +117,26 @@ struct Helper::State {
             if (is_stopping) return;
             Outgoing next = std::move(outgoing.front());
             outgoing.pop_front();
-            std::shared_ptr<Fd> to = socket;
-            lock.unlock();
-            send(*to, next);
-            lock.lock();
+            is_writing = true;
+            // Again only when a new helper has come meanwhile: what could not be sent, nobody has got.
+            for (std::shared_ptr<Fd> tried; tried != socket;) {
+                tried = socket;
+                auto at = waiting.find(next.number);
+                if (at == waiting.end()) break;   // failed already: it must not be delivered behind the queue's back
+                at->second.sent_to = tried.get();
+                lock.unlock();
+                bool is_sent = send(*tried, next, 0);
+                Error error = Error::from_errno("send to the delivery helper");
+                lock.lock();
+                if (is_sent || is_stopping) break;
+                if (tried == socket) fail_one(lock, next.number, error);
+            }
+            is_writing = false;
         }
     }
 
-    void send(const Fd& to, const Outgoing& next)
+    // False: errno says why.
+    static bool send(const Fd& to, const Outgoing& next, int flags)
     {
         iovec piece{const_cast<char*>(next.bytes.data()), next.bytes.size()};
         msghdr header{};
@@ -112,31 +154,36 @@ struct Helper::State {
             std::memcpy(CMSG_DATA(part), &fd, sizeof fd);
         }
         ssize_t n;
-        do n = ::sendmsg(to.get(), &header, MSG_NOSIGNAL);
+        do n = ::sendmsg(to.get(), &header, MSG_NOSIGNAL | flags);
         while (n < 0 && errno == EINTR);
-        if (n >= 0) return;
-        Error error = Error::from_errno("send to the delivery helper");
-        Answered answered;
-        {
-            std::lock_guard lock(mutex);
-            if (auto at = waiting.find(next.number); at != waiting.end()) {
-                answered = std::move(at->second.answered);
-                waiting.erase(at);
-            }
-        }
-        if (answered) answered(base::fail(ErrorCode::unavailable, error.text()));
+        return n >= 0;
+    }
+
+    void fail_one(std::unique_lock<std::mutex>& lock, std::uint64_t number, const Error& error)
+    {
+        auto at = waiting.find(number);
+        if (at == waiting.end()) return;
+        Answered answered = std::move(at->second.answered);
+        waiting.erase(at);
+        lock.unlock();
+        answered(base::fail(ErrorCode::unavailable, error.text()));
+        lock.lock();
     }
 
     void read()
     {
         std::string buffer(max_request, '\0');
+        std::shared_ptr<Fd> from;
         for (;;) {
-            std::shared_ptr<Fd> from;
+            bool is_fresh = false;
             {
+                // One is read to its end before the next: use() sees to it that it ends.
                 std::lock_guard lock(mutex);
                 if (is_stopping) return;
-                from = socket;
+                is_fresh = !from;
+                if (is_fresh) from = socket;
             }
+            if (is_fresh) fail_orphans();
             ssize_t n = ::recv(from->get(), buffer.data(), buffer.size(), 0);
             if (n < 0 && errno == EINTR) continue;
             if (n < 0 && errno == EAGAIN) {
@@ -144,22 +191,26 @@ struct Helper::State {
                 continue;
             }
             if (n <= 0) {
-                fail_all("the delivery helper has gone");
+                fail_lost(from.get());
                 std::unique_lock lock(mutex);
                 wake.wait(lock, [&] { return is_stopping || socket != from; });
+                from.reset();
                 continue;
             }
-            auto answer = decode_answer(std::string_view(buffer).substr(0, static_cast<std::size_t>(n)));
-            if (!answer) continue;   // whoever waits for it gets its turn when the helper ends
-            Answered answered;
+            auto answers = decode_answers(std::string_view(buffer).substr(0, static_cast<std::size_t>(n)));
+            if (!answers) continue;   // whoever waits for it gets its turn when the helper ends
+            std::vector<std::pair<Answered, HelperAnswer>> ready;
+            ready.reserve(answers->size());
             {
                 std::lock_guard lock(mutex);
-                auto at = waiting.find(answer->number);
-                if (at == waiting.end()) continue;
-                answered = std::move(at->second.answered);
-                waiting.erase(at);
+                for (HelperAnswer& answer : *answers) {
+                    auto at = waiting.find(answer.number);
+                    if (at == waiting.end()) continue;
+                    ready.emplace_back(std::move(at->second.answered), std::move(answer));
+                    waiting.erase(at);
+                }
             }
-            answered(std::move(*answer));
+            for (auto& [answered, answer] : ready) answered(std::move(answer));
         }
     }
 };
@@ -181,12 +232,14 @@ Helper::~Helper()
     state_->wake.notify_all();
     state_->writer.join();
     state_->reader.join();
-    state_->fail_all("stopping");
+    state_->fail_all();
 }
 
 void Helper::use(Fd socket)
 {
     std::lock_guard lock(state_->mutex);
+    // Whatever still runs at the other end is no longer listened to. What it has answered is read, then the reader sees the end.
+    ::shutdown(state_->socket->get(), SHUT_RDWR);
     state_->adopt(std::move(socket));
     state_->wake.notify_all();
 }
@@ -208,8 +261,15 @@ Task<Result<HelperAnswer>> Helper::ask(HelperRequest request, Fd content)
             return answered(base::fail(ErrorCode::too_long, "the request to the delivery helper is too long"));
         }
         std::chrono::seconds limit = file_limit + std::chrono::seconds(request.time_limit);
-        state_->waiting.emplace(request.number, State::Waiting{std::move(answered), base::steady_now() + limit});
-        state_->outgoing.push_back({request.number, std::move(bytes), std::move(content)});
+        auto [at, is_new] = state_->waiting.emplace(request.number, State::Waiting{std::move(answered), base::steady_now() + limit});
+        State::Outgoing next{request.number, std::move(bytes), std::move(content)};
+        // Mostly the socket has room; else, and when it is broken, it is the writer's.
+        if (state_->outgoing.empty() && !state_->is_writing) {
+            at->second.sent_to = state_->socket.get();
+            if (State::send(*state_->socket, next, MSG_DONTWAIT)) return;
+            at->second.sent_to = nullptr;
+        }
+        state_->outgoing.push_back(std::move(next));
         state_->wake.notify_all();
     };
     net::UseTask token;

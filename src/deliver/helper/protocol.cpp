@@ -1,5 +1,6 @@
 #include "deliver/helper/protocol.hpp"
 
+#include <cerrno>
 #include <cstring>
 #include <type_traits>
 
@@ -57,6 +58,7 @@ public:
         if (n > max_items) is_broken_ = true;
         return is_broken_ ? 0 : n;
     }
+    bool is_broken() const { return is_broken_; }
     bool is_done() const { return !is_broken_ && bytes_.empty(); }
 
 private:
@@ -82,8 +84,10 @@ std::string encode(const HelperRequest& r)
     out.put(r.offset);
     out.put(r.time_limit);
     out.put(std::string_view(r.directory));
-    out.put(static_cast<std::uint32_t>(r.arguments.size()));
-    for (const std::string& argument : r.arguments) out.put(std::string_view(argument));
+    for (const auto* list : {&r.arguments, &r.unless}) {
+        out.put(static_cast<std::uint32_t>(list->size()));
+        for (const std::string& item : *list) out.put(std::string_view(item));
+    }
     out.put(static_cast<std::uint32_t>(r.environment.size()));
     for (const auto& [name, value] : r.environment) {
         out.put(std::string_view(name));
@@ -109,7 +113,9 @@ Result<HelperRequest> decode_request(std::string_view bytes)
     r.offset = in.get<std::uint64_t>();
     r.time_limit = in.get<std::uint32_t>();
     r.directory = in.text();
-    for (std::size_t n = in.count(); n > 0; --n) r.arguments.push_back(in.text());
+    for (auto* list : {&r.arguments, &r.unless}) {
+        for (std::size_t n = in.count(); n > 0; --n) list->push_back(in.text());
+    }
     for (std::size_t n = in.count(); n > 0; --n) {
         std::string name = in.text();
         r.environment.emplace_back(std::move(name), in.text());
@@ -117,7 +123,9 @@ Result<HelperRequest> decode_request(std::string_view bytes)
     // A name with a NUL would mean one thing here and another to the system.
     bool has_nul = false;
     for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.directory}) has_nul = has_nul || text->contains('\0');
-    for (const std::string& argument : r.arguments) has_nul = has_nul || argument.contains('\0');
+    for (const auto* list : {&r.arguments, &r.unless}) {
+        for (const std::string& item : *list) has_nul = has_nul || item.contains('\0');
+    }
     for (const auto& [name, value] : r.environment) has_nul = has_nul || name.contains('\0') || name.contains('=') || value.contains('\0');
     if (!in.is_done() || kind > static_cast<std::uint8_t>(HelperRequest::Kind::read_file) || has_nul) return fail(ErrorCode::corrupt, "malformed helper request");
     r.kind = static_cast<HelperRequest::Kind>(kind);
@@ -141,24 +149,35 @@ std::string encode(const HelperAnswer& a)
     return out.take();
 }
 
-Result<HelperAnswer> decode_answer(std::string_view bytes)
+Result<std::vector<HelperAnswer>> decode_answers(std::string_view bytes)
 {
     Reader in(bytes);
-    HelperAnswer a;
-    a.number = in.get<std::uint64_t>();
-    auto kind = in.get<std::uint8_t>();
-    a.os_error = in.get<std::int32_t>();
-    a.exit_status = in.get<std::int32_t>();
-    a.uid = in.get<std::uint32_t>();
-    a.gid = in.get<std::uint32_t>();
-    a.mode = in.get<std::uint32_t>();
-    a.size = in.get<std::uint64_t>();
-    a.changed_at = in.get<std::int64_t>();
-    a.what = in.text();
-    a.text = in.text();
-    if (!in.is_done() || kind > static_cast<std::uint8_t>(HelperAnswer::Kind::timed_out)) return fail(ErrorCode::corrupt, "malformed helper answer");
-    a.kind = static_cast<HelperAnswer::Kind>(kind);
-    return a;
+    std::vector<HelperAnswer> answers;
+    do {
+        HelperAnswer& a = answers.emplace_back();
+        a.number = in.get<std::uint64_t>();
+        auto kind = in.get<std::uint8_t>();
+        a.os_error = in.get<std::int32_t>();
+        a.exit_status = in.get<std::int32_t>();
+        a.uid = in.get<std::uint32_t>();
+        a.gid = in.get<std::uint32_t>();
+        a.mode = in.get<std::uint32_t>();
+        a.size = in.get<std::uint64_t>();
+        a.changed_at = in.get<std::int64_t>();
+        a.what = in.text();
+        a.text = in.text();
+        if (in.is_broken() || kind > static_cast<std::uint8_t>(HelperAnswer::Kind::withheld)) return fail(ErrorCode::corrupt, "malformed helper answer");
+        a.kind = static_cast<HelperAnswer::Kind>(kind);
+    } while (!in.is_done());
+    return answers;
+}
+
+bool means_no_file(int os_error)
+{
+    switch (os_error) {
+    case ENOENT: case ENOTDIR: case EACCES: case ELOOP: case ENAMETOOLONG: case ENXIO: return true;
+    default: return false;
+    }
 }
 
 }  // namespace ekiden::deliver

@@ -1,6 +1,6 @@
-// What engine and helper say to each other: one datagram a request, one an answer, over SOCK_SEQPACKET. Pure; bounded:
-// a request with its small content has at most `max_request` bytes, lists at most `max_items` entries. A request that
-// does not decode is refused as a whole, never half understood.
+// What engine and helper say to each other over SOCK_SEQPACKET: one request a datagram, one answer or several in a row.
+// Pure; bounded: a request with its small content has at most `max_request` bytes, and so has a datagram of answers; lists
+// have at most `max_items` entries. A request that does not decode is refused as a whole, never half understood.
 #pragma once
 
 #include "base/result.hpp"
@@ -47,6 +47,7 @@ struct HelperRequest {
     std::uint32_t lock_limit = 20;   // seconds to try
     std::uint32_t stale_lock_limit = 500;   // seconds after which a dotlock's maker is dead
     std::uint64_t size_limit = 0;    // mailbox_size_limit; 0 = none
+    std::vector<std::string> unless; // maildir, mailbox: when the user has one of these files (a .forward) nothing is done
     std::uint64_t offset = 0;        // read_file
     std::uint32_t time_limit = 0;    // command: seconds
     std::string directory;           // command: where it runs
@@ -61,6 +62,7 @@ struct HelperAnswer {
         exited,         // command: `exit_status`, output in `text`
         killed,         // command: signal in `exit_status`
         timed_out,      // command
+        withheld,       // maildir, mailbox: one of `unless` may be there
     };
     std::uint64_t number = 0;
     Kind kind = Kind::failed;
@@ -76,6 +78,10 @@ struct HelperAnswer {
 std::string encode(const HelperRequest& request);
 Result<HelperRequest> decode_request(std::string_view bytes);
 std::string encode(const HelperAnswer& answer);
-Result<HelperAnswer> decode_answer(std::string_view bytes);
+// What one datagram holds.
+Result<std::vector<HelperAnswer>> decode_answers(std::string_view bytes);
+
+// Errors of opening a file that mean: this user has no such file.
+bool means_no_file(int os_error);
 
 }  // namespace ekiden::deliver

@@ -60,6 +60,7 @@ private:
     // expand.cpp
     Task<void> deliver_to(Person person);
     Task<bool> deliver_to_alias(const Person& person);
+    Task<bool> deliver_without_forward(const Person& person);
     Task<bool> deliver_to_forward(const Person& person);
     Task<void> deliver_to_targets(std::vector<Target> targets, const Person& from, From kind);
     Task<void> deliver_to_address(std::string text, const Person& from, From kind);
@@ -69,6 +70,7 @@ private:
 
     // mailbox.cpp
     Task<void> deliver_to_mailbox(const Person& person);
+    FileTarget mailbox_of(const User& user) const;
     Task<void> deliver_to_unknown(const Person& person);
     Task<void> deliver_to_file_of(const Person& person, std::string path);
     Task<void> deliver_to_command_of(const Person& person, std::string command);

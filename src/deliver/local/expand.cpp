@@ -44,7 +44,10 @@ Task<void> LocalDelivery::deliver_to(Person person)
             co_return;
         }
     }
-    if (person.user && !person.is_literal && co_await deliver_to_forward(person)) co_return;
+    if (person.user && !person.is_literal) {
+        if (co_await deliver_without_forward(person)) co_return;
+        if (co_await deliver_to_forward(person)) co_return;
+    }
     co_await deliver_to_mailbox(person);
 }
 
@@ -146,12 +149,39 @@ Task<Result<std::optional<HelperAnswer>>> LocalDelivery::read_file(std::string p
     }
 }
 
+// The usual case, a user without a .forward whose mail goes into his mailbox, in one errand of the helper: it looks for the
+// files and delivers only when there is none. False: take the long way.
+Task<bool> LocalDelivery::deliver_without_forward(const Person& person)
+{
+    bool is_plain = options_.mailbox_transport_maps.is_empty() && options_.mailbox_transport.empty() && options_.mailbox_command_maps.is_empty() && options_.mailbox_command.empty();
+    if (!is_plain || seen_.contains("mailbox:" + person.user->name) || seen_.contains("expanded:" + person.user->name)) co_return false;
+    std::vector<std::string> paths;
+    Environment names = names_of(person);
+    for (const std::string& entry : options_.forward_path) {
+        try {
+            std::string path = expand_names(entry, names, options_.forward_filter);
+            if (path.starts_with('/') && std::ranges::find(paths, path) == paths.end()) paths.push_back(std::move(path));
+        } catch (const config::ExpandError&) {
+            co_return false;
+        }
+    }
+    if (paths.empty() || paths.size() > max_items) co_return false;
+    FileTarget target = mailbox_of(*person.user);
+    target.user_name = person.name;
+    auto outcome = co_await deliver_to_file_unless(*services_.helper, job_, std::move(target), facts_of_person(person, options_.marks_files), options_.mailbox, std::move(paths));
+    if (!outcome) co_return false;
+    (void)is_new("mailbox:" + person.user->name);
+    add(person, std::move(*outcome));
+    co_return true;
+}
+
 // True when a .forward file took care of the mail.
 Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
 {
     // A user who forwards to himself wants the mail in his mailbox.
     if (seen_.contains("expanded:" + person.user->name)) co_return false;
     Environment names = names_of(person);
+    std::vector<std::string> tried;   // without an extension several entries mean the same file
     for (const std::string& entry : options_.forward_path) {
         std::string path;
         try {
@@ -161,7 +191,8 @@ Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
             add(person, Outcome::Kind::deferred, "4.3.5", "mail system configuration error");
             co_return true;
         }
-        if (!path.starts_with('/')) continue;
+        if (!path.starts_with('/') || std::ranges::find(tried, path) != tried.end()) continue;
+        tried.push_back(path);
         auto file = co_await read_file(path, {person.user->uid, person.user->gid});
         if (!file) {
             add(person, Outcome::Kind::deferred, "4.3.0", file.error().text());
@@ -169,8 +200,7 @@ Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
         }
         const HelperAnswer& answer = **file;
         if (answer.kind != HelperAnswer::Kind::done) {
-            int error = answer.os_error;
-            bool is_absent = answer.what == "open file" && (error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP || error == ENAMETOOLONG || error == ENXIO);
+            bool is_absent = answer.what == "open file" && means_no_file(answer.os_error);
             if (answer.what == "not a regular file") {
                 services_.logger.warning("file {} is not a regular file", path);
                 is_absent = true;

@@ -46,7 +46,14 @@ Task<void> LocalDelivery::deliver_to_mailbox(const Person& person)
     if (*command) co_return co_await deliver_to_command_of(person, **command);
     if (!options_.mailbox_command.empty()) co_return co_await deliver_to_command_of(person, options_.mailbox_command);
 
-    const User& user = *person.user;
+    FileTarget target = mailbox_of(*person.user);
+    target.user_name = person.name;
+    Outcome outcome = co_await deliver_to_file(*services_.helper, job_, std::move(target), facts_of_person(person, options_.marks_files), options_.mailbox);
+    add(person, std::move(outcome));
+}
+
+FileTarget LocalDelivery::mailbox_of(const User& user) const
+{
     FileTarget target;
     if (!options_.home_mailbox.empty()) {
         target.path = user.home + "/" + options_.home_mailbox;
@@ -57,10 +64,8 @@ Task<void> LocalDelivery::deliver_to_mailbox(const Person& person)
         target.path = fmt::format("{}/{}{}", spool, user.name, is_maildir ? "/" : "");
         target.is_in_spool = true;
     }
-    target.user_name = person.name;
     target.owner = {user.uid, user.gid};
-    Outcome outcome = co_await deliver_to_file(*services_.helper, job_, std::move(target), facts_of_person(person, options_.marks_files), options_.mailbox);
-    add(person, std::move(outcome));
+    return target;
 }
 
 // "/file" of an alias or .forward. Whose rights: see rights_of().

@@ -1,7 +1,9 @@
 // What the helper does for a user, seen from outside: a real helper process, a real folder.
 #include "unit/deliver/helper/running_helper.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
+#include <set>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <vector>
@@ -95,6 +97,84 @@ TEST_F(Acts, delivers_many_at_once_each_to_a_name_of_its_own)
     while (done < 300 && context.run_one_for(std::chrono::seconds(60)) > 0) {}
     EXPECT_EQ(done, 300);
     EXPECT_EQ(files_in(home + "/A/new").size() + files_in(home + "/B/new").size(), 300u);
+}
+
+TEST_F(Acts, withholds_the_message_where_there_is_a_file_that_decides)
+{
+    HelperRequest r = request(Kind::maildir, home + "/W/");
+    r.unless = {home + "/.forward+x", home + "/.forward"};
+    EXPECT_EQ(ask(r).kind, Answer::done);
+    std::ofstream(home + "/.forward") << "other\n";
+    EXPECT_EQ(ask(r).kind, Answer::withheld);
+    HelperRequest mailbox = request(Kind::mailbox, home + "/mbox");
+    mailbox.unless = {home + "/.forward"};
+    EXPECT_EQ(ask(mailbox).kind, Answer::withheld);
+    EXPECT_FALSE(std::filesystem::exists(home + "/mbox"));
+    // What is there and is no plain file is for the agent to judge as well.
+    std::filesystem::remove(home + "/.forward");
+    std::filesystem::create_directory(home + "/.forward");
+    EXPECT_EQ(ask(r).kind, Answer::withheld);
+    std::filesystem::remove(home + "/.forward");
+    EXPECT_EQ(ask(r).kind, Answer::done);
+    EXPECT_EQ(files_in(home + "/W/new").size(), 2u);
+}
+
+// Commands and mailboxes are forked off between Maildir deliveries whose syncs run in threads.
+TEST_F(Acts, serves_all_kinds_at_a_time)
+{
+    asio::io_context& context = ekiden::test::loop();
+    int done = 0, exited = 0, answered = 0;
+    for (int i = 0; i < 120; ++i) {
+        HelperRequest r = i % 10 == 3 ? shell("echo x") : request(i % 10 == 7 ? Kind::mailbox : Kind::maildir, home + (i % 10 == 7 ? "/mbox" : "/K/"));
+        if (i % 10 == 7) r.locks = 1;
+        if (i % 10 != 3) r.content = "a line\n";
+        asio::co_spawn(context, helper->ask(std::move(r), Fd()), [&](std::exception_ptr, Result<HelperAnswer> answer) {
+            ++answered;
+            done += answer && answer->kind == Answer::done;
+            exited += answer && answer->kind == Answer::exited;
+        });
+    }
+    auto keep_running = asio::make_work_guard(context);
+    while (answered < 120 && context.run_one_for(std::chrono::seconds(60)) > 0) {}
+    EXPECT_EQ(done, 108);
+    EXPECT_EQ(exited, 12);
+    EXPECT_EQ(files_in(home + "/K/new").size(), 96u);
+    EXPECT_EQ(test::read_text(home + "/mbox").size(), 12u * 7);
+}
+
+// A worker that is killed with batches in flight takes nothing with it that was reported as delivered, and nobody waits for
+// the rest, which the queue tries again.
+TEST_F(Acts, reports_nothing_that_a_killed_worker_took_with_it)
+{
+    asio::io_context& context = ekiden::test::loop();
+    constexpr int all = 400;
+    std::set<int> delivered;
+    int answered = 0, died = 0;
+    for (int i = 0; i < all; ++i) {
+        HelperRequest r = request(Kind::maildir, home + "/D/");
+        r.content = "number " + std::to_string(i) + "\n";
+        asio::co_spawn(context, helper->ask(std::move(r), Fd()), [&, i](std::exception_ptr, Result<HelperAnswer> answer) {
+            ++answered;
+            if (answer && answer->kind == Answer::done) delivered.insert(i);
+            else if (answer && answer->what == "worker died") ++died;
+        });
+        if (i == all / 2) {
+            HelperRequest kill = shell("p=$(awk '{print $4}' /proc/$PPID/stat); kill -9 $p; echo killed");
+            asio::co_spawn(context, helper->ask(std::move(kill), Fd()), asio::detached);
+        }
+    }
+    auto keep_running = asio::make_work_guard(context);
+    while (answered < all && context.run_one_for(std::chrono::seconds(60)) > 0) {}
+    EXPECT_EQ(answered, all);
+    EXPECT_GT(delivered.size(), 100u) << "before and after its death";
+    EXPECT_EQ(delivered.size() + static_cast<std::size_t>(died), static_cast<std::size_t>(all));
+    std::set<int> found;
+    for (const std::string& name : files_in(home + "/D/new")) {
+        std::string text = test::read_text(name);
+        ASSERT_TRUE(text.starts_with("number ") && text.ends_with("\n")) << "a whole message or none: " << text;
+        found.insert(std::stoi(text.substr(7)));
+    }
+    EXPECT_TRUE(std::ranges::includes(found, delivered));
 }
 
 TEST_F(Acts, appends_to_a_mailbox_with_from_lines_quoted)
@@ -317,6 +397,58 @@ TEST_F(Acts, survives_the_death_of_a_worker_and_of_the_helper)
     Helper lonely{Fd(ends[0])};
     ::close(ends[1]);
     EXPECT_FALSE(run(lonely.ask(r, Fd())));
+}
+
+// Reads requests as the helper would and answers them with "done".
+void answer_all(int socket)
+{
+    std::string buffer(max_request, '\0');
+    for (ssize_t n; (n = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT)) > 0;) {
+        auto request = decode_request(std::string_view(buffer).substr(0, static_cast<std::size_t>(n)));
+        ASSERT_TRUE(request);
+        HelperAnswer answer;
+        answer.number = request->number;
+        answer.kind = HelperAnswer::Kind::done;
+        std::string bytes = encode(answer);
+        ASSERT_EQ(::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    }
+}
+
+// The end of one helper fails what that one had, never what its successor has been given: it would be delivered twice.
+TEST(helper_client, fails_only_what_the_lost_helper_had)
+{
+    auto pair = [](Fd& engine, Fd& helper) {
+        int ends[2];
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+        engine = Fd(ends[0]);
+        helper = Fd(ends[1]);
+    };
+    for (int round = 0; round < 200; ++round) {
+        Fd first, second, first_far, second_far;
+        pair(first, first_far);
+        pair(second, second_far);
+        Helper helper(std::move(first));
+        asio::io_context context(1);
+        int answered = 0, lost = 0, done = 0;
+        auto count = [&](std::exception_ptr, Result<HelperAnswer> answer) {
+            ++answered;
+            lost += !answer;
+            done += answer && answer->kind == HelperAnswer::Kind::done;
+        };
+        asio::co_spawn(context, helper.ask(HelperRequest(), Fd()), count);
+        while (context.poll_one() > 0) {}
+        std::string byte(1, '\0');
+        ASSERT_GT(::recv(first_far.get(), byte.data(), 1, MSG_PEEK | MSG_TRUNC), 0);
+        if (round % 2) first_far.reset();   // the reader learns of it while the new one comes
+        helper.use(std::move(second));
+        asio::co_spawn(context, helper.ask(HelperRequest(), Fd()), count);
+        while (context.poll_one() > 0) {}
+        answer_all(second_far.get());
+        auto keep_running = asio::make_work_guard(context);
+        while (answered < 2 && context.run_one_for(std::chrono::seconds(20)) > 0) {}
+        ASSERT_EQ(lost, 1) << round;
+        ASSERT_EQ(done, 1) << round;
+    }
 }
 
 }  // namespace
