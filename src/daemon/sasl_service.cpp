@@ -179,13 +179,17 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
             add(fmt::format("{}smtpd_sasl_path = {}: there is no {}.conf in {}; Cyrus SASL goes by its defaults: every mechanism that is installed, and passwords from sasldb2",
                             place, setup.application, setup.application, search_path));
         }
+        if (!config.bad_lines.empty()) {
+            for (const auto& problem : sasl::find_cyrus_problems(config, {})) add(problem);
+            continue;    // the library does not get any further either
+        }
         auto offer = ask_sasl_offer(settings, setup);
         if (!offer) {
             add(fmt::format("{}Cyrus SASL could not be asked what it offers: {}", place, offer.error().text()));
             continue;
         }
         for (const auto& problem : sasl::find_cyrus_problems(config, offer->mechanisms)) add(problem);
-        for (const auto& complaint : offer->complaints) add(fmt::format("{}Cyrus SASL says: {}", place, complaint));
+        for (const auto& complaint : offer->complaints) add(fmt::format("{}Cyrus SASL says: {}", place, complaint.starts_with("warning: ") ? complaint.substr(9) : complaint));
         if (offer->mechanisms.empty())
             add(fmt::format("{}smtpd_sasl_auth_enable = yes, but Cyrus SASL has no mechanism to offer: nobody can log in (Debian: apt install libsasl2-modules)", place));
         const std::string root = setup.is_chrooted ? settings.str("queue_directory") : std::string();

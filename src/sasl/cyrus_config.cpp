@@ -91,6 +91,7 @@ std::vector<std::string> find_cyrus_problems(const CyrusConfig& config, const st
     std::vector<std::string> problems;
     auto add = [&](int line, std::string text) { problems.push_back(fmt::format("{}, line {}: {}", config.path, line, text)); };
     for (const int line : config.bad_lines) add(line, "this is not NAME: VALUE; Cyrus SASL refuses the whole file");
+    if (!problems.empty()) return problems;
     const CyrusSetting* check = config.find("pwcheck_method");
     bool asks_saslauthd = check != nullptr;
     if (check) {

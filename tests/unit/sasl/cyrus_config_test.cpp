@@ -42,7 +42,7 @@ TEST(CyrusConfig, NamesWhatCannotWork)
         {"pwcheck_method: saslauth\n", {"PLAIN"}, {"f, line 1: pwcheck_method: Cyrus SASL has no \"saslauth\""}},
         {"pwcheck_method: saslauthd\nmech_list: PLAIN CRAM-MD5\n", {"PLAIN", "CRAM-MD5"}, {"f, line 2: mech_list: mechanism CRAM-MD5 cannot work"}},
         {"pwcheck_method: saslauthd auxprop\nmech_list: PLAIN CRAM-MD5\n", {"PLAIN", "CRAM-MD5"}, {}},
-        {"pwcheck_method saslauthd\n", {}, {"f, line 1: this is not NAME: VALUE"}},
+        {"pwcheck_method saslauthd\nmech_list: FOO\n", {}, {"f, line 1: this is not NAME: VALUE"}},
     };
     for (const Case& one : cases) {
         const auto problems = find_cyrus_problems(parse_cyrus_config(one.text, "f"), one.offered);
