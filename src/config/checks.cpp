@@ -29,6 +29,16 @@ void check_one(const Setting& setting)
     if (auto text = check_value(*setting.parameter, setting.expanded)) throw ConfigError(std::move(*text), setting.at);
 }
 
+// Of a delivery agent that no mail goes to: "virtual_mailbox_base =" beside "virtual_transport = dovecot" is usual, and
+// Postfix's agent, which would refuse it, never runs.
+bool is_idle(const Settings::Data& data, const Parameter& row)
+{
+    if (row.readers != "virtual" || row.kind != Kind::text || data.services.empty()) return false;
+    const std::string_view transport = data.find("virtual_transport")->expanded;
+    const auto service = std::ranges::find(data.services, transport.substr(0, transport.find(':')), &ServiceSpec::name);
+    return service != data.services.end() && service->command != "virtual";
+}
+
 void check_service_parameter(const Settings& settings, std::string_view name)
 {
     const auto* row = find_service_parameter(name);
@@ -76,7 +86,7 @@ void check_settings(const Settings& settings, Checks level)
     for (const bool is_set : {true, false})
         for (const auto& row : all_parameters())
             if (level == Checks::server || row.is_global())
-                if (const auto* setting = data.find(row.name); setting != nullptr && setting->is_set == is_set) check_one(*setting);
+                if (const auto* setting = data.find(row.name); setting != nullptr && setting->is_set == is_set && !is_idle(data, row)) check_one(*setting);
     if (level == Checks::server)
         for (const auto& name : data.names_in_order) check_service_parameter(settings, name);
 

@@ -93,6 +93,18 @@ TEST(Settings, service_overrides)
     }
 }
 
+TEST(Settings, lets_alone_what_belongs_to_an_agent_without_mail)
+{
+    const std::string main_cf = "compatibility_level = 3.6\nmyhostname = mail.a.test\nvirtual_mailbox_base =\n";
+    const std::string agents = "virtual unix - n n - - virtual\ndovecot unix - n n - - pipe\n";
+    Folder other(main_cf + "virtual_transport = dovecot:nexthop\n", agents);
+    EXPECT_NO_THROW(Settings::load(other.options()));
+    Folder own(main_cf, agents);
+    EXPECT_THROW(Settings::load(own.options()), ConfigError);
+    Folder nobody(main_cf + "virtual_transport = nosuch\n", agents);
+    EXPECT_THROW(Settings::load(nobody.options()), ConfigError);
+}
+
 TEST(Settings, refuses_with_the_words_of_postfix)
 {
     struct Case {
