@@ -106,7 +106,37 @@ bool has_cleanup(const Settings& settings, std::string_view name)
     return name == "cleanup" || std::ranges::any_of(settings.services(), [&](const ServiceSpec& service) { return service.command == "cleanup" && service.name == name; });
 }
 
+// The words of settings that have a small vocabulary; the texts are those with which Postfix's server dies.
+void check_words(const Settings& own, ServerLinter& linter)
+{
+    auto refuse = [&](std::string_view name, std::string text, std::string_view meant) {
+        if (!meant.empty()) text += fmt::format(": is {} meant?", meant);
+        linter.refuse(own, name, text);
+    };
+    static constexpr std::initializer_list<std::string_view> receive_words{"no_address_mappings", "no_header_body_checks", "no_unknown_recipient_checks", "no_milters"};
+    for (const auto& word : own.list("receive_override_options")) {
+        if (std::ranges::find(receive_words, word) != receive_words.end()) continue;
+        refuse("receive_override_options", fmt::format("unknown receive_override_options value \"{}\" in \"{}\"", word, own.str("receive_override_options")), nearest(word, receive_words));
+    }
+    const std::string proxy = own.str("smtpd_upstream_proxy_protocol");
+    if (!proxy.empty() && proxy != "haproxy")
+        refuse("smtpd_upstream_proxy_protocol", fmt::format("unsupported smtpd_upstream_proxy_protocol value: {}", proxy), nearest(proxy, {"haproxy"}));
+    static constexpr std::initializer_list<std::string_view> newline_words{"no", "yes", "normalize", "reject", "note"};
+    const std::string newline = own.str("smtpd_forbid_bare_newline");
+    if (std::ranges::find(newline_words, newline) == newline_words.end())
+        refuse("smtpd_forbid_bare_newline", fmt::format("invalid setting: 'smtpd_forbid_bare_newline = {}'", newline), nearest(newline, newline_words));
+    static constexpr std::initializer_list<std::string_view> client_words{"permit_inet_interfaces", "permit_mynetworks", "permit_sasl_authenticated", "permit_tls_clientcerts",
+                                                                          "permit_tls_all_clientcerts", "check_address_map"};
+    for (const auto& word : own.list("local_header_rewrite_clients")) {
+        if (word.contains(':') || std::ranges::find(client_words, word) != client_words.end()) continue;
+        const auto meant = nearest(word, client_words);
+        linter.warn(own, "local_header_rewrite_clients", fmt::format("unknown local_header_rewrite_clients item: {}{}", word, meant.empty() ? "" : fmt::format(": is {} meant?", meant)));
+    }
+}
+
 }  // namespace
+
+std::vector<Problem> lint_words(const Settings& settings) { return ServerLinter(settings).run(check_words); }
 
 std::vector<Problem> lint_overrides(const Settings& settings)
 {

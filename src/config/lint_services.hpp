@@ -15,6 +15,7 @@ std::vector<Problem> lint_overrides(const Settings& settings);
 // Of every SMTP server, with its own -o entries: words that do not exist, files that are not there, and settings that
 // only make sense with others. Fatal where Postfix's server dies of it (decision 3), else a warning. Looks into the
 // certificate files, so it may block.
+std::vector<Problem> lint_words(const Settings& settings);
 std::vector<Problem> lint_logins(const Settings& settings);
 std::vector<Problem> lint_tls(const Settings& settings);
 

@@ -65,6 +65,21 @@ TEST(LintOverrides, names_what_has_no_effect)
         lint_overrides);
 }
 
+TEST(LintWords, names_what_does_not_exist)
+{
+    check(
+        {
+            {"receive_override_options = no_header_body_checks, no_milters\nsmtpd_upstream_proxy_protocol = haproxy\n", "", {}},
+            {"", "smtp inet n - n - - smtpd\n10025 inet n - n - - smtpd -o receive_override_options=no_header_body_check\n",
+             {"fatal DIR/master.cf: line 2: unknown receive_override_options value \"no_header_body_check\" in \"no_header_body_check\": is no_header_body_checks meant?"}},
+            {"smtpd_upstream_proxy_protocol = ha-proxy\n", "", {"fatal DIR/main.cf, line 2: unsupported smtpd_upstream_proxy_protocol value: ha-proxy: is haproxy meant?"}},
+            {"smtpd_forbid_bare_newline = normalise\n", "", {"fatal DIR/main.cf, line 2: invalid setting: 'smtpd_forbid_bare_newline = normalise': is normalize meant?"}},
+            {"local_header_rewrite_clients = permit_mynetwork, static:all\n", "",
+             {"DIR/main.cf, line 2: unknown local_header_rewrite_clients item: permit_mynetwork: is permit_mynetworks meant?"}},
+        },
+        lint_words);
+}
+
 TEST(LintLogins, names_what_cannot_work)
 {
     check(
