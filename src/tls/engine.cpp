@@ -93,7 +93,7 @@ private:
     std::vector<std::string> failures_;
     std::string server_name_;               // that the client asked for
     std::optional<IdentitiesPtr> chosen_;   // for it; null: the usual ones
-    bool is_established_ = false, is_broken_ = false;
+    bool is_established_ = false, is_broken_ = false, has_opened_ticket_ = false;
 };
 
 int bio_read(BIO* bio, char* to, int size)
@@ -181,7 +181,7 @@ Task<Result<void>> Layer::accept()
     summary_ = summarize(ssl_.get(), context_->options());
     if (chosen_ && *chosen_) summary_.server_name = server_name_;
     if (witness_.bits & log_verbose) {
-        if (summary_.is_resumed) witness_.log->info("{}: Reusing old session{}", witness_.client, SSL_SESSION_has_ticket(SSL_get_session(ssl_.get())) ? " (RFC 5077 session ticket)" : "");
+        if (summary_.is_resumed) witness_.log->info("{}: Reusing old session{}", witness_.client, has_opened_ticket_ ? " (RFC 5077 session ticket)" : "");
         if (const X509* peer = SSL_get0_peer_certificate(ssl_.get())) {
             witness_.log->info("subject={}", one_line_name(X509_get_subject_name(peer)));
             witness_.log->info("issuer={}", one_line_name(X509_get_issuer_name(peer)));
@@ -303,6 +303,7 @@ void Layer::note_certificate(int depth, bool is_good, X509_STORE_CTX* store)
 
 void Layer::note_ticket(bool is_issued, long expires_at)
 {
+    if (!is_issued) has_opened_ticket_ = true;
     if (!(witness_.bits & log_verbose)) return;
     witness_.log->info("{}: {} session ticket, key expiration: {}", witness_.client, is_issued ? "Issuing" : "Decrypting", expires_at);
 }
