@@ -443,13 +443,17 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
     add(config::find_unsupported(settings));
     add(check::find_fatal_list_problems(settings));
     add(find_service_problems(settings));
-    add(receive::find_login_problems(settings));
-    for (Problem& problem : tls::find_server_problems(settings)) {
-        // A hint may have said it of that line already.
-        const bool is_said = problem.level == Problem::Level::warning && problem.at.line > 0 && std::ranges::any_of(problems, [&](const Problem& other) {
-            return other.at.file == problem.at.file && other.at.line == problem.at.line;
+    // A hint may have said it of that line already, and in better words.
+    auto is_said = [&](const Problem& problem) {
+        return problem.at.line > 0 && std::ranges::any_of(problems, [&](const Problem& other) {
+            return other.at.file == problem.at.file && other.at.line == problem.at.line &&
+                   (problem.level == Problem::Level::warning || other.level == Problem::Level::fatal);
         });
-        if (!is_said) problems.push_back(std::move(problem));
+    };
+    for (const auto find : {receive::find_login_problems, tls::find_server_problems}) {
+        for (Problem& problem : find(settings)) {
+            if (!is_said(problem)) problems.push_back(std::move(problem));
+        }
     }
     std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });
     return problems;

@@ -59,6 +59,13 @@ sasl::Peer Session::login_peer() const
     peer.is_encrypted = facts_.is_encrypted;
     peer.security = facts_.is_encrypted ? options.tls_security : options.security;
     peer.has_client_certificate = facts_.is_ccert_verified;
+    // Where mechanisms that bind to the channel are filtered out, a client that could do it must not be taken for one
+    // that was lied to about them.
+    const bool has_bound = options.mechanism_filter.is_empty() || options.mechanism_filter.matches_name("SCRAM-SHA-256-PLUS").value_or(false);
+    if (tls_ && has_bound) {
+        peer.tls_server_end_point = tls_->server_end_point();
+        peer.tls_exporter = tls_->exporter();
+    }
     return peer;
 }
 

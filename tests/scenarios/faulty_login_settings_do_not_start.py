@@ -2,9 +2,9 @@
 from instance import Instance, expect, expect_match
 
 FAULTS = {
-    'smtpd_sasl_type = courier': r'main\.cf, line \d+: unsupported SASL server implementation: courier',
-    'smtpd_sasl_security_options = noanonymous, noplain': r'main\.cf, line \d+: unknown SASL security options value "noplain" in "noanonymous, noplain"',
-    'smtpd_sasl_tls_security_options = none': r'main\.cf, line \d+: unknown SASL security options value "none" in "none"',
+    'smtpd_sasl_type = courier': r'main\.cf, line \d+: .*unsupported SASL server implementation',
+    'smtpd_sasl_security_options = noanonymous, noplain': r'main\.cf, line \d+: unknown SASL security options value "noplain"',
+    'smtpd_sasl_tls_security_options = none': r'main\.cf, line \d+: unknown SASL security options value "none"',
     'smtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:localhost': r'main\.cf, line \d+: smtpd_sasl_path: bad address "inet:localhost": need inet:host:port',
 }
 DOUBTS = {
