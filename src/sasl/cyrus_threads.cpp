@@ -8,6 +8,16 @@
 #include <utility>
 
 namespace ekiden::sasl {
+namespace {
+
+// Plug-ins leave what they read from the password database in their frames. The stack below ours is written over.
+[[gnu::noinline]] void wipe_stack()
+{
+    char frames[64 * 1024];
+    wipe(frames, sizeof frames);
+}
+
+}  // namespace
 
 struct CyrusThreads::Shared {
     struct Step {
@@ -96,6 +106,7 @@ void CyrusThreads::work(const std::shared_ptr<Shared>& given)
             const auto own = shared->begun.insert(shared->begun.end(), base::steady_now());
             lock.unlock();
             done.reply = step.exchange->login->step(std::move(step.response));
+            wipe_stack();
             lock.lock();
             shared->begun.erase(own);
         }
