@@ -4,6 +4,8 @@
 
 #include "config/settings.hpp"
 
+#include <initializer_list>
+#include <string_view>
 #include <vector>
 
 namespace ekiden::config {

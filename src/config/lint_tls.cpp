@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <expected>
+#include <string>
 
 #include <fcntl.h>
 #include <unistd.h>
