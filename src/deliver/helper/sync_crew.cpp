@@ -74,8 +74,9 @@ void SyncCrew::run()
         bool is_waiting_for_group = !named_.empty() && !is_syncing_folders_;
         auto status = is_waiting_for_group ? wake_.wait_until(lock, next_group_at_) : wake_.wait_for(lock, idle_time);
         --idle_;
-        // The last one stays while anything is in hand.
-        if (status == std::cv_status::timeout && !is_waiting_for_group && (in_hand_ == 0 || threads_ > few_threads)) break;
+        // Not with work at hand: what was just added may have woken this one and nobody else.
+        bool is_needed = !written_.empty() || !named_.empty() || (in_hand_ > 0 && threads_ <= few_threads);
+        if (status == std::cv_status::timeout && !is_waiting_for_group && !is_needed) break;
     }
     --threads_;
     quiet_.notify_all();
