@@ -292,7 +292,8 @@ Result<ContextPtr> make_context(const ServerOptions& options, std::vector<std::s
     SSL_CTX_set_min_proto_version(context, options.protocols.lowest);
     SSL_CTX_set_max_proto_version(context, options.protocols.highest);
     SSL_CTX_clear_options(context, SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2 | SSL_OP_NO_TLSv1_3);
-    SSL_CTX_set_options(context, (SSL_OP_ALL & ~options.options_cleared) | options.options_set | options.protocols.forbidden | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_options(context, (SSL_OP_ALL & ~options.options_cleared) | options.options_set | options.protocols.forbidden | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_CLEANSE_PLAINTEXT);   // passwords do not stay in freed buffers
     if (options.prefers_own_order) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_max_early_data(context, 0);
