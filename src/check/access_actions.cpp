@@ -63,13 +63,6 @@ Step do_info(const Action& action)
     return Step::dunno;
 }
 
-bool is_dry_run(const Action& action, std::string_view what)
-{
-    if (!action.evaluation.only_warns) return false;
-    log_event(action.evaluation, "reject_warning", fmt::format("{} {}", label(action), what));
-    return true;
-}
-
 Step do_discard(const Action& action)
 {
     log_event(action.evaluation, "discard", fmt::format("{} {}", label(action), action.text.empty() ? "triggers DISCARD action" : action.text));
@@ -124,7 +117,6 @@ Step do_prepend(const Action& action)
 struct ActionRow {
     std::string_view word;
     Step (*run)(const Action&);
-    bool changes_message = false;     // only told about under warn_if_reject
 };
 
 constexpr ActionRow actions[] = {
@@ -137,12 +129,12 @@ constexpr ActionRow actions[] = {
     {"DEFER_IF_REJECT", do_defer_if_reject_action},
     {"WARN", do_warn},
     {"INFO", do_info},
-    {"DISCARD", do_discard, true},
-    {"HOLD", do_hold, true},
-    {"FILTER", do_filter, true},
-    {"REDIRECT", do_redirect, true},
-    {"BCC", do_bcc, true},
-    {"PREPEND", do_prepend, true},
+    {"DISCARD", do_discard},
+    {"HOLD", do_hold},
+    {"FILTER", do_filter},
+    {"REDIRECT", do_redirect},
+    {"BCC", do_bcc},
+    {"PREPEND", do_prepend},
 };
 
 bool is_numeric(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos; }
@@ -183,7 +175,6 @@ Task<Step> apply_action(Evaluation& evaluation, std::string table, std::string k
     switch (parsed.kind) {
         case ParsedAction::Kind::action: {
             const ActionRow& row = actions[parsed.number];
-            if (row.changes_message && is_dry_run(action, fmt::format("triggers {}", parsed.whole))) co_return Step::dunno;
             const Step step = row.run(action);
             if (step == Step::permit) log_permit(evaluation, parsed.word, subject, table);
             co_return step;
@@ -197,6 +188,10 @@ Task<Step> apply_action(Evaluation& evaluation, std::string table, std::string k
             evaluation.data.logger.warning("define a restriction class and specify its name instead.");
             co_return refuse(evaluation, configuration_error());
         case ParsedAction::Kind::restrictions: break;
+    }
+    if (evaluation.depth >= deepest_nesting) {
+        evaluation.data.logger.warning("access table {} entry {} causes unreasonable recursion", table, parsed.whole);
+        co_return refuse(evaluation, configuration_error());
     }
     const List list = compile_result(evaluation.data, parsed.whole);
     co_return co_await run_list(evaluation, list, subject);

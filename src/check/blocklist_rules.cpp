@@ -155,13 +155,14 @@ std::string attribute(const Evaluation& evaluation, const Query& query, std::str
     return {};
 }
 
-Task<Step> refuse_listed(Evaluation& evaluation, Query query, std::string zone, std::string name)
+// `written`: "zone" or "zone=filter", which is what rbl_reply_maps knows a list by.
+Task<Step> refuse_listed(Evaluation& evaluation, Query query, std::string written, std::string zone, std::string name)
 {
     const Options& options = evaluation.options();
     std::string pattern = options.default_rbl_reply;
     if (!evaluation.data.rbl_reply_maps.is_empty()) {
-        auto own = co_await evaluation.data.rbl_reply_maps.find(zone, &evaluation.data.logger);
-        if (!own) co_return refuse(evaluation, lookup_failure(evaluation, evaluation.subject));
+        auto own = co_await evaluation.data.rbl_reply_maps.find(std::move(written), &evaluation.data.logger);
+        if (!own) co_return refuse(evaluation, configuration_error());
         if (*own) pattern = std::move(**own);
     }
     std::string reason;
@@ -189,8 +190,9 @@ Step warn_of_missing_zone(const Evaluation& evaluation, const Restriction& restr
     return Step::dunno;
 }
 
-Task<Step> reject_if_listed(Evaluation& evaluation, int key, std::string zone, const ReplyPattern& pattern)
+Task<Step> reject_if_listed(Evaluation& evaluation, int key, std::string written, const ReplyPattern& pattern)
 {
+    std::string zone(zone_of(written));
     auto query = query_of(evaluation, key);
     if (!query) co_return Step::dunno;
     std::string name = query->label + "." + zone;
@@ -200,7 +202,7 @@ Task<Step> reject_if_listed(Evaluation& evaluation, int key, std::string zone, c
         co_return Step::dunno;
     }
     if (!*listed) co_return Step::dunno;
-    co_return co_await refuse_listed(evaluation, std::move(*query), std::move(zone), std::move(name));
+    co_return co_await refuse_listed(evaluation, std::move(*query), std::move(written), std::move(zone), std::move(name));
 }
 
 }  // namespace
@@ -214,8 +216,7 @@ dns::Blocklists& Evaluation::blocklists()
 Task<Step> reject_listed(Evaluation& evaluation, const Restriction& restriction)
 {
     if (restriction.argument.empty()) co_return warn_of_missing_zone(evaluation, restriction);
-    std::string zone(zone_of(restriction.argument));
-    co_return co_await reject_if_listed(evaluation, restriction.row->detail, std::move(zone), restriction.pattern);
+    co_return co_await reject_if_listed(evaluation, restriction.row->detail, restriction.argument, restriction.pattern);
 }
 
 Task<Step> reject_maps_rbl(Evaluation& evaluation, const Restriction&)

@@ -22,13 +22,13 @@ bool has_certificates(const Evaluation& evaluation, const Restriction& restricti
 
 Step permit_all_certificates(Evaluation& evaluation, const Restriction& restriction)
 {
-    if (!has_certificates(evaluation, restriction)) return Step::dunno;
+    if (!evaluation.facts.is_encrypted || !has_certificates(evaluation, restriction)) return Step::dunno;
     return evaluation.facts.is_ccert_verified ? Step::permit : Step::dunno;
 }
 
 Task<Step> permit_certificates(Evaluation& evaluation, const Restriction& restriction)
 {
-    if (!has_certificates(evaluation, restriction)) co_return Step::dunno;
+    if (!evaluation.facts.is_encrypted || !has_certificates(evaluation, restriction)) co_return Step::dunno;
     for (const auto member : both_fingerprints) {
         const std::string& fingerprint = evaluation.facts.*member;
         if (fingerprint.empty() || evaluation.data.relay_clientcerts.is_empty()) continue;
@@ -41,6 +41,7 @@ Task<Step> permit_certificates(Evaluation& evaluation, const Restriction& restri
 
 Task<Step> check_certificate_access(Evaluation& evaluation, const Restriction& restriction)
 {
+    if (!has_certificates(evaluation, restriction)) co_return Step::dunno;
     for (const auto member : restriction.fingerprints) {
         std::vector<std::string> keys{evaluation.facts.*member};
         if (keys.front().empty()) continue;

@@ -83,9 +83,8 @@ Subject permit_subject(const Restriction& restriction, Subject subject)
 Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
 {
     // Classes and table answers may name classes again; a loop in a configuration must end.
-    constexpr int deepest = 100;
-    if (evaluation.depth >= deepest) {
-        evaluation.data.logger.warning("restriction nesting is deeper than {}", deepest);
+    if (evaluation.depth >= deepest_nesting) {
+        evaluation.data.logger.warning("restriction nesting is deeper than {}", deepest_nesting);
         co_return refuse(evaluation, configuration_error());
     }
     ++evaluation.depth;
@@ -145,9 +144,13 @@ Task<Step> run_delayed(Evaluation& evaluation)
 {
     const Policy::Data& data = evaluation.data;
     if (!data.options.delays_reject) co_return Step::dunno;
+    // A DEFER_IF_REJECT is about the refusals of its own list; only relay and recipient lists share theirs.
     Step step = co_await run_list(evaluation, data.client, Subject::client);
+    evaluation.defer_if_reject.reset();
     if (step != Step::reject && !evaluation.facts.helo_name.empty()) step = co_await run_list(evaluation, data.helo, Subject::helo);
+    evaluation.defer_if_reject.reset();
     if (step != Step::reject && evaluation.facts.has_sender) step = co_await run_sender(evaluation);
+    evaluation.defer_if_reject.reset();
     co_return step;
 }
 

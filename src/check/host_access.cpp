@@ -41,7 +41,7 @@ Task<Result<std::optional<Hit>>> find_host(Evaluation& evaluation, const Restric
 
 // The hosts that the DNS names for a domain. A host has no name servers of its own: those of the nearest parent that has
 // some stand for it. Trouble is told in the log and names nobody.
-Task<std::vector<std::string>> hosts_of(Evaluation& evaluation, std::string name, dns::Type type)
+Task<std::vector<std::string>> hosts_of(Evaluation& evaluation, std::string name, dns::Type type, Subject subject)
 {
     constexpr std::size_t most_hosts = 100;
     std::vector<std::string> hosts;
@@ -63,7 +63,7 @@ Task<std::vector<std::string>> hosts_of(Evaluation& evaluation, std::string name
         const std::size_t dot = domain.find('.');
         if (dot == std::string::npos || dot + 1 == domain.size()) {
             const auto text = dns::not_found_text(domain, type, answer->absence);
-            evaluation.data.logger.warning("Unable to look up {} host for {}: {}", dns::name_of(type), domain, text.substr(text.rfind(": ") + 2));
+            evaluation.data.logger.warning("Unable to look up {} host for {}: {}", dns::name_of(type), name_of(evaluation.facts, subject), text.substr(text.rfind(": ") + 2));
             break;
         }
         domain.erase(0, dot + 1);
@@ -106,16 +106,16 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
     const int detail = restriction.row->detail;
     const std::string_view kind = detail & hosts_mx ? "MX" : detail & hosts_ns ? "NS" : "";
     if (name.starts_with('[')) {
-        // A literal stands for its own address.
+        // A literal stands for its own address, and has no name servers.
         const auto address = net::parse_address(name);
-        if (!address) co_return Step::dunno;
+        if (!address || kind == "NS") co_return Step::dunno;
         std::vector<std::string> keys;
         add_address_keys(keys, *address);
         auto answer = co_await find_first(restriction, std::move(keys), evaluation.data.logger);
         if (!answer) co_return refuse_broken_table(evaluation, subject);
         found = std::move(*answer);
     } else if (!kind.empty()) {
-        hosts = co_await hosts_of(evaluation, name, detail & hosts_mx ? dns::Type::mx : dns::Type::ns);
+        hosts = co_await hosts_of(evaluation, name, detail & hosts_mx ? dns::Type::mx : dns::Type::ns, subject);
     } else {
         hosts.push_back(name);
     }

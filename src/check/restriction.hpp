@@ -152,6 +152,7 @@ struct Evaluation {
 };
 
 // --- evaluate.cpp
+inline constexpr int deepest_nesting = 100;    // classes and table results within each other
 Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject);
 // Words of a list, or of a table's answer, compiled. Tables are only opened where `may_open_tables`.
 List compile(Policy::Data& data, const std::vector<std::string>& words, bool may_open_tables);

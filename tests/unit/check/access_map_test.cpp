@@ -116,7 +116,8 @@ TEST(AccessMap, KeysInDocumentedOrder)
         {"check_sender_ns_access", "127.0.0 REJECT", "127.0.0.2", "s@remote.test", true},
         {"check_sender_ns_access", "ns1.host.test REJECT", "127.0.0.2", "s@deep.sub.remote.test", true},
         {"check_sender_ns_access", "remote.test REJECT", "127.0.0.2", "s@remote.test", false},
-        {"check_sender_ns_access", "127.0.0.9 REJECT", "127.0.0.2", "s@[127.0.0.9]", true},
+        {"check_sender_ns_access", "127.0.0.9 REJECT", "127.0.0.2", "s@[127.0.0.9]", false},
+        {"check_sender_mx_access", "127.0.0.9 REJECT", "127.0.0.2", "s@[127.0.0.9]", true},
         {"check_client_ns_access", "ns1.host.test REJECT", "127.0.0.2", "s@other.test", true},
         {"check_client_ns_access", "ns1.host.test REJECT", "127.0.0.3", "s@other.test", false},
         {"check_reverse_client_hostname_ns_access", "ns1.host.test REJECT", "127.0.0.4", "s@other.test", true},
@@ -218,7 +219,7 @@ TEST(AccessMap, NameServersThatCannotBeFound)
 {
     World world("smtpd_sender_restrictions = check_sender_ns_access static:REJECT\n");
     EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@a.nowhere.test")), "");
-    EXPECT_EQ(world.log, std::vector<std::string>{"warning: Unable to look up NS host for test: Host not found"});
+    EXPECT_EQ(world.log, std::vector<std::string>{"warning: Unable to look up NS host for s@a.nowhere.test: Host not found"});
     world.log.clear();
     world.dns.fail("broken.test", dns::Type::ns);
     EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@broken.test")), "");

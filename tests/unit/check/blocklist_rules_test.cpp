@@ -90,7 +90,7 @@ TEST(Blocklists, ReplyTemplates)
         {"rbl_reply_maps = inline:{ { other.test = 521 4.7.1 go away } }\nmaps_rbl_reject_code = 450\n",
          "450 4.7.1 Service unavailable; Client host [127.0.0.2] blocked using rbl.test; Listed, see http://rbl.test/?ip=127.0.0.2", true},
         {"default_rbl_reply = no code\n", "450 4.7.1 Service unavailable", false},
-        {"rbl_reply_maps = hash:/nonexistent/x\n", "451 4.3.0 <user1@golden.test>: Temporary lookup failure", false},
+        {"rbl_reply_maps = hash:/nonexistent/x\n", "451 4.3.5 Server configuration error", false},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.what);

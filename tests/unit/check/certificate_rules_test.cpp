@@ -78,8 +78,14 @@ TEST(Certificates, AccessTable)
         facts.recipient = "user1@golden.test";
         EXPECT_EQ(world.rcpt(facts), row.want);
     }
-    World world("smtpd_recipient_restrictions = check_ccert_access static:REJECT\n");
+    World world("smtpd_tls_ask_ccert = yes\nsmtpd_recipient_restrictions = check_ccert_access static:REJECT\n");
     EXPECT_EQ(world.rcpt(World::facts()), "") << "no certificate, nothing to look up";
+    World unasked("smtpd_recipient_restrictions = check_ccert_access static:REJECT\n");
+    Facts facts = with_certificate();
+    facts.recipient = "user1@golden.test";
+    EXPECT_EQ(unasked.rcpt(facts), "");
+    ASSERT_FALSE(unasked.log.empty());
+    EXPECT_EQ(unasked.log[0], "warning: check_ccert_access is requested, but \"smtpd_tls_ask_ccert = no\"");
 }
 
 }  // namespace

@@ -286,6 +286,52 @@ TEST(Evaluate, DeferralIsForgottenWithItsStage)
     EXPECT_EQ(world.rcpt(facts), "");
 }
 
+// What Postfix 3.7 does with DEFER_IF_REJECT in one list and a refusal in another.
+TEST(Evaluate, DeferIfRejectIsAboutItsOwnList)
+{
+    struct {
+        const char* first;
+        const char* second;
+        bool is_deferred;
+    } rows[] = {
+        {"client", "helo", false}, {"client", "sender", false}, {"helo", "sender", false}, {"sender", "recipient", false},
+        {"client", "relay", false}, {"client", "recipient", false}, {"relay", "recipient", true}, {"recipient", "recipient", true}, {"sender", "sender", true},
+    };
+    for (const auto& row : rows) {
+        SCOPED_TRACE(std::string(row.first) + " " + row.second);
+        const std::string defers = std::string("reject_unauth_destination, check_client_access static:{DEFER_IF_REJECT later}");
+        const bool is_one = std::string_view(row.first) == row.second;
+        World world(std::string("smtpd_") + row.first + "_restrictions = " + defers + (is_one ? ", reject\n" : "\n") +
+                    (is_one ? std::string() : std::string("smtpd_") + row.second + "_restrictions = reject\n"));
+        EXPECT_EQ(world.rcpt(World::facts()).substr(0, 3), row.is_deferred ? "450" : "554");
+    }
+    World unlisted("smtpd_recipient_restrictions = reject_unauth_destination, check_client_access static:{DEFER_IF_REJECT later}\n");
+    EXPECT_EQ(unlisted.rcpt(World::facts("127.0.0.2", "a@remote.test", "nobody@golden.test")).substr(0, 3), "450");
+    World earlier("smtpd_client_restrictions = check_client_access static:{DEFER_IF_REJECT later}\n");
+    EXPECT_EQ(earlier.rcpt(World::facts("127.0.0.2", "a@remote.test", "nobody@golden.test")).substr(0, 3), "550");
+}
+
+// warn_if_reject is about refusals; what changes a message is carried out.
+TEST(Evaluate, WarnIfRejectCarriesOutWhatIsNoRefusal)
+{
+    for (const char* action : {"DISCARD", "HOLD", "FILTER smtp:foo", "REDIRECT a@b", "BCC a@b", "PREPEND X: y"}) {
+        SCOPED_TRACE(action);
+        World world("smtpd_client_restrictions = warn_if_reject check_client_access static:{" + std::string(action) + "}\n");
+        const Verdict verdict = world.evaluate(Stage::rcpt, World::facts());
+        EXPECT_EQ(verdict.action, Verdict::Action::permit);
+        EXPECT_EQ(verdict.discards + verdict.holds + !verdict.filter.empty() + !verdict.redirect.empty() + verdict.bcc.size() + verdict.prepend.size(), 1u);
+        for (const std::string& line : world.log) EXPECT_EQ(line.find("reject_warning"), std::string::npos) << line;
+    }
+}
+
+TEST(Evaluate, EndlessTableResultsEnd)
+{
+    World world("smtpd_restriction_classes = one\none = check_client_access static:one\nsmtpd_client_restrictions = one\n");
+    EXPECT_EQ(world.rcpt(World::facts()), "451 4.3.5 Server configuration error");
+    ASSERT_FALSE(world.log.empty());
+    EXPECT_EQ(world.log[0], "warning: access table static:one entry one causes unreasonable recursion");
+}
+
 TEST(Evaluate, OldNamesActAndAreSaidOnce)
 {
     struct {
