@@ -25,6 +25,11 @@ bool has_own_stress(const config::ServiceSpec& service)
     return std::ranges::any_of(service.overrides, [](const auto& entry) { return entry.first == "stress"; });
 }
 
+bool mentions_stress(const config::Settings& settings)
+{
+    return std::ranges::any_of(settings.names_set(), [&](const std::string& name) { return settings.raw(name).contains("stress"); });
+}
+
 // "postfix/submission/smtpd" → "postfix/anvil": those whose lines these are in Postfix know nothing of the service's name.
 Logger logger_of(const Options& options, std::string_view program)
 {
@@ -59,7 +64,7 @@ ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::
     made->options = Options::from(*settings, service);
     const auto overrides = ReceiveOverrides::from(*settings);
     if (!overrides.checks_unknown_recipients) settings = settings->with({{"smtpd_reject_unlisted_recipient", "no"}});
-    made->policy = check::Policy::make(settings, std::move(resolver), dns, made->options.logger);
+    made->policy = check::Policy::make(settings, resolver, dns, made->options.logger);
     made->tls = tls::Server::make(made->options.tls, made->options.logger);
     made->logins = make_logins(*settings, service, pool, made->options.logger);
     made->intake = std::move(intake);
@@ -72,6 +77,8 @@ ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::
         const auto under_stress = settings->with({{"stress", "yes"}});
         auto stressed = std::make_shared<Service>(*made);
         stressed->options = Options::from(*under_stress, service);
+        // Lists that were written with stress in mind; the defaults of postconf(5) mention it in options only.
+        if (mentions_stress(*settings)) stressed->policy = check::Policy::make(under_stress, std::move(resolver), dns, stressed->options.logger);
         result.stressed_ = std::move(stressed);
     }
     return result;

@@ -7,6 +7,8 @@ port = free_port()
 MASTER = f'''{port} inet n - n - 3 smtpd
   -o {{smtpd_banner=mail.example.test ${{stress?{{under stress}}:{{at ease}}}}}}
   -o smtpd_timeout=${{stress?{{1}}:{{100}}}}s
+  -o {{smtpd_helo_restrictions=${{stress?{{reject}}:{{permit}}}}}}
+  -o smtpd_delay_reject=no
 '''
 with Instance(main='inet_interfaces = all\nmynetworks = 127.0.0.0/8\n', master=MASTER) as mail:
     first = [Dialogue(port) for _ in range(3)]
@@ -26,6 +28,8 @@ with Instance(main='inet_interfaces = all\nmynetworks = 127.0.0.0/8\n', master=M
     expect(first[1].say('NOOP'), '250 2.0.0 Ok', 'an earlier session')
     with Dialogue(port) as d:
         expect(d.greeting, '220 mail.example.test under stress', 'one more')
+        expect(d.say('EHLO client.test'), '554 5.7.1 <client.test>: Helo command rejected: Access denied', 'restrictions under stress')
+    expect(first[1].say('HELO client.test'), '250 mail.example.test', 'restrictions of those that were there')
     expect(len(mail.wait_for_log('has reached its process limit')), 1, 'warnings')
     for d in first[1:]:
         d.close()
