@@ -5,6 +5,7 @@
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
 #include "config/settings.hpp"
+#include "logins.hpp"
 #include "receive/server.hpp"
 #include "receive/session.hpp"
 #include "support/memory_stream.hpp"
@@ -102,6 +103,11 @@ public:
         service = ServerSettings::make(settings, spec, resolver, intake, dns, [this](const std::string& domain) { flushed.push_back(domain); },
                                        [this](Complaint complaint) { return keep(std::move(complaint)); })
                       .service();
+        if (service->logins) {
+            auto scripted = std::make_shared<Service>(*service);
+            scripted->logins = std::make_shared<ScriptedLogins>();
+            service = std::move(scripted);
+        }
         (void)log();
     }
     ~World()
