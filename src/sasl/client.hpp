@@ -25,6 +25,7 @@ struct ClientRequest {
     std::string user;
     Secret password;                    // or where the token is, see client_token.hpp
     Properties security = anonymous;
+    bool names_authorization = false;   // also say on whose behalf, which is the user's own (send_cyrus_sasl_authzid)
 };
 
 struct ClientStart {

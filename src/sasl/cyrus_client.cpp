@@ -105,7 +105,7 @@ class CyrusClient final : public Client {
 public:
     CyrusClient(ClientRequest request, net::BlockingPool* pool)
         : request_(std::move(request)), pool_(pool), secret_(request_.password.view()),
-          callbacks_{{SASL_CB_USER, as_callback(&on_name), nullptr},
+          callbacks_{{SASL_CB_USER, as_callback(&on_name), request_.names_authorization ? this : nullptr},
                      {SASL_CB_AUTHNAME, as_callback(&on_name), this},
                      {SASL_CB_PASS, as_callback(&on_password), this},
                      {SASL_CB_LIST_END, nullptr, nullptr}}

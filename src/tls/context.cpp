@@ -95,30 +95,6 @@ bool with_stack(const std::vector<UniqueCertificate>& chain, Use use)
     return is_done;
 }
 
-Result<void> load_authorities(SSL_CTX* context, const ServerOptions& options)
-{
-    if (!options.ca_file.empty() || !options.ca_path.empty()) {
-        base::PrivilegedRead guard;
-        if ((!options.ca_file.empty() && SSL_CTX_load_verify_file(context, options.ca_file.c_str()) != 1) ||
-            (!options.ca_path.empty() && SSL_CTX_load_verify_dir(context, options.ca_path.c_str()) != 1)) {
-            const std::string reason = take_openssl_reason("it cannot be read");
-            std::string where;
-            if (!options.ca_file.empty()) where += fmt::format(", CAfile=\"{}\"", options.ca_file);
-            if (!options.ca_path.empty()) where += fmt::format(", CApath=\"{}\"", options.ca_path);
-            return fail(ErrorCode::system, fmt::format("cannot load Certification Authority data{} ({})", where, reason));
-        }
-        // The names that clients are told to choose their certificate by.
-        if (!options.ca_file.empty() && options.asks_certificate) {
-            if (STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options.ca_file.c_str())) SSL_CTX_set_client_CA_list(context, names);
-        }
-    }
-    if (options.trusts_default_authorities && SSL_CTX_set_default_verify_paths(context) != 1) {
-        return fail(ErrorCode::system, "cannot load the system's Certification Authority data: " + take_openssl_reason("unknown reason"));
-    }
-    ERR_clear_error();
-    return {};
-}
-
 void choose_dh(SSL_CTX* context, const ServerOptions& options, std::vector<std::string>& warnings)
 {
     if (!options.dh_file.empty()) {
@@ -237,6 +213,37 @@ bool use_identities(SSL* ssl, const Identities& identities)
     return true;
 }
 
+Result<void> load_authorities(SSL_CTX* context, const std::string& ca_file, const std::string& ca_path, bool trusts_default)
+{
+    if (!ca_file.empty() || !ca_path.empty()) {
+        base::PrivilegedRead guard;
+        if ((!ca_file.empty() && SSL_CTX_load_verify_file(context, ca_file.c_str()) != 1) ||
+            (!ca_path.empty() && SSL_CTX_load_verify_dir(context, ca_path.c_str()) != 1)) {
+            const std::string reason = take_openssl_reason("it cannot be read");
+            std::string where;
+            if (!ca_file.empty()) where += fmt::format(", CAfile=\"{}\"", ca_file);
+            if (!ca_path.empty()) where += fmt::format(", CApath=\"{}\"", ca_path);
+            return fail(ErrorCode::system, fmt::format("cannot load Certification Authority data{} ({})", where, reason));
+        }
+    }
+    if (trusts_default && SSL_CTX_set_default_verify_paths(context) != 1) {
+        return fail(ErrorCode::system, "cannot load the system's Certification Authority data: " + take_openssl_reason("unknown reason"));
+    }
+    ERR_clear_error();
+    return {};
+}
+
+Result<void> use_identities(SSL_CTX* context, const Identities& identities)
+{
+    for (const Identity& identity : identities) {
+        const bool is_used = with_stack(identity.chain, [&](STACK_OF(X509)* chain) {
+            return SSL_CTX_use_cert_and_key(context, identity.leaf.get(), identity.key.get(), chain, 1) == 1;
+        });
+        if (!is_used) return fail(ErrorCode::refused, "cannot use a certificate: " + take_openssl_reason("unknown reason"));
+    }
+    return {};
+}
+
 struct Context::Parts {
     UniqueContext handle;
     ServerOptions options;
@@ -304,14 +311,14 @@ Result<ContextPtr> make_context(const ServerOptions& options, std::vector<std::s
         warnings.push_back(fmt::format("curves \"{}\" cannot be used ({}): OpenSSL chooses", options.groups, take_openssl_reason("unknown reason")));
     }
     choose_dh(context, options, warnings);
-    for (const Identity& identity : identities) {
-        const bool is_used = with_stack(identity.chain, [&](STACK_OF(X509)* chain) {
-            return SSL_CTX_use_cert_and_key(context, identity.leaf.get(), identity.key.get(), chain, 1) == 1;
-        });
-        if (!is_used) return fail(ErrorCode::refused, "cannot use a certificate: " + take_openssl_reason("unknown reason"));
-    }
+    EKIDEN_TRY(use_identities(context, identities));
     parts->identities = std::move(identities);
-    EKIDEN_TRY(load_authorities(context, options));
+    EKIDEN_TRY(load_authorities(context, options.ca_file, options.ca_path, options.trusts_default_authorities));
+    // The names that clients are told to choose their certificate by.
+    if (!options.ca_file.empty() && options.asks_certificate) {
+        base::PrivilegedRead guard;
+        if (STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options.ca_file.c_str())) SSL_CTX_set_client_CA_list(context, names);
+    }
     if (options.asks_certificate) {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_verify);
         if (options.trusts_server_certificates) SSL_CTX_set_purpose(context, X509_PURPOSE_ANY);

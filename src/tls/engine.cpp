@@ -27,7 +27,13 @@ BIO_METHOD* bio_method();
 class Layer : public Connection, private SslOwner {
 public:
     Layer(net::StreamPtr below, ContextPtr context, Witness witness)
-        : below_(std::move(below)), context_(std::move(context)), witness_(std::move(witness)), ssl_(SSL_new(context_->handle()))
+        : Layer(std::move(below), UniqueSsl(SSL_new(context->handle())), context, std::move(witness))
+    {
+        context_ = std::move(context);
+        SSL_set_accept_state(ssl_.get());
+    }
+    Layer(net::StreamPtr below, UniqueSsl ssl, std::shared_ptr<const void> keeper, Witness witness)
+        : below_(std::move(below)), keeper_(std::move(keeper)), witness_(std::move(witness)), ssl_(std::move(ssl))
     {
         if (!ssl_) throw std::bad_alloc();
         BIO* bio = BIO_new(bio_method());
@@ -41,6 +47,7 @@ public:
 
     // Connection
     Task<Result<void>> accept() override;
+    Task<Result<void>> connect() override;
     const Summary& summary() const override { return summary_; }
     const std::vector<std::string>& failures() const override { return failures_; }
     Task<void> say_goodbye() override;
@@ -73,6 +80,7 @@ public:
 
 private:
     bool is_dumping() const { return (witness_.bits & log_everything) || ((witness_.bits & log_packets) && !is_established_); }
+    Task<Result<void>> shake_hands();
     Task<Result<void>> fill();
     Task<Result<void>> flush();
     std::unexpected<Error> broken(std::string_view when);
@@ -84,7 +92,8 @@ private:
     Task<void> find_identities();
 
     net::StreamPtr below_;
-    ContextPtr context_;
+    std::shared_ptr<const void> keeper_;    // of the SSL_CTX
+    ContextPtr context_;                    // of a server
     Witness witness_;
     UniqueSsl ssl_;
     std::string input_, output_;
@@ -159,12 +168,12 @@ std::unexpected<Error> Layer::broken(std::string_view when)
     return fail(ErrorCode::protocol, std::string(when));
 }
 
-Task<Result<void>> Layer::accept()
+Task<Result<void>> Layer::shake_hands()
 {
     for (;;) {
         co_await HandshakeTurns::of(below_->executor()).wait(below_->executor());
         ERR_clear_error();
-        const int result = SSL_accept(ssl_.get());
+        const int result = SSL_do_handshake(ssl_.get());
         const int error = SSL_get_error(ssl_.get(), result);
         if (result != 1 && error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_X509_LOOKUP) {
             auto trouble = broken("TLS handshake failed");
@@ -178,6 +187,18 @@ Task<Result<void>> Layer::accept()
         else EKIDEN_CO_TRY(co_await fill());
     }
     is_established_ = true;
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Layer::connect()
+{
+    SSL_set_connect_state(ssl_.get());
+    co_return co_await shake_hands();
+}
+
+Task<Result<void>> Layer::accept()
+{
+    EKIDEN_CO_TRY(co_await shake_hands());
     summary_ = summarize(ssl_.get(), context_->options());
     if (chosen_ && *chosen_) summary_.server_name = server_name_;
     if (witness_.bits & log_verbose) {
@@ -325,6 +346,11 @@ Task<void> Layer::find_identities()
 ConnectionPtr make_server_connection(net::StreamPtr below, ContextPtr context, Witness witness)
 {
     return std::make_unique<Layer>(std::move(below), std::move(context), std::move(witness));
+}
+
+ConnectionPtr make_client_connection(net::StreamPtr below, UniqueSsl ssl, std::shared_ptr<const void> keeper, Witness witness)
+{
+    return std::make_unique<Layer>(std::move(below), std::move(ssl), std::move(keeper), std::move(witness));
 }
 
 }  // namespace ekiden::tls

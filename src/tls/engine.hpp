@@ -27,6 +27,9 @@ public:
     // failures() has OpenSSL's own words, one line for each entry of its queue.
     virtual Task<Result<void>> accept() = 0;
 
+    // The same from the client's side, for what make_client_connection() made; the summary is the maker's to write.
+    virtual Task<Result<void>> connect() = 0;
+
     virtual const Summary& summary() const = 0;
     virtual const std::vector<std::string>& failures() const = 0;
 
@@ -50,5 +53,7 @@ struct Witness {
 // `context` is what was in force when the handshake began; the connection keeps it. Like other streams it has one owner
 // on one core, and one operation at a time.
 ConnectionPtr make_server_connection(net::StreamPtr below, ContextPtr context, Witness witness);
+// `ssl` is ready to shake hands; `keeper` owns what it was made from.
+ConnectionPtr make_client_connection(net::StreamPtr below, UniqueSsl ssl, std::shared_ptr<const void> keeper, Witness witness);
 
 }  // namespace ekiden::tls

@@ -139,7 +139,9 @@ std::string one_line_name(const X509_NAME* name)
     return text;
 }
 
-Summary summarize(SSL* ssl, const ServerOptions& options)
+namespace {
+
+Summary summarize_session(SSL* ssl)
 {
     Summary s;
     s.protocol = SSL_get_version(ssl);
@@ -148,16 +150,44 @@ Summary summarize(SSL* ssl, const ServerOptions& options)
         s.bits_used = SSL_CIPHER_get_bits(cipher, &s.bits_of_cipher);
     }
     s.is_resumed = SSL_session_reused(ssl) == 1;
+    // Before TLS 1.3 the cipher's name says it all.
+    EVP_PKEY* exchange = nullptr;
+    if (SSL_version(ssl) >= TLS1_3_VERSION && SSL_get_peer_tmp_key(ssl, &exchange) == 1 && exchange) {
+        s.key_exchange = exchange_name(exchange);
+        EVP_PKEY_free(exchange);
+    }
+    return s;
+}
+
+}  // namespace
+
+Summary summarize_client(SSL* ssl, const std::string& digest, bool has_legacy_key_fingerprints)
+{
+    Summary s = summarize_session(ssl);
+    if (const X509* peer = SSL_get0_peer_certificate(ssl)) {
+        if (SSL_version(ssl) >= TLS1_3_VERSION) {
+            int type = NID_undef, kind = NID_undef;
+            if (SSL_get_peer_signature_nid(ssl, &kind) != 1) kind = NID_undef;
+            if (SSL_get_peer_signature_type_nid(ssl, &type) != 1) type = NID_undef;
+            s.server_signature = signature_of(X509_get0_pubkey(peer), type, kind);
+        }
+        s.has_certificate = true;
+        s.subject = subject_name(peer);
+        s.issuer = issuer_name(peer);
+        s.certificate_fingerprint = certificate_fingerprint(peer, digest);
+        s.key_fingerprint = key_fingerprint(peer, digest, has_legacy_key_fingerprints);
+    }
+    ERR_clear_error();
+    return s;
+}
+
+Summary summarize(SSL* ssl, const ServerOptions& options)
+{
+    Summary s = summarize_session(ssl);
     s.was_certificate_asked = options.asks_certificate;
     const X509* peer = SSL_get0_peer_certificate(ssl);
 
-    // Before TLS 1.3 the cipher's name says it all.
     if (SSL_version(ssl) >= TLS1_3_VERSION) {
-        EVP_PKEY* exchange = nullptr;
-        if (SSL_get_peer_tmp_key(ssl, &exchange) == 1 && exchange) {
-            s.key_exchange = exchange_name(exchange);
-            EVP_PKEY_free(exchange);
-        }
         int type = NID_undef, digest = NID_undef;
         if (const X509* own = SSL_get_certificate(ssl)) {
             if (SSL_get_signature_nid(ssl, &digest) != 1) digest = NID_undef;

@@ -59,9 +59,12 @@ private:
 
 }  // namespace
 
-AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service, dns::Resolver& resolver)
+AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service, dns::Resolver& resolver,
+                         net::BlockingPool* pool)
 {
-    return std::make_shared<SmtpAgent>(Options::from(*service_settings, service), resolver);
+    Options options = Options::from(*service_settings, service);
+    options.pool = pool;
+    return std::make_shared<SmtpAgent>(std::move(options), resolver);
 }
 
 }  // namespace ekiden::deliver

@@ -8,11 +8,14 @@
 #include "config/settings.hpp"
 #include "deliver/agent.hpp"
 #include "dns/resolver.hpp"
+#include "net/blocking.hpp"
 
 namespace ekiden::deliver {
 
 // `service` is a master.cf entry whose command is smtp or lmtp, `service_settings` the snapshot with its -o overrides.
 // Throws config::ConfigError.
-AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service, dns::Resolver& resolver);
+// The pool (null in tests) outlives the agent's jobs.
+AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service, dns::Resolver& resolver,
+                         net::BlockingPool* pool = nullptr);
 
 }  // namespace ekiden::deliver

@@ -73,6 +73,13 @@ Task<std::optional<Fate>> Session::greet(const Options& options, ekiden::smtp::E
     co_return handshake.failure();
 }
 
+Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::ask(std::string_view line, seconds time_limit)
+{
+    stream_->set_time_limit(time_limit);
+    if (auto trouble = co_await write(line)) co_return std::unexpected(*trouble);
+    co_return co_await read_reply();
+}
+
 Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, const Options& options)
 {
     ++uses;

@@ -21,6 +21,8 @@ public:
 
     // From greeting to ready; the reason when the peer will not talk.
     Task<std::optional<Fate>> greet(const Options& options, ekiden::smtp::Extensions ignored);
+    // One command line with its CRLF (it may hold a password), and the reply to it.
+    Task<std::expected<ekiden::smtp::Reply, Trouble>> ask(std::string_view line, seconds time_limit);
     // Runs a transaction to its end.
     Task<void> converse(Dialogue& dialogue, const queue::Content& content, const Options& options);
     // RSET after a transaction that was not ended; false when the connection is of no more use.
@@ -37,6 +39,8 @@ public:
     bool may_quit() const { return may_quit_; }
     void set_broken() { may_quit_ = false; }
 
+    Protection protection = Protection::none;
+    std::string login;                  // fingerprint of who logged in here; "" = nobody
     unsigned uses = 0;                  // transactions
     bool is_last_resort = false;        // no other host of its destination could be tried after it
     SteadyTime opened_at;

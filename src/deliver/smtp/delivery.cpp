@@ -1,6 +1,7 @@
 #include "deliver/smtp/delivery.hpp"
 
 #include "base/text.hpp"
+#include "deliver/smtp/log_in.hpp"
 #include "mail/queue_id.hpp"
 #include "net/connect.hpp"
 
@@ -55,9 +56,16 @@ Task<std::vector<Outcome>> Delivery::run()
 
 Task<void> Delivery::try_destination(Destination destination, bool is_last)
 {
-    Reuse::Pass pass(reuse_, destination.text);
+    const auto key = co_await reuse_key(destination);
+    reuse_key_ = key.value_or("");
+    Reuse::Pass pass(reuse_, key ? *key : destination.text);
     pass_ = &pass;
-    while (SessionPtr idle = reuse_->take(destination.text, options_)) {
+    while (SessionPtr idle = key ? reuse_->take(*key, options_) : nullptr) {
+        const bool is_mine = co_await suits(*idle, destination);
+        if (!is_mine) {
+            idle->leave_now();
+            continue;
+        }
         idle->is_last_resort = idle->is_last_resort && is_last;
         const bool was_used = co_await use_session(destination, std::move(idle), true);
         if (was_used) break;
@@ -112,6 +120,7 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
     auto session = std::make_unique<Session>(std::move(*stream), candidate.host, peer, candidate.relay());
     Where where{.relay = session->relay(), .remote_mta = session->host()};
     auto refusal = co_await session->greet(options_, ignored);
+    if (!refusal) refusal = co_await authenticate(*session, destination);
     if (refusal) {
         connected_at_ = base::wall_now();
         meet(*refusal, where, is_last);
@@ -121,6 +130,43 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
     ++sessions_;
     session->is_last_resort = is_last || (options_.session_limit > 0 && sessions_ >= options_.session_limit);
     co_await use_session(destination, std::move(session), false);
+}
+
+Task<Result<std::optional<Login>>> Delivery::find_login(std::string destination_key, std::string host) const
+{
+    const LoginOptions& options = options_.login;
+    EKIDEN_CO_TRY_VALUE(of_sender, co_await find_login_of_sender(options, job_.envelope->sender, &logger_));
+    if (of_sender) co_return std::move(of_sender);
+    EKIDEN_CO_TRY_VALUE(of_host, co_await find_login_of(options, std::move(host), &logger_));
+    if (of_host) co_return std::move(of_host);
+    co_return co_await find_login_of(options, std::move(destination_key), &logger_);
+}
+
+Task<std::optional<Fate>> Delivery::authenticate(Session& session, const Destination& destination) const
+{
+    if (!options_.login.is_enabled || !session.offer().has(ekiden::smtp::ext_auth)) co_return std::nullopt;
+    auto login = co_await find_login(destination.key, session.host());
+    if (!login) {
+        logger_.warning("{}: {} lookup error", mail::format(job_.envelope->id), options_.login.passwords.title());
+        co_return failed("4.3.0", "local data error while talking to " + session.peer());
+    }
+    if (!*login) co_return std::nullopt;
+    session.login = (*login)->fingerprint();
+    co_return co_await log_in(session, options_.login, std::move(**login), session.protection, options_.limits.hello, options_.pool, logger_);
+}
+
+Task<bool> Delivery::suits(const Session& session, const Destination& destination) const
+{
+    if (!options_.login.is_enabled || !session.offer().has(ekiden::smtp::ext_auth)) co_return true;
+    const auto login = co_await find_login(destination.key, session.host());
+    co_return login && (*login ? (*login)->fingerprint() : std::string()) == session.login;
+}
+
+Task<Result<std::string>> Delivery::reuse_key(const Destination& destination) const
+{
+    const auto login = co_await find_login_of_sender(options_.login, job_.envelope->sender, &logger_);
+    if (!login) co_return fail(ErrorCode::unavailable, "lookup error");
+    co_return *login ? destination.text + '\0' + (*login)->fingerprint() : destination.text;
 }
 
 Task<bool> Delivery::use_session(const Destination& destination, SessionPtr session, bool probes)
@@ -151,11 +197,11 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
     bool is_clean = session->may_quit();
     if (is_clean && dialogue.needs_reset()) is_clean = co_await session->reset(options_);
     const auto wants_reuse = [&]() -> bool {
-        if (!is_clean || !reuse_->may_keep(*session, options_)) return false;
+        if (!is_clean || reuse_key_.empty() || !reuse_->may_keep(*session, options_)) return false;
         if (options_.reuses_on_demand && pass_ && pass_->is_busy()) return true;
         return !options_.reused_destinations.is_empty() && options_.reused_destinations.matches_name(destination.host).value_or(false);
     };
-    if (wants_reuse()) reuse_->keep(destination.text, std::move(session), options_);
+    if (wants_reuse()) reuse_->keep(reuse_key_, std::move(session), options_);
     else co_await session->leave(options_);
     co_return true;
 }

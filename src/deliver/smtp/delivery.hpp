@@ -31,7 +31,14 @@ private:
     Task<void> try_candidate(const Destination& destination, Candidate candidate, bool is_last);
     // True when the session was used; false when it was stale and nothing happened.
     Task<bool> use_session(const Destination& destination, SessionPtr session, bool probes);
-    ekiden::smtp::Extensions ignored_keywords(const net::Address& address) const;
+    // As whom a session with `host` logs in; the message of the trouble has been logged.
+    Task<Result<std::optional<Login>>> find_login(std::string destination_key, std::string host) const;
+    // From "ready" to logged in, where that is wanted.
+    Task<std::optional<Fate>> authenticate(Session& session, const Destination& destination) const;
+    // Is an idle session what a new one would be?
+    Task<bool> suits(const Session& session, const Destination& destination) const;
+    // The name under which sessions for this message are kept: logins of other senders are not in sight.
+    Task<Result<std::string>> reuse_key(const Destination& destination) const;
 
     void seal(std::size_t recipient, const Fate& fate, const Where& where);
     // Every recipient that is left meets this fate; said in the log when another host will be tried.
@@ -48,6 +55,7 @@ private:
     const std::shared_ptr<Reuse> reuse_;
     bool needs_smtputf8_ = false;
     const Reuse::Pass* pass_ = nullptr;
+    std::string reuse_key_;                    // "" = nothing is kept
     std::vector<std::uint32_t> left_;          // recipients without a sealed fate
     std::vector<Outcome> outcomes_;
     struct Met {

@@ -16,6 +16,8 @@ constexpr StepWords step_words[] = {
     {Step::ehlo, "performing the EHLO handshake", "EHLO"},
     {Step::helo, "performing the HELO handshake", "HELO"},
     {Step::lhlo, "performing the LHLO handshake", "LHLO"},
+    {Step::starttls, "receiving the STARTTLS response", "STARTTLS"},
+    {Step::auth, "performing the EHLO handshake", "AUTH"},
     {Step::rset, "sending RSET", "RSET"},
     {Step::mail, "sending MAIL FROM", "MAIL FROM"},
     {Step::rcpt, "sending RCPT TO", "RCPT TO"},
@@ -81,6 +83,8 @@ Fate refused_to_talk(std::string_view peer, const ekiden::smtp::Reply& reply, bo
     }
     return fate;
 }
+
+Fate refused_with(const ekiden::smtp::Reply& reply, std::string text) { return from_failure(reply, std::move(text)); }
 
 Fate broken(std::string_view peer, Step step, Trouble trouble)
 {

@@ -11,7 +11,7 @@
 namespace ekiden::deliver::smtp {
 
 // Where a session stands: the command whose reply is awaited.
-enum class Step : std::uint8_t { greeting, ehlo, helo, lhlo, rset, mail, rcpt, data, content, end_of_data, quit };
+enum class Step : std::uint8_t { greeting, ehlo, helo, lhlo, starttls, auth, rset, mail, rcpt, data, content, end_of_data, quit };
 
 // How a conversation can break, other than by a reply.
 enum class Trouble : std::uint8_t {
@@ -34,6 +34,8 @@ Fate accepted(const ekiden::smtp::Reply& reply);
 Fate refused(std::string_view peer, Step step, const ekiden::smtp::Reply& reply);
 // "host PEER refused to talk to me: REPLY"; `is_softened` makes 5xx a deferral (smtp_skip_5xx_greeting).
 Fate refused_to_talk(std::string_view peer, const ekiden::smtp::Reply& reply, bool is_softened);
+// `text` about a reply to AUTH or STARTTLS.
+Fate refused_with(const ekiden::smtp::Reply& reply, std::string text);
 // "lost connection with PEER while sending MAIL FROM", "conversation with PEER timed out while …"
 Fate broken(std::string_view peer, Step step, Trouble trouble);
 Fate failed(std::string code, std::string text, bool is_peer_trouble = false);

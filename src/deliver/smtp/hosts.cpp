@@ -16,13 +16,14 @@ std::optional<Destination> parse_destination(std::string_view text, const Option
     Destination destination;
     destination.text = base::lower(text);
     if (options.is_lmtp && base::starts_with_ignoring_case(text, "unix:")) {
-        destination.host = text.substr(5);
+        destination.host = destination.key = text.substr(5);
         destination.is_unix = true;
         destination.text = text;
         if (destination.host.empty()) return std::nullopt;
         return destination;
     }
     if (base::starts_with_ignoring_case(text, "inet:")) text.remove_prefix(5);
+    destination.key = text;
     auto split = net::split_host_port(text);
     if (!split || split->host.empty()) return std::nullopt;
     destination.host = std::move(split->host);

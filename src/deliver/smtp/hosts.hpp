@@ -17,6 +17,7 @@ struct Destination {
     bool is_unix = false;
     bool uses_mx = false;
     std::string text;          // as written, lower case: the name under which connections are kept
+    std::string key;           // as written, without "inet:" or "unix:": what tables of logins and policies are asked for
 };
 // The next hop's destinations, then the fall-back relays. Items that make no sense are in `problem` (the last of them).
 std::vector<Destination> parse_destinations(std::string_view next_hop, const Options& options, std::string& problem);

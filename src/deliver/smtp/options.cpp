@@ -13,7 +13,9 @@ seconds TimeLimits::of(Step step) const
     case Step::greeting:
     case Step::ehlo:
     case Step::helo:
-    case Step::lhlo: return hello;
+    case Step::lhlo:
+    case Step::starttls:
+    case Step::auth: return hello;
     case Step::rset: return reset;
     case Step::mail: return mail;
     case Step::rcpt: return rcpt;
@@ -115,6 +117,8 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.line_length_limit = static_cast<std::size_t>(number("line_length_limit"));
     options.is_quoted = flag("quote_rfc821_envelope");
     options.skips_quit_reply = flag("skip_quit_response");
+
+    options.login = LoginOptions::from(settings, options.is_lmtp);
 
     options.reuses_on_demand = flag("connection_cache_on_demand");
     options.reused_destinations = table::MatchList::open(name("connection_cache_destinations"), text("connection_cache_destinations"),

@@ -4,7 +4,9 @@
 
 #include "config/settings.hpp"
 #include "deliver/smtp/handshake.hpp"
+#include "deliver/smtp/login.hpp"
 #include "dns/mx.hpp"
+#include "net/blocking.hpp"
 #include "net/endpoint.hpp"
 #include "table/maps.hpp"
 #include "table/match_list.hpp"
@@ -44,6 +46,9 @@ struct Options {
     bool skips_quit_reply = true;
     bool assumes_final = false;           // lmtp_assume_final: a peer without DSN delivers, it does not relay
     table::Maps ignored_keywords_by_address;   // smtp_discard_ehlo_keyword_address_maps
+
+    LoginOptions login;
+    net::BlockingPool* pool = nullptr;    // for steps of a login that block or compute
 
     bool reuses_on_demand = true;         // smtp_connection_cache_on_demand
     table::MatchList reused_destinations; // smtp_connection_cache_destinations
