@@ -43,6 +43,13 @@ config::Location place_of(const config::Settings& settings, const ServerOptions&
     return {};
 }
 
+// As Postfix names a place: "main.cf, line 3: ", "master.cf: line 3: ".
+std::string said_at(const config::Location& at, std::string_view text)
+{
+    if (at.line <= 0) return std::string(text);
+    return fmt::format("{}{} line {}: {}", at.file, at.file.ends_with("master.cf") ? ":" : ",", at.line, text);
+}
+
 }  // namespace
 
 std::vector<config::Problem> find_problems(const config::Settings& settings)
@@ -53,8 +60,8 @@ std::vector<config::Problem> find_problems(const config::Settings& settings)
     std::vector<config::Problem> problems;
     auto add = [&](Level level, const std::string& text) {
         config::Location at = place_of(settings, options, text);
-        const std::string where = at.line > 0 ? fmt::format("{}, line {}: ", at.file, at.line) : std::string();
-        problems.push_back({level, std::move(at), where + text});
+        std::string sentence = said_at(at, text);
+        problems.push_back({level, std::move(at), std::move(sentence)});
     };
     const Level serious = options.is_demanded() ? Level::fatal : Level::warning;
     for (const std::string& text : options.troubles) add(serious, text);
@@ -78,8 +85,7 @@ std::vector<config::Problem> find_server_problems(const config::Settings& settin
         try {
             for (config::Problem& problem : find_problems(*settings.for_service(service))) add(std::move(problem));
         } catch (const config::ConfigError& error) {
-            const auto& at = error.location;
-            add({config::Problem::Level::fatal, at, at.line > 0 ? fmt::format("{}, line {}: {}", at.file, at.line, error.what()) : error.what()});
+            add({config::Problem::Level::fatal, error.location, said_at(error.location, error.what())});
         }
     }
     return problems;
