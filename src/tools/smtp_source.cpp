@@ -46,6 +46,24 @@ Result<void> set_delay(std::chrono::seconds& target, Value value, std::string_vi
     return {};
 }
 
+Result<void> set_login(SourceOptions& options, Value value)
+{
+    if (base::equal_ignoring_case(value, "plain")) options.campaign.login = Campaign::Login::plain;
+    else if (base::equal_ignoring_case(value, "login")) options.campaign.login = Campaign::Login::login;
+    else return fail(ErrorCode::syntax, fmt::format("bad mechanism: {}", value));
+    return {};
+}
+
+// A name has no colon here, a password may.
+Result<void> set_user(SourceOptions& options, Value value)
+{
+    const std::size_t colon = value.find(':');
+    if (colon == value.npos || colon == 0) return fail(ErrorCode::syntax, "--user wants name:password");
+    options.campaign.user = value.substr(0, colon);
+    options.campaign.password = value.substr(colon + 1);
+    return {};
+}
+
 // clang-format off
 constexpr Row rows[] = {
     {'4', false, [](SourceOptions& o, Value) -> Result<void> { o.family = AF_INET; return {}; }},
@@ -70,13 +88,20 @@ constexpr Row rows[] = {
     {'T', true, [](SourceOptions& o, Value v) { return set_count(o.settings.window_size, v, 1, "TCP window size"); }},
     {'v', false, [](SourceOptions& o, Value) -> Result<void> { o.settings.is_verbose = true; return {}; }},
     {'w', true, [](SourceOptions& o, Value v) { return set_delay(o.settings.fixed_delay, v, "fixed delay"); }},
+    {'\0', true, set_login, "auth"},
+    {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.settings.shows_latency = true; return {}; }, "latency"},
+    {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.sends_mail = false; return {}; }, "no-mail"},
+    {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.tls = Campaign::Tls::starttls; return {}; }, "starttls"},
+    {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.tls = Campaign::Tls::wrapper; return {}; }, "tls-wrapper"},
+    {'\0', true, set_user, "user"},
 };
 // clang-format on
 
 std::string usage(std::string_view program)
 {
     return fmt::format("usage: {} -cdLNov -s sess -l msglen -m msgs -C count -M myhostname -f from -t to -r rcptcount "
-                       "-R delay -w delay host[:port]",
+                       "-R delay -w delay --starttls --tls-wrapper --auth plain|login --user name:password --no-mail "
+                       "--latency host[:port]",
                        program);
 }
 
@@ -86,6 +111,13 @@ Result<void> check_combinations(const SourceOptions& options)
         return fail(ErrorCode::syntax, "do not use -w and -R options at the same time");
     if (options.payload_length > 0 && !options.prepared_message.empty())
         return fail(ErrorCode::syntax, "-l option cannot be used with -F");
+    const Campaign& campaign = options.campaign;
+    if ((campaign.login != Campaign::Login::none) == campaign.user.empty())
+        return fail(ErrorCode::syntax, "--auth and --user go together");
+    if (!campaign.sends_helo && (campaign.login != Campaign::Login::none || campaign.tls == Campaign::Tls::starttls))
+        return fail(ErrorCode::syntax, "-o option cannot be used with --auth or --starttls");
+    if (!campaign.sends_mail && (campaign.keeps_connection || !campaign.sends_helo))
+        return fail(ErrorCode::syntax, "--no-mail option cannot be used with -d or -o");
     return {};
 }
 
@@ -122,6 +154,7 @@ Result<int> send_everything(SourceOptions& options, const char* destination, Con
     raise_descriptor_limit();
 
     SourceRun run(options.campaign, options.settings, std::move(addresses), console);
+    if (options.campaign.tls != Campaign::Tls::none) EKIDEN_TRY(run.prepare_tls());
     const int status = run.send_all(options.sessions);
     if (status == 0 && options.settings.shows_counter) console.count("\n");
     return status;

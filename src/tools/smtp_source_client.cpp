@@ -35,10 +35,12 @@ public:
     void on_deadline() override;
 
 private:
-    enum class Wait { connect, reply, pause, restart };
+    enum class Wait { connect, handshake, reply, pause, restart };
 
     void connect();
     void connected();
+    void start_tls();
+    void shake_hands();
     void connect_failed(int error);
     void disconnect();
     void read_replies();
@@ -47,12 +49,16 @@ private:
     void next_message();
     void finish_or_restart();
     bool flush();
+    ssize_t send_some();
+    void wait_for_room(bool is_wanted);
     void show_sent() const;
 
     SourceRun& run_;
     SourceSession session_;
     ReplyReader replies_;
     Fd socket_;
+    TlsChannel tls_;                  // after socket_, so that it goes first
+    EventLoop::Time begun_;           // the connection, or the message on a kept one
     Wait wait_ = Wait::reply;
     int tries_left_ = 0;
     std::string out_;                 // commands and headers of this step
@@ -71,6 +77,8 @@ void SourceClient::connect()
     body_ = {};
     counts_when_sent_ = waits_for_room_ = false;
     session_.start();
+    tls_.close();
+    begun_ = std::chrono::steady_clock::now();
     if (tries_left_ == 0) tries_left_ = run_.settings_.connect_tries;
 
     socket_.reset(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -93,8 +101,10 @@ void SourceClient::connect()
     }
     if (!is_started) return connect_failed(errno);
     // The greeting says that the connection stands, and an error raises the same event: no need to wait for EPOLLOUT.
+    // In wrapper mode the client speaks first.
     wait_ = Wait::connect;
-    if (auto watched = loop().watch(socket_.get(), EPOLLIN, *this); !watched)
+    waits_for_room_ = run_.campaign_.tls == Campaign::Tls::wrapper;
+    if (auto watched = loop().watch(socket_.get(), waits_for_room_ ? EPOLLIN | EPOLLOUT : EPOLLIN, *this); !watched)
         return run_.fail_run(watched.error().text());
     set_deadline(step_limit);
 }
@@ -103,6 +113,38 @@ void SourceClient::connected()
 {
     wait_ = Wait::reply;
     tries_left_ = 0;
+}
+
+void SourceClient::start_tls()
+{
+    if (auto opened = tls_.open(run_.tls_client_.get(), socket_.get()); !opened)
+        return run_.fail_run(opened.error().text());
+    wait_ = Wait::handshake;
+    set_deadline(step_limit);
+    shake_hands();
+}
+
+void SourceClient::shake_hands()
+{
+    const TlsChannel::Progress progress = tls_.shake_hands();
+    if (progress == TlsChannel::Progress::failed) return run_.fail_run("TLS: " + tls::take_openssl_reason("lost connection"));
+    wait_for_room(progress == TlsChannel::Progress::wants_room);
+    if (progress != TlsChannel::Progress::done) return;
+
+    if (run_.settings_.is_verbose) run_.console_.say(tls_.description());
+    wait_ = Wait::reply;
+    replies_.clear();  // nothing said in clear text counts
+    out_.clear();
+    out_sent_ = 0;
+    proceed(session_.tls_started(out_).next);
+    // What came with the last bytes of the handshake raises no event any more.
+    if (wait_ == Wait::reply && tls_.has_more() && !loop().is_stopping()) read_replies();
+}
+
+void SourceClient::wait_for_room(bool is_wanted)
+{
+    if (is_wanted != waits_for_room_) loop().change(socket_.get(), is_wanted ? EPOLLIN | EPOLLOUT : EPOLLIN, *this);
+    waits_for_room_ = is_wanted;
 }
 
 void SourceClient::connect_failed(int error)
@@ -121,7 +163,11 @@ void SourceClient::connect_failed(int error)
     set_deadline(std::chrono::milliseconds(tries_left_ > 0 ? 10 : 0));
 }
 
-void SourceClient::disconnect() { socket_.reset(); }
+void SourceClient::disconnect()
+{
+    tls_.close();
+    socket_.reset();
+}
 
 void SourceClient::on_ready(std::uint32_t events)
 {
@@ -131,7 +177,9 @@ void SourceClient::on_ready(std::uint32_t events)
         if (events & EPOLLERR && ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0)
             return connect_failed(error);
         connected();
+        if (run_.campaign_.tls == Campaign::Tls::wrapper) return start_tls();
     }
+    if (wait_ == Wait::handshake) return shake_hands();
     if (waits_for_room_ && (events & EPOLLOUT) && !flush()) return;
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read_replies();
 }
@@ -142,6 +190,7 @@ void SourceClient::on_deadline()
     case Wait::restart: return connect();
     case Wait::pause: return finish_or_restart();
     case Wait::connect: return connect_failed(ETIMEDOUT);
+    case Wait::handshake:
     case Wait::reply: return run_.fail_run(fmt::format("timeout while {}", session_.activity()));
     }
 }
@@ -149,17 +198,20 @@ void SourceClient::on_deadline()
 void SourceClient::read_replies()
 {
     std::array<char, 8192> buffer;
-    const ssize_t count = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (count <= 0) return run_.fail_run(fmt::format("lost connection while {}", session_.activity()));
+    do {
+        const ssize_t count =
+            tls_.is_on() ? tls_.read(buffer) : ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+        if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (count <= 0) return run_.fail_run(fmt::format("lost connection while {}", session_.activity()));
 
-    replies_.add({buffer.data(), static_cast<std::size_t>(count)});
-    while (socket_ && wait_ == Wait::reply && !loop().is_stopping()) {
-        auto reply = replies_.next();
-        if (!reply) break;
-        act_on(*reply);
-    }
-    if (replies_.is_too_long()) run_.fail_run(fmt::format("reply too long while {}", session_.activity()));
+        replies_.add({buffer.data(), static_cast<std::size_t>(count)});
+        while (socket_ && wait_ == Wait::reply && !loop().is_stopping()) {
+            auto reply = replies_.next();
+            if (!reply) break;
+            act_on(*reply);
+        }
+        if (replies_.is_too_long()) run_.fail_run(fmt::format("reply too long while {}", session_.activity()));
+    } while (wait_ == Wait::reply && tls_.has_more() && !loop().is_stopping());
 }
 
 void SourceClient::act_on(const ReplyReader::Reply& reply)
@@ -172,6 +224,10 @@ void SourceClient::act_on(const ReplyReader::Reply& reply)
         const std::string text = fmt::format("{}: {} {}", step.rejected, reply.code, reply.text);
         if (!run_.campaign_.tolerates_rejection) return run_.fail_run(text);
         run_.console_.warning(text);
+    }
+    if (step.is_delivered) {
+        if (run_.settings_.shows_latency) run_.message_delivered(std::chrono::steady_clock::now() - begun_);
+        if (!run_.campaign_.sends_mail) run_.message_sent();
     }
     proceed(step.next);
 }
@@ -187,6 +243,7 @@ void SourceClient::proceed(SourceSession::Next next)
         show_sent();
         flush();
         return;
+    case SourceSession::Next::start_tls: return start_tls();
     case SourceSession::Next::reconnect: disconnect(); [[fallthrough]];
     case SourceSession::Next::pause: next_message();
     }
@@ -209,6 +266,7 @@ void SourceClient::finish_or_restart()
         return run_.session_ended();
     }
     wait_ = Wait::reply;
+    begun_ = std::chrono::steady_clock::now();
     out_.clear();
     out_sent_ = 0;
     proceed((has_message ? session_.begin_message(out_) : session_.finish(out_)).next);
@@ -218,18 +276,10 @@ void SourceClient::finish_or_restart()
 bool SourceClient::flush()
 {
     while (out_sent_ < out_.size() || !body_.empty()) {
-        iovec parts[2];
-        int used = 0;
-        if (out_sent_ < out_.size()) parts[used++] = {out_.data() + out_sent_, out_.size() - out_sent_};
-        if (!body_.empty()) parts[used++] = {const_cast<char*>(body_.data()), body_.size()};
-        msghdr message{};
-        message.msg_iov = parts;
-        message.msg_iovlen = static_cast<std::size_t>(used);
-        ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+        const ssize_t sent = send_some();
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) {
-            if (!waits_for_room_) loop().change(socket_.get(), EPOLLIN | EPOLLOUT, *this);
-            waits_for_room_ = true;
+            wait_for_room(true);
             set_deadline(step_limit);
             return true;
         }
@@ -241,11 +291,32 @@ bool SourceClient::flush()
         out_sent_ += of_out;
         body_.remove_prefix(static_cast<std::size_t>(sent) - of_out);
     }
-    if (waits_for_room_) loop().change(socket_.get(), EPOLLIN, *this);
-    waits_for_room_ = false;
+    wait_for_room(false);
     if (std::exchange(counts_when_sent_, false)) run_.message_sent();
     set_deadline(step_limit);
     return true;
+}
+
+// As send(2).
+ssize_t SourceClient::send_some()
+{
+    if (tls_.is_on()) {
+        // Into one record, where there is room for both. A body that does not fit is not copied again for each of them.
+        if (!body_.empty() && out_sent_ < out_.size()) {
+            const std::size_t fits = std::min<std::size_t>(body_.size(), SSL3_RT_MAX_PLAIN_LENGTH);
+            out_ += body_.substr(0, fits);
+            body_.remove_prefix(fits);
+        }
+        return tls_.write(out_sent_ < out_.size() ? std::string_view(out_).substr(out_sent_) : body_);
+    }
+    iovec parts[2];
+    std::size_t used = 0;
+    if (out_sent_ < out_.size()) parts[used++] = {out_.data() + out_sent_, out_.size() - out_sent_};
+    if (!body_.empty()) parts[used++] = {const_cast<char*>(body_.data()), body_.size()};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = used;
+    return ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
 }
 
 void SourceClient::show_sent() const
@@ -271,9 +342,15 @@ int SourceRun::send_all(int sessions)
     loop_.after_round([this] { console_.flush(); });
     for (int serial = 0; serial < sessions_left_; ++serial)
         clients_.push_back(std::make_unique<SourceClient>(*this, serial));
+    const auto begin = std::chrono::steady_clock::now();
+    if (settings_.shows_latency) latencies_.reserve(static_cast<std::size_t>(campaign_.messages_left));
     for (auto& client : clients_)
         if (!loop_.is_stopping()) client->start();
-    return loop_.run();
+    const int status = loop_.run();
+    if (settings_.shows_latency && status == 0)
+        console_.count(latencies_.report(std::chrono::steady_clock::now() - begin,
+                                         campaign_.sends_mail ? "messages" : "sessions") + "\n");
+    return status;
 }
 
 void SourceRun::fail_run(std::string_view text)
@@ -286,6 +363,15 @@ void SourceRun::message_sent()
 {
     ++messages_sent_;
     if (settings_.shows_counter) console_.count(fmt::format("{}\r", messages_sent_));
+}
+
+void SourceRun::message_delivered(EventLoop::Duration taken) { latencies_.add(taken); }
+
+Result<void> SourceRun::prepare_tls()
+{
+    EKIDEN_TRY_VALUE(client, make_tls_client());
+    tls_client_ = std::move(client);
+    return {};
 }
 
 void SourceRun::session_ended()

@@ -3,9 +3,11 @@
 // A rejection or a lost connection ends the run with status 1, unless rejections are tolerated. Thread: one.
 #pragma once
 
+#include "tools/smtp_source_latency.hpp"
 #include "tools/smtp_source_loop.hpp"
 #include "tools/smtp_source_session.hpp"
 #include "tools/smtp_source_setup.hpp"
+#include "tools/smtp_source_tls.hpp"
 
 #include <chrono>
 #include <memory>
@@ -17,6 +19,7 @@ namespace ekiden::tools {
 struct SourceSettings {
     bool shows_counter = false;
     bool is_verbose = false;
+    bool shows_latency = false;
     int connect_tries = 1;
     int window_size = 0;
     std::chrono::seconds fixed_delay{0};
@@ -31,6 +34,8 @@ public:
               Console& console);
     ~SourceRun();
 
+    // Wants campaign.tls; before send_all().
+    Result<void> prepare_tls();
     // Exit status, after the last message or the first fault.
     int send_all(int sessions);
 
@@ -38,6 +43,7 @@ private:
     friend class SourceClient;
     void fail_run(std::string_view text);
     void message_sent();
+    void message_delivered(EventLoop::Duration taken);
     void session_ended();
     EventLoop::Duration delay_between_messages() const;
 
@@ -50,6 +56,8 @@ private:
     std::vector<std::unique_ptr<SourceClient>> clients_;
     int sessions_left_ = 0;
     int messages_sent_ = 0;
+    Latencies latencies_;
+    tls::UniqueContext tls_client_;
 };
 
 }  // namespace ekiden::tools

@@ -1,6 +1,7 @@
 #include "tools/smtp_source_session.hpp"
 
 #include "base/text.hpp"
+#include "tools/base64_text.hpp"
 
 #include <fmt/format.h>
 
@@ -33,13 +34,21 @@ constexpr int reply_class(int code) { return code / 100; }
 
 }  // namespace
 
-void SourceSession::start() { state_ = State::greeting; }
+void SourceSession::start()
+{
+    state_ = State::greeting;
+    is_encrypted_ = false;
+}
 
 std::string_view SourceSession::activity() const
 {
     switch (state_) {
     case State::greeting: return "reading server greeting";
     case State::helo: return "sending HELO";
+    case State::starttls: return "starting TLS";
+    case State::login:
+    case State::login_name:
+    case State::login_password: return "logging in";
     case State::mail: return "sending sender";
     case State::rcpt: return "sending recipient";
     case State::data: return "sending DATA command";
@@ -55,6 +64,10 @@ std::string_view SourceSession::rejection() const
     switch (state_) {
     case State::greeting: return "rejected at server banner";
     case State::helo: return "HELO rejected";
+    case State::starttls: return "STARTTLS rejected";
+    case State::login:
+    case State::login_name:
+    case State::login_password: return "login rejected";
     case State::mail: return "sender rejected";
     case State::rcpt: return "recipient rejected";
     case State::data: return "data rejected";
@@ -69,7 +82,8 @@ SourceSession::Step SourceSession::on_reply(int code, std::string& out)
 {
     if (state_ == State::quit) return {.next = Next::reconnect};
 
-    const bool is_accepted = reply_class(code) == (state_ == State::data ? 3 : 2);
+    const bool is_continued = state_ == State::data || state_ == State::login_name || state_ == State::login_password;
+    const bool is_accepted = reply_class(code) == (is_continued ? 3 : 2);
     Step step;
     if (!is_accepted) step.rejected = rejection();
     // 421 announces that the connection ends; the message is given up, the next one gets a new connection.
@@ -78,18 +92,37 @@ SourceSession::Step SourceSession::on_reply(int code, std::string& out)
         return step;
     }
 
-    const auto follow = [&](Step next) { step.next = next.next; };
+    const auto follow = [&](Step next) {
+        step.next = next.next;
+        step.is_delivered |= next.is_delivered;
+    };
     switch (state_) {
     case State::greeting:
-        if (campaign_.sends_helo) {
-            state_ = State::helo;
-            fmt::format_to(std::back_inserter(out), "{} {}\r\n", campaign_.is_lmtp ? "LHLO" : "HELO",
-                           campaign_.host_name);
-        } else {
-            follow(say_mail(out));
-        }
+        follow(campaign_.sends_helo ? say_helo(out) : say_mail(out));
         break;
-    case State::helo: follow(say_mail(out)); break;
+    case State::helo: follow(after_helo(out)); break;
+    // Without what was asked for, the session would measure something else.
+    case State::starttls:
+        if (is_accepted) step.next = Next::start_tls;
+        else follow(finish(out));
+        break;
+    case State::login_name:
+        if (!is_accepted) {
+            follow(finish(out));
+            break;
+        }
+        state_ = State::login_password;
+        out += encode_base64(campaign_.user) + "\r\n";
+        break;
+    case State::login_password:
+        if (!is_accepted) {
+            follow(finish(out));
+            break;
+        }
+        state_ = State::login;
+        out += encode_base64(campaign_.password) + "\r\n";
+        break;
+    case State::login: follow(is_accepted ? after_login(out) : finish(out)); break;
     case State::mail: follow(is_accepted ? say_recipient(out) : abandon_message(out)); break;
     case State::rcpt:
         recipients_accepted_ += is_accepted;
@@ -113,11 +146,58 @@ SourceSession::Step SourceSession::on_reply(int code, std::string& out)
         step.next = Next::send_body;
         break;
     case State::body:
+        step.is_delivered = is_accepted && final_replies_left_ == 1;
         if (--final_replies_left_ == 0) follow(end_message(out));
         break;
     case State::rset: follow(end_message(out)); break;
     case State::quit: break;  // answered above
     }
+    return step;
+}
+
+SourceSession::Step SourceSession::say_helo(std::string& out)
+{
+    state_ = State::helo;
+    const bool wants_extensions = campaign_.tls != Campaign::Tls::none || campaign_.login != Campaign::Login::none;
+    const std::string_view verb = campaign_.is_lmtp ? "LHLO" : wants_extensions ? "EHLO" : "HELO";
+    fmt::format_to(std::back_inserter(out), "{} {}\r\n", verb, campaign_.host_name);
+    return {};
+}
+
+SourceSession::Step SourceSession::after_helo(std::string& out)
+{
+    if (campaign_.tls == Campaign::Tls::starttls && !is_encrypted_) {
+        state_ = State::starttls;
+        out += "STARTTLS\r\n";
+        return {};
+    }
+    return campaign_.login == Campaign::Login::none ? after_login(out) : log_in(out);
+}
+
+SourceSession::Step SourceSession::tls_started(std::string& out)
+{
+    is_encrypted_ = true;
+    return state_ == State::greeting ? Step{} : say_helo(out);
+}
+
+SourceSession::Step SourceSession::log_in(std::string& out)
+{
+    if (campaign_.login == Campaign::Login::login) {
+        state_ = State::login_name;
+        out += "AUTH LOGIN\r\n";
+        return {};
+    }
+    state_ = State::login;
+    using namespace std::string_literals;
+    out += "AUTH PLAIN " + encode_base64("\0"s + campaign_.user + "\0"s + campaign_.password) + "\r\n";
+    return {};
+}
+
+SourceSession::Step SourceSession::after_login(std::string& out)
+{
+    if (campaign_.sends_mail) return say_mail(out);
+    Step step = finish(out);
+    step.is_delivered = true;
     return step;
 }
 

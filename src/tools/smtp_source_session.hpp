@@ -1,7 +1,8 @@
 // smtp-source's side of one conversation, without I/O: replies in, bytes to send and a verdict out (RFC 5321, 2033).
 //
 // A session takes messages from a shared Campaign until there are none left. It does not pipeline: each command waits
-// for its reply, as the program of this name always did, so that figures stay comparable. Thread: one.
+// for its reply, as the program of this name always did, so that figures stay comparable. Before the first message it may
+// start TLS (RFC 3207) and log in (RFC 4954). Thread: one.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,10 @@ struct Campaign {
     bool sends_helo = true;             // off: "old mode"
     bool keeps_connection = false;      // the next message over the same connection
     bool tolerates_rejection = false;   // warn and go on
+    enum class Tls { none, starttls, wrapper } tls = Tls::none;
+    enum class Login { none, plain, login } login = Login::none;
+    std::string user, password;
+    bool sends_mail = true;             // off: a session ends after HELO, TLS and the login; each counts as a message
     std::string host_name;              // HELO argument and right side of the default addresses
     std::string sender;                 // without <>
     std::string recipient;
@@ -44,6 +49,7 @@ public:
     enum class Next {
         read,       // send `out`, then wait for a reply
         send_body,  // send `out`, the campaign's content and the final dot, then wait for a reply
+        start_tls,  // shake hands, then call tls_started()
         pause,      // the message is finished and the connection stays; call begin_message() when it is time
         reconnect,  // close; the next message wants a new connection
     };
@@ -51,6 +57,7 @@ public:
     struct Step {
         Next next = Next::read;
         std::string_view rejected{};  // not empty: what was rejected ("sender rejected"); the reply says why
+        bool is_delivered = false;    // this reply accepted a message, or the login that the session was for
     };
 
     SourceSession(Campaign& campaign, int serial) : campaign_(campaign), serial_(serial) {}
@@ -59,6 +66,8 @@ public:
     void start();
     // One complete reply. Commands to send are appended to `out`.
     Step on_reply(int code, std::string& out);
+    // The handshake is done: after Next::start_tls, or at the very beginning of a connection in wrapper mode.
+    Step tls_started(std::string& out);
     // After Next::pause: MAIL for a message already taken, or QUIT when there is none.
     Step begin_message(std::string& out);
     Step finish(std::string& out);
@@ -67,8 +76,12 @@ public:
     std::string_view activity() const;
 
 private:
-    enum class State { greeting, helo, mail, rcpt, data, body, rset, quit };
+    enum class State { greeting, helo, starttls, login, login_name, login_password, mail, rcpt, data, body, rset, quit };
 
+    Step say_helo(std::string& out);
+    Step after_helo(std::string& out);
+    Step log_in(std::string& out);
+    Step after_login(std::string& out);
     Step say_mail(std::string& out);
     Step say_recipient(std::string& out);
     Step end_message(std::string& out);
@@ -79,6 +92,7 @@ private:
     Campaign& campaign_;
     int serial_;                 // tells the Message-Ids of sessions apart
     State state_ = State::greeting;
+    bool is_encrypted_ = false;
     int recipients_left_ = 0;
     int recipients_accepted_ = 0;
     int final_replies_left_ = 0;

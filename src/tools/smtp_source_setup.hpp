@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include <getopt.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,28 +42,37 @@ private:
 // One row of a program's option table. `apply` fails with the words for the user, or with empty text for "see usage".
 template <class Options>
 struct OptionRow {
-    char letter;
+    char letter;            // '\0': the option has only a name
     bool takes_value;
     Result<void> (*apply)(Options& options, std::string_view value);
+    const char* name = nullptr;     // "starttls" for --starttls
 };
 
 inline std::unexpected<Error> usage_error() { return fail(ErrorCode::syntax, ""); }
 
-// Applies the options of a command line; getopt itself complains about letters that are not in the table.
+// Applies the options of a command line; getopt itself complains about letters and names that are not in the table.
 // Returns the index of the first operand.
 template <class Options>
 Result<int> parse_options(int argc, char** argv, std::span<const OptionRow<Options>> rows, Options& options)
 {
+    constexpr int first_name = 256;  // above every letter: what getopt_long returns for the row of that index
     std::string letters;
-    for (const auto& row : rows) {
+    std::vector<option> names;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto& row = rows[i];
+        if (row.name)
+            names.push_back({row.name, row.takes_value ? required_argument : no_argument, nullptr,
+                             first_name + static_cast<int>(i)});
+        if (row.letter == '\0') continue;
         letters += row.letter;
         if (row.takes_value) letters += ':';
     }
+    names.push_back({});
     ::optind = 1;
-    for (int letter; (letter = ::getopt(argc, argv, letters.c_str())) != -1;) {
-        const OptionRow<Options>* found = nullptr;
+    for (int got; (got = ::getopt_long(argc, argv, letters.c_str(), names.data(), nullptr)) != -1;) {
+        const OptionRow<Options>* found = got >= first_name ? &rows[static_cast<std::size_t>(got - first_name)] : nullptr;
         for (const auto& row : rows)
-            if (row.letter == letter) found = &row;
+            if (row.letter != '\0' && row.letter == got) found = &row;
         if (!found) return usage_error();
         EKIDEN_TRY(found->apply(options, found->takes_value ? std::string_view(::optarg) : std::string_view{}));
     }
