@@ -6,15 +6,26 @@ all the server's processes, from before the first byte until the queue is empty 
 
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
 import time
 
-from bench_servers import ACCOUNTS, DEAD_PORT, SINK_PORT, SMTP_PORT, BenchError, set_aside
+from bench_servers import (ACCOUNTS, DEAD_PORT, SINK_PORT, SMTP_PORT, BenchError, make_certificate, make_login,
+                           set_aside)
 
 PAYLOAD = 5120
 CLIENTS = 20
+CROWD = 10_000  # idle connections that only Ekiden is asked to hold: as processes of Postfix they want 12 GiB
+USER, PASSWORD = "sender", "a-secret-of-20-chars"
+
+AUTH_CF = ["smtpd_sasl_auth_enable = yes", "smtpd_sasl_type = cyrus", "smtpd_sasl_path = smtpd",
+           "smtpd_sasl_security_options = noanonymous", "broken_sasl_auth_clients = no"]
+TLS_CF = ["smtpd_tls_security_level = may", "smtpd_tls_loglevel = 0"]
+# Names of smtp-source's own kind, not of Postfix's: these figures need Ekiden's program as the load of both servers.
+AUTH_LOAD = ("--auth", "plain", "--user", f"{USER}:{PASSWORD}", "--no-mail", "--latency")
+TLS_LOAD = ("--starttls", "--latency")
 
 
 class Load:
@@ -29,12 +40,16 @@ class Load:
 
     def send(self, messages, recipient, *more):
         """Seconds from the first connection to the last reply."""
+        return self.send_and_listen(messages, recipient, *more)[0]
+
+    def send_and_listen(self, messages, recipient, *more):
+        """The same, and what smtp-source said."""
         begin = time.monotonic()
         done = subprocess.run(self.command(messages, recipient, *more), env=self.environment, capture_output=True,
                               text=True)
         if done.returncode != 0:
             raise BenchError(f"smtp-source: exit {done.returncode}: {done.stderr.strip()[-400:]}")
-        return time.monotonic() - begin
+        return time.monotonic() - begin, done.stdout
 
     def start(self, messages, recipient, *more):
         return subprocess.Popen(self.command(messages, recipient, *more), env=self.environment,
@@ -114,6 +129,43 @@ def inject_reusing(server, load, options):
     return injection(server, load, options.messages, "-d")
 
 
+def with_latency(server, load, count, what, *more):
+    """`what` ("sessions", "messages") per second, their CPU time, and the latencies that smtp-source tells at the end."""
+    said = []
+
+    def action():
+        seconds, text = load.send_and_listen(count, "user@discard.test", *more)
+        said.append(text)
+        return seconds
+
+    cpu = with_cpu(server, count, action)
+    times = dict(re.findall(r"(50|99)% ([\d.]+)", said[0]))
+    if len(times) != 2:
+        raise BenchError(f"smtp-source tells no latencies: {said[0]!r}")
+    return {f"{what}_per_second": cpu["messages_per_second"],
+            f"cpu_seconds_per_1000_{what}": cpu["cpu_seconds_per_1000"],
+            "median_ms": float(times["50"]), "percentile_99_ms": float(times["99"])}
+
+
+def auth(server, load, options):
+    """Sessions that say EHLO, AUTH PLAIN and QUIT: a database lookup and a comparison, through Cyrus SASL on both sides."""
+    server.fresh(["default_transport = discard", *AUTH_CF])
+    make_login(server.work / "etc/sasl", USER, PASSWORD, "bench.test")
+    server.start()
+    load.send(CLIENTS * 5, "user@discard.test", *AUTH_LOAD)
+    return with_latency(server, load, options.messages, "sessions", *AUTH_LOAD)
+
+
+def tls(server, load, options):
+    """Injection again, each message over a connection of its own with a whole handshake."""
+    chain = make_certificate(options.cache)
+    server.fresh(["default_transport = discard", f"smtpd_tls_chain_files = {chain}", *TLS_CF])
+    server.start()
+    load.send(CLIENTS * 5, "user@discard.test", *TLS_LOAD)
+    server.wait_until_queue_empty()
+    return with_latency(server, load, options.messages, "messages", *TLS_LOAD)
+
+
 def until_arrived(load, messages, recipient, wait):
     begin = time.monotonic()
     source = load.start(messages, recipient)
@@ -181,7 +233,15 @@ def syncs(server, load, options):
 
 
 def memory(server, load, options):
-    connections = options.connections
+    return hold(server, options.connections)
+
+
+def crowd(server, load, options):
+    return hold(server, options.crowd)
+
+
+def hold(server, connections):
+    raise_descriptor_limit(connections + 200)
     server.fresh(["default_transport = discard", f"default_process_limit = {connections + 100}",
                   "smtpd_client_connection_rate_limit = 0", "smtpd_timeout = 300s"], smtpd_limit=str(connections + 100))
     server.start()
@@ -202,6 +262,12 @@ def memory(server, load, options):
     mib = 1 << 20
     return {"idle_mib": idle / mib, "idle_engine_mib": idle_engine / mib, "connected_mib": full / mib,
             "connected_engine_mib": full_engine / mib}
+
+
+def raise_descriptor_limit(wanted):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
 
 
 def timed(action):
@@ -270,6 +336,7 @@ def wait_until_deferred(server, messages, limit=900):
             seen += sum(b"status=deferred" in line for line in lines)
 
 
-FIGURES = {"inject": inject, "inject-reusing": inject_reusing, "relay": relay, "maildir": maildir, "syncs": syncs,
-           "memory": memory, "deferred": deferred}
-ONCE = ("syncs", "memory", "deferred")  # not noisy, or too long to repeat
+FIGURES = {"inject": inject, "inject-reusing": inject_reusing, "relay": relay, "maildir": maildir, "auth": auth, "tls": tls,
+           "syncs": syncs, "memory": memory, "crowd": crowd, "deferred": deferred}
+ONCE = ("syncs", "memory", "crowd", "deferred")  # not noisy, or too long to repeat
+EKIDEN_ONLY = ("crowd",)

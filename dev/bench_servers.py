@@ -113,14 +113,20 @@ def fetch_postfix(cache):
 
 
 def private_accounts(cache):
-    """Account files with the three users of the benchmark, laid over /etc/passwd and /etc/group of this namespace."""
+    """A copy of /etc with the three users of the benchmark, laid over /etc of this namespace; in memory, gone with it.
+
+    Not over the account files alone: when the machine gets another account meanwhile (a package is installed), its new
+    /etc/passwd replaces the old one by rename, and a mount on a name that is replaced is dropped, in this namespace too.
+    """
+    home, etc = cache / "home", cache / "etc"
+    etc.mkdir(exist_ok=True)
+    run(["mount", "-t", "tmpfs", "-o", "mode=755", "bench-etc", str(etc)])
+    run(["cp", "-a", "/etc/.", str(etc)])
     for name, line in (("passwd", "{0}:x:{1}:{1}::{2}:/bin/sh\n"), ("group", "{0}:x:{1}:\n")):
         kept = [entry for entry in open(f"/etc/{name}") if entry.split(":")[0] not in ACCOUNTS]
-        home = cache / "home"
         kept += [line.format(account, number, home) for account, number in ACCOUNTS.items()]
-        private = cache / name
-        private.write_text("".join(kept))
-        run(["mount", "--bind", str(private), f"/etc/{name}"])
+        (etc / name).write_text("".join(kept))
+    run(["mount", "--bind", str(etc), "/etc"])
     home.mkdir(exist_ok=True)
     os.chown(home, ACCOUNTS["bench"], ACCOUNTS["bench"])
     for parent in (home, *home.parents):
@@ -141,6 +147,33 @@ def reap_orphans():
             pass
     except ChildProcessError:
         pass
+
+
+def make_login(folder, user, password, realm):
+    """The folder "sasl" beside main.cf, where both servers look first: one login in an sasldb2, written by Cyrus SASL's own program."""
+    if not shutil.which("saslpasswd2"):
+        raise BenchError("saslpasswd2 is not installed (apt-get install sasl2-bin libsasl2-modules)")
+    folder.mkdir()
+    database = folder / "sasldb2"
+    run(["saslpasswd2", "-p", "-c", "-f", str(database), "-u", realm, user], input=password)
+    os.chown(database, ACCOUNTS["postfix"], ACCOUNTS["postfix"])
+    (folder / "smtpd.conf").write_text("pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN\n"
+                                       f"sasldb_path: {database}\n")
+
+
+def make_certificate(cache):
+    """A self-signed ECDSA certificate and its key in one file, for both servers; made once."""
+    chain = cache / "bench.test.pem"
+    if not chain.exists():
+        key, certificate = cache / "key.pem", cache / "certificate.pem"
+        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+             "3650", "-subj", "/CN=bench.test", "-keyout", str(key), "-out", str(certificate)])
+        text = key.read_text() + certificate.read_text()
+        chain.touch(mode=0o600)
+        chain.write_text(text)
+        key.unlink()
+        certificate.unlink()
+    return chain
 
 
 class Meter:
