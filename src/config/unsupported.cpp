@@ -23,12 +23,6 @@ std::string place(const Location& at, bool is_master)
 // What a parameter that is supported in part does with a value.
 enum class Verdict { works, without_effect, refused };
 
-Verdict judge_tls_level(std::string_view value)
-{
-    if (value.empty() || base::equal_ignoring_case(value, "none")) return Verdict::works;
-    return base::equal_ignoring_case(value, "may") ? Verdict::without_effect : Verdict::refused;
-}
-
 Verdict judge(const Parameter& row, std::string_view value)
 {
     const auto yes = parse_boolean(value);
@@ -39,7 +33,6 @@ Verdict judge(const Parameter& row, std::string_view value)
         if (row.kind == Kind::boolean) return yes.value_or(true) ? Verdict::refused : Verdict::works;
         return value.empty() ? Verdict::works : Verdict::refused;
     case Support::partly:
-        if (row.name.ends_with("_tls_security_level")) return judge_tls_level(value);
         return yes.value_or(true) ? Verdict::without_effect : Verdict::works;
     }
     return Verdict::works;

@@ -45,7 +45,8 @@ private:
     using ContextPtr = std::shared_ptr<const ClientContext>;
     struct Active {
         ContextPtr context;
-        std::string state;
+        std::string state;          // of the files, before they were read
+        bool has_looked = false;
     };
     Task<ContextPtr> context();
     void look();

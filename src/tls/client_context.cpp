@@ -1,6 +1,7 @@
 #include "tls/client_context.hpp"
 
 #include "base/privileged_read.hpp"
+#include "net/endpoint.hpp"
 #include "tls/context.hpp"
 #include "tls/peer.hpp"
 
@@ -16,8 +17,9 @@ namespace {
 // What the callbacks of an SSL need; OpenSSL frees it with the SSL.
 struct Attachment {
     const ClientContext* context;
-    Verdict* verdict;
     std::string session_key;
+    Verdict verdict;
+    Verdict remembered;     // of the session that is to be resumed
 };
 
 void free_attachment(void*, void* attachment, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Attachment*>(attachment); }
@@ -29,11 +31,6 @@ int attachment_index()
 }
 
 Attachment* attachment_of(const SSL* ssl) { return static_cast<Attachment*>(SSL_get_ex_data(ssl, attachment_index())); }
-
-bool is_name_error(int error)
-{
-    return error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH || error == X509_V_ERR_DANE_NO_MATCH;
-}
 
 std::string chain_problem(int error, const X509* certificate)
 {
@@ -58,9 +55,8 @@ int on_verify(int is_good, X509_STORE_CTX* store)
     Attachment* attachment = attachment_of(ssl);
     const int error = X509_STORE_CTX_get_error(store);
     if (is_good || !attachment || error == X509_V_OK) return 1;
-    Verdict& verdict = *attachment->verdict;
-    if (is_name_error(error)) verdict.name_error = error;
-    else if (verdict.chain_problem.empty()) verdict.chain_problem = chain_problem(error, X509_STORE_CTX_get_current_cert(store));
+    std::string& problem = attachment->verdict.chain_problem;
+    if (problem.empty()) problem = chain_problem(error, X509_STORE_CTX_get_current_cert(store));
     return 1;
 }
 
@@ -103,8 +99,9 @@ int ClientContext::on_new_session(SSL* ssl, SSL_SESSION* session)
     const ClientContext& context = *attachment->context;
     auto all = context.sessions_.lock();
     if (all->size() >= most_sessions) all->clear();
-    // A resumed session's verdict is the one it was made with.
-    all->insert_or_assign(attachment->session_key, Remembered{UniqueSession(session), *attachment->verdict, base::steady_now() + context.options_.session_limit});
+    // Nothing is verified anew when a session is resumed: what holds is what was found when it was made.
+    const Verdict& verdict = SSL_session_reused(ssl) == 1 ? attachment->remembered : attachment->verdict;
+    all->insert_or_assign(attachment->session_key, Remembered{UniqueSession(session), verdict, base::steady_now() + context.session_limit_});
     return 1;    // the reference is ours
 }
 
@@ -142,56 +139,65 @@ Result<std::shared_ptr<const ClientContext>> ClientContext::make(const ClientOpt
     return made;
 }
 
-Result<UniqueSsl> ClientContext::begin(const ClientPolicy& policy, const std::string& session_key, Verdict& verdict) const
+Result<UniqueSsl> ClientContext::begin(const ClientPolicy& policy, std::string session_key) const
 {
-    EKIDEN_TRY_VALUE(protocols, parse_protocols(policy.grade.protocols));
+    auto protocols = parse_protocols(policy.grade.protocols);
+    if (!protocols) return fail(ErrorCode::syntax, protocols.error().text() + ": aborting TLS session");
     std::vector<std::string> excluded = policy.grade.excluded;
     // An anonymous server has no certificate that could be the right one.
     if (is_matched(policy.level)) excluded.push_back("aNULL");
-    EKIDEN_TRY_VALUE(ciphers, cipher_list(policy.grade.ciphers, options_.lists, excluded));
+    EKIDEN_TRY_VALUE(ciphers, cipher_list(policy.grade.ciphers, lists_, excluded));
 
     UniqueSsl ssl(SSL_new(handle_.get()));
-    if (!ssl) return fail(ErrorCode::system, "cannot allocate SSL: " + take_openssl_reason("no memory"));
-    SSL_set_min_proto_version(ssl.get(), protocols.lowest);
-    SSL_set_max_proto_version(ssl.get(), protocols.highest);
-    SSL_set_options(ssl.get(), protocols.forbidden);
+    auto attachment = std::make_unique<Attachment>(Attachment{this, std::move(session_key), {}, {}});
+    Attachment& attached = *attachment;
+    if (!ssl || SSL_set_ex_data(ssl.get(), attachment_index(), attachment.get()) != 1) {
+        return fail(ErrorCode::system, "cannot allocate SSL: " + take_openssl_reason("no memory"));
+    }
+    attachment.release();
+    SSL_set_min_proto_version(ssl.get(), protocols->lowest);
+    SSL_set_max_proto_version(ssl.get(), protocols->highest);
+    SSL_set_options(ssl.get(), protocols->forbidden);
     if (SSL_set_cipher_list(ssl.get(), ciphers.c_str()) != 1) {
         return fail(ErrorCode::syntax, fmt::format("error setting cipher grade: \"{}\" ({})", policy.grade.ciphers, take_openssl_reason("no cipher match")));
     }
-    auto attachment = std::make_unique<Attachment>(Attachment{this, &verdict, session_key});
-    if (SSL_set_ex_data(ssl.get(), attachment_index(), attachment.get()) != 1) return fail(ErrorCode::system, "cannot allocate SSL: no memory");
-    attachment.release();
     if (!policy.server_name.empty()) SSL_set_tlsext_host_name(ssl.get(), policy.server_name.c_str());
-    if (policy.level == Level::verify || policy.level == Level::secure) {
-        SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        if (!policy.trust_anchor_files.empty()) {
-            if (SSL_dane_enable(ssl.get(), policy.match.empty() ? "" : policy.match.front().c_str()) <= 0) {
-                return fail(ErrorCode::system, "cannot use trust anchors: " + take_openssl_reason("unknown reason"));
-            }
-            EKIDEN_TRY(trust_anchors(ssl.get(), policy.trust_anchor_files));
-        }
-        for (const std::string& name : policy.match) {
-            if (SSL_add1_host(ssl.get(), name.c_str()) != 1) return fail(ErrorCode::syntax, "cannot match a certificate with " + name);
-        }
-        // A list of nothing matches nothing.
-        if (policy.match.empty()) verdict.name_error = X509_V_ERR_HOSTNAME_MISMATCH;
+    if (!policy.trust_anchor_files.empty()) {
+        if (SSL_dane_enable(ssl.get(), nullptr) <= 0) return fail(ErrorCode::system, "cannot use trust anchors: " + take_openssl_reason("unknown reason"));
+        EKIDEN_TRY(trust_anchors(ssl.get(), policy.trust_anchor_files));
     }
 
     auto all = sessions_.lock();
-    if (const auto at = all->find(session_key); at != all->end()) {
-        if (at->second.until <= base::steady_now()) all->erase(at);
-        else SSL_set_session(ssl.get(), at->second.session.get());    // takes a reference of its own
+    if (const auto at = all->find(attached.session_key); at != all->end()) {
+        if (at->second.until > base::steady_now() && SSL_set_session(ssl.get(), at->second.session.get()) == 1) attached.remembered = at->second.verdict;
+        else all->erase(at);
     }
     ERR_clear_error();
     return ssl;
 }
 
-std::optional<Verdict> ClientContext::find_verdict(const std::string& session_key) const
+Verdict ClientContext::finish(SSL* ssl, const ClientPolicy& policy)
 {
-    auto all = sessions_.lock();
-    const auto at = all->find(session_key);
-    if (at == all->end()) return std::nullopt;
-    return at->second.verdict;
+    Attachment& attachment = *attachment_of(ssl);
+    Verdict verdict = SSL_session_reused(ssl) == 1 ? attachment.remembered : attachment.verdict;
+    X509* peer = SSL_get0_peer_certificate(ssl);
+    if (!peer) verdict.chain_problem = "no certificate";
+    if (peer && (policy.level == Level::verify || policy.level == Level::secure)) {
+        verdict.name_error = X509_V_ERR_HOSTNAME_MISMATCH;
+        const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | (policy.wildcards_are_deep ? X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS : 0);
+        for (const std::string& name : policy.match) {
+            const bool is_address = net::parse_address(name).has_value();
+            const int result = is_address ? X509_check_ip_asc(peer, name.c_str(), 0)
+                                          : X509_check_host(peer, name.data(), name.size(), flags, nullptr);
+            if (result == 1) {
+                verdict.name_error = 0;
+                break;
+            }
+            if (is_address) verdict.name_error = X509_V_ERR_IP_ADDRESS_MISMATCH;
+        }
+    }
+    ERR_clear_error();
+    return verdict;
 }
 
 void ClientContext::forget(const std::string& session_key) const { sessions_.lock()->erase(session_key); }

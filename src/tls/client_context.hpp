@@ -29,12 +29,12 @@ public:
     // Reads the files; blocking.
     static Result<std::shared_ptr<const ClientContext>> make(const ClientOptions& options, std::vector<std::string>& warnings);
 
-    // An SSL for one connection under `policy`, with where its verdict goes and the session to resume, if there is one.
-    // The error's text is Postfix's: "invalid cipher grade: "zzz"". `verdict` outlives the SSL.
-    Result<UniqueSsl> begin(const ClientPolicy& policy, const std::string& session_key, Verdict& verdict) const;
-
-    // Of a handshake that has ended well: what is remembered of a resumed session's server.
-    std::optional<Verdict> find_verdict(const std::string& session_key) const;
+    // An SSL for one connection under `policy`, with the session to resume, if there is one. The error's text is Postfix's:
+    // "invalid cipher grade: "zzz"". The context outlives it.
+    Result<UniqueSsl> begin(const ClientPolicy& policy, std::string session_key) const;
+    // After a handshake that ended well.
+    static Verdict finish(SSL* ssl, const ClientPolicy& policy);
+    // A session with which a handshake failed is not tried again.
     void forget(const std::string& session_key) const;
 
 private:
@@ -43,10 +43,11 @@ private:
         Verdict verdict;
         SteadyTime until{};
     };
-    explicit ClientContext(const ClientOptions& options) : options_(options) {}
+    explicit ClientContext(const ClientOptions& options) : session_limit_(options.session_limit), lists_(options.lists) {}
     static int on_new_session(SSL* ssl, SSL_SESSION* session);
 
-    const ClientOptions& options_;
+    const std::chrono::seconds session_limit_;
+    const CipherLists lists_;
     UniqueContext handle_;
     mutable base::Locked<std::unordered_map<std::string, Remembered>> sessions_;
 };

@@ -108,6 +108,7 @@ ClientOptions ClientOptions::from(const config::Settings& settings, bool is_lmtp
     o.ca_path = text("tls_CApath");
     o.trusts_default_authorities = settings.boolean("tls_append_default_CA");
     o.verify_depth = static_cast<int>(settings.integer(name("tls_scert_verifydepth")));
+    o.wildcards_are_deep = settings.boolean("tls_wildcard_matches_multiple_labels");
     o.lists = {settings.str("tls_high_cipherlist"), settings.str("tls_medium_cipherlist"), settings.str("tls_low_cipherlist"),
                settings.str("tls_export_cipherlist"), settings.str("tls_null_cipherlist")};
     for (const char* parameter : {"tls_eecdh_auto_curves", "tls_ffdhe_auto_groups"}) {

@@ -44,6 +44,7 @@ struct ClientOptions {
     std::string ca_file, ca_path;
     bool trusts_default_authorities = false;
     int verify_depth = 9;
+    bool wildcards_are_deep = true;       // tls_wildcard_matches_multiple_labels
     CipherLists lists;
     std::string groups;                   // OpenSSL's list for the key exchange; "" = its own choice
     std::uint64_t options_set = 0, options_cleared = 0;
@@ -66,6 +67,7 @@ struct ClientPolicy {
     std::vector<std::string> match;       // names (".example.com" = all below it), or fingerprints without colons, upper case
     std::string server_name;              // SNI; "" = none
     std::vector<std::string> trust_anchor_files;
+    bool wildcards_are_deep = true;       // "*.example.com" in a certificate is a.b.example.com too
     // Equal for policies that mean the same.
     std::string digest() const;
 };

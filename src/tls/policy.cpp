@@ -146,6 +146,7 @@ Result<ClientPolicy> parse_policy(std::string_view value, const ClientOptions& o
     ClientPolicy policy;
     policy.level = *level;
     policy.grade = options.grade(*level);
+    policy.wildcards_are_deep = options.wildcards_are_deep;
     std::string_view server_name = options.server_name;
     bool has_own_exclusions = false;
     for (std::string_view word : std::span(words).subspan(1)) {

@@ -25,6 +25,13 @@ Trouble trouble_of(const Error& error)
     }
 }
 
+Task<void> say_farewell(net::StreamPtr stream)
+{
+    stream->set_time_limit(seconds(1));
+    (void)co_await stream->write("QUIT\r\n");
+    stream->close();
+}
+
 }  // namespace
 
 Session::Session(net::StreamPtr stream, std::string host, std::string peer, std::string relay)
@@ -56,6 +63,20 @@ Task<std::optional<Fate>> Session::greet(const Options& options, ekiden::smtp::E
     HandshakeOptions hello = options.handshake;
     hello.ignored |= ignored;
     Handshake handshake(std::move(hello), peer_);
+    co_return co_await run(handshake, options);
+}
+
+Task<std::optional<Fate>> Session::greet_again(const Options& options, ekiden::smtp::Extensions ignored)
+{
+    HandshakeOptions hello = options.handshake;
+    hello.ignored |= ignored;
+    Handshake handshake(std::move(hello), peer_);
+    handshake.begin_anew();
+    co_return co_await run(handshake, options);
+}
+
+Task<std::optional<Fate>> Session::run(Handshake& handshake, const Options& options)
+{
     while (!handshake.is_done()) {
         stream_->set_time_limit(options.limits.of(handshake.step()));
         if (const std::string output = handshake.take_output(); !output.empty()) {
@@ -71,6 +92,21 @@ Task<std::optional<Fate>> Session::greet(const Options& options, ekiden::smtp::E
     may_quit_ = handshake.may_quit();
     offer_ = handshake.offer();
     co_return handshake.failure();
+}
+
+Task<Result<bool>> Session::secure(tls::Client& client, tls::ClientPolicy wanted)
+{
+    may_quit_ = false;
+    const bool must_match = tls::is_matched(wanted.level);
+    auto secured = co_await client.shake_hands(std::move(stream_), std::move(wanted), relay_);
+    if (!secured) co_return std::unexpected(std::move(secured).error());
+    tls_ = secured->connection.get();
+    stream_ = std::move(secured->connection);
+    reader_.discard_buffered();
+    reader_.use_stream(*stream_);
+    may_quit_ = true;
+    protection = must_match && secured->is_matched ? Protection::verified : Protection::encrypted;
+    co_return secured->is_trusted;
 }
 
 Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::ask(std::string_view line, seconds time_limit)
@@ -149,19 +185,25 @@ Task<void> Session::leave(const Options& options)
         stream_->set_time_limit(std::min(options.limits.quit, longest_farewell));
         const auto trouble = co_await write("QUIT\r\n");
         if (!trouble && !options.skips_quit_reply) (void)co_await read_reply();
+        if (tls_) co_await tls_->say_goodbye();
     }
     may_quit_ = false;
-    stream_->close();
+    if (stream_) stream_->close();
 }
 
 void Session::leave_now()
 {
-    if (may_quit_ && stream_->native_handle() >= 0) {
+    if (may_quit_ && tls_) {
+        // Sealing the farewell may have to wait for the socket: it goes on alone.
+        auto executor = stream_->executor();
+        tls_ = nullptr;
+        asio::co_spawn(executor, say_farewell(std::move(stream_)), asio::detached);
+    } else if (may_quit_ && stream_->native_handle() >= 0) {
         constexpr std::string_view quit = "QUIT\r\n";
         (void)!::send(stream_->native_handle(), quit.data(), quit.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     may_quit_ = false;
-    stream_->close();
+    if (stream_) stream_->close();
 }
 
 }  // namespace ekiden::deliver::smtp

@@ -9,6 +9,7 @@
 #include "net/stream.hpp"
 #include "queue/content.hpp"
 #include "smtp/reply.hpp"
+#include "tls/client.hpp"
 
 #include <memory>
 
@@ -21,6 +22,10 @@ public:
 
     // From greeting to ready; the reason when the peer will not talk.
     Task<std::optional<Fate>> greet(const Options& options, ekiden::smtp::Extensions ignored);
+    // The same without the greeting, after TLS was started.
+    Task<std::optional<Fate>> greet_again(const Options& options, ekiden::smtp::Extensions ignored);
+    // TLS from here on. What was read ahead is thrown away: nobody vouches for it. False: no more can be said here.
+    Task<Result<bool>> secure(tls::Client& client, tls::ClientPolicy policy);
     // One command line with its CRLF (it may hold a password), and the reply to it.
     Task<std::expected<ekiden::smtp::Reply, Trouble>> ask(std::string_view line, seconds time_limit);
     // Runs a transaction to its end.
@@ -36,9 +41,11 @@ public:
     const std::string& peer() const { return peer_; }
     const std::string& relay() const { return relay_; }
     const ekiden::smtp::Offer& offer() const { return offer_; }
+    bool has_stream() const { return stream_ != nullptr; }
     bool may_quit() const { return may_quit_; }
     void set_broken() { may_quit_ = false; }
 
+    std::string policy;                 // digest of the TLS policy it was made under; "-" = only for one message
     Protection protection = Protection::none;
     std::string login;                  // fingerprint of who logged in here; "" = nobody
     unsigned uses = 0;                  // transactions
@@ -47,11 +54,13 @@ public:
     SteadyTime idle_until{};
 
 private:
+    Task<std::optional<Fate>> run(Handshake& handshake, const Options& options);
     Task<std::expected<ekiden::smtp::Reply, Trouble>> read_reply();
     Task<std::optional<Trouble>> write(std::string_view bytes);
     Task<std::optional<Trouble>> send_content(const queue::Content& content, const Options& options);
 
-    net::StreamPtr stream_;
+    net::StreamPtr stream_;             // null after a handshake that failed
+    tls::Connection* tls_ = nullptr;    // the stream, where it is one
     net::LineReader reader_;
     ekiden::smtp::ReplyParser parser_;
     std::string host_, peer_, relay_;

@@ -1,9 +1,7 @@
 #include "deliver/smtp/delivery.hpp"
 
 #include "base/text.hpp"
-#include "deliver/smtp/log_in.hpp"
 #include "mail/queue_id.hpp"
-#include "net/connect.hpp"
 
 #include <algorithm>
 
@@ -88,18 +86,13 @@ Task<void> Delivery::try_destination(Destination destination, bool is_last)
 Task<void> Delivery::try_candidate(const Destination& destination, Candidate candidate, bool is_last)
 {
     const std::string peer = candidate.peer();
-    Result<net::StreamPtr> stream;
+    auto policy = co_await find_policy(destination, candidate.host);
+    if (!policy) {
+        remember(failed(policy.error().is(ErrorCode::refused) ? "4.3.0" : "4.7.5", policy.error().text()), {});
+        co_return;
+    }
     ekiden::smtp::Extensions ignored = 0;
-    if (!candidate.path.empty()) {
-        std::string path = candidate.path;
-        if (!path.starts_with('/')) path = options_.queue_directory + "/" + path;
-        stream = co_await net::connect_unix(std::move(path), options_.limits.connect);
-    } else {
-        net::ConnectOptions how;
-        how.time_limit = options_.limits.connect;
-        how.bind_address = candidate.endpoint.address.is_v4() ? options_.bind_v4 : options_.bind_v6;
-        how.is_bind_required = options_.is_bind_enforced;
-        stream = co_await net::connect_tcp(candidate.endpoint, std::move(how));
+    if (candidate.path.empty()) {
         auto words = co_await options_.ignored_keywords_by_address.find(net::format_address(candidate.endpoint.address));
         if (!words) {
             remember(failed("4.3.0", "local data error while talking to " + peer), {});
@@ -111,62 +104,36 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
             ignored = ekiden::smtp::parse_extension_list(**words, unknown, is_silent);
         }
     }
-    if (!stream) {
-        const std::string text = "connect to " + candidate.relay() + ": " + stream.error().text();
-        logger_.info("{}", text);
-        remember(failed("4.4.1", text, true), {});
-        co_return;
-    }
-    auto session = std::make_unique<Session>(std::move(*stream), candidate.host, peer, candidate.relay());
-    Where where{.relay = session->relay(), .remote_mta = session->host()};
-    auto refusal = co_await session->greet(options_, ignored);
-    if (!refusal) refusal = co_await authenticate(*session, destination);
-    if (refusal) {
+    // A second time in plain text where TLS cannot be had and need not.
+    for (bool is_plain = false;; is_plain = true) {
+        auto stream = co_await connect(candidate);
+        if (!stream) {
+            const std::string text = "connect to " + candidate.relay() + ": " + stream.error().text();
+            logger_.info("{}", text);
+            remember(failed("4.4.1", text, true), {});
+            co_return;
+        }
+        auto session = std::make_unique<Session>(std::move(*stream), candidate.host, peer, candidate.relay());
+        Where where{.relay = session->relay(), .remote_mta = session->host()};
+        session->policy = is_plain ? "-" : policy->digest();
+        tls::ClientPolicy demanded = *policy;
+        if (is_plain) demanded.level = tls::Level::none;
+        auto opened = co_await open(*session, destination, std::move(demanded), ignored);
+        if (!opened.refusal) {
+            ++sessions_;
+            session->is_last_resort = is_last || (options_.session_limit > 0 && sessions_ >= options_.session_limit);
+            co_await use_session(destination, std::move(session), false);
+            co_return;
+        }
+        if (!is_plain && opened.may_go_plain) {
+            logger_.info("{}: {}", mail::format(job_.envelope->id), opened.refusal->status.text);
+            continue;
+        }
         connected_at_ = base::wall_now();
-        meet(*refusal, where, is_last);
+        meet(*opened.refusal, where, is_last);
         co_await session->leave(options_);
         co_return;
     }
-    ++sessions_;
-    session->is_last_resort = is_last || (options_.session_limit > 0 && sessions_ >= options_.session_limit);
-    co_await use_session(destination, std::move(session), false);
-}
-
-Task<Result<std::optional<Login>>> Delivery::find_login(std::string destination_key, std::string host) const
-{
-    const LoginOptions& options = options_.login;
-    EKIDEN_CO_TRY_VALUE(of_sender, co_await find_login_of_sender(options, job_.envelope->sender, &logger_));
-    if (of_sender) co_return std::move(of_sender);
-    EKIDEN_CO_TRY_VALUE(of_host, co_await find_login_of(options, std::move(host), &logger_));
-    if (of_host) co_return std::move(of_host);
-    co_return co_await find_login_of(options, std::move(destination_key), &logger_);
-}
-
-Task<std::optional<Fate>> Delivery::authenticate(Session& session, const Destination& destination) const
-{
-    if (!options_.login.is_enabled || !session.offer().has(ekiden::smtp::ext_auth)) co_return std::nullopt;
-    auto login = co_await find_login(destination.key, session.host());
-    if (!login) {
-        logger_.warning("{}: {} lookup error", mail::format(job_.envelope->id), options_.login.passwords.title());
-        co_return failed("4.3.0", "local data error while talking to " + session.peer());
-    }
-    if (!*login) co_return std::nullopt;
-    session.login = (*login)->fingerprint();
-    co_return co_await log_in(session, options_.login, std::move(**login), session.protection, options_.limits.hello, options_.pool, logger_);
-}
-
-Task<bool> Delivery::suits(const Session& session, const Destination& destination) const
-{
-    if (!options_.login.is_enabled || !session.offer().has(ekiden::smtp::ext_auth)) co_return true;
-    const auto login = co_await find_login(destination.key, session.host());
-    co_return login && (*login ? (*login)->fingerprint() : std::string()) == session.login;
-}
-
-Task<Result<std::string>> Delivery::reuse_key(const Destination& destination) const
-{
-    const auto login = co_await find_login_of_sender(options_.login, job_.envelope->sender, &logger_);
-    if (!login) co_return fail(ErrorCode::unavailable, "lookup error");
-    co_return *login ? destination.text + '\0' + (*login)->fingerprint() : destination.text;
 }
 
 Task<bool> Delivery::use_session(const Destination& destination, SessionPtr session, bool probes)

@@ -33,6 +33,17 @@ private:
     Task<bool> use_session(const Destination& destination, SessionPtr session, bool probes);
     // As whom a session with `host` logs in; the message of the trouble has been logged.
     Task<Result<std::optional<Login>>> find_login(std::string destination_key, std::string host) const;
+    // What TLS a session with `host` must have; trouble has been logged.
+    Task<Result<tls::ClientPolicy>> find_policy(const Destination& destination, std::string host) const;
+    Task<Result<net::StreamPtr>> connect(const Candidate& candidate) const;
+    struct Opened {
+        std::optional<Fate> refusal;
+        bool may_go_plain = false;     // TLS was tried, and nobody insists on it
+    };
+    // From connected to ready for MAIL: greeting, TLS, login.
+    Task<Opened> open(Session& session, const Destination& destination, tls::ClientPolicy policy, ekiden::smtp::Extensions ignored) const;
+    Task<std::optional<Fate>> start_tls(Session& session, const tls::ClientPolicy& policy) const;
+    Task<bool> may_go_plain(const Session& session, const Destination& destination) const;
     // From "ready" to logged in, where that is wanted.
     Task<std::optional<Fate>> authenticate(Session& session, const Destination& destination) const;
     // Is an idle session what a new one would be?

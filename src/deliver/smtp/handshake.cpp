@@ -43,13 +43,15 @@ void Handshake::on_trouble(Trouble trouble)
     if (!is_done()) fail(broken(peer_, step_, trouble), false);
 }
 
+void Handshake::begin_anew()
+{
+    step_ = options_.is_lmtp ? Step::lhlo : Step::ehlo;
+    output_ = (options_.is_lmtp ? "LHLO " : "EHLO ") + options_.own_name + "\r\n";
+}
+
 void Handshake::say_hello(const Reply& greeting)
 {
-    if (options_.is_lmtp) {
-        step_ = Step::lhlo;
-        output_ = "LHLO " + options_.own_name + "\r\n";
-        return;
-    }
+    if (options_.is_lmtp) return begin_anew();
     const bool claims_esmtp =
         std::ranges::any_of(greeting.lines, [](const std::string& line) { return line.find("ESMTP") != line.npos; });
     const bool uses_ehlo = !options_.never_ehlo && (options_.always_ehlo || claims_esmtp);

@@ -3,7 +3,8 @@
 //   greeting --2xx--> ehlo --2xx--> ready            5xx to EHLO (not to LHLO): helo --2xx--> ready
 //       any refusal, and any trouble: failed. A session that is ready or failed stays so.
 //
-// TLS and authentication belong between "ready" and the first MAIL; they start from offer(). Pure; thread: a value.
+// TLS and authentication belong between "ready" and the first MAIL; they start from offer(). After STARTTLS a second
+// Handshake begins with the hello. Pure; thread: a value.
 #pragma once
 
 #include "deliver/smtp/fate.hpp"
@@ -26,6 +27,9 @@ struct HandshakeOptions {
 class Handshake {
 public:
     Handshake(HandshakeOptions options, std::string peer) : options_(std::move(options)), peer_(std::move(peer)) {}
+
+    // The hello alone: TLS has begun, and what was said before it does not count (RFC 3207 section 4.2).
+    void begin_anew();
 
     Step step() const { return step_; }                  // whose reply is awaited, while !is_done()
     std::string take_output() { return std::exchange(output_, {}); }

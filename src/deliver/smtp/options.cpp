@@ -118,6 +118,8 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.is_quoted = flag("quote_rfc821_envelope");
     options.skips_quit_reply = flag("skip_quit_response");
 
+    options.tls = tls::Client::make(tls::ClientOptions::from(settings, options.is_lmtp), Logger(options.log_tag, options.verbosity));
+    options.plaintext_after = settings.time("minimal_backoff_time");
     options.login = LoginOptions::from(settings, options.is_lmtp);
 
     options.reuses_on_demand = flag("connection_cache_on_demand");

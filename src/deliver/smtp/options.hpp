@@ -10,6 +10,7 @@
 #include "net/endpoint.hpp"
 #include "table/maps.hpp"
 #include "table/match_list.hpp"
+#include "tls/client.hpp"
 
 #include <chrono>
 #include <optional>
@@ -47,6 +48,8 @@ struct Options {
     bool assumes_final = false;           // lmtp_assume_final: a peer without DSN delivers, it does not relay
     table::Maps ignored_keywords_by_address;   // smtp_discard_ehlo_keyword_address_maps
 
+    tls::ClientPtr tls;                   // null: built without settings (tests)
+    seconds plaintext_after{300};         // minimal_backoff_time: younger messages wait when opportunistic TLS fails
     LoginOptions login;
     net::BlockingPool* pool = nullptr;    // for steps of a login that block or compute
 

@@ -74,21 +74,18 @@ TEST(Unsupported, refuses_what_would_be_weaker_and_warns_of_the_rest)
         Texts want;
     };
     const Case cases[] = {
-        {"smtp_tls_security_level = encrypt", "",
-         {"fatal DIR/main.cf, line 1: smtp_tls_security_level = encrypt: \"none\" and \"may\" work, without TLS; levels that demand TLS "
-          "are refused, because it is not in this release"}},
+        {"smtp_tls_security_level = encrypt\nsmtp_sasl_auth_enable = yes", "", {}},
         {"smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = /x\nsmtpd_tls_req_ccert = yes\nsmtpd_enforce_tls = yes", "", {}},
-        {"smtp_tls_security_level = may\nsmtp_tls_cert_file = /x\nsmtpd_tls_security_level = none", "",
-         {"DIR/main.cf: \"none\" and \"may\" work, without TLS; levels that demand TLS are refused, because it is not in this release, so "
-          "this has no effect: smtp_tls_security_level (line 1)",
-          "DIR/main.cf: TLS is not in this release, so this has no effect: smtp_tls_cert_file (line 2)"}},
+        {"smtp_tls_security_level = may\nsmtp_tls_enable_rpk = yes\nsmtpd_tls_security_level = none", "",
+         {"DIR/main.cf: raw public keys are not in this release, so this has no effect: smtp_tls_enable_rpk (line 2)"}},
         {"smtpd_milters = inet:localhost:1", "",
          {"fatal DIR/main.cf, line 1: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass "
           "unfiltered"}},
         {"smtpd_milters =\ncontent_filter =\nsmtpd_sasl_auth_enable = no\nsmtp_tls_security_level =", "", {}},
         {"", "smtps inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes -o content_filter=\n", {}},
-        {"", "slow unix - - n - - smtp\n  -o smtp_tls_wrappermode=yes -o content_filter=\n",
-         {"fatal DIR/master.cf: line 1: smtp_tls_wrappermode = yes: TLS is not in this release, and it is demanded"}},
+        {"", "slow unix - - n - - smtp\n  -o smtp_tls_wrappermode=yes -o content_filter=\n", {}},
+        {"", "slow inet n - n - - smtpd\n  -o smtpd_milters=inet:localhost:1\n",
+         {"fatal DIR/master.cf: line 1: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass unfiltered"}},
     };
     for (const auto& row : cases) {
         Folder folder(row.main_cf, row.master_cf);
