@@ -64,7 +64,7 @@ build)
     quiet_build release build
     say "done: build/bin/ekiden, with a link for each Postfix command beside it" ;;
 run)
-    need python3
+    need python3 openssl
     quiet_build release build
     exec python3 dev/demo.py "$@" ;;
 test)
@@ -93,7 +93,7 @@ fuzz)
     done ;;
 bench)
     quiet_build release build
-    need python3
+    need python3 openssl
     exec dev/bench "$@" ;;
 format)
     need clang-format-19

@@ -3,9 +3,10 @@
 
 Starts Ekiden in the foreground, prints the ports and a line to copy, sends itself one message and shows that it arrived.
 Ctrl-C stops it; the queue stays for the next run. A second, tiny server receives what is relayed, so that relaying can be
-tried without a network. Options: --port N, --folder DIR, --clean
+tried without a network; a submission port wants STARTTLS and a login, as those of real sites do. Certificate and login are
+made at the first start and kept. Options: --port N, --folder DIR, --clean
 """
-import argparse, os, pwd, shutil, signal, smtplib, socket, subprocess, sys, threading, time
+import argparse, os, pwd, secrets, shutil, signal, smtplib, socket, ssl, subprocess, sys, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.environ.get('EKIDEN_BIN') or os.path.join(ROOT, 'build', 'bin')
@@ -15,6 +16,13 @@ MAILBOXES = ('alice', 'bob', 'carol', 'first', 'someone', 'you')
 MASTER_CF = '''\
 # Services of the demonstration, in Postfix's words.
 {port}      inet  n       -       n       -       -       smtpd
+# Submission: for people and programs that log in, and for nobody else; $mynetworks counts for nothing here.
+{submission}      inet  n       -       n       -       -       smtpd
+  -o syslog_name=postfix/submission
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_client_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 pickup    unix  n       -       n       60      1       pickup
 cleanup   unix  n       -       n       -       0       cleanup
 qmgr      unix  n       -       n       300     1       qmgr
@@ -51,6 +59,41 @@ def write(path, text):
         f.write(text)
 
 
+def make_certificate(path):
+    """a self-signed certificate with its key in one file, and beside it what a client needs to believe in it"""
+    beside = os.path.splitext(path)[0] + '.crt'
+    if not (os.path.exists(path) and os.path.exists(beside)):
+        old = os.umask(0o077)
+        try:
+            made = subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3650',
+                                   '-subj', '/CN=demo.ekiden.example', '-addext', 'subjectAltName=DNS:demo.ekiden.example,DNS:localhost,IP:127.0.0.1',
+                                   '-addext', 'keyUsage=critical,digitalSignature,keyCertSign', '-keyout', path + '.key', '-out', beside],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            if made.returncode:
+                sys.exit('demo: openssl could not make a certificate: ' + made.stderr)
+            with open(path + '.key') as key, open(beside) as certificate:
+                write(path, key.read() + certificate.read())
+            os.unlink(path + '.key')
+            os.chmod(beside, 0o644)
+        finally:
+            os.umask(old)
+    return beside
+
+
+def make_login(config, name):
+    """the login of the demonstration, and its password, which only its owner may read"""
+    path = os.path.join(config, 'password')
+    if not os.path.exists(path):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'w') as f:
+            f.write(secrets.token_hex(6) + '\n')
+    with open(path) as f:
+        password = f.read().strip()
+    made = subprocess.run([f'{BIN}/ekiden', 'passwd', '-p', '-c', config, name], input=password + '\n', text=True, stderr=subprocess.PIPE)
+    if made.returncode:
+        sys.exit('demo: ekiden passwd: ' + made.stderr)
+    return password
+
+
 def main():
     p = argparse.ArgumentParser(prog='./do run')
     p.add_argument('--port', type=int, default=2525)
@@ -73,7 +116,8 @@ def main():
         os.chown(mail, user.pw_uid, user.pw_gid)
     if subprocess.run([f'{BIN}/postfix', '-c', config, 'status'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
         sys.exit(f'demo: it runs already ({folder}); stop it with: build/bin/postfix -c {config} stop')
-    port, far = free_port(a.port), free_port(a.port + 100)
+    port, submission, far = free_port(a.port), free_port(a.port + 62), free_port(a.port + 120)
+    certificate = make_certificate(f'{config}/certificate.pem')
     write(f'{config}/main.cf', f'''\
 # A complete configuration of the demonstration: Postfix's main.cf, read by Ekiden.
 compatibility_level = 3.6
@@ -98,11 +142,20 @@ virtual_mailbox_maps = texthash:{config}/mailboxes static:others/
 virtual_minimum_uid = 1
 virtual_uid_maps = static:{user.pw_uid}
 virtual_gid_maps = static:{user.pw_gid}
+# TLS at both ports; the submission port demands it. Who logs in there stands in a file that `ekiden passwd` writes.
+smtpd_tls_chain_files = {config}/certificate.pem
+smtpd_tls_security_level = may
+smtpd_tls_loglevel = 1
+smtpd_tls_auth_only = yes
+smtpd_sasl_type = ekiden
+smtpd_sasl_local_domain = $mydomain
 # All other mail goes to the second server of the demonstration instead of the Internet.
 relayhost = [127.0.0.1]:{far}
 ''')
     write(f'{config}/mailboxes', ''.join(f'{name}@ekiden.example  {name}/\n' for name in MAILBOXES))
-    write(f'{config}/master.cf', MASTER_CF.format(port=port))
+    write(f'{config}/master.cf', MASTER_CF.format(port=port, submission=submission))
+    login = 'you@ekiden.example'
+    password = make_login(config, login)
 
     # The second server: our own smtp-sink, which keeps what it gets.
     relayed = os.path.join(folder, 'relayed')
@@ -131,6 +184,9 @@ relayhost = [127.0.0.1]:{far}
                 if time.monotonic() > end:
                     sys.exit('demo: the server does not answer')
                 time.sleep(0.05)
+        with smtplib.SMTP('127.0.0.1', submission, local_hostname='localhost', timeout=20) as s:
+            s.starttls(context=ssl.create_default_context(cafile=certificate))
+            s.login(login, password)
         new = os.path.join(mail, 'first', 'new')
         while not (os.path.isdir(new) and os.listdir(new)):
             if time.monotonic() > end:
@@ -138,7 +194,7 @@ relayhost = [127.0.0.1]:{far}
             time.sleep(0.02)
         newest = max((os.path.join(new, n) for n in os.listdir(new)), key=os.path.getmtime)
         print(f'''
-Ekiden is running.   SMTP port: {port}   (127.0.0.1, and ::1 where there is IPv6)
+Ekiden is running.   SMTP port: {port}, submission port: {submission}   (127.0.0.1, and ::1 where there is IPv6)
 
 A test message has just travelled the whole road; it is in
   {newest}
@@ -148,9 +204,15 @@ Send one yourself (copy this line):
 or over SMTP with anything you have, for example:
   python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', {port}).sendmail('you@ekiden.example', 'someone@ekiden.example', 'Subject: hello\\n\\nHello, Ekiden.')"
 
+with STARTTLS and a login, at the submission port, from where it may go anywhere:
+  python3 -c "import smtplib, ssl; s = smtplib.SMTP('127.0.0.1', {submission}); s.starttls(context=ssl.create_default_context(cafile='{certificate}')); s.login('{login}', '{password}'); s.sendmail('{login}', 'somebody@far.example', 'Subject: hello\\n\\nHello, Ekiden.')"
+or in your own words, after STARTTLS:
+  openssl s_client -quiet -crlf -starttls smtp -connect 127.0.0.1:{submission}
+
   mail to alice@ekiden.example      appears in {mail}/alice/new/  (others have theirs, see {config}/mailboxes)
   mail to any other domain          is relayed to a second server on port {far}, which keeps it in {relayed}/
   the queue                         build/bin/postqueue -c {config} -p
+  another login                     build/bin/ekiden passwd -c {config} me@ekiden.example
   the log                           tail -f {folder}/mail.log
 
 Ctrl-C stops it; the queue is kept for the next ./do run.
