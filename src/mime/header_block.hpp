@@ -17,7 +17,11 @@ namespace ekiden::mime {
 
 class HeaderBlock {
 public:
-    explicit HeaderBlock(std::size_t field_limit = 102400) : field_limit_(field_limit) {}
+    // `takes_mailbox_line`: a "From " line in front becomes a field, as at the top of a message.
+    explicit HeaderBlock(std::size_t field_limit = 102400, bool takes_mailbox_line = true)
+        : field_limit_(field_limit), is_first_line_(takes_mailbox_line)
+    {
+    }
 
     // Takes bytes up to the end of the header; how many. The rest of `chunk` belongs to the body, behind leftover().
     std::size_t feed(std::string_view chunk);
@@ -51,7 +55,7 @@ private:
     std::size_t line_at_ = 0;                        // where the line being gathered begins
     std::size_t open_at_ = std::string::npos;        // where the open field begins
     bool is_header_line_ = false;                    // the partial line is known to be header
-    bool is_first_line_ = true;
+    bool is_first_line_;                             // and a mailbox line may stand in it
     bool is_complete_ = false, has_blank_line_ = false;
 };
 

@@ -2,6 +2,9 @@
 
 #include "base/text.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 
 namespace ekiden::rewrite {
@@ -9,29 +12,54 @@ namespace {
 
 using Action = ContentRules::Action;
 
+// What stands behind the command.
+enum class Text : std::uint8_t { any, field, address, transport };
+
 struct Row {
     std::string_view command;
     Action action;
     std::string_view log_word;
-    bool needs_text = false;
+    Text text = Text::any;
+    bool is_for_clients = false;   // also while mail is sent, when it is too late to do anything else with it
 };
 constexpr std::array rows = std::to_array<Row>({
     {"REJECT", Action::reject, "reject"},
-    {"WARN", Action::warn, "warning"},
-    {"INFO", Action::info, "info"},
-    {"IGNORE", Action::ignore, ""},
-    {"STRIP", Action::strip, "strip"},
+    {"WARN", Action::warn, "warning", Text::any, true},
+    {"INFO", Action::info, "info", Text::any, true},
+    {"IGNORE", Action::ignore, "", Text::any, true},
+    {"STRIP", Action::strip, "strip", Text::any, true},
     {"DISCARD", Action::discard, "discard"},
     {"HOLD", Action::hold, "hold"},
-    {"FILTER", Action::filter, "filter", true},
-    {"REDIRECT", Action::redirect, "redirect", true},
-    {"BCC", Action::bcc, "bcc", true},
-    {"PREPEND", Action::prepend, "prepend", true},
-    {"REPLACE", Action::replace, "replace", true},
+    {"FILTER", Action::filter, "filter", Text::transport},
+    {"REDIRECT", Action::redirect, "redirect", Text::address},
+    {"BCC", Action::bcc, "bcc", Text::address},
+    {"PREPEND", Action::prepend, "prepend", Text::field, true},
+    {"REPLACE", Action::replace, "replace", Text::field, true},
     {"PASS", Action::pass, "pass"},
-    {"DUNNO", Action::none, ""},
-    {"OK", Action::none, ""},
+    {"DUNNO", Action::none, "", Text::any, true},
+    {"OK", Action::none, "", Text::any, true},
 });
+
+// What is wrong with the text of an action, in Postfix's words; empty when nothing is.
+std::string flaw_of(const Row& row, bool is_header, std::string_view text, const std::string& title)
+{
+    if (row.text != Text::any && text.empty()) return fmt::format("{} action without text in {} map", row.command, title);
+    switch (row.text) {
+    case Text::any: break;
+    case Text::field:
+        if (is_header && mime::field_start(text).name_length == 0)
+            return fmt::format("bad {} header text \"{}\" in {} map -- need \"headername: headervalue\"", row.command, text, title);
+        break;
+    case Text::address:
+        if (!text.contains('@'))
+            return fmt::format("bad {} {} \"{}\" in {} map -- need user@domain", row.command, row.action == Action::bcc ? "address" : "target", text, title);
+        break;
+    case Text::transport:
+        if (!text.contains(':')) return fmt::format("bad FILTER command {} in {} -- need transport:destination", text, title);
+        break;
+    }
+    return {};
+}
 
 }  // namespace
 
@@ -42,27 +70,33 @@ std::string_view log_word(Action action)
     return {};
 }
 
-ContentRules ContentRules::from(const config::Settings& settings)
+ContentRules ContentRules::from(const config::Settings& settings, std::string_view prefix)
 {
-    const auto maps = [&](const std::string& name) { return table::Maps::open(name, settings.str(name), {.fold_keys = false}); };
+    const auto maps = [&](std::string_view suffix) {
+        const std::string name = std::string(prefix) + std::string(suffix);
+        return table::Maps::open(name, settings.str(name), {.fold_keys = false});
+    };
     ContentRules rules;
+    rules.is_client_ = !prefix.empty();
     rules.header_ = maps("header_checks");
     rules.mime_header_ = maps("mime_header_checks");
+    rules.nested_header_ = maps("nested_header_checks");
     rules.body_ = maps("body_checks");
     rules.body_size_limit_ = static_cast<std::size_t>(settings.integer("body_checks_size_limit"));
     return rules;
 }
 
-Task<Result<ContentRules::Verdict>> ContentRules::check_header(mime::FieldName known, std::string_view name, std::string text,
-                                                               const Logger* log) const
+Task<Result<ContentRules::Verdict>> ContentRules::check_header(mime::HeaderKind kind, mime::FieldName known, std::string_view name,
+                                                               std::string text, const Logger* log) const
 {
-    const bool is_mime = known == mime::FieldName::mime_version || base::starts_with_ignoring_case(name, "content-");
-    const table::Maps& maps = is_mime ? mime_header_ : header_;
+    const bool is_mime = kind == mime::HeaderKind::part || known == mime::FieldName::mime_version
+        || base::starts_with_ignoring_case(name, "content-");
+    const table::Maps& maps = is_mime ? mime_header_ : kind == mime::HeaderKind::nested ? nested_header_ : header_;
     if (maps.is_empty()) co_return Verdict{};
     table::Answer answer = co_await maps.find(std::move(text), log);
     if (!answer) co_return fail(std::move(answer).error());
     if (!*answer) co_return Verdict{};
-    co_return parse(maps, **answer, log);
+    co_return parse(maps, true, **answer, log);
 }
 
 Task<Result<ContentRules::Verdict>> ContentRules::check_body(std::string line, const Logger* log) const
@@ -70,24 +104,23 @@ Task<Result<ContentRules::Verdict>> ContentRules::check_body(std::string line, c
     table::Answer answer = co_await body_.find(std::move(line), log);
     if (!answer) co_return fail(std::move(answer).error());
     if (!*answer) co_return Verdict{};
-    co_return parse(body_, **answer, log);
+    co_return parse(body_, false, **answer, log);
 }
 
-ContentRules::Verdict ContentRules::parse(const table::Maps& maps, const std::string& result, const Logger* log)
+ContentRules::Verdict ContentRules::parse(const table::Maps& maps, bool is_header, const std::string& result, const Logger* log) const
 {
     const auto whole = base::trim(result);
     const auto end = std::min(whole.find_first_of(" \t"), whole.size());
     const auto command = whole.substr(0, end);
     const auto text = base::trim(whole.substr(end));
     for (const auto& row : rows) {
-        if (!base::equal_ignoring_case(row.command, command)) continue;
-        if (row.needs_text && text.empty()) {
-            if (log) log->warning("{} action without text in {} map", row.command, maps.title());
-            return {};
-        }
-        return {row.action, std::string(text)};
+        if (!base::equal_ignoring_case(row.command, command) || (is_client_ && !row.is_for_clients)) continue;
+        const std::string flaw = flaw_of(row, is_header, text, maps.title());
+        if (flaw.empty()) return {row.action, std::string(text)};
+        if (log) log->warning("{}", flaw);
+        return {};
     }
-    if (log) log->warning("unknown command in {} map: {}", maps.title(), result);
+    if (log) log->warning("{} command in {} map: {}", is_client_ ? "unsupported" : "unknown", maps.title(), result);
     return {};
 }
 

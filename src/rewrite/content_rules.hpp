@@ -1,9 +1,11 @@
 // header_checks(5) and body_checks(5): one logical header line or one body line against a table of patterns, and what the
-// result asks for. Decides and words; intake acts. Immutable; any core.
+// result asks for; for mail that comes in and, with fewer actions, for mail that is sent (smtp_header_checks …). Decides
+// and words; others act. Immutable; any core.
 #pragma once
 
 #include "config/settings.hpp"
 #include "mime/header.hpp"
+#include "mime/parts.hpp"
 #include "table/maps.hpp"
 
 #include <cstdint>
@@ -20,22 +22,27 @@ public:
         std::string text;
     };
 
-    static ContentRules from(const config::Settings& settings);
+    // `prefix`: "" for cleanup, "smtp_" or "lmtp_" for a client.
+    static ContentRules from(const config::Settings& settings, std::string_view prefix = "");
 
+    // Is there a table for fields of the message's own header; for those of parts and attached messages?
     bool has_header_rules() const { return !header_.is_empty() || !mime_header_.is_empty(); }
+    bool has_part_rules() const { return !nested_header_.is_empty() || !mime_header_.is_empty(); }
     bool has_body_rules() const { return !body_.is_empty(); }
-    std::size_t body_size_limit() const { return body_size_limit_; }   // bytes of the body that are looked at
+    std::size_t body_size_limit() const { return body_size_limit_; }   // bytes of each part that are looked at
 
-    // Trouble is an Error: the message is not accepted for now. `text` without the final newline. Content-* and
-    // MIME-Version fields go to mime_header_checks.
-    Task<Result<Verdict>> check_header(mime::FieldName known, std::string_view name, std::string text, const Logger* log) const;
+    // Trouble is an Error: the message has to wait. `text` without the final newline. Content-* and MIME-Version fields,
+    // and all fields of parts, go to mime_header_checks; others of attached messages to nested_header_checks.
+    Task<Result<Verdict>> check_header(mime::HeaderKind kind, mime::FieldName known, std::string_view name, std::string text,
+                                       const Logger* log) const;
     Task<Result<Verdict>> check_body(std::string line, const Logger* log) const;
 
 private:
-    static Verdict parse(const table::Maps& maps, const std::string& result, const Logger* log);
+    Verdict parse(const table::Maps& maps, bool is_header, const std::string& result, const Logger* log) const;
 
-    table::Maps header_, mime_header_, body_;
+    table::Maps header_, mime_header_, nested_header_, body_;
     std::size_t body_size_limit_ = 51200;
+    bool is_client_ = false;
 };
 
 // The word in the log: "reject", "hold", "warning", … ; empty for actions that are not logged.

@@ -409,7 +409,7 @@ Task<bool> Draft::State::check_field(std::string& text, std::string& out)
 {
     const mime::Field field = mime::make_field(text);
     const std::string whole = text.substr(0, text.size() - 1);
-    Result<ContentRules::Verdict> verdict = co_await data->content_rules.check_header(field.known, field.name(), whole, &data->log);
+    Result<ContentRules::Verdict> verdict = co_await data->content_rules.check_header(mime::HeaderKind::primary, field.known, field.name(), whole, &data->log);
     if (!verdict) {
         refuse(451, "4.3.0", "Error: queue file write error");
         co_return false;
