@@ -4,6 +4,7 @@
 #include "daemon/master.hpp"
 #include "daemon/postfix_command.hpp"
 #include "daemon/sasl_process.hpp"
+#include "daemon/spawn_process.hpp"
 #include "deliver/helper/client.hpp"
 #include "tools/commands.hpp"
 
@@ -74,6 +75,7 @@ constexpr Name roles[] = {
     {"engine", engine_role},
     {"helper", helper_role},
     {"sasl", ekiden::daemon::run_sasl},
+    {"spawn", ekiden::daemon::run_spawn},
 };
 
 Entry find(std::string_view name)

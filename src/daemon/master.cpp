@@ -13,6 +13,7 @@
 #include "daemon/process.hpp"
 #include "daemon/sasl_service.hpp"
 #include "daemon/services.hpp"
+#include "daemon/spawn_service.hpp"
 #include "net/listener.hpp"
 #include "receive/authenticate.hpp"
 #include "tls/problems.hpp"
@@ -102,9 +103,11 @@ private:
     Fd pid_file_, control_, signals_, channel_;
     std::vector<Listening> listening_;
     SaslServices sasl_{logger_, [this] { return open_log_for_engine(); }};
+    SpawnServices spawn_{logger_, [this] { return open_log_for_engine(); }};
     // Reloads that the engine has been asked for and has not answered, oldest first: it answers each in its turn.
     struct Reload {
         std::vector<Listening> listening;
+        SpawnServices::Sockets spawn_sockets;
         SettingsPtr settings;
     };
     std::deque<Reload> reloads_;
@@ -171,7 +174,9 @@ Result<void> Master::prepare()
     EKIDEN_TRY(lock());
     EKIDEN_TRY(bind_services(*settings_, listening_));
     EKIDEN_TRY(bind_control());
+    EKIDEN_TRY_VALUE(spawn_sockets, spawn_.bind(*settings_, owner_));
     sasl_.use(settings_, owner_);
+    spawn_.use(settings_, std::move(spawn_sockets));
     return {};
 }
 
@@ -266,6 +271,7 @@ void Master::on_engine_message()
         if (reloads_.empty()) return;
         listening_ = std::move(reloads_.front().listening);
         settings_ = std::move(reloads_.front().settings);
+        spawn_.use(settings_, std::move(reloads_.front().spawn_sockets));
         reloads_.pop_front();
         sasl_.drop_unused(*settings_);
         logger_.info("reload -- version {}, configuration {}", settings_->str("mail_version"), settings_->directory());
@@ -303,11 +309,13 @@ void Master::reload()
             logger_.error("reload refused, the running settings stay in force: {}", bound.error().text());
             return;
         }
+        auto spawn_sockets = spawn_.bind(*fresh, owner_);
+        if (!spawn_sockets) return logger_.error("reload refused, the running settings stay in force: {}", spawn_sockets.error().text());
         sasl_.use(fresh, owner_);
         Result<void> sent = channel_ ? send_sockets(listening) : fail(ErrorCode::unavailable, "no engine runs");
         if (sent) sent = send_message(channel_.get(), "reload");
         if (!sent) return logger_.error("reload failed: {}", sent.error().text());
-        reloads_.push_back({std::move(listening), std::move(fresh)});
+        reloads_.push_back({std::move(listening), std::move(*spawn_sockets), std::move(fresh)});
     } catch (const config::ConfigError& error) {
         std::string place = error.location.line > 0 ? fmt::format(" ({}, line {})", error.location.file, error.location.line) : std::string();
         logger_.error("reload refused, the running settings stay in force: {}{}", error.what(), place);
@@ -318,6 +326,7 @@ void Master::reopen_log()
 {
     base::reopen_log();
     sasl_.renew();
+    spawn_.renew();
     if (Fd log = open_log_for_engine(); log && channel_) {
         int fds[] = {log.get()};
         (void)send_message(channel_.get(), "reopen-log", fds);
@@ -330,7 +339,7 @@ void Master::on_child()
     while (pid_t pid = ::waitpid(-1, &status, WNOHANG)) {
         if (pid < 0) return;
         std::string how = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status)) : fmt::format("exit status {}", WEXITSTATUS(status));
-        if (sasl_.on_child(pid, how)) continue;
+        if (sasl_.on_child(pid, how) || spawn_.on_child(pid, how)) continue;
         if (pid == helper_) {
             helper_ = 0;
             logger_.warning("process helper pid {} {}", pid, how);
@@ -370,6 +379,7 @@ int Master::stop(bool is_abort)
     if (helper_) ::kill(helper_, SIGTERM);
     while (helper_ && ::waitpid(helper_, nullptr, 0) < 0 && errno == EINTR) {}
     sasl_.stop();
+    spawn_.stop();
     ::unlink((settings_->str("queue_directory") + "/" + std::string(control::socket_name)).c_str());
     (void)!::ftruncate(pid_file_.get(), 0);
     base::flush_log();
@@ -393,6 +403,7 @@ int Master::run()
         if (engine_) ::kill(engine_, SIGKILL);
         if (helper_) ::kill(helper_, SIGKILL);
         sasl_.stop();
+        spawn_.stop();
         return 1;
     }
 
@@ -405,6 +416,7 @@ int Master::run()
             }
         }
         sasl_.tick();
+        spawn_.tick();
         pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}};
         int count = ::poll(waits, channel_ ? 2 : 1, 1000);
         if (count < 0 && errno != EINTR) return 1;

@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <seccomp.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -71,6 +72,20 @@ void import_environment(const config::Settings& settings)
     }
     ::clearenv();
     for (const auto& [name, value] : kept) ::setenv(name.c_str(), value.c_str(), 1);
+}
+
+AsOwner::AsOwner(const Owner& owner) : is_root_(owner.is_root)
+{
+    if (!is_root_) return;
+    ::setfsgid(owner.gid);
+    ::setfsuid(owner.uid);
+}
+
+AsOwner::~AsOwner()
+{
+    if (!is_root_) return;
+    ::setfsuid(0);
+    ::setfsgid(0);
 }
 
 void raise_descriptor_limit()

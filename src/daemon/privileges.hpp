@@ -18,6 +18,18 @@ Result<void> forbid_programs();
 // one. Commands that local(8) runs see what export_environment picks from it. Before threads.
 void import_environment(const config::Settings& settings);
 
+// While it lives, this thread does to files what it does as the mail owner, and not as root.
+class AsOwner {
+public:
+    explicit AsOwner(const Owner& owner);
+    ~AsOwner();
+    AsOwner(const AsOwner&) = delete;
+    AsOwner& operator=(const AsOwner&) = delete;
+
+private:
+    bool is_root_;
+};
+
 // As many descriptors as the system lets us have: a connection needs one.
 void raise_descriptor_limit();
 

@@ -1,5 +1,6 @@
 #include "daemon/process.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -25,6 +26,8 @@ Result<pid_t> spawn_self(const std::vector<std::string>& arguments, const std::v
     // Sources are moved above every target first, so that no dup2 hits a descriptor that is still needed.
     std::vector<int> sources;
     sources.reserve(descriptors.size());
+    int above = 64;
+    for (const auto& [from, to] : descriptors) above = std::max(above, to + 1);
 
     pid_t child = ::fork();
     if (child < 0) return fail(Error::from_errno("fork"));
@@ -34,8 +37,8 @@ Result<pid_t> spawn_self(const std::vector<std::string>& arguments, const std::v
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    int binary = ::fcntl(self(), F_DUPFD_CLOEXEC, 64);
-    for (const auto& [from, to] : descriptors) sources.push_back(::fcntl(from, F_DUPFD_CLOEXEC, 64));
+    int binary = ::fcntl(self(), F_DUPFD_CLOEXEC, above);
+    for (const auto& [from, to] : descriptors) sources.push_back(::fcntl(from, F_DUPFD_CLOEXEC, above));
     for (std::size_t i = 0; i < descriptors.size(); ++i) {
         if (sources[i] < 0 || ::dup2(sources[i], descriptors[i].second) < 0) ::_exit(71);
     }

@@ -1,5 +1,6 @@
 #include "daemon/sasl_service.hpp"
 
+#include "daemon/privileges.hpp"
 #include "daemon/process.hpp"
 #include "net/listener.hpp"
 #include "sasl/cyrus_config.hpp"
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,28 +20,6 @@ constexpr int backlog = 64;
 constexpr std::chrono::seconds first_pause{1}, longest_pause{60};
 constexpr std::chrono::seconds young{10};
 constexpr int stop_patience = 200;    // of 20 ms each
-
-// What this thread does to files, it does as the mail owner.
-class AsOwner {
-public:
-    explicit AsOwner(const Owner& owner) : is_root_(owner.is_root)
-    {
-        if (!is_root_) return;
-        ::setfsgid(owner.gid);
-        ::setfsuid(owner.uid);
-    }
-    ~AsOwner()
-    {
-        if (!is_root_) return;
-        ::setfsuid(0);
-        ::setfsgid(0);
-    }
-    AsOwner(const AsOwner&) = delete;
-    AsOwner& operator=(const AsOwner&) = delete;
-
-private:
-    bool is_root_;
-};
 
 }  // namespace
 

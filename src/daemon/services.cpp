@@ -1,6 +1,7 @@
 #include "daemon/services.hpp"
 
 #include "base/text.hpp"
+#include "daemon/spawn_line.hpp"
 
 #include <fmt/format.h>
 
@@ -26,7 +27,7 @@ constexpr Program programs[] = {
     {"local", Role::transport},   {"nqmgr", Role::inside},     {"pickup", Role::inside},   {"pipe", Role::transport},
     {"postlogd", Role::inside},   {"postscreen", Role::not_yet}, {"proxymap", Role::inside}, {"qmgr", Role::inside},
     {"qmqpd", Role::not_yet},     {"scache", Role::inside},    {"showq", Role::inside},    {"smtp", Role::transport},
-    {"smtpd", Role::smtp_server}, {"spawn", Role::not_yet},    {"tlsmgr", Role::inside},   {"tlsproxy", Role::inside},
+    {"smtpd", Role::smtp_server}, {"spawn", Role::spawner},    {"tlsmgr", Role::inside},   {"tlsproxy", Role::inside},
     {"trivial-rewrite", Role::inside}, {"verify", Role::inside}, {"virtual", Role::transport},
 };
 
@@ -152,10 +153,12 @@ std::vector<config::Problem> find_service_problems(const config::Settings& setti
             // A port that listens without its guard would be weaker than what was written.
             add(service, service.type == "inet" || service.type == "pass" ? config::Problem::Level::fatal : config::Problem::Level::warning,
                 fmt::format("service {} needs {}(8), which this release does not have yet", service.name, service.command));
-        } else if (service.type == "inet" && role != Role::smtp_server) {
+        } else if (service.type == "inet" && role != Role::smtp_server && role != Role::spawner) {
             add(service, config::Problem::Level::fatal, fmt::format("{}(8) cannot listen on an inet port here (service {})", service.command, service.name));
         }
     }
+    const auto spawn_problems = find_spawn_problems(settings);
+    problems.insert(problems.end(), spawn_problems.begin(), spawn_problems.end());
     return problems;
 }
 

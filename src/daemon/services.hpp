@@ -14,6 +14,7 @@ namespace ekiden::daemon {
 enum class Role : std::uint8_t {
     smtp_server,   // smtpd: listens
     transport,     // smtp, lmtp, local, virtual, pipe, error, discard: agents
+    spawner,       // spawn: listens, and runs a command for each connection
     inside,        // cleanup, qmgr, bounce, …: part of the engine
     not_yet,       // known to Postfix, not to this release: refused with file and line
     unknown,
