@@ -5,9 +5,9 @@
 
 An answer of None closes the connection, SILENCE says nothing until the client gives up, bytes and texts are sent as they
 are, a function is called with the request (a dictionary) and returns one of these. `requests` and `connections` tell what
-happened. piped() starts a program for each connection with the socket as its input and output, as spawn(8) does.
+happened.
 """
-import contextlib, os, socket, subprocess, threading
+import contextlib, os, socket, threading
 
 SILENCE = object()
 
@@ -65,34 +65,3 @@ def listen(address):
     os.chmod(address, 0o666)
     server.listen()
     return server
-
-
-class Piped(threading.Thread):
-    def __init__(self, argv, address=None, **more):
-        super().__init__(daemon=True)
-        self.argv, self.more, self.children = argv, more, []
-        self.listener = listen(address)
-        self.port = None if address else self.listener.getsockname()[1]
-        self.start()
-
-    def run(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.listener.accept()
-                with connection:
-                    self.children.append(subprocess.Popen(self.argv, stdin=connection, stdout=connection, **self.more))
-
-    def kill_children(self):
-        for child in self.children:
-            child.kill()
-            child.wait()
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.kill_children()
-
-
-def piped(argv, address=None, **more):
-    return Piped(argv, address, **more)
