@@ -3,11 +3,15 @@
 #include "base/clock.hpp"
 #include "base/text.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <ctime>
 #include <fcntl.h>
 #include <mutex>
+#include <poll.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <thread>
 #include <unistd.h>
@@ -18,6 +22,10 @@ namespace {
 
 constexpr std::size_t buffer_limit = 8 << 20;
 constexpr std::chrono::milliseconds gather_time{5};
+constexpr std::size_t pipe_step = 4096;                      // what a pipe takes in one piece (PIPE_BUF)
+constexpr std::chrono::milliseconds pipe_poll{100};
+constexpr std::chrono::seconds reader_limit{2};              // how long who flushes waits for a reader
+constexpr std::chrono::seconds flush_limit{10};
 
 bool write_fully(int fd, std::string_view bytes)
 {
@@ -34,8 +42,8 @@ bool write_fully(int fd, std::string_view bytes)
 // milliseconds to follow, and takes all that gathered: a message's lines go out in one system call.
 class DescriptorSink : public LogSink {
 public:
-    DescriptorSink(std::string path, int fd, std::string host)
-        : path_(std::move(path)), fd_(fd), host_(std::move(host)), writer_(start_writer())
+    DescriptorSink(std::string path, int fd, std::string host, mode_t mode)
+        : path_(std::move(path)), mode_(mode), fd_(fd), host_(std::move(host)), writer_(start_writer())
     {
     }
     ~DescriptorSink() override
@@ -50,7 +58,11 @@ public:
         if (!path_.empty()) ::close(fd_);
     }
 
-    void write(LogLevel, std::string_view tag, std::string_view label, std::string_view text) override
+    void write(LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
+    {
+        write_for(pid(), level, tag, label, text);
+    }
+    void write_for(pid_t pid, LogLevel, std::string_view tag, std::string_view label, std::string_view text) override
     {
         std::int64_t now = to_seconds(wall_now());
         bool was_empty;
@@ -62,24 +74,31 @@ public:
             }
             if (now != stamped_second_) stamp(now);
             was_empty = pending_.empty();
-            fmt::format_to(std::back_inserter(pending_), "{} {} {}[{}]: {}{}\n", stamp_, host_, tag, pid(), label, text);
+            fmt::format_to(std::back_inserter(pending_), "{} {} {}[{}]: {}{}\n", stamp_, host_, tag, pid, label, text);
         }
         if (was_empty) wake_.notify_one();
     }
     void flush() override
     {
         std::unique_lock lock(mutex_);
-        is_hurried_ = true;
+        ++hurried_;
         wake_.notify_one();
-        idle_.wait(lock, [this] { return pending_.empty() && !is_writing_; });
+        idle_.wait_for(lock, flush_limit, [this] { return pending_.empty() && !is_writing_; });
+        --hurried_;
     }
     void reopen() override
     {
         if (path_.empty()) return;
         flush();
-        int fd = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-        if (fd < 0) return;  // the old file goes on: better there than nowhere
-        std::lock_guard lock(mutex_);
+        auto opened = open_log_file(path_, mode_);
+        if (!opened) return;  // the old file goes on: better there than nowhere
+        int fd = opened->release();
+        std::unique_lock lock(mutex_);
+        // A writer that waits for the reader of a pipe has the old number in its hands.
+        if (!idle_.wait_for(lock, flush_limit, [this] { return !is_writing_; })) {
+            ::close(fd);
+            return;
+        }
         std::swap(fd, fd_);
         ::close(fd);
     }
@@ -110,31 +129,58 @@ private:
         stamp_ = text;
         stamped_second_ = now;
     }
+    // Returns how many lines could not be written. What is no file may have nobody who reads it: it is fed in pieces of
+    // whole lines that it takes at once, so that the lines of several processes do not mix, and waited for only as long
+    // as nobody waits for us.
+    std::size_t write_out(int fd, std::string_view bytes, const std::stop_token& stop)
+    {
+        const auto lines_of = [](std::string_view text) { return static_cast<std::size_t>(std::ranges::count(text, '\n')); };
+        struct stat info{};
+        if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) return write_fully(fd, bytes) ? 0 : lines_of(bytes);
+        auto hurried_since = steady_now();
+        while (!bytes.empty()) {
+            std::string_view piece = bytes.substr(0, pipe_step);
+            if (piece.size() < bytes.size() && piece.rfind('\n') != piece.npos) piece = piece.substr(0, piece.rfind('\n') + 1);
+            pollfd wait{fd, POLLOUT, 0};
+            const int ready = ::poll(&wait, 1, static_cast<int>(pipe_poll.count()));
+            if (ready > 0) {
+                const ssize_t count = ::write(fd, piece.data(), piece.size());
+                if (count >= 0) bytes.remove_prefix(static_cast<std::size_t>(count));
+                else if (errno != EINTR && errno != EAGAIN) return lines_of(bytes);
+                hurried_since = steady_now();
+                continue;
+            }
+            if (hurried_ == 0 && !stop.stop_requested()) hurried_since = steady_now();
+            if (steady_now() - hurried_since > reader_limit) return lines_of(bytes);
+        }
+        return 0;
+    }
     void run(std::stop_token stop)
     {
         std::unique_lock lock(mutex_);
         for (;;) {
             wake_.wait(lock, [&] { return !pending_.empty() || stop.stop_requested(); });
             if (pending_.empty()) return;
-            wake_.wait_for(lock, gather_time, [&] { return is_hurried_ || stop.stop_requested(); });
-            is_hurried_ = false;
+            wake_.wait_for(lock, gather_time, [&] { return hurried_ > 0 || stop.stop_requested(); });
             if (dropped_ > 0) {
-                fmt::format_to(std::back_inserter(pending_), "{} {} postfix/log[{}]: warning: {} log lines were dropped: the log file is too slow\n", stamp_, host_, pid(), dropped_);
+                fmt::format_to(std::back_inserter(pending_), "{} {} postfix/log[{}]: warning: {} log lines were dropped: the log file could not take them\n", stamp_, host_, pid(), dropped_);
                 dropped_ = 0;
             }
             std::swap(pending_, writing_);
             is_writing_ = true;
             int fd = fd_;
             lock.unlock();
-            write_fully(fd, writing_);
+            const std::size_t lost = write_out(fd, writing_, stop);
             writing_.clear();
             lock.lock();
+            dropped_ += lost;
             is_writing_ = false;
             idle_.notify_all();
         }
     }
 
     std::string path_;
+    mode_t mode_;
     int fd_;
     std::string host_;
     std::mutex mutex_;
@@ -143,7 +189,7 @@ private:
     std::int64_t stamped_second_ = -1;
     std::size_t dropped_ = 0;
     bool is_writing_ = false;
-    bool is_hurried_ = false;     // somebody waits in flush()
+    std::atomic<int> hurried_ = 0;     // how many wait in flush()
     std::jthread writer_;
 };
 
@@ -165,9 +211,13 @@ public:
     ~SyslogSink() override { ::closelog(); }
     void write(LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
     {
+        write_for(::getpid(), level, tag, label, text);
+    }
+    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
+    {
         // The tag differs from line to line (postfix/smtpd, postfix/qmgr…), openlog's ident is one for the process.
         std::lock_guard lock(mutex_);
-        ident_ = fmt::format("{}[{}]", tag, ::getpid());
+        ident_ = fmt::format("{}[{}]", tag, pid);
         ::openlog(ident_.c_str(), LOG_NDELAY, facility_);
         ::syslog(syslog_priority(level), "%.*s%.*s", int(label.size()), label.data(), int(text.size()), text.data());
     }
@@ -208,6 +258,11 @@ public:
         a_->write(level, tag, label, text);
         b_->write(level, tag, label, text);
     }
+    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
+    {
+        a_->write_for(pid, level, tag, label, text);
+        b_->write_for(pid, level, tag, label, text);
+    }
     void flush() override { a_->flush(), b_->flush(); }
     void reopen() override { a_->reopen(), b_->reopen(); }
 
@@ -221,6 +276,42 @@ std::unique_ptr<LogSink>& sink()
     return current;
 }
 
+}  // namespace
+
+std::optional<mode_t> parse_log_mode(std::string_view text)
+{
+    if (text.size() == 4 && text.starts_with('0')) text.remove_prefix(1);
+    for (const auto& [name, mode] : {std::pair<std::string_view, mode_t>{"600", 0600}, {"640", 0640}, {"644", 0644}}) {
+        if (text == name) return mode;
+    }
+    return std::nullopt;
+}
+
+Result<Fd> open_log_file(const std::string& path, mode_t mode)
+{
+    struct stat info{};
+    if (::stat(path.c_str(), &info) == 0) {
+        return open_file(path, (S_ISFIFO(info.st_mode) ? O_RDWR | O_NONBLOCK : O_WRONLY | O_NOCTTY) | O_APPEND);
+    }
+    // O_EXCL: who makes the file sets its mode, whatever the umask says, and nobody else's.
+    auto made = open_file(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, mode);
+    if (made) (void)::fchmod(made->get(), mode);
+    if (made || made.error().os_error() != EEXIST) return made;
+    return open_file(path, O_WRONLY | O_APPEND);
+}
+
+Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string host, mode_t mode)
+{
+    EKIDEN_TRY_VALUE(fd, open_log_file(path, mode));
+    return std::make_unique<DescriptorSink>(std::move(path), fd.release(), std::move(host), mode);
+}
+
+std::unique_ptr<LogSink> descriptor_sink(int fd, std::string host) { return std::make_unique<DescriptorSink>("", fd, std::move(host), 0600); }
+std::unique_ptr<LogSink> syslog_sink(int facility) { return std::make_unique<SyslogSink>(facility); }
+std::unique_ptr<LogSink> stderr_sink() { return std::make_unique<StderrSink>(); }
+std::unique_ptr<LogSink> function_sink(std::function<void(LogLevel, std::string_view, std::string)> f) { return std::make_unique<FunctionSink>(std::move(f)); }
+std::unique_ptr<LogSink> tee_sink(std::unique_ptr<LogSink> a, std::unique_ptr<LogSink> b) { return std::make_unique<TeeSink>(std::move(a), std::move(b)); }
+
 std::string_view label_of(LogLevel level)
 {
     switch (level) {
@@ -231,21 +322,6 @@ std::string_view label_of(LogLevel level)
     default: return "";
     }
 }
-
-}  // namespace
-
-Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string host)
-{
-    int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return fail(Error::from_errno("open", path));
-    return std::make_unique<DescriptorSink>(std::move(path), fd, std::move(host));
-}
-
-std::unique_ptr<LogSink> descriptor_sink(int fd, std::string host) { return std::make_unique<DescriptorSink>("", fd, std::move(host)); }
-std::unique_ptr<LogSink> syslog_sink(int facility) { return std::make_unique<SyslogSink>(facility); }
-std::unique_ptr<LogSink> stderr_sink() { return std::make_unique<StderrSink>(); }
-std::unique_ptr<LogSink> function_sink(std::function<void(LogLevel, std::string_view, std::string)> f) { return std::make_unique<FunctionSink>(std::move(f)); }
-std::unique_ptr<LogSink> tee_sink(std::unique_ptr<LogSink> a, std::unique_ptr<LogSink> b) { return std::make_unique<TeeSink>(std::move(a), std::move(b)); }
 
 void use_sink(std::unique_ptr<LogSink> next) { sink() = std::move(next); }
 LogSink& current_sink() { return *sink(); }

@@ -2,6 +2,7 @@
 // syslog_facility. For every process of an instance and for the commands.
 #pragma once
 
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "config/settings.hpp"
 
@@ -12,6 +13,13 @@ std::string log_host(const config::Settings& settings);
 int syslog_facility(const config::Settings& settings);
 // Installs the sink. A maillog_file that cannot be opened is an error: mail without a log is a blind flight.
 Result<void> open_log(const config::Settings& settings);
+// maillog_file, checked against maillog_file_prefixes, opened for appending; a new one gets maillog_file_permissions.
+Result<Fd> open_maillog(const config::Settings& settings);
+// Where a command's lines go: to the running master where there is one, who owns the file; else as open_log() says.
+// `to_terminal`: on standard error too.
+Result<void> open_command_log(const config::Settings& settings, bool to_terminal);
+// The socket of the running master for the lines of commands.
+std::string log_relay_path(const config::Settings& settings);
 // The engine's: lines go to a descriptor that the master opened, or to syslog (fd -1).
 void open_inherited_log(const config::Settings& settings, int fd);
 

@@ -9,6 +9,7 @@
 #include "daemon/layout.hpp"
 #include "daemon/log_setup.hpp"
 #include "daemon/messages.hpp"
+#include "daemon/postlog_server.hpp"
 #include "daemon/privileges.hpp"
 #include "daemon/process.hpp"
 #include "daemon/sasl_service.hpp"
@@ -101,6 +102,7 @@ private:
     Owner owner_;
     Logger logger_;
     Fd pid_file_, control_, signals_, channel_;
+    PostlogServer postlog_;
     std::vector<Listening> listening_;
     SaslServices sasl_{logger_, [this] { return open_log_for_engine(); }};
     SpawnServices spawn_{logger_, [this] { return open_log_for_engine(); }};
@@ -163,7 +165,7 @@ Result<void> Master::bind_control()
     if (!socket) return std::unexpected(socket.error());
     if (owner_.is_root && ::chown(path.c_str(), owner_.uid, owner_.gid) < 0) return fail(Error::from_errno("chown", path));
     control_ = std::move(*socket);
-    return {};
+    return postlog_.open(log_relay_path(*settings_), owner_.is_root, owner_.uid, owner_.gid);
 }
 
 Result<void> Master::prepare()
@@ -185,7 +187,7 @@ Fd Master::open_log_for_engine()
     std::string file = settings_->str("maillog_file");
     if (file.empty()) return {};
     if (file == "/dev/stdout") return Fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
-    auto opened = base::open_file(file, O_WRONLY | O_APPEND | O_CREAT, 0600);
+    auto opened = open_maillog(*settings_);
     return opened ? std::move(*opened) : Fd();
 }
 
@@ -373,6 +375,7 @@ int Master::stop(bool is_abort)
             logger_.warning("the engine does not stop; killing it (queued mail is safe in the log)");
             ::kill(engine_, SIGKILL);
         }
+        postlog_.receive(settings_->str("syslog_name"));
         pollfd nothing{};
         ::poll(&nothing, 0, 20);
     }
@@ -381,6 +384,7 @@ int Master::stop(bool is_abort)
     sasl_.stop();
     spawn_.stop();
     ::unlink((settings_->str("queue_directory") + "/" + std::string(control::socket_name)).c_str());
+    postlog_.close(settings_->str("syslog_name"));
     (void)!::ftruncate(pid_file_.get(), 0);
     base::flush_log();
     return 0;
@@ -417,9 +421,11 @@ int Master::run()
         }
         sasl_.tick();
         spawn_.tick();
-        pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}};
-        int count = ::poll(waits, channel_ ? 2 : 1, 1000);
+        // poll() passes over what is closed, which is -1. What a command said before its signal is written before we obey.
+        pollfd waits[3] = {{signals_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}, {postlog_.descriptor(), POLLIN, 0}};
+        int count = ::poll(waits, 3, 1000);
         if (count < 0 && errno != EINTR) return 1;
+        if (waits[2].revents || waits[0].revents) postlog_.receive(settings_->str("syslog_name"));
         if (channel_ && waits[1].revents) on_engine_message();
         if (!(waits[0].revents & POLLIN)) continue;
         signalfd_siginfo info{};

@@ -271,33 +271,45 @@ int Command::status()
 // Renames the log with a time stamp, has the running system open a new one, and compresses the old.
 int Command::logrotate()
 {
-    std::string file = settings_->str("maillog_file");
-    if (file.empty() || file == "/dev/stdout") {
-        script_.fatal("logrotate needs a maillog_file that is a file");
+    const std::string file = settings_->str("maillog_file"), compressor = settings_->str("maillog_file_compressor");
+    auto refuse = [&](const std::string& text) {
+        script_.fatal("{}", text);
         return 1;
-    }
-    char stamp[32];
-    std::time_t now = base::to_seconds(base::wall_now());
+    };
+    if (file.empty()) return refuse("\"postfix logrotate\" needs a maillog_file; syslog's files are rotated by others");
+    if (file.starts_with("/dev/")) return refuse(fmt::format("\"postfix logrotate\" does not rotate {}", file));
+    struct stat info{};
+    if (::stat(file.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return refuse(fmt::format("\"postfix logrotate\": {} is not a regular file", file));
+    char suffix[128];
+    const std::time_t now = base::to_seconds(base::wall_now());
     std::tm local{};
     ::localtime_r(&now, &local);
-    std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &local);
-    std::string rotated = file + "." + stamp;
-    if (::rename(file.c_str(), rotated.c_str()) < 0) {
-        std::fprintf(stderr, "postfix: fatal: rename %s: %s\n", file.c_str(), std::strerror(errno));
-        return 1;
+    const std::string format = settings_->str("maillog_file_rotate_suffix");
+    if (std::strftime(suffix, sizeof suffix, format.c_str(), &local) == 0 || std::strchr(suffix, '/'))
+        return refuse(fmt::format("maillog_file_rotate_suffix = {}: no suffix for a file name", format));
+    const std::string rotated = file + "." + suffix;
+    // Twice in a second, or a suffix without the time: what is there is not written over.
+    if (::access(rotated.c_str(), F_OK) == 0) return refuse(fmt::format("{} exists already", rotated));
+    if (::rename(file.c_str(), rotated.c_str()) < 0) return refuse(fmt::format("rename {} to {}: {}", file, rotated, std::strerror(errno)));
+    if (const int pid = find_master(*settings_)) {
+        ::kill(pid, SIGUSR1);
+        // The new file shows that the master has let go of the old one; the engine follows at once.
+        const auto end = base::steady_now() + std::chrono::seconds(5);
+        while (::access(file.c_str(), F_OK) != 0 && base::steady_now() < end) ::poll(nullptr, 0, 10);
+        ::poll(nullptr, 0, 500);
     }
-    if (int pid = find_master(*settings_)) ::kill(pid, SIGUSR1);
-    // The running system needs a moment to let go of the old file before it is compressed.
-    ::poll(nullptr, 0, 500);
-    pid_t child = ::fork();
+    const pid_t child = ::fork();
+    if (child < 0) return refuse(fmt::format("fork: {}", std::strerror(errno)));
     if (child == 0) {
-        std::string program = settings_->str("maillog_file_compressor");
-        ::execlp(program.c_str(), program.c_str(), rotated.c_str(), nullptr);
+        ::execlp(compressor.c_str(), compressor.c_str(), rotated.c_str(), nullptr);
+        std::fprintf(stderr, "postfix: fatal: %s: %s\n", compressor.c_str(), std::strerror(errno));
         ::_exit(127);
     }
     int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+    script_.warning("{} {} failed; the log file stays as it is", compressor, rotated);
+    return 1;
 }
 
 int Command::set_permissions()
@@ -358,15 +370,11 @@ int postfix_main(int argc, char** argv)
     ::setenv("MAIL_CONFIG", directory.c_str(), 1);
 
     // As postlog does: the log always, the terminal when somebody sits there.
-    bool is_to_stdout = settings->str("maillog_file") == "/dev/stdout";
-    bool may_log = is_to_stdout || bool(open_log(*settings));
-    if (is_to_stdout) base::use_sink(word == "start-fg" ? base::descriptor_sink(STDOUT_FILENO, log_host(*settings)) : base::stderr_sink());
-    else if (!may_log) base::use_sink(base::stderr_sink());
-    else if (::isatty(STDERR_FILENO)) {
-        std::unique_ptr<base::LogSink> file;
-        if (settings->str("maillog_file").empty()) file = base::syslog_sink(syslog_facility(*settings));
-        else if (auto opened = base::open_file_sink(settings->str("maillog_file"), log_host(*settings))) file = std::move(*opened);
-        if (file) base::use_sink(base::tee_sink(base::stderr_sink(), std::move(file)));
+    const bool is_to_stdout = settings->str("maillog_file") == "/dev/stdout";
+    if (is_to_stdout && word == "start-fg") base::use_sink(base::descriptor_sink(STDOUT_FILENO, log_host(*settings)));
+    else if (auto opened = open_command_log(*settings, is_to_stdout || ::isatty(STDERR_FILENO)); !opened) {
+        base::use_sink(base::stderr_sink());
+        if (opened.error().is(ErrorCode::refused) || opened.error().is(ErrorCode::syntax)) std::fprintf(stderr, "postfix: warning: %s\n", opened.error().text().c_str());
     }
 
     Command command(settings, directory);

@@ -1,5 +1,6 @@
 // postlog(1): writes a line to the mail log from a script, as if a mail program had said it.
 #include "base/log.hpp"
+#include "base/log_relay.hpp"
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
 #include "tools/commands.hpp"
@@ -45,6 +46,7 @@ void read_lines(const std::function<void(std::string_view)>& on_line)
 
 int postlog_main(int argc, char** argv)
 {
+    sanitize_environment();
     Voice voice("postlog", 1);
     static char name[] = "postlog";
     argv[0] = name;
@@ -68,7 +70,10 @@ int postlog_main(int argc, char** argv)
         }
     }
     const config::SettingsPtr settings = load_settings(voice, directory);
-    if (!voice.has_log()) voice.fatal("the log cannot be written");
+    // Where nobody runs who has the output of a container, this is all of the container.
+    const std::string host = settings->str("myhostname");
+    if (settings->str("maillog_file") == "/dev/stdout" && !base::connect_log_relay(settings->str("queue_directory") + "/" + std::string(base::log_relay_name)))
+        base::use_sink(base::descriptor_sink(STDOUT_FILENO, host.substr(0, host.find('.'))));
     if (!has_tag) tag = settings->str("syslog_name") + "/postlog";
     const Logger logger(tag);
     const bool has_terminal = ::isatty(STDERR_FILENO) != 0;

@@ -1,5 +1,6 @@
 #include "tools/support.hpp"
 
+#include "base/log_relay.hpp"
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
 #include "table/match_list.hpp"
@@ -38,19 +39,24 @@ config::SettingsPtr load(const Voice& voice, const std::string& directory)
 void Voice::use_log(const config::Settings& settings)
 {
     logger_ = Logger(settings.str("syslog_name") + "/" + log_name_);
-    std::string file = settings.str("maillog_file");
-    if (file.empty()) {
-        base::use_sink(base::syslog_sink(LOG_MAIL));
-        has_log_ = true;
-        return;
+    has_log_ = true;
+    const std::string file = settings.str("maillog_file");
+    // What the caller cannot write there goes to syslog: said on the terminal only, it would be lost.
+    auto directly = [file, host = settings.str("myhostname"), permissions = settings.str("maillog_file_permissions")]() -> std::unique_ptr<base::LogSink> {
+        const bool is_missing = ::access(file.c_str(), F_OK) != 0;
+        const bool may_write = is_missing ? ::geteuid() == 0 && !has_borrowed_rights() : ::access(file.c_str(), W_OK) == 0;
+        if (!file.empty() && file != "/dev/stdout" && may_write) {
+            if (auto sink = base::open_file_sink(file, host.substr(0, host.find('.')), base::parse_log_mode(permissions).value_or(0600))) return std::move(*sink);
+        }
+        return base::syslog_sink(LOG_MAIL);
+    };
+    if (!file.empty()) {
+        if (auto relay = base::connect_log_relay(settings.str("queue_directory") + "/" + std::string(base::log_relay_name))) {
+            base::use_sink(base::relay_sink(std::move(*relay), directly));
+            return;
+        }
     }
-    // An ordinary user may not write there; the terminal has to do.
-    if (file == "/dev/stdout" || ::access(file.c_str(), W_OK) != 0) return;
-    std::string host = settings.str("myhostname");
-    if (auto sink = base::open_file_sink(file, host.substr(0, host.find('.')))) {
-        base::use_sink(std::move(*sink));
-        has_log_ = true;
-    }
+    base::use_sink(directly());
 }
 
 void Voice::say(base::LogLevel level, std::string_view label, std::string_view text) const
