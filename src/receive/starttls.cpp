@@ -20,9 +20,9 @@ Task<bool> Session::on_starttls(smtp::Command command)
     if (refuse_excess_starttls()) co_return false;
     say(220, "2.0.0", "Ready to start TLS");
     if (!co_await flush()) co_return false;
-    // Whatever came behind the command may be somebody else's.
-    const std::string behind = base::printable(reader_.buffered().substr(0, 100));
-    reader_.discard_buffered();
+    // Whatever came behind the command may be somebody else's, or a password that should have waited.
+    const std::string behind = base::printable(without_responses(reader_.buffered().substr(0, 100)));
+    reader_.wipe();
 
     if (!co_await shake_hands(std::move(context))) co_return false;
     reset_transaction();

@@ -1,8 +1,10 @@
 #include "tls/engine.hpp"
 
+#include "base/text.hpp"
 #include "tls/handshake_turns.hpp"
 #include "tls/peer.hpp"
 #include "tls/trace.hpp"
+#include "tls/words.hpp"
 
 #include <openssl/err.h>
 
@@ -20,9 +22,13 @@ constexpr std::size_t record_size = 16384;
 // Sealed bytes that are gathered for one write.
 constexpr std::size_t gathered_output = 4 * record_size;
 constexpr std::chrono::seconds goodbye_limit{1};
+// Of handshake messages behind the handshake: tickets and changes of keys. A mail session has no use for ten; each change
+// costs us far more than its forty bytes cost who sends it.
+constexpr unsigned most_late_messages = 64;
 
 class Layer;
 BIO_METHOD* bio_method();
+void on_message(int is_sent, int version, int kind, const void* bytes, std::size_t size, SSL* ssl, void* layer);
 
 class Layer : public Connection, private SslOwner {
 public:
@@ -42,6 +48,8 @@ public:
         BIO_set_init(bio, 1);
         SSL_set_bio(ssl_.get(), bio, bio);
         set_owner(ssl_.get(), this);
+        SSL_set_msg_callback(ssl_.get(), on_message);
+        SSL_set_msg_callback_arg(ssl_.get(), this);
         if (witness_.bits & log_verbose) trace_states(ssl_.get(), *witness_.log);
     }
 
@@ -78,6 +86,8 @@ public:
         if (is_dumping()) dump_bytes(*witness_.log, "write to", {from, size}, size);
     }
 
+    void note_handshake_message() { late_messages_ += is_established_ ? 1 : 0; }
+
 private:
     bool is_dumping() const { return (witness_.bits & log_everything) || ((witness_.bits & log_packets) && !is_established_); }
     Task<Result<void>> shake_hands();
@@ -102,8 +112,14 @@ private:
     std::vector<std::string> failures_;
     std::string server_name_;               // that the client asked for
     std::optional<IdentitiesPtr> chosen_;   // for it; null: the usual ones
+    unsigned late_messages_ = 0;            // that came once it was established
     bool is_established_ = false, is_broken_ = false, has_opened_ticket_ = false;
 };
+
+void on_message(int is_sent, int, int kind, const void*, std::size_t, SSL*, void* layer)
+{
+    if (!is_sent && kind == SSL3_RT_HANDSHAKE) static_cast<Layer*>(layer)->note_handshake_message();
+}
 
 int bio_read(BIO* bio, char* to, int size)
 {
@@ -220,6 +236,7 @@ Task<Result<std::size_t>> Layer::read_some(std::span<char> buffer)
         std::size_t count = 0;
         const int result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &count);
         const int error = SSL_get_error(ssl_.get(), result);
+        if (late_messages_ > most_late_messages) co_return broken("too many handshake messages");
         if (result != 1 && error == SSL_ERROR_ZERO_RETURN) co_return fail(ErrorCode::closed, "connection closed");
         if (result != 1 && error != SSL_ERROR_WANT_READ) {
             auto trouble = broken("TLS record refused");
@@ -301,6 +318,9 @@ bool Layer::choose_identities()
     if (!chosen_) {
         const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
         if (!name || !*name) {
+            chosen_ = nullptr;
+        } else if (!is_server_name(name)) {
+            witness_.log->warning("TLS SNI from {} is no host name: {}, using default chain", witness_.client, base::printable(name));
             chosen_ = nullptr;
         } else {
             server_name_ = name;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <span>
 
@@ -167,6 +168,17 @@ Result<std::uint8_t> parse_log_level(std::string_view text)
         return static_cast<std::uint8_t>((1u << (level[0] - '0')) - 1);
     }
     return fail(ErrorCode::syntax, fmt::format("unknown smtpd_tls_loglevel value \"{0}\" in \"{0}\"", text));
+}
+
+bool is_server_name(std::string_view name)
+{
+    constexpr std::size_t longest_name = 255, longest_label = 63;
+    if (name.empty() || name.size() > longest_name) return false;
+    for (const std::string_view label : base::split(name, '.')) {
+        if (label.empty() || label.size() > longest_label || label.front() == '-' || label.back() == '-') return false;
+        if (!std::ranges::all_of(label, [](char c) { return base::is_alnum(c) || c == '-' || c == '_'; })) return false;
+    }
+    return true;
 }
 
 }  // namespace ekiden::tls

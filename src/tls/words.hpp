@@ -40,4 +40,8 @@ enum LogBits : std::uint8_t {
 };
 Result<std::uint8_t> parse_log_level(std::string_view text);
 
+// Is this a host name (RFC 6066 3)? What a stranger asked for may become a table's key, and by a pattern table's "$1" a
+// file's name.
+bool is_server_name(std::string_view name);
+
 }  // namespace ekiden::tls

@@ -28,6 +28,16 @@ try:
         mail.wait_for_log(r'disconnect from localhost\[127.0.0.1\] ehlo=1 starttls=0/1 commands=1/2', 3)
         expect(mail.mailbox('alice'), [], 'mail for alice')
 
+        # A password that was sent too early stays out of the log.
+        with Dialogue(mail.port) as d:
+            d.say('EHLO client.test')
+            d.send('STARTTLS\r\nEHLO client.test\r\nAUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n')
+            d.reply()
+            with made.client().wrap_socket(d.socket) as inside:
+                expect(inside.recv(4096)[:4], b'554 ', 'the answer inside TLS')
+        mail.wait_for_log(r'improper command pipelining after STARTTLS from localhost\[127.0.0.1\]: EHLO client.test\S+AUTH PLAIN \.\.\.$')
+        expect('AGFsaWNl' in mail.log(), False, 'the password in the log')
+
         # Who never starts the handshake is heard of as a lost connection, as ever.
         with Dialogue(mail.port) as d:
             d.say('EHLO client.test')

@@ -163,6 +163,30 @@ TEST_F(Engine, small_pieces_travel_in_one_record)
     EXPECT_EQ(*loop.run(other.client->read(want.size())), want);
 }
 
+TEST_F(Engine, a_flood_of_key_changes_is_the_end)
+{
+    for (const bool wants_answer : {true, false}) {
+        Ends ends = make_ends(test::context_of(options));
+        ASSERT_TRUE(shake(ends));
+        auto change_keys = [&](int times) {
+            for (int i = 0; i < times; ++i) {
+                ASSERT_EQ(SSL_key_update(ends.client->ssl(), wants_answer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+                ASSERT_EQ(SSL_do_handshake(ends.client->ssl()), 1);
+            }
+            loop.start(client_writes(*ends.client, "NOOP"));
+        };
+        change_keys(10);
+        const auto got = loop.run(read_all(*ends.server, 4));
+        ASSERT_TRUE(got) << got.error().text();
+        EXPECT_EQ(*got, "NOOP");
+        change_keys(100);
+        const auto flooded = loop.run(read_all(*ends.server, 4));
+        ASSERT_FALSE(flooded);
+        EXPECT_TRUE(flooded.error().is(ErrorCode::protocol));
+        EXPECT_FALSE(loop.run(read_all(*ends.server, 1))) << "nothing is heard any more";
+    }
+}
+
 TEST_F(Engine, a_wire_that_breaks_anywhere_ends_the_handshake)
 {
     const auto context = test::context_of(options);
@@ -442,6 +466,28 @@ TEST_F(Engine, the_name_that_is_asked_for_chooses_the_chain)
     ASSERT_TRUE(shake(ends));
     UniqueCertificate got(SSL_get1_peer_certificate(ends.client->ssl()));
     EXPECT_EQ(X509_cmp(got.get(), renewed.certificate.get()), 0);
+}
+
+TEST_F(Engine, a_name_that_is_none_reaches_no_table)
+{
+    const auto foo = test::make_certificate(Kind::ecdsa, "foo.example");
+    const std::string file = folder.write("foo.pem", foo.pem());
+    const std::string directory = file.substr(0, file.rfind('/'));
+    options.server_names = table::Maps::open("tls_server_sni_maps", "regexp:{ { /^(.*)$/ " + directory + "/$1.pem } }");
+    const auto context = test::context_of(options);
+    const std::string through = ".." + directory.substr(directory.rfind('/')) + "/foo";
+    const struct {
+        std::string name;
+        bool is_found;
+    } rows[] = {{"foo", true}, {through, false}, {"./foo", false}, {"foo\n", false}, {std::string(250, '.'), false}};
+    for (const auto& row : rows) {
+        Ends ends = make_ends(context, {.server_name = row.name});
+        ASSERT_TRUE(shake(ends)) << row.name;
+        UniqueCertificate got(SSL_get1_peer_certificate(ends.client->ssl()));
+        EXPECT_EQ(X509_cmp(got.get(), foo.certificate.get()) == 0, row.is_found) << row.name;
+        EXPECT_EQ(ends.server->summary().server_name, row.is_found ? row.name : "");
+    }
+    EXPECT_TRUE(was_logged("TLS SNI from client[192.0.2.1] is no host name: " + through + ", using default chain"));
 }
 
 TEST_F(Engine, both_sides_derive_the_same_binding)

@@ -79,5 +79,16 @@ TEST(words, log_levels_include_the_lower_ones)
     EXPECT_EQ(parse_log_level("foo").error().text(), "unknown smtpd_tls_loglevel value \"foo\" in \"foo\"");
 }
 
+TEST(words, server_names_are_host_names)
+{
+    for (const std::string& good : {std::string("mail.example"), std::string("MAIL"), std::string("xn--a-b.c_d.192"), std::string(63, 'a')}) EXPECT_TRUE(is_server_name(good)) << good;
+    std::string long_name = std::string(62, 'a');
+    for (int i = 0; i < 3; ++i) long_name += "." + std::string(62, 'a');
+    EXPECT_TRUE(is_server_name(long_name));
+    for (const std::string& bad : {std::string(), std::string("."), std::string("a..b"), std::string(".a"), std::string("a."), std::string("../etc/x"), std::string("a/b"), std::string("-a"),
+                                   std::string("a-.b"), std::string("a b"), std::string("a\nb"), std::string("a\0b", 3), std::string("\xc3\xa4"), std::string(64, 'a'), long_name + ".aaaa"})
+        EXPECT_FALSE(is_server_name(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace ekiden::tls
