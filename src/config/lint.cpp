@@ -237,7 +237,7 @@ private:
 std::vector<Problem> lint(const Settings& settings)
 {
     auto problems = Linter(settings).run();
-    for (auto part : {find_undefined, lint_overrides, lint_words, lint_logins, lint_tls}) {
+    for (auto part : {find_undefined, lint_overrides, lint_words, lint_logins, lint_tls, lint_clients}) {
         auto found = part(settings);
         for (auto& problem : found)
             if (std::ranges::find(problems, problem.text, &Problem::text) == problems.end()) problems.push_back(std::move(problem));

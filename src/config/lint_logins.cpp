@@ -10,11 +10,11 @@
 
 namespace ekiden::config {
 
-std::vector<Problem> ServerLinter::run(Check check)
+std::vector<Problem> ServerLinter::run(Check check, std::string_view program)
 {
     bool has_server = false;
     for (const auto& service : settings_.services()) {
-        if (service.command != "smtpd") continue;
+        if (service.command != program) continue;
         has_server = true;
         try {
             check(service.overrides.empty() ? settings_ : *settings_.for_service(service), *this);

@@ -20,6 +20,7 @@ std::vector<Problem> lint_overrides(const Settings& settings);
 std::vector<Problem> lint_words(const Settings& settings);
 std::vector<Problem> lint_logins(const Settings& settings);
 std::vector<Problem> lint_tls(const Settings& settings);
+std::vector<Problem> lint_clients(const Settings& settings);    // logins and TLS at other servers
 
 // Calls check(settings, place) for main.cf where there is no SMTP server, else for each server line of master.cf with that
 // line's settings; `at` finds where a parameter was set, and `say` collects each text once.
@@ -27,7 +28,7 @@ class ServerLinter {
 public:
     explicit ServerLinter(const Settings& settings) : settings_(settings) {}
     using Check = void (*)(const Settings& own, ServerLinter& linter);
-    std::vector<Problem> run(Check check);
+    std::vector<Problem> run(Check check, std::string_view program = "smtpd");
 
     void warn(const Settings& own, std::string_view parameter, std::string_view text) { say(own, parameter, text, Problem::Level::warning); }
     void refuse(const Settings& own, std::string_view parameter, std::string_view text) { say(own, parameter, text, Problem::Level::fatal); }

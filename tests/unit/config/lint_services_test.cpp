@@ -170,6 +170,12 @@ TEST(Lint, knows_the_slips_of_old_notes)
         {"smtpd_client_restrictions = reject_unknown_client\n", "reject_unknown_client"},
         {"biff = no\nbiff = yes\n", "line 3: overriding earlier entry: biff=no"},
         {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = sasl2/smtpd.conf\n", "line 3: smtpd_sasl_path = sasl2/smtpd.conf looks like a file name"},
+        {"smtp_sasl_auth_enable = yes\n", "line 2: specify a password table via the `smtp_sasl_password_maps' configuration parameter"},
+        {"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\nsmtp_sasl_security_options = noplaintxt\n",
+         "line 4: unknown SASL security options value \"noplaintxt\" in \"noplaintxt\": is noplaintext meant?"},
+        {"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\nsmtp_sasl_type = dovecot\n", "line 4: smtp_sasl_type = dovecot: unsupported SASL client implementation"},
+        {"lmtp_tls_security_level = encypt\n", "line 2: Invalid TLS level \"encypt\": is encrypt meant?"},
+        {"smtp_tls_wrappermode = yes\nsmtp_tls_security_level = may\n", "line 2: smtp_tls_wrappermode requires \"smtp_tls_security_level = encrypt\""},
         {"smtpd_sasl_application_name = smtpd\n", "line 2: smtpd_sasl_application_name is obsolete: it is called smtpd_sasl_path"},
     };
     for (const auto& [lines, want] : slips) {
