@@ -211,7 +211,7 @@ Result<Secret> parse_token(std::string_view content)
         if (!value) return fail(ErrorCode::syntax, "no access_token in it");
         token = std::move(*value);
     } else {
-        token = Secret(content.substr(0, content.find_first_of("\r\n")));
+        token = Secret(base::trim(content.substr(0, content.find_first_of("\r\n"))));
     }
     if (token.is_empty()) return fail(ErrorCode::syntax, "no token in it");
     if (token.size() > longest_token) return fail(ErrorCode::too_long, "the token is too long");
