@@ -43,10 +43,12 @@ sasl::Properties security_options(const config::Settings& settings, const std::s
     throw config::ConfigError(fmt::format("unknown SASL security options value \"{}\" in \"{}\"", properties.error().text(), text), settings.location(name));
 }
 
-std::optional<Login> make_login(const LoginOptions& options, std::optional<std::string> value)
+// Leaves nothing of the password where it was.
+Login take_login(const LoginOptions& options, std::string& value)
 {
-    if (!value) return std::nullopt;
-    return parse_login(std::move(*value), options.delimiter);
+    Login login = parse_login(value, options.delimiter);
+    sasl::wipe(value);
+    return login;
 }
 
 }  // namespace
@@ -148,15 +150,15 @@ Task<Result<std::optional<Login>>> find_login_of_sender(const LoginOptions& opti
         search.is_local_domain = is_own;
     }
     EKIDEN_CO_TRY_VALUE(found, co_await options.passwords.find_address(std::move(sender), search, log));
-    std::optional<std::string> value;
-    if (found) value = std::move(found->value);
-    co_return make_login(options, std::move(value));
+    if (!found) co_return std::nullopt;
+    co_return take_login(options, found->value);
 }
 
 Task<Result<std::optional<Login>>> find_login_of(const LoginOptions& options, std::string key, const Logger* log)
 {
     EKIDEN_CO_TRY_VALUE(found, co_await options.passwords.find(std::move(key), log));
-    co_return make_login(options, std::move(found));
+    if (!found) co_return std::nullopt;
+    co_return take_login(options, *found);
 }
 
 std::optional<ekiden::smtp::Reply> find_refusal(const LoginOptions& options, const std::string& host, const Login& login)
