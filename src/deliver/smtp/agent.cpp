@@ -64,6 +64,12 @@ AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::Ser
 {
     Options options = Options::from(*service_settings, service);
     options.pool = pool;
+    // Tables that could not be opened: their lookups will fail, and this is why.
+    const Logger logger(options.log_tag, options.verbosity);
+    const tls::ClientOptions& tls = options.tls->options();
+    for (const table::Maps* tables : std::initializer_list<const table::Maps*>{&options.login.passwords, &tls.policies, &tls.sites}) {
+        for (const std::string& problem : tables->problems()) logger.error("{}", problem);
+    }
     return std::make_shared<SmtpAgent>(std::move(options), resolver);
 }
 
