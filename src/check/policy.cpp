@@ -292,9 +292,28 @@ std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings, std::sh
     data->etrn = list("smtpd_etrn_restrictions");
 
     if (!controls_relaying(data->relay) && !controls_relaying(data->recipient))
-        throw config::ConfigError("in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance of: "
-                                  "reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit or check_relay_domains");
+        throw config::ConfigError(open_relay_text);
     return std::make_shared<const Policy>(std::move(data));
+}
+
+const char open_relay_text[] =
+    "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance of: "
+    "reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit or check_relay_domains";
+
+bool is_open_relay(const config::Settings& settings)
+{
+    std::map<std::string, List, std::less<>> classes;
+    const auto class_names = settings.list("smtpd_restriction_classes");
+    for (const std::string& name : class_names) classes.try_emplace(name);
+    for (const std::string& name : class_names) {
+        const std::string text = settings.expand("$" + name);
+        std::vector<std::string> words;
+        for (std::string_view word : base::split_quoted_braces(text)) words.emplace_back(word);
+        classes[name] = compile_words(classes, {}, nullptr, words, false);
+    }
+    return std::ranges::none_of(std::array{"smtpd_relay_restrictions", "smtpd_recipient_restrictions"}, [&](const char* name) {
+        return controls_relaying(compile_words(classes, {}, nullptr, settings.list(name), false));
+    });
 }
 
 const std::vector<config::Problem>& Policy::problems() const { return data_->problems; }

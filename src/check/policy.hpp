@@ -62,6 +62,11 @@ private:
     std::shared_ptr<const Data> data_;
 };
 
+// Would nothing in smtpd_relay_restrictions and smtpd_recipient_restrictions keep strangers from relaying? make() throws for
+// such settings. `settings` is the service's own snapshot; opens no table.
+bool is_open_relay(const config::Settings& settings);
+extern const char open_relay_text[];  // what is said of it, in Postfix's words
+
 // Every restriction name of Postfix 3.11 with what this build makes of it; for start-up checks and documents.
 struct CatalogueEntry {
     std::string_view name;

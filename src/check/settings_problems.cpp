@@ -1,6 +1,7 @@
 #include "check/settings_problems.hpp"
 
 #include "base/text.hpp"
+#include "check/policy.hpp"
 #include "check/policy_protocol.hpp"
 #include "check/rules.hpp"
 #include "config/parameters.hpp"
@@ -10,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace ekiden::check {
@@ -116,6 +118,7 @@ public:
             for (const auto& [name, value] : service.overrides)
                 look_at(name, settings_.expand(value), {service.file, service.line}, fmt::format("{}: line {}: -o ", service.file, service.line));
         }
+        if (!wants_hints_) look_for_open_relays();
         return std::move(problems_);
     }
 
@@ -128,11 +131,34 @@ private:
 
     void fatal(const Place& place, std::string_view what)
     {
-        if (!wants_hints_) problems_.push_back({config::Problem::Level::fatal, place.at, fmt::format("{}{}: {}", place.text, place.name, what)});
+        if (!wants_hints_) add_fatal(place.at, fmt::format("{}{}: {}", place.text, place.name, what));
+    }
+    // Three tables of one list that are of the same type, or five services with the same lists, are one problem.
+    void add_fatal(const config::Location& at, std::string text)
+    {
+        if (std::ranges::find(problems_, text, &config::Problem::text) == problems_.end())
+            problems_.push_back({config::Problem::Level::fatal, at, std::move(text)});
     }
     void hint(const Place& place, std::string_view what)
     {
         if (wants_hints_) problems_.push_back({config::Problem::Level::warning, place.at, fmt::format("{}{}: {}", place.text, place.name, what)});
+    }
+
+    // Lists that are empty because an old main.cf has no compatibility_level are the most frequent case, and the least obvious.
+    void look_for_open_relays()
+    {
+        for (const auto& service : settings_.services()) {
+            if (service.command != "smtpd") continue;
+            const auto own = settings_.for_service(service);
+            if (!is_open_relay(*own)) continue;
+            config::Location at = own->location("smtpd_relay_restrictions");
+            if (at.line == 0) at = own->location("smtpd_recipient_restrictions");
+            const bool is_default = own->location("smtpd_relay_restrictions").line == 0 && own->str("smtpd_relay_restrictions").empty();
+            add_fatal(at, fmt::format("{}{}{}", at.line > 0 ? fmt::format("{}, line {}: ", at.file, at.line) : "", open_relay_text,
+                                      is_default ? " (smtpd_relay_restrictions is empty by default where main.cf has no compatibility_level of 1 or more: "
+                                                   "write compatibility_level = 3.6)"
+                                                 : ""));
+        }
     }
 
     void look_at(const std::string& name, const std::string& value, const config::Location& at, const std::string& where)
