@@ -181,6 +181,7 @@ class Meter:
 
     def __init__(self, name):
         self.folder = None
+        self.perf_folder = self.make_perf_folder(name)
         for base, usage, scale in (("/sys/fs/cgroup/cpuacct", "cpuacct.usage", 1e9),
                                    ("/sys/fs/cgroup", "cpu.stat", 1e6), ("/sys/fs/cgroup/unified", "cpu.stat", 1e6)):
             folder = pathlib.Path(base) / f"ekiden-bench-{os.getpid()}-{name}"
@@ -196,8 +197,22 @@ class Meter:
                 continue
         raise BenchError("no writable control group hierarchy with CPU accounting below /sys/fs/cgroup")
 
+    @staticmethod
+    def make_perf_folder(name):
+        """perf(1) wants a group of version 2; where CPU accounting is of version 1, that is another one. Or None."""
+        for base in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+            if os.path.exists(f"{base}/cgroup.controllers"):
+                folder = pathlib.Path(base) / f"ekiden-bench-{os.getpid()}-{name}-perf"
+                try:
+                    folder.mkdir()
+                    return folder
+                except OSError:
+                    return None
+        return None
+
     def enter(self):
-        (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+        for folder in filter(None, (self.folder, self.perf_folder)):
+            (folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def cpu_seconds(self):
         text = (self.folder / self.usage).read_text()
@@ -220,10 +235,11 @@ class Meter:
         return sum(sizes), max(sizes, default=0)
 
     def close(self):
-        try:
-            self.folder.rmdir()
-        except OSError:
-            pass
+        for folder in filter(None, (self.folder, self.perf_folder)):
+            try:
+                folder.rmdir()
+            except OSError:
+                pass
 
 
 class Server:
