@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")"
 
 build_packages="clang-19 lld-19 cmake ninja-build ccache pkg-config libclang-rt-19-dev
-    libboost1.81-dev libfmt-dev libunbound-dev libssl-dev libsasl2-dev libcrypt-dev libdb5.3-dev liblmdb-dev libcdb-dev libpcre2-dev libidn2-dev libidn-dev
+    libboost1.81-dev libfmt-dev libunbound-dev libssl-dev libsasl2-dev libcrypt-dev libdb5.3-dev liblmdb-dev libcdb-dev libsqlite3-dev libpcre2-dev libidn2-dev libidn-dev
     libseccomp-dev libcap-dev libgtest-dev libgmock-dev libbenchmark-dev"
 # Real peers and the tools that the golden cases use.
 test_packages="python3 python3-dnslib s-nail bsd-mailx telnet bind9-dnsutils sasl2-bin libsasl2-modules swaks gsasl openssl

@@ -6,6 +6,7 @@ find_package(OpenSSL 3 REQUIRED)
 # (the .pc file of libunbound asks for libevent, which only its event API needs)
 find_library(UNBOUND unbound REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
 pkg_check_modules(IDN2 REQUIRED IMPORTED_TARGET libidn2)
 # SASLprep (RFC 4013), which libidn2 does not have

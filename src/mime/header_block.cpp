@@ -112,6 +112,14 @@ void HeaderBlock::clip()
 void HeaderBlock::close_field()
 {
     if (open_at_ == text_.npos) return;
+    if (mends_) {
+        const auto start = field_start(std::string_view(text_).substr(open_at_, line_at_ - open_at_));
+        if (start.name_length > 0 && start.body_at > start.name_length + 1) {
+            const std::size_t blanks = start.body_at - start.name_length - 1;
+            text_.erase(open_at_ + start.name_length, blanks);
+            line_at_ -= blanks;
+        }
+    }
     spans_.push_back({open_at_, line_at_});
     open_at_ = text_.npos;
 }

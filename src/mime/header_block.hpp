@@ -17,9 +17,9 @@ namespace ekiden::mime {
 
 class HeaderBlock {
 public:
-    // `takes_mailbox_line`: a "From " line in front becomes a field, as at the top of a message.
-    explicit HeaderBlock(std::size_t field_limit = 102400, bool takes_mailbox_line = true)
-        : field_limit_(field_limit), is_first_line_(takes_mailbox_line)
+    // `mends`: a "From " line in front becomes a field, and blanks in front of a colon go ("To : x").
+    explicit HeaderBlock(std::size_t field_limit = 102400, bool mends = true)
+        : field_limit_(field_limit), mends_(mends), is_first_line_(mends)
     {
     }
 
@@ -50,6 +50,7 @@ private:
     void complete(bool has_blank_line);
 
     std::size_t field_limit_;
+    bool mends_;
     std::string text_;
     std::vector<Span> spans_;
     std::size_t line_at_ = 0;                        // where the line being gathered begins

@@ -28,7 +28,7 @@ void PartReader::end_noted_header(Sink& sink) { start_body(sink); }
 
 void PartReader::open_header(HeaderKind kind)
 {
-    header_.emplace(options_.field_limit, kind == HeaderKind::primary);
+    header_.emplace(options_.field_limit, false);
     kind_ = kind;
     entity_ = {};
     content_type_ = {};

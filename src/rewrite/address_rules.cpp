@@ -51,6 +51,8 @@ AddressRules AddressRules::from(const config::Settings& settings, std::shared_pt
     rules.recipient_canonical_ = maps("recipient_canonical_maps");
     rules.virtual_alias_ = maps("virtual_alias_maps");
     rules.canonical_classes_ = parse_classes(settings.list("canonical_classes"));
+    rules.sender_canonical_classes_ = parse_classes(settings.list("sender_canonical_classes"));
+    rules.recipient_canonical_classes_ = parse_classes(settings.list("recipient_canonical_classes"));
     rules.masquerade_classes_ = parse_classes(settings.list("masquerade_classes"));
     for (const auto& domain : settings.list("masquerade_domains")) rules.masquerade_domains_.push_back(base::lower(domain));
     rules.masquerade_exceptions_ = settings.list("masquerade_exceptions");
@@ -67,7 +69,9 @@ AddressRules AddressRules::from(const config::Settings& settings, std::shared_pt
 
 const table::Maps& AddressRules::own_maps(Place place) const
 {
+    static const table::Maps none;
     const bool is_sender = place == Place::envelope_sender || place == Place::header_sender;
+    if (!has(is_sender ? sender_canonical_classes_ : recipient_canonical_classes_, place)) return none;
     return is_sender ? sender_canonical_ : recipient_canonical_;
 }
 

@@ -51,6 +51,7 @@ public:
 
 private:
     static bool has(std::uint8_t classes, Place place) { return classes & static_cast<std::uint8_t>(place); }
+    // sender_canonical_maps or recipient_canonical_maps, where their classes have this place; else an empty one.
     const table::Maps& own_maps(Place place) const;
     Task<Outcome<std::string>> apply(const table::Maps& maps, std::string address) const;
     Task<std::expected<std::optional<table::Maps::AddressAnswer>, Fault>> look_up(const table::Maps& maps, std::string address) const;
@@ -58,7 +59,7 @@ private:
 
     std::shared_ptr<const Resolver> resolver_;
     table::Maps canonical_, sender_canonical_, recipient_canonical_, virtual_alias_;
-    std::uint8_t canonical_classes_ = 0, masquerade_classes_ = 0;
+    std::uint8_t canonical_classes_ = 0, sender_canonical_classes_ = 0, recipient_canonical_classes_ = 0, masquerade_classes_ = 0;
     std::vector<std::string> masquerade_domains_, masquerade_exceptions_;
     bool propagates_canonical_ = false, propagates_virtual_ = false;
     std::string recipient_delimiter_, origin_;

@@ -38,6 +38,13 @@ public:
     void stop() { is_stopped_ = true; }
     bool is_stopped() const { return is_stopped_; }
     void pass() { is_passed_ = true; }         // no more checks
+    // Is this field to be left out because conversion puts another at the header's end?
+    bool is_superseded(const mime::Field& field) const;
+    // That other field, or "".
+    std::string new_encoding_field(const mime::Entity& entity) const;
+    // Who reads the message's own header himself notes its fields here, says when it ends, and feeds the body.
+    mime::PartReader& parts() { return parts_; }
+    void end_noted_header() { parts_.end_noted_header(*this); }
 
 protected:
     // An action other than none; `kind` is "header" or "body", `text` what matched.
@@ -49,14 +56,6 @@ protected:
     virtual void look_at_header_end(const mime::Entity&) {}
     virtual void look_at_body(const mime::Entity&, std::string_view) {}
     virtual void on_nesting_limit() override {}
-
-    mime::PartReader& parts() { return parts_; }
-    mime::PartReader::Sink& sink() { return *this; }
-    const Logger* log() const { return options_.log; }
-    // Is this field to be left out because converts() writes another at the header's end?
-    bool is_superseded(const mime::Field& field) const;
-    // That other field, or "".
-    std::string new_encoding_field(const mime::Entity& entity) const;
 
 private:
     struct Event {

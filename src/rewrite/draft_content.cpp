@@ -1,6 +1,6 @@
 // Header and body of a Draft as they stream by. Without tables to ask, everything happens at once in write(); with them,
 // content is held back, bounded, until flush() or submit() may wait.
-#include "rewrite/draft_state.hpp"
+#include "rewrite/draft_parts.hpp"
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
@@ -17,8 +17,6 @@ namespace {
 
 // What may wait for flush(): enough for any reasonable header, little enough for ten thousand sessions.
 constexpr std::size_t held_limit = 64 << 10;
-
-constexpr std::size_t logged_text = 200;   // characters of a header or body line in a log line
 
 bool detects_utf8_of(const IntakeOptions& options, Source source)
 {
@@ -54,8 +52,12 @@ void Draft::State::write(std::string_view content)
         }
         if (!header_.is_complete()) return;
     }
-    if (waits_for_tables && (!header_done_ || checks_body)) held_body_ += content;
-    else append_body(content);
+    if (waits_for_tables && (!header_done_ || filter_)) {
+        held_body_ += content;
+        return;
+    }
+    watch_body(content);
+    append_body(content);
 }
 
 bool Draft::State::needs_flush() const
@@ -90,7 +92,13 @@ Task<void> Draft::State::finish_content()
         emit_fields_now();
         end_header();
     }
-    if (checks_body && !refusal) co_await check_body(true);
+    if (!refusal && !is_discarded && filter_) {
+        std::string out;
+        const bool goes_on = co_await filter_->finish(out);
+        if (goes_on) append_body(out);
+    } else if (!refusal && watch_) {
+        watch_->finish();
+    }
     if (!refusal && last_ != '\n') append_body("\n");
 }
 
@@ -104,8 +112,9 @@ void Draft::State::start()
         && (data->rules.has_maps_for(Place::header_sender) || data->rules.has_maps_for(Place::header_recipient));
     const bool is_from_outside = options.source == Source::smtpd || options.source == Source::pickup;
     checks_headers = options.checks_content && is_from_outside && data->content_rules.has_header_rules();
-    checks_body = options.checks_content && is_from_outside && data->content_rules.has_body_rules();
-    waits_for_tables = maps_headers || checks_headers || checks_body
+    is_strict = is_from_outside;
+    make_parts();
+    waits_for_tables = maps_headers || checks_headers || filter_
         || (options.expands_aliases && data->rules.has_maps_for(Place::envelope_sender));
     detects_utf8 = detects_utf8_of(data->options, options.source);
     last_recipient_ = envelope.recipients.empty() ? std::string() : envelope.recipients.back().address;
@@ -144,6 +153,8 @@ bool Draft::State::admit(const mime::Field& field)
 {
     using enum mime::FieldName;
     if (detects_utf8 && !envelope.is_smtputf8 && !base::is_ascii(field.raw)) envelope.is_smtputf8 = base::is_valid_utf8(field.raw);
+    parts().note_field(field);
+    look_at_field(mime::HeaderKind::primary, field);
     facts_.has_resent = facts_.has_resent || mime::is_resent(field.known);
     switch (field.known) {
     case received:
@@ -248,17 +259,20 @@ Task<void> Draft::State::emit_fields()
 
     for (std::string& text : fields) {
         if (refusal || is_discarded) co_return;
-        if (checks_headers && !is_passed_) {
-            const bool stays = co_await check_field(text, out);
+        if (checks_headers) {
+            const bool stays = co_await filter_->check_field(mime::HeaderKind::primary, text, out);
             if (!stays) continue;
         }
         const mime::Field field = mime::make_field(text);
-        if (!admit(field)) continue;
+        if (!admit(field) || (filter_ && filter_->is_superseded(field))) continue;
         if (rewrites_headers && mime::address_role(field.known) != mime::AddressRole::none) co_await rewrite_field(std::move(text), out);
         else out += text;
     }
     if (refusal) co_return;
-    if (header_.is_complete()) append_missing(out);
+    if (header_.is_complete()) {
+        append_missing(out);
+        if (filter_) out += filter_->new_encoding_field(parts().entity());
+    }
     writer_.append(out);
 }
 
@@ -319,9 +333,14 @@ void Draft::State::end_header()
     log_message_ids();
     const auto leftover = header_.leftover();
     if (header_.has_blank_line() || !leftover.empty()) append_body("\n");
-    if (leftover.empty()) return;
-    if (checks_body) held_body_.insert(0, leftover);
-    else append_body(leftover);
+    end_noted_header();
+    if (leftover.empty() || refusal) return;
+    if (filter_) {
+        held_body_.insert(0, leftover);
+        return;
+    }
+    watch_body(leftover);
+    append_body(leftover);
 }
 
 void Draft::State::log_message_ids()
@@ -355,111 +374,15 @@ Task<void> Draft::State::work_off()
         if (header_.is_complete()) end_header();
     }
     if (!header_done_ || refusal) co_return;
-    if (checks_body) {
-        co_await check_body(false);
+    const std::string held = std::exchange(held_body_, {});
+    if (!filter_) {
+        watch_body(held);
+        append_body(held);
         co_return;
     }
-    append_body(held_body_);
-    held_body_ = {};
-}
-
-// Lines of the held body that are complete (all of them when `is_last`) are checked and let go.
-Task<void> Draft::State::check_body(bool is_last)
-{
-    // A line without end is looked at in pieces rather than gathered for ever.
-    std::string held = std::move(held_body_);
-    held_body_.clear();
-    std::size_t at = 0;
-    while (at < held.size() && !refusal && !is_discarded) {
-        auto end = held.find('\n', at);
-        if (end == held.npos) {
-            if (!is_last && held.size() - at < held_limit) break;
-            end = held.size();
-        }
-        const bool has_newline = end < held.size();
-        std::string line = held.substr(at, end - at);
-        at = end + (has_newline ? 1 : 0);
-        bool stays = true;
-        std::string before;
-        if (!is_passed_ && body_checked_ < data->content_rules.body_size_limit()) {
-            body_checked_ += line.size() + 1;
-            Result<ContentRules::Verdict> verdict = co_await data->content_rules.check_body(line, &data->log);
-            if (!verdict) {
-                refuse(451, "4.3.0", "Error: queue file write error");
-                co_return;
-            }
-            if (verdict->action != ContentRules::Action::none) act(*verdict, "body", line);
-            using enum ContentRules::Action;
-            if (verdict->action == ignore || verdict->action == strip) stays = false;
-            if (verdict->action == prepend) before = verdict->text + "\n";
-            if (verdict->action == replace) line = verdict->text;
-        }
-        if (refusal || is_discarded || !stays) continue;
-        if (has_newline) line += '\n';
-        append_body(before);
-        append_body(line);
-    }
-    held_body_ = held.substr(std::min(at, held.size()));
-}
-
-// ---- checks
-
-// False when the field goes. `text` may be replaced, and something put in front of it.
-Task<bool> Draft::State::check_field(std::string& text, std::string& out)
-{
-    const mime::Field field = mime::make_field(text);
-    const std::string whole = text.substr(0, text.size() - 1);
-    Result<ContentRules::Verdict> verdict = co_await data->content_rules.check_header(mime::HeaderKind::primary, field.known, field.name(), whole, &data->log);
-    if (!verdict) {
-        refuse(451, "4.3.0", "Error: queue file write error");
-        co_return false;
-    }
-    using enum ContentRules::Action;
-    if (verdict->action == none) co_return true;
-    act(*verdict, "header", whole);
-    if (verdict->action == prepend) out += verdict->text + "\n";
-    if (verdict->action == replace) {
-        text = verdict->text + "\n";
-        if (mime::field_start(text).name_length == 0) {
-            data->log.warning("{}: bad text in REPLACE action: {}", id_text, verdict->text);
-            text = whole + "\n";
-        }
-    }
-    co_return !refusal && !is_discarded && verdict->action != ignore && verdict->action != strip;
-}
-
-void Draft::State::act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text)
-{
-    using enum ContentRules::Action;
-    std::string shown = verdict.text;
-    switch (verdict.action) {
-    case reject: {
-        const auto code_length = mail::enhanced_code_length(shown);
-        const std::string code = code_length > 0 ? shown.substr(0, code_length) : "5.7.1";
-        std::string reason = code_length > 0 ? std::string(base::trim(std::string_view(shown).substr(code_length))) : shown;
-        if (reason.empty()) reason = "message content rejected";
-        shown = code + " " + reason;
-        refuse(code.starts_with('4') ? 450 : 550, code, std::move(reason));
-        break;
-    }
-    case discard: is_discarded = true; break;
-    case hold: envelope.is_held = true; break;
-    case filter: envelope.filter = verdict.text; break;
-    case redirect: envelope.redirect = mail::unquote_address(verdict.text); break;
-    case bcc: more_recipients_.push_back(mail::unquote_address(verdict.text)); break;
-    case pass: is_passed_ = true; break;
-    default: break;
-    }
-    const auto word = log_word(verdict.action);
-    if (word.empty()) return;
-    const auto& origin = envelope.origin;
-    std::string line = fmt::format("{}: {}: {} {} from {}; from=<{}> to=<{}>", id_text, word, kind, text.substr(0, logged_text),
-                                   origin.client_address.empty() ? "local" : fmt::format("{}[{}]", origin.client_name, origin.client_address),
-                                   mail::quote_address(envelope.sender), mail::quote_address(last_recipient_));
-    if (!origin.protocol.empty()) line += fmt::format(" proto={}", origin.protocol);
-    if (!origin.helo_name.empty()) line += fmt::format(" helo=<{}>", origin.helo_name);
-    if (!shown.empty()) line += ": " + shown;
-    data->log.info("{}", line);
+    std::string out;
+    const bool goes_on = co_await filter_->feed(held, out);
+    if (goes_on) append_body(out);
 }
 
 }  // namespace ekiden::rewrite

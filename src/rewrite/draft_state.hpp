@@ -4,6 +4,7 @@
 
 #include "mime/header_block.hpp"
 #include "rewrite/address_rules.hpp"
+#include "rewrite/content_filter.hpp"
 #include "rewrite/content_rules.hpp"
 #include "rewrite/intake.hpp"
 #include "rewrite/intake_options.hpp"
@@ -37,6 +38,7 @@ struct HeaderFacts {
 
 struct Draft::State {
     State(std::shared_ptr<const Intake::Data> data, DraftOptions options);
+    ~State();
 
     // draft_content.cpp
     void write(std::string_view content);
@@ -61,7 +63,8 @@ struct Draft::State {
     // Maps or checks have to be awaited: content is held back until flush() or submit().
     bool waits_for_tables = false;
     bool rewrites_headers = false;    // local client, or remote_header_rewrite_domain is set
-    bool checks_headers = false, checks_body = false;
+    bool checks_headers = false;
+    bool is_strict = false;           // the sender is told what is wrong with its MIME
     bool detects_utf8 = false;
 
 private:
@@ -72,7 +75,6 @@ private:
     void emit_fields_now();
     Task<void> emit_fields();
     bool admit(const mime::Field& field);
-    Task<bool> check_field(std::string& text, std::string& out);
     void rewrite_field_now(const mime::Field& field, std::string& out) const;
     Task<void> rewrite_field(std::string text, std::string& out);
     void append_missing(std::string& out);
@@ -80,9 +82,21 @@ private:
     void log_message_ids();
     // Body
     void append_body(std::string_view content);
-    Task<void> check_body(bool is_last);
     Task<void> work_off();
-    // Checks
+    // MIME structure and checks (draft_parts.cpp). The body goes through `filter_` where something may have to be awaited
+    // or changed; else `watch_` looks at it as it passes.
+    class Filter;
+    class Watch;
+    mime::PartReader& parts();
+    void make_parts();
+    void end_noted_header();
+    void watch_body(std::string_view content);
+    void look_at_field(mime::HeaderKind kind, const mime::Field& field);
+    void look_at_header_end(const mime::Entity& entity);
+    void look_at_body(const mime::Entity& entity, std::string_view text);
+    void look_at_nesting();
+    void refuse_flaw(std::string_view what, std::string_view where);
+    std::string whence() const;
     void act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text);
 
     // Envelope
@@ -100,9 +114,11 @@ private:
     std::string last_recipient_;           // for the log lines of checks
     std::vector<std::string> more_recipients_;   // BCC actions
     std::string held_body_;                // body that waits for the header or for checks
-    std::size_t body_checked_ = 0;
+    std::unique_ptr<Filter> filter_;
+    std::unique_ptr<Watch> watch_;
+    bool watches_body_ = false;
     std::uint64_t counted_ = 0;            // size of the content as SMTP counts: CRLF line ends
-    bool has_started_ = false, has_rewritten_sender_ = false, header_done_ = false, is_passed_ = false;
+    bool has_started_ = false, has_rewritten_sender_ = false, header_done_ = false;
     char last_ = '\n';
 
     friend class Draft;

@@ -3,7 +3,7 @@
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "mail/queue_id.hpp"
-#include "rewrite/draft_state.hpp"
+#include "rewrite/draft_parts.hpp"
 
 #include <algorithm>
 #include <unordered_set>
@@ -59,6 +59,8 @@ Draft::State::State(std::shared_ptr<const Intake::Data> data_in, DraftOptions op
     if (!options.log_ident.empty()) envelope.origin.log_ident = options.log_ident;
     id_text = mail::format(envelope.id);
 }
+
+Draft::State::~State() = default;
 
 void Draft::State::refuse(int smtp_code, std::string enhanced, std::string text)
 {

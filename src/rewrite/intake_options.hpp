@@ -3,6 +3,7 @@
 
 #include "config/settings.hpp"
 #include "mime/header.hpp"
+#include "mime/parts.hpp"
 
 #include <cstddef>
 #include <string>
@@ -24,6 +25,11 @@ struct IntakeOptions {
     // Sources whose mail is taken for SMTPUTF8 mail when a header or address is UTF-8 (smtputf8_autodetect_classes).
     bool detects_utf8_of_smtpd = false, detects_utf8_of_sendmail = false, detects_utf8_of_bounce = false,
          detects_utf8_of_forward = false, detects_utf8_of_notify = false;
+    mime::PartReader::Options parts;            // mime_nesting_limit, disable_mime_input_processing …
+    bool detects_eight_bit = true;              // detect_8bit_encoding_header
+    bool converts_eight_bit = false;            // force_mime_input_conversion
+    bool refuses_eight_bit_headers = false, refuses_eight_bit_body = false;   // strict_8bitmime, strict_7bit_headers, strict_8bitmime_body
+    bool refuses_bad_encodings = false;         // strict_mime_encoding_domain
     std::string recipient_delimiter;
     std::string always_bcc, undisclosed_recipients, empty_recipient;
 

@@ -1,4 +1,4 @@
-// static, inline, fail, unionmap, pipemap, randmap: tables whose content stands in their name; and rules that do.
+// static, inline, fail, internal, debug, unionmap, pipemap, randmap: tables whose content stands in their name; and rules that do.
 #include "table/dictionary.hpp"
 #include "table/openers.hpp"
 
@@ -45,6 +45,43 @@ class FailTable final : public Table {
 public:
     explicit FailTable(const OpenRequest& request) : Table(request.spec) {}
     Answer lookup(std::string_view) const override { return fail(ErrorCode::unavailable, "Application error"); }
+};
+
+// internal: a table in memory that lives as long as a process and starts empty. Nobody fills those that parameters name.
+class InternalTable final : public Table {
+public:
+    explicit InternalTable(const OpenRequest& request) : Table(request.spec) {}
+    Answer lookup(std::string_view) const override { return std::nullopt; }
+};
+
+// debug:type:name logs each key and what came of it.
+class DebugTable final : public Table {
+public:
+    DebugTable(const OpenRequest& request, TablePtr table)
+        : Table(request.spec), table_(std::move(table)), log_(request.options.log ? *request.options.log : Logger("postfix"))
+    {
+    }
+    Answer lookup(std::string_view key) const override { return said(key, table_->lookup(key)); }
+    bool may_block() const override { return table_->may_block(); }
+    std::optional<Answer> lookup_at_once(std::string_view key) const override
+    {
+        auto answer = table_->lookup_at_once(key);
+        if (answer) return said(key, std::move(*answer));
+        return std::nullopt;
+    }
+    bool has_patterns() const override { return table_->has_patterns(); }
+    bool is_stale() const override { return table_->is_stale(); }
+
+private:
+    Answer said(std::string_view key, Answer answer) const
+    {
+        if (!answer) log_.info("{} lookup: \"{}\" = error", table_->spec(), key);
+        else if (!*answer) log_.info("{} lookup: \"{}\" = not_found", table_->spec(), key);
+        else log_.info("{} lookup: \"{}\" = \"{}\"", table_->spec(), key, **answer);
+        return answer;
+    }
+    TablePtr table_;
+    Logger log_;
 };
 
 class RandomTable final : public Table {
@@ -165,6 +202,15 @@ Result<std::optional<std::string>> inline_rules(const OpenRequest& request)
         }
     }
     return text;
+}
+
+Result<TablePtr> open_internal(const OpenRequest& request) { return std::make_shared<InternalTable>(request); }
+
+Result<TablePtr> open_debug(const OpenRequest& request)
+{
+    if (request.name.find(':') == request.name.npos) return fail(ErrorCode::syntax, "bad syntax: \"" + request.spec + "\"; need \"debug:type:name\"");
+    EKIDEN_TRY_VALUE(table, open_table(request.name, request.options));
+    return std::make_shared<DebugTable>(request, std::move(table));
 }
 
 Result<TablePtr> open_fail(const OpenRequest& request) { return std::make_shared<FailTable>(request); }

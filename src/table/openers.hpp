@@ -25,8 +25,14 @@ Result<TablePtr> open_inline(const OpenRequest& request);
 Result<TablePtr> open_fail(const OpenRequest& request);
 Result<TablePtr> open_combined(const OpenRequest& request);     // unionmap, pipemap
 Result<TablePtr> open_random(const OpenRequest& request);
+Result<TablePtr> open_internal(const OpenRequest& request);
+Result<TablePtr> open_debug(const OpenRequest& request);
+Result<TablePtr> open_tcp(const OpenRequest& request);          // remote_tables.cpp
+Result<TablePtr> open_socketmap(const OpenRequest& request);
+Result<TablePtr> open_sqlite(const OpenRequest& request);       // sqlite_table.cpp
 Result<TablePtr> open_environ(const OpenRequest& request);      // system_tables.cpp, from here on
 Result<TablePtr> open_unix(const OpenRequest& request);
+Result<TablePtr> open_nis(const OpenRequest& request);
 
 // Parsing apart from files, for tests and fuzzing. `path` is for messages.
 Result<TablePtr> parse_texthash(const OpenRequest& request, std::string_view text, FileStamp stamp);

@@ -21,10 +21,12 @@ struct Type {
 // Sorted by name. `proxy` is not here: it stands for the type behind it, as every process may open every table.
 constexpr std::array types{
     Type{"btree", open_indexed, true},    Type{"cdb", open_indexed, true},      Type{"cidr", open_cidr, true},
-    Type{"environ", open_environ, false}, Type{"fail", open_fail, false},       Type{"hash", open_indexed, true},
-    Type{"inline", open_inline, false},   Type{"lmdb", open_indexed, true},     Type{"pcre", open_patterns, true},
+    Type{"debug", open_debug, false},     Type{"environ", open_environ, false}, Type{"fail", open_fail, false},
+    Type{"hash", open_indexed, true},     Type{"inline", open_inline, false},   Type{"internal", open_internal, false},
+    Type{"lmdb", open_indexed, true},     Type{"nis", open_nis, false},         Type{"pcre", open_patterns, true},
     Type{"pipemap", open_combined, false}, Type{"randmap", open_random, false}, Type{"regexp", open_patterns, true},
-    Type{"static", open_static, false},   Type{"texthash", open_texthash, true}, Type{"unionmap", open_combined, false},
+    Type{"socketmap", open_socketmap, true}, Type{"sqlite", open_sqlite, true}, Type{"static", open_static, false},
+    Type{"tcp", open_tcp, true},          Type{"texthash", open_texthash, true}, Type{"unionmap", open_combined, false},
     Type{"unix", open_unix, true},
 };
 

@@ -70,6 +70,7 @@ AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::Ser
     for (const table::Maps* tables : std::initializer_list<const table::Maps*>{&options.login.passwords, &tls.policies, &tls.sites}) {
         for (const std::string& problem : tables->problems()) logger.error("{}", problem);
     }
+    options.outgoing = rewrite::Outgoing::from(service_settings, options.is_lmtp ? "lmtp_" : "smtp_");
     return std::make_shared<SmtpAgent>(std::move(options), resolver);
 }
 

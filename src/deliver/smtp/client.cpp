@@ -116,7 +116,7 @@ Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::ask(std::string_view 
     co_return co_await read_reply();
 }
 
-Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, const Options& options)
+Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter)
 {
     ++uses;
     while (!dialogue.is_done()) {
@@ -124,14 +124,15 @@ Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, 
         std::optional<Trouble> trouble;
         if (const std::string output = dialogue.take_output(); !output.empty()) trouble = co_await write(output);
         if (!trouble && dialogue.wants_content()) {
-            trouble = co_await send_content(content, options);
+            trouble = co_await send_content(content, options, filter);
             if (!trouble) {
                 dialogue.content_sent();
                 continue;
             }
         }
         if (trouble) {
-            dialogue.on_trouble(*trouble);
+            if (filter && filter->is_stopped()) dialogue.abandon(fate_of(filter->problem(), peer_));
+            else dialogue.on_trouble(*trouble);
             break;
         }
         auto reply = co_await read_reply();
@@ -141,10 +142,10 @@ Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, 
     if (dialogue.is_broken()) set_broken();
 }
 
-Task<std::optional<Trouble>> Session::send_content(const queue::Content& content, const Options& options)
+Task<std::optional<Trouble>> Session::send_content(const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter)
 {
     ekiden::smtp::DotEncoder encoder(options.line_length_limit);
-    std::string block;
+    std::string block, changed;
     const auto reader = content.open();
     for (;;) {
         auto piece = co_await reader->next();
@@ -152,14 +153,26 @@ Task<std::optional<Trouble>> Session::send_content(const queue::Content& content
         if (!piece) co_return Trouble::local;
         if (piece->empty()) break;
         for (std::string_view rest = *piece; !rest.empty();) {
-            const std::string_view part = rest.substr(0, write_size);
+            std::string_view part = rest.substr(0, write_size);
             rest.remove_prefix(part.size());
+            if (filter) {
+                changed.clear();
+                const bool goes_on = co_await filter->feed(part, changed);
+                if (!goes_on) co_return Trouble::local;
+                part = changed;
+            }
             encoder.encode(part, block);
             if (block.size() < write_size) continue;
             stream_->set_time_limit(options.limits.data_transfer);
             if (auto trouble = co_await write(block)) co_return trouble;
             block.clear();
         }
+    }
+    if (filter) {
+        changed.clear();
+        const bool goes_on = co_await filter->finish(changed);
+        if (!goes_on) co_return Trouble::local;
+        encoder.encode(changed, block);
     }
     encoder.finish(block);
     stream_->set_time_limit(options.limits.data_transfer);

@@ -28,8 +28,8 @@ public:
     Task<Result<bool>> secure(tls::Client& client, tls::ClientPolicy policy);
     // One command line with its CRLF (it may hold a password), and the reply to it.
     Task<std::expected<ekiden::smtp::Reply, Trouble>> ask(std::string_view line, seconds time_limit);
-    // Runs a transaction to its end.
-    Task<void> converse(Dialogue& dialogue, const queue::Content& content, const Options& options);
+    // Runs a transaction to its end; the content goes through `filter`, if there is one.
+    Task<void> converse(Dialogue& dialogue, const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter = nullptr);
     // RSET after a transaction that was not ended; false when the connection is of no more use.
     Task<bool> reset(const Options& options);
     // QUIT, where it is in order, and close.
@@ -57,7 +57,7 @@ private:
     Task<std::optional<Fate>> run(Handshake& handshake, const Options& options);
     Task<std::expected<ekiden::smtp::Reply, Trouble>> read_reply();
     Task<std::optional<Trouble>> write(std::string_view bytes);
-    Task<std::optional<Trouble>> send_content(const queue::Content& content, const Options& options);
+    Task<std::optional<Trouble>> send_content(const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter);
 
     net::StreamPtr stream_;             // null after a handshake that failed
     tls::Connection* tls_ = nullptr;    // the stream, where it is one

@@ -140,9 +140,20 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
 {
     const bool is_last = session->is_last_resort;
     connected_at_ = base::wall_now();
-    const Message message = message_for_rest();
+    Message message = message_for_rest();
+    if (const auto mapped = co_await map_addresses(message); !mapped) {
+        logger_.warning("{}: {}", mail::format(job_.envelope->id), mapped.error().text());
+        meet(fate_of(rewrite::local_data_error(), session->peer()), {.relay = session->relay()}, is_last);
+        spoken_to_.push_back(session->relay());
+        co_await session->leave(options_);
+        co_return true;
+    }
     Dialogue dialogue(message, session->offer(), options_.is_lmtp, session->peer(), probes);
-    co_await session->converse(dialogue, *job_.content, options_);
+    const bool converts = options_.outgoing.converts(message.body == mail::BodyType::eight_bit, session->offer().has(ekiden::smtp::ext_8bitmime));
+    std::optional<rewrite::OutgoingContent> filter;
+    if (options_.outgoing.changes_content(converts))
+        filter.emplace(options_.outgoing, converts, mail::format(job_.envelope->id), logger_);
+    co_await session->converse(dialogue, *job_.content, options_, filter ? &*filter : nullptr);
     if (dialogue.is_stale()) {
         session->leave_now();
         co_return false;
@@ -241,6 +252,19 @@ Message Delivery::message_for_rest() const
         message.recipients.push_back({recipient.address, std::move(original), recipient.notify});
     }
     return message;
+}
+
+Task<Result<void>> Delivery::map_addresses(Message& message) const
+{
+    const rewrite::Generic& generic = options_.outgoing.generic();
+    if (generic.is_empty()) co_return Result<void>{};
+    EKIDEN_CO_TRY_VALUE(sender, co_await generic.map(message.sender, &logger_));
+    message.sender = std::move(sender);
+    for (auto& recipient : message.recipients) {
+        EKIDEN_CO_TRY_VALUE(address, co_await generic.map(recipient.address, &logger_));
+        recipient.address = std::move(address);
+    }
+    co_return Result<void>{};
 }
 
 }  // namespace ekiden::deliver::smtp

@@ -58,6 +58,8 @@ private:
     void say_once(std::vector<std::string>& said, const Fate& fate) const;
     bool is_done() const { return left_.empty(); }
     Message message_for_rest() const;
+    // smtp_generic_maps for sender and recipients.
+    Task<Result<void>> map_addresses(Message& message) const;
 
     const Job& job_;
     const Options& options_;

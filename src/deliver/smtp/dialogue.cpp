@@ -218,6 +218,12 @@ void Dialogue::on_trouble(Trouble trouble)
     decide_rest(broken(peer_, where, trouble));
 }
 
+void Dialogue::abandon(const Fate& fate)
+{
+    is_done_ = is_broken_ = true;
+    decide_rest(fate);
+}
+
 void Dialogue::decide(std::size_t recipient, const Fate& fate)
 {
     if (fates_[recipient]) return;

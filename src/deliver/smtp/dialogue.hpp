@@ -49,6 +49,7 @@ public:
     Step step() const;                        // what is awaited or sent
     void on_reply(const ekiden::smtp::Reply& reply);
     void on_trouble(Trouble trouble);
+    void abandon(const Fate& fate);           // the content cannot be sent as it should; the connection is over
 
     bool is_done() const { return is_done_; }
     bool is_stale() const { return is_stale_; }

@@ -98,6 +98,13 @@ Fate broken(std::string_view peer, Step step, Trouble trouble)
     return failed("4.3.0", "internal error");
 }
 
+Fate fate_of(const rewrite::OutgoingProblem& problem, std::string_view peer)
+{
+    Fate fate = failed(problem.status.code, problem.status.text + std::string(problem.names_peer ? peer : std::string_view()));
+    if (problem.is_permanent) fate.kind = Outcome::Kind::bounced;
+    return fate;
+}
+
 Fate failed(std::string code, std::string text, bool is_peer_trouble)
 {
     Fate fate;

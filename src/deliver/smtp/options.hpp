@@ -8,6 +8,7 @@
 #include "dns/mx.hpp"
 #include "net/blocking.hpp"
 #include "net/endpoint.hpp"
+#include "rewrite/outgoing.hpp"
 #include "table/maps.hpp"
 #include "table/match_list.hpp"
 #include "tls/client.hpp"
@@ -50,6 +51,7 @@ struct Options {
 
     tls::ClientPtr tls;                   // null: built without settings (tests)
     seconds plaintext_after{300};         // minimal_backoff_time: younger messages wait when opportunistic TLS fails
+    rewrite::Outgoing outgoing;           // smtp_generic_maps, smtp_header_checks …, 8-bit conversion; set by the agent
     LoginOptions login;
     net::BlockingPool* pool = nullptr;    // for steps of a login that block or compute
 

@@ -41,7 +41,7 @@ TEST(header_block, ends_where_the_header_ends)
         {"only a blank line", "\nx\n", {}, "x\n", true},
         {"no final newline", "A: 1\nB: 2", {"A: 1\n", "B: 2\n"}, "", false},
         {"blank first", " x\nA: 1\n", {}, " x\nA: 1\n", false},
-        {"blank before colon", "A : 1\n\n", {"A : 1\n"}, "", true},
+        {"blank before colon", "A : 1\nB\t : 2\n 3\nC: 4\n\n", {"A: 1\n", "B: 2\n 3\n", "C: 4\n"}, "", true},
         {"colon first", ": x\n", {}, ": x\n", false},
         {"mbox", "From a Sun Nov 22\nA: 1\n\n", {"X-Mailbox-Line: From a Sun Nov 22\n", "A: 1\n"}, "", true},
         {"mbox only first", "A: 1\nFrom a b\n", {"A: 1\n"}, "From a b\n", false},

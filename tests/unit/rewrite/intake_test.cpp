@@ -395,7 +395,7 @@ TEST_F(IntakeTest, obeys_header_and_body_checks)
                             "/^Subject: warn/ WARN look here\n/^Subject: hold/ HOLD please check\n/^Subject: discard/ DISCARD silently\n"
                             "/^Subject: replace (.*)/ REPLACE Subject: replaced $1\n/^Subject: prep/ PREPEND X-Prep: yes\n/^X-Ignore:/ IGNORE\n"
                             "/^Subject: redirect/ REDIRECT user2@golden.test\n/^Subject: info/ INFO noted\n/^Subject: bcc/ BCC user2@golden.test\n"
-                            "/^Subject: strip/ STRIP stripped\n/^Received: .*192\\.0\\.2\\.1/ IGNORE\n");
+                            "/^Subject: strip/ STRIP stripped\n/^Subject: later/ REJECT 4.7.1 later\n/^Received: .*192\\.0\\.2\\.1/ IGNORE\n");
     write_file(path + "_b", "/badword/ REJECT\n/filterme/ FILTER smtp:[127.0.0.25]\n/gone/ IGNORE\n/old/ REPLACE new\n");
     configure({{"header_checks", "regexp:" + path + "_h"}, {"body_checks", "regexp:" + path + "_b"}});
     const std::string tail = " from client2.remote.test[127.0.0.2]; from=<a@remote.test> to=<user1@golden.test> proto=ESMTP helo=<client2.remote.test>: ";
@@ -415,6 +415,7 @@ TEST_F(IntakeTest, obeys_header_and_body_checks)
         {"bcc", "x\n", "", "Subject: bcc\n", "x\n", "bcc: header Subject: bcc" + tail + "user2@golden.test", {"user1@golden.test", "user2@golden.test"}},
         {"strip", "x\n", "", "", "x\n", "strip: header Subject: strip" + tail + "stripped"},
         {"ok", "has badword inside\n", "550 5.7.1 message content rejected", "", "", "reject: body has badword inside" + tail + "5.7.1 message content rejected"},
+        {"later", "x\n", "451 4.7.1 later", "", "", "reject: header Subject: later" + tail + "4.7.1 later"},
         {"f", "filterme\nold\ngone\nlast", "", "Subject: f\n", "filterme\nnew\nlast\n", "filter: body filterme" + tail + "smtp:[127.0.0.25]"},
     };
     for (const auto& c : cases) {
@@ -444,6 +445,71 @@ TEST_F(IntakeTest, obeys_header_and_body_checks)
     EXPECT_EQ(submit({}), "451 4.3.0 Error: queue file write error");
     std::remove((path + "_h").c_str());
     std::remove((path + "_b").c_str());
+}
+
+// Which table sees which header, and what is body: as Postfix 3.7 logs it.
+TEST_F(IntakeTest, checks_headers_of_parts_and_attached_messages)
+{
+    configure({{"mime_header_checks", "inline:{ {X-A: part=WARN m} {Content-Type: text/plain=WARN c} {Content-Type: application/x=REJECT no programs} }"},
+               {"nested_header_checks", "inline:{ {X-A: nested=WARN n} {Subject: evil=REJECT nested evil} }"},
+               {"body_checks", "inline:{ {--x=WARN b} {X-A: part=REJECT seen as body} }"}});
+    const std::string head = "Content-Type: multipart/mixed; boundary=x\n\n";
+    const std::string good = head + "--x\nContent-Type: message/rfc822\nX-A: part\n\nX-A: nested\nContent-Type: text/plain\n\nb\n--x--\n";
+    for (const std::size_t step : {1, 100000}) {
+        store_.messages.clear();
+        EXPECT_EQ(submit({.content = good, .step = step}), "");
+        EXPECT_EQ(content(), std::string(from_client) + good);
+        const std::string seen = log();
+        for (const auto* what : {"body --x from", "header X-A: part from", "header X-A: nested from", "header Content-Type: text/plain from"})
+            EXPECT_NE(seen.find(std::string("warning: ") + what), std::string::npos) << what << "\n" << seen;
+        EXPECT_EQ(submit({.content = head + "--x\nContent-Type: application/x\n\nb\n", .step = step}), "550 5.7.1 no programs");
+        EXPECT_EQ(submit({.content = "Content-Type: message/rfc822\n\nSubject: evil\n\nb\n", .step = step}), "550 5.7.1 nested evil");
+        EXPECT_EQ(submit({.content = "Subject: evil\n\nX-A: nested\n", .step = step}), "");
+    }
+    configure({{"mime_header_checks", "inline:{ {Content-Type: application/x=REJECT no} }"}, {"disable_mime_input_processing", "yes"}});
+    EXPECT_EQ(submit({.content = head + "--x\nContent-Type: application/x\n\nb\n"}), "");
+}
+
+TEST_F(IntakeTest, refuses_flaws_of_mime_where_the_administrator_is_strict)
+{
+    const std::string body8 = "Subject: x\n\nh\xc3\xa4\n", header8 = "Subject: h\xc3\xa4\n\nb\n";
+    const std::string encoded = "Content-Type: message/partial\nContent-Transfer-Encoding: 8bit\n\nb\n";
+    const struct {
+        const char* setting;
+        std::string content, reply;
+    } cases[] = {
+        {"strict_8bitmime", body8, "550 5.6.0 improper use of 8-bit data in message body"},
+        {"strict_8bitmime", header8, "550 5.6.0 improper use of 8-bit data in message header"},
+        {"strict_8bitmime_body", body8, "550 5.6.0 improper use of 8-bit data in message body"},
+        {"strict_8bitmime_body", header8, ""},
+        {"strict_8bitmime_body", "Content-Transfer-Encoding: 8bit\n\nh\xc3\xa4\n", ""},
+        {"strict_7bit_headers", header8, "550 5.6.0 improper use of 8-bit data in message header"},
+        {"strict_7bit_headers", body8, ""},
+        {"strict_mime_encoding_domain", encoded, "550 5.6.0 invalid message/* or multipart/* encoding domain"},
+        {"strict_mime_encoding_domain", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: 8bit\n\n--x\n\nb\n", ""},
+        {"always_add_missing_headers", header8 + body8 + encoded, ""},
+    };
+    for (const auto& c : cases) {
+        configure({{c.setting, "yes"}, {"smtputf8_enable", "no"}});
+        EXPECT_EQ(submit({.content = c.content}), c.reply) << c.setting << ": " << c.content;
+    }
+    configure({{"strict_8bitmime", "yes"}});
+    submit({.content = body8});
+    EXPECT_NE(log().find("reject: mime-error improper use of 8-bit data in message body: h"), std::string::npos) << log();
+}
+
+TEST_F(IntakeTest, notices_and_converts_eight_bit_content)
+{
+    const std::string text = "Content-Transfer-Encoding: 8bit\nSubject: x\n\nh\xc3\xa4\n";
+    EXPECT_EQ(submit({.content = text}), "");
+    EXPECT_EQ(envelope().body, mail::BodyType::eight_bit);
+    EXPECT_EQ(content(), std::string(from_client) + text);
+    configure({{"force_mime_input_conversion", "yes"}});
+    EXPECT_EQ(submit({.content = text}), "");
+    EXPECT_EQ(content(), std::string(from_client) + "Subject: x\nContent-Transfer-Encoding: quoted-printable\n\nh=C3=A4\n");
+    configure({{"detect_8bit_encoding_header", "no"}});
+    EXPECT_EQ(submit({.content = text}), "");
+    EXPECT_EQ(envelope().body, mail::BodyType::unspecified);
 }
 
 TEST_F(IntakeTest, holds_back_bounded_content_while_tables_are_asked)

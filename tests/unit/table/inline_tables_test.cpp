@@ -1,5 +1,7 @@
 #include "support.hpp"
 
+#include <unistd.h>
+
 namespace ekiden::table {
 namespace {
 
@@ -35,7 +37,9 @@ TEST(inline_tables, found_absent_and_failed)
         {"randmap:{}", "x", "(not opened) bad syntax: \"randmap:{}\"; need \"randmap:{value...}\""},
         {"proxy:static:x", "k", "x"},
         {"proxy:nosuch:x", "k", "(not opened) unsupported dictionary type: nosuch"},
-        {"internal:x", "k", "(not opened) unsupported dictionary type: internal"},
+        {"internal:x", "k", "(absent)"},
+        {"debug:inline:{k=v}", "k", "v"},
+        {"debug:nosuch:x", "k", "(not opened) unsupported dictionary type: nosuch"},
         {"#", "k", "(not opened) open dictionary: expecting \"type:name\" form instead of \"#\""},
         {":x", "k", "(not opened) open dictionary: expecting \"type:name\" form instead of \":x\""},
         {"unix:foo", "k", "(not opened) unknown table: unix:foo"},
@@ -98,6 +102,17 @@ TEST(environ, answers_from_the_environment)
     EXPECT_EQ(ask("environ:x", "EKIDEN_TABLE_TEST"), "value");
 }
 
+TEST(nis, is_empty_where_the_host_is_in_no_domain)
+{
+    char domain[65] = {};
+    ASSERT_EQ(::getdomainname(domain, sizeof domain - 1), 0);
+    if (domain[0] && std::string_view(domain) != "(none)") {
+        EXPECT_EQ(ask("nis:mail.aliases", "root"), "(not opened) unsupported dictionary type: nis, and this host is in the NIS domain " + std::string(domain));
+    } else {
+        EXPECT_EQ(ask("nis:mail.aliases", "root"), "(absent)");
+    }
+}
+
 TEST(unix_table, knows_root)
 {
     EXPECT_TRUE(ask("unix:passwd.byname", "root").starts_with("root:"));
@@ -113,7 +128,7 @@ TEST(registry, knows_its_types)
     const auto types = known_types();
     EXPECT_TRUE(std::ranges::is_sorted(types));
     for (std::string_view type : types) EXPECT_TRUE(is_known_type(type)) << type;
-    for (std::string_view type : {"", "foo", "internal", "Hash"}) EXPECT_FALSE(is_known_type(type)) << type;
+    for (std::string_view type : {"", "foo", "inter", "Hash"}) EXPECT_FALSE(is_known_type(type)) << type;
 }
 
 }  // namespace
