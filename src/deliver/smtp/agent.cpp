@@ -25,6 +25,7 @@ public:
 
     Task<std::vector<Outcome>> deliver(Job job) override
     {
+        std::call_once(was_told_, [this] { tell_problems(); });
         const net::Executor executor = co_await asio::this_coro::executor;
         smtp::Delivery delivery(job, options_, logger_, resolver_, reuse_of(executor));
         co_return co_await delivery.run();
@@ -39,6 +40,15 @@ public:
     }
 
 private:
+    // Tables that could not be opened: their lookups will fail, and this is why. Said with the first job, since a transport
+    // that nobody uses needs no mending.
+    void tell_problems() const
+    {
+        const tls::ClientOptions& tls = options_.tls->options();
+        for (const table::Maps* tables : std::initializer_list<const table::Maps*>{&options_.login.passwords, &tls.policies, &tls.sites}) {
+            for (const std::string& problem : tables->problems()) logger_.error("{}", problem);
+        }
+    }
     std::shared_ptr<Reuse> reuse_of(const net::Executor& executor)
     {
         auto* context = &executor.context();
@@ -53,6 +63,7 @@ private:
     const Options options_;
     const Logger logger_;
     dns::Resolver& resolver_;
+    std::once_flag was_told_;
     std::mutex mutex_;
     std::vector<std::pair<asio::io_context*, std::shared_ptr<Reuse>>> per_core_;
 };
@@ -64,12 +75,6 @@ AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::Ser
 {
     Options options = Options::from(*service_settings, service);
     options.pool = pool;
-    // Tables that could not be opened: their lookups will fail, and this is why.
-    const Logger logger(options.log_tag, options.verbosity);
-    const tls::ClientOptions& tls = options.tls->options();
-    for (const table::Maps* tables : std::initializer_list<const table::Maps*>{&options.login.passwords, &tls.policies, &tls.sites}) {
-        for (const std::string& problem : tables->problems()) logger.error("{}", problem);
-    }
     options.outgoing = rewrite::Outgoing::from(service_settings, options.is_lmtp ? "lmtp_" : "smtp_");
     return std::make_shared<SmtpAgent>(std::move(options), resolver);
 }
