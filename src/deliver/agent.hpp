@@ -32,8 +32,9 @@ struct Outcome {
     enum class Kind : std::uint8_t { delivered, deferred, bounced } kind = Kind::deferred;
     // A recipient that was expanded (local aliases) has several outcomes. Exactly one settles it; the others are logged
     // like it and change no mark. `reported`: belongs into a notification to the sender as well (it failed or succeeded
-    // together with the one that settles); `logged`: will be tried again with it, so there is nothing to report yet.
-    enum class Role : std::uint8_t { settles, reported, logged } role = Role::settles;
+    // together with the one that settles); `logged`: will be tried again with it, so there is nothing to report yet;
+    // `told`: only for a sender who asked to hear of success (an alias was expanded), no delivery of its own.
+    enum class Role : std::uint8_t { settles, reported, logged, told } role = Role::settles;
     std::uint32_t recipient = 0;            // index into envelope->recipients
     mail::Status status;                    // dsn= and the text in parentheses after status=…
     std::string relay = "none";             // "mx.remote.test[127.0.0.25]:2525", "local", "virtual", "none"
@@ -58,6 +59,7 @@ public:
     // One outcome that settles per recipient of the job, in any order; never throws for what peers or disks do.
     virtual Task<std::vector<Outcome>> deliver(Job job) = 0;
     virtual Logger logger() const = 0;      // "postfix/smtp", "postfix/local", "postfix/relay/smtp"
+    virtual int most_recipients() const { return 0; }   // in one job, whatever the settings say; 0 = as they say
     virtual void close_idle() {}            // drop cached connections (reload, stop)
 };
 using AgentPtr = std::shared_ptr<Agent>;

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ekiden::deliver {
@@ -39,6 +42,43 @@ std::uint8_t parse_locks(const config::Settings& settings, std::string_view para
         else throw config::ConfigError(fmt::format("unknown {} value \"{}\" in \"{}\"", parameter, word, settings.str(parameter)), settings.location(parameter));
     }
     return locks;
+}
+
+}  // namespace
+
+namespace {
+
+// Errors of opening or making a file that waiting does not change. Trouble of the disk, the memory or the network is none.
+bool means_no_such_place(const HelperAnswer& answer)
+{
+    constexpr std::string_view steps[] = {"cannot open file", "cannot create file exclusively", "create maildir file"};
+    constexpr int errors[] = {ENOENT, EACCES, EPERM, ENOTDIR, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENXIO, EINVAL};
+    return std::ranges::find(steps, answer.what) != std::end(steps) && std::ranges::find(errors, answer.os_error) != std::end(errors);
+}
+
+void give_hints(const HelperAnswer& answer, const FileTarget& target, const Logger& logger)
+{
+    if (answer.kind != HelperAnswer::Kind::failed) return;
+    if (answer.what == "owner") logger.warning("specify \"strict_mailbox_ownership = no\" to ignore mailbox ownership mismatch");
+    if (answer.what != "create maildir file" || answer.os_error != EACCES) return;
+    logger.warning("maildir access problem for UID/GID={}/{}: {}", target.owner.uid, target.owner.gid, answer.text);
+    logger.warning("perhaps you need to create the maildirs in advance");
+}
+
+// comsat(8): "user@offset" to the biff service of this machine. Nobody there, or no such service: nobody wants to know.
+void tell_user(const std::string& user, std::uint64_t offset)
+{
+    static const int port = [] {
+        const servent* service = ::getservbyname("biff", "udp");
+        return service ? static_cast<int>(service->s_port) : static_cast<int>(htons(512));
+    }();
+    Fd channel(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = static_cast<in_port_t>(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    std::string text = fmt::format("{}@{}", user, offset);
+    if (channel) (void)::sendto(channel.get(), text.data(), text.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to), sizeof to);
 }
 
 }  // namespace
@@ -109,6 +149,7 @@ Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& j
                                                     std::vector<std::string> unless)
 {
     bool is_maildir = target.path.ends_with('/');
+    target.is_virtual = settings.is_virtual;
     WallTime started_at = base::wall_now();
 
     HelperRequest request;
@@ -137,7 +178,11 @@ Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& j
     } else {
         auto answer = co_await helper.ask(std::move(request), std::move(content));
         if (answer && answer->kind == HelperAnswer::Kind::withheld) co_return std::nullopt;
-        if (answer) outcome = file_outcome(*answer, target);
+        if (answer) {
+            outcome = file_outcome(*answer, target);
+            give_hints(*answer, target, settings.logger);
+            if (settings.tells_users && !is_maildir && target.is_mailbox && answer->kind == HelperAnswer::Kind::done) tell_user(target.user_name, answer->size);
+        }
         else outcome.status = {"4.3.0", answer.error().text()};
     }
     outcome.connect_started_at = outcome.connected_at = started_at;
@@ -151,16 +196,19 @@ Outcome file_outcome(const HelperAnswer& answer, const FileTarget& target)
     Outcome outcome;
     if (answer.kind == HelperAnswer::Kind::done) {
         outcome.kind = Outcome::Kind::delivered;
-        if (!target.is_mailbox) outcome.status = {"2.0.0", "delivered to file: " + target.path};
+        if (!target.is_mailbox && !is_maildir) outcome.status = {"2.0.0", "delivered to file: " + target.path};
         else outcome.status = {"2.0.0", is_maildir ? "delivered to maildir" : "delivered to mailbox"};
         return outcome;
     }
-    // As documented for virtual(8): what is over its quota is returned, in all other cases somebody will mend it.
+    // As documented for virtual(8): what is over its quota is returned, in all other cases somebody will mend it. local(8)
+    // returns what names a file that cannot be: the user wrote that name, or his home is not what it should be.
     bool is_over_quota = answer.os_error == EDQUOT || answer.os_error == EFBIG;
-    outcome.kind = is_over_quota ? Outcome::Kind::bounced : Outcome::Kind::deferred;
-    outcome.status.code = is_over_quota ? "5.2.2" : answer.os_error == ENOSPC ? "4.2.2" : "4.2.0";
-    if (!target.is_mailbox) outcome.status.text = fmt::format("cannot append message to file {}: {}", target.path, answer.text);
+    bool is_hopeless = !target.is_virtual && means_no_such_place(answer);
+    outcome.kind = is_over_quota || is_hopeless ? Outcome::Kind::bounced : Outcome::Kind::deferred;
+    outcome.status.code = is_over_quota ? "5.2.2" : is_hopeless ? "5.2.0" : answer.os_error == ENOSPC ? "4.3.0" : "4.2.0";
+    if (!target.is_mailbox && !is_maildir) outcome.status.text = fmt::format("cannot append message to file {}: {}", target.path, answer.text);
     else if (is_maildir) outcome.status.text = fmt::format("maildir delivery failed: {}", answer.text);
+    else if (target.is_virtual) outcome.status.text = fmt::format("delivery failed to mailbox {}: {}", target.path, answer.text);
     else outcome.status.text = fmt::format("cannot update mailbox {} for user {}. {}", target.path, target.user_name, answer.text);
     return outcome;
 }

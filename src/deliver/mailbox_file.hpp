@@ -23,6 +23,9 @@ struct MailboxSettings {
     std::uint8_t locks = 1;          // of an mbox file: see HelperRequest::locks
     std::uint32_t lock_limit = 20, stale_lock_limit = 500;   // seconds
     bool checks_owner = true;        // strict_mailbox_ownership
+    bool is_virtual = false;         // virtual(8): all but a quota is tried again
+    bool tells_users = false;        // biff
+    Logger logger;                   // for hints to the administrator
 
     // `locks_parameter`: mailbox_delivery_lock or virtual_mailbox_lock. Throws config::ConfigError on an unknown word.
     static MailboxSettings from(const config::Settings& settings, std::string_view limit_parameter, std::string_view locks_parameter);
@@ -46,6 +49,7 @@ struct FileTarget {
     MailboxOwner owner;
     bool is_mailbox = true;          // false: a file that an alias names
     bool is_in_spool = false;
+    bool is_virtual = false;
 };
 
 // The outcome is complete but for `relay` and `recipient`.

@@ -33,6 +33,8 @@ public:
     }
     Task<std::vector<Outcome>> deliver(Job job) override;
     Logger logger() const override { return logger_; }
+    // Headers that name the recipient speak of one.
+    int most_recipients() const override { return options_.has_delivered_to || options_.has_original_to ? 1 : 0; }
 
 private:
     Task<Outcome> deliver_all(const Job& job);
@@ -81,7 +83,7 @@ Task<Outcome> PipeAgent::deliver_all(const Job& job)
     }
     if (options_.size_limit > 0 && job.content->size() > options_.size_limit) {
         outcome.kind = Outcome::Kind::bounced;
-        outcome.status = {"5.2.3", fmt::format("message size {} exceeds size limit {} of server {}", job.content->size(), options_.size_limit, name_)};
+        outcome.status = {"5.2.3", "message too large"};
         co_return outcome;
     }
     if (options_.has_delivered_to) {
@@ -105,7 +107,8 @@ Task<Outcome> PipeAgent::deliver_all(const Job& job)
     request.quotes_dots = options_.quotes_dots;
     request.quotes_from = options_.quotes_from;
     request.time_limit = time_limit_;
-    request.directory = options_.directory.empty() ? queue_directory_ : options_.directory;
+    request.root = options_.root;
+    request.directory = options_.directory.empty() && options_.root.empty() ? queue_directory_ : options_.directory;
     std::string command = options_.command.front(), success = "delivered via " + name_ + " service";
     co_return co_await run_command_for(*helper_, job, std::move(request), std::move(command), "pipe", std::move(success), logger_);
 }

@@ -169,7 +169,8 @@ PipeOptions PipeOptions::from(const config::ServiceSpec& service)
             if (!number) refuse(fmt::format("bad size limit: {}", value));
             options.size_limit = *number;
         } else if (name == "chroot") {
-            refuse("pipe service: chroot= is not supported");
+            if (!value.starts_with('/')) refuse(fmt::format("chroot= needs an absolute path: {}", value));
+            options.root = value;
         } else {
             refuse(fmt::format("unknown attribute name: {}", name));
         }

@@ -12,6 +12,7 @@
 namespace ekiden::deliver {
 
 struct PipeOptions {
+    std::string root;                       // chroot=
     std::string directory, user, group, null_sender = "MAILER-DAEMON", line_end = "\n";
     std::uint64_t size_limit = 0;
     std::vector<std::string> command;

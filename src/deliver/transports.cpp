@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "deliver/agents.hpp"
 #include "deliver/smtp/agent.hpp"
+#include "deliver/status_filter.hpp"
 
 #include <algorithm>
 
@@ -65,6 +66,9 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
         transport.name = service.name;
         transport.program = service.command;
         transport.agent = program->make({settings->for_service(service), service, needs, agents});
+        // smtp and lmtp look after theirs themselves: theirs is about replies as well.
+        bool has_filter = service.command == "local" || service.command == "virtual" || service.command == "pipe";
+        if (has_filter) transport.agent = with_status_filter(std::move(transport.agent), *settings->for_service(service), service.command);
         agents->insert_or_assign(service.name, transport.agent);
         transport.process_limit = service.process_limit(process_limit);
         const std::string& name = service.name;
@@ -72,6 +76,7 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
         transport.initial_destination_concurrency = to_int(settings->transport_integer(name, "initial_destination_concurrency"));
         transport.recipient_limit = to_int(settings->transport_integer(name, "destination_recipient_limit"));
         transport.rate_delay = settings->transport_time(name, "destination_rate_delay");
+        transport.transport_rate_delay = settings->transport_time(name, "transport_rate_delay");
         transport.failed_cohort_limit = to_int(settings->transport_integer(name, "destination_concurrency_failed_cohort_limit"));
         Feedback positive = parse_feedback(*settings, name, "destination_concurrency_positive_feedback");
         Feedback negative = parse_feedback(*settings, name, "destination_concurrency_negative_feedback");
@@ -84,6 +89,7 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
         transport.is_deferred = std::find(deferred.begin(), deferred.end(), name) != deferred.end();
         // local(8) and virtual(8) work on one recipient at a time, whatever the general limit says.
         if (service.command == "local" || service.command == "virtual") transport.recipient_limit = 1;
+        if (int most = transport.agent->most_recipients(); most > 0) transport.recipient_limit = most;
         result->transports_.insert_or_assign(name, std::move(transport));
     }
     return result;

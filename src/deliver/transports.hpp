@@ -25,7 +25,8 @@ struct Transport {
     int destination_concurrency_limit = 20;
     int initial_destination_concurrency = 5;
     int recipient_limit = 50;               // recipients in one job
-    std::chrono::seconds rate_delay{0};
+    std::chrono::seconds rate_delay{0};     // between deliveries to one destination
+    std::chrono::seconds transport_rate_delay{0};   // between deliveries to any
     double positive_feedback = 1, negative_feedback = 1;   // per delivery, divided by the window where so configured
     bool positive_by_window = false, negative_by_window = false, negative_by_sqrt = false, positive_by_sqrt = false;
     int failed_cohort_limit = 1;

@@ -43,6 +43,8 @@ VirtualAgent::VirtualAgent(const AgentNeeds& needs)
     lookup_.recipient_delimiter = s.str("recipient_delimiter");
     minimum_uid_ = s.integer("virtual_minimum_uid");
     file_ = MailboxSettings::from(s, "virtual_mailbox_limit", "virtual_mailbox_lock");
+    file_.is_virtual = true;
+    file_.logger = logger_;
 }
 
 Task<std::vector<Outcome>> VirtualAgent::deliver(Job job)

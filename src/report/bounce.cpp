@@ -21,7 +21,7 @@ struct Bouncer::Data {
     std::string bounce_recipient, double_bounce_recipient, delay_recipient;   // postmasters
     std::uint64_t size_limit = 0, message_size_limit = 0;
     bool notifies_bounce = false, notifies_double_bounce = false, notifies_delay = false;
-    bool checks_content = false, is_utf8_ready = true;
+    bool checks_content = false, is_utf8_ready = true, is_threaded = false;
     Duration queue_lifetime{};
 };
 
@@ -51,6 +51,7 @@ std::shared_ptr<const Bouncer> Bouncer::make(config::SettingsPtr settings, std::
     const auto filtered = s.list("internal_mail_filter_classes");
     data->checks_content = std::ranges::find(filtered, "bounce") != filtered.end();
     data->is_utf8_ready = s.boolean("smtputf8_enable");
+    data->is_threaded = s.boolean("enable_threaded_bounces");
     data->queue_lifetime = s.time("maximal_queue_lifetime");
     data->intake = std::move(intake);
     data->settings = std::move(settings);
@@ -113,6 +114,35 @@ Task<Result<void>> copy_content(rewrite::Draft& draft, const queue::Content& con
     }
 }
 
+// The Message-ID of the message that the report is about; "" when there is none that could stand in a header of ours, or
+// when it cannot be read (the report itself is what matters).
+Task<std::string> find_message_id(const queue::Content& content)
+{
+    constexpr std::size_t search_limit = 256 << 10, longest = 998;
+    constexpr std::string_view name = "message-id:";
+    const auto reader = content.open();
+    std::string line;
+    for (std::size_t total = 0; total < search_limit;) {
+        const auto piece = co_await reader->next();
+        if (!piece || piece->empty()) co_return std::string();
+        total += piece->size();
+        for (const char c : *piece) {
+            if (c != '\n') {
+                if (line.size() <= longest) line += c;
+                continue;
+            }
+            if (line.empty()) co_return std::string();
+            if (base::starts_with_ignoring_case(line, name)) {
+                const std::string id{base::trim(std::string_view(line).substr(name.size()))};
+                const bool is_plain = std::ranges::all_of(id, [](char c) { return c > 32 && c != 127; });
+                co_return is_plain && line.size() <= longest && id.size() > 2 && id.starts_with('<') && id.ends_with('>') ? id : std::string();
+            }
+            line.clear();
+        }
+    }
+    co_return std::string();
+}
+
 struct Plan {
     NoticeKind kind = NoticeKind::failure;
     const Template* words = nullptr;
@@ -150,6 +180,7 @@ Task<Result<mail::QueueId>> send(const Bouncer::Data& data, const mail::Envelope
         const std::string& original = envelope.recipients.at(outcome.recipient).original;
         notice.original_recipients.push_back(original.empty() ? std::string() : resolver.complete(original, "local"));
     }
+    if (data.is_threaded) notice.message_id = co_await find_message_id(content);
     const NoticeText text = format_notice(notice);
 
     rewrite::DraftOptions options;
@@ -258,10 +289,11 @@ Task<Reported> Bouncer::warn_delayed(queue::EnvelopePtr envelope, queue::Content
 namespace {
 
 Task<Reported> send_to_sender(std::shared_ptr<const Bouncer::Data> data, queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> outcomes,
-                              NoticeKind kind)
+                              NoticeKind kind, bool clears_delay = false)
 {
     if (envelope->sender.empty() || is_double_bounce(*data, envelope->sender)) co_return std::nullopt;
-    const std::vector<Outcome> told = wanted(*envelope, std::move(outcomes), kind);
+    if (clears_delay) std::erase_if(outcomes, [&](const Outcome& outcome) { return envelope->recipients.at(outcome.recipient).notify & mail::notify_never; });
+    const std::vector<Outcome> told = clears_delay ? std::move(outcomes) : wanted(*envelope, std::move(outcomes), kind);
     if (told.empty()) co_return std::nullopt;
     Plan plan;
     plan.kind = kind;
@@ -275,10 +307,10 @@ Task<Reported> send_to_sender(std::shared_ptr<const Bouncer::Data> data, queue::
 
 }  // namespace
 
-Task<Reported> Bouncer::report_success(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> delivered) const
+Task<Reported> Bouncer::report_success(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> delivered, bool clears_delay) const
 {
-    std::erase_if(delivered, [](const Outcome& outcome) { return outcome.is_reported_by_peer; });
-    return send_to_sender(data_, std::move(envelope), std::move(content), std::move(delivered), NoticeKind::success);
+    if (!clears_delay) std::erase_if(delivered, [](const Outcome& outcome) { return outcome.is_reported_by_peer; });
+    return send_to_sender(data_, std::move(envelope), std::move(content), std::move(delivered), NoticeKind::success, clears_delay);
 }
 
 Task<Reported> Bouncer::report_status(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> outcomes) const

@@ -22,8 +22,10 @@ public:
     Task<Result<std::optional<mail::QueueId>>> bounce(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> failed) const;
     // delay_warning_time passed: `waiting` have Kind::deferred.
     Task<Result<std::optional<mail::QueueId>>> warn_delayed(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> waiting) const;
-    // NOTIFY=SUCCESS: `delivered` have Kind::delivered and asked for it.
-    Task<Result<std::optional<mail::QueueId>>> report_success(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> delivered) const;
+    // NOTIFY=SUCCESS: `delivered` have Kind::delivered and asked for it. `clears_delay`: whoever was warned of the delay hears
+    // of its end, unless he wants to hear of nothing (confirm_delay_cleared).
+    Task<Result<std::optional<mail::QueueId>>> report_success(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> delivered,
+                                                              bool clears_delay = false) const;
 
     // sendmail -v and -bv: what became, or would become, of each recipient ("Mail Delivery Status Report"). The outcomes'
     // `action` says "deliverable" or "undeliverable" where nothing was delivered.

@@ -132,6 +132,7 @@ NoticeText format_notice(const Notice& notice)
     };
 
     out += fmt::format("Date: {}\nFrom: {}\nSubject: {}\nTo: {}\n", mime::format_date(notice.now), notice.from, notice.subject, notice.to);
+    if (!notice.message_id.empty()) out += fmt::format("References: {0}\nIn-Reply-To: {0}\n", notice.message_id);
     out += fmt::format("Auto-Submitted: {}\n", notice.is_postmaster_copy ? "auto-generated" : "auto-replied");
     out += fmt::format("MIME-Version: 1.0\nContent-Type: multipart/report; report-type={};\n\tboundary=\"{}\"\n",
                        is_utf8 ? "global-delivery-status" : "delivery-status", boundary);

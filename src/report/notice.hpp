@@ -21,6 +21,7 @@ struct Notice {
     bool is_postmaster_copy = false;                   // headers only, no words for people
     bool returns_headers_only = true;
     std::string text;                                  // expanded template text; not for postmaster copies
+    std::string message_id;                            // of the message, for a thread of both; "" = none
     std::string charset, from, subject, to;            // header fields of the notification
     std::string myhostname, mail_name;
     std::string null_sender_name;                      // stands for <> where an address must be shown

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -81,6 +82,8 @@ Result<void> fill(Template& words, const std::string& body, std::string_view whe
         if (colon == std::string_view::npos || line->substr(0, colon).find(' ') != std::string_view::npos) break;   // text begins at once
         const std::string_view name = line->substr(0, colon), value = base::trim(line->substr(colon + 1));
         if (value.empty()) return fail(ErrorCode::syntax, fmt::format("{}: missing header value: {}", where, *line));
+        const bool has_control = std::ranges::any_of(value, [](unsigned char c) { return (c < ' ' && c != '\t') || c == 127; });
+        if (has_control) return fail(ErrorCode::syntax, fmt::format("{}: control character in header value: {}", where, base::printable(*line, '?')));
         if (!base::is_ascii(value)) return fail(ErrorCode::syntax, fmt::format("{}: non-ASCII header value: {}", where, *line));
         if (base::equal_ignoring_case(name, "Charset")) words.charset = value;
         else if (base::equal_ignoring_case(name, "From")) words.from = value;

@@ -29,8 +29,10 @@ struct ActiveMessage {
     std::vector<deliver::Outcome> failed;        // bounced: reported together when the attempt is over
     std::vector<deliver::Outcome> waiting;       // deferred
     std::vector<deliver::Outcome> reported;      // delivered, and NOTIFY=SUCCESS asked for a report
+    std::size_t listed_recipients = 0;           // those of a long list: counted against the memory for such
     bool was_warned = false;
     bool is_expired = false;                     // postsuper -e
+    bool is_flushed = false;                     // postqueue -f, -i, -s: defer_transports do not hold it up
     bool is_withdrawn = false;                   // held or removed by the operator: no new deliveries
     bool is_removed = false;                     // removed: nothing to mark either
 };
@@ -48,6 +50,8 @@ public:
     void add(ActivePtr message, std::vector<std::uint32_t> recipients);
     bool has_waiting() const { return !waiting_.empty(); }
     std::size_t waiting_messages() const { return waiting_.size(); }
+    // The id of the message whose turn is next here; 0 when none waits.
+    std::uint64_t first_in_line() const { return waiting_.empty() ? 0 : waiting_.front().message->envelope->id.value; }
 
     struct Turn {
         ActivePtr message;

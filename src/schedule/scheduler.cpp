@@ -10,8 +10,6 @@ using deliver::Outcome;
 
 namespace {
 
-// How many messages are read and resolved at a time: enough to hide a slow table, few enough to keep the order rough.
-constexpr std::size_t activating_limit = 64;
 // Dead destinations are remembered until their time is over; past this many, those that are over are swept.
 constexpr std::size_t remembered_destinations = 10000;
 
@@ -32,6 +30,7 @@ WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite:
     policy.maximal_queue_lifetime = settings->time("maximal_queue_lifetime");
     policy.bounce_queue_lifetime = settings->time("bounce_queue_lifetime");
     policy.delay_warning_time = settings->time("delay_warning_time");
+    policy.confirms_delay_cleared = settings->boolean("confirm_delay_cleared");
     policy.is_soft_bounce = settings->boolean("soft_bounce");
     policy.delay_digits = static_cast<int>(settings->integer("delay_logging_resolution_limit"));
     policy.qmgr = Logger(settings->str("syslog_name") + "/qmgr");
@@ -39,7 +38,10 @@ WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite:
     auto world = std::make_shared<World>();
     world->qmgr = policy.qmgr;
     world->active_limit = static_cast<std::size_t>(settings->integer("qmgr_message_active_limit"));
+    world->recipient_limit = static_cast<std::size_t>(settings->integer("qmgr_message_recipient_limit"));
     world->dead_destination_time = settings->time("minimal_backoff_time");
+    std::string double_bounce = settings->str("double_bounce_sender");
+    world->double_bounce_name = double_bounce.substr(0, double_bounce.find('@'));
     world->settler = std::make_shared<const Settler>(store, std::move(bouncer), std::move(policy));
     world->settings = std::move(settings);
     world->resolver = std::move(resolver);
@@ -98,7 +100,7 @@ void Scheduler::flush_all()
             for (auto& [key, destination] : state.destinations) destination->dead_until = {};
         }
         store_.for_each([this](const queue::Summary& summary) {
-            if (summary.state == queue::State::deferred) backlog_.push_back({summary.id.value, true});
+            if (summary.state == queue::State::deferred) backlog_.push_back({summary.id.value, true, true});
             return true;
         });
         wake_feeder();
@@ -111,7 +113,7 @@ void Scheduler::flush(mail::QueueId id)
         for (auto& [name, state] : transports_) {
             for (auto& [key, destination] : state.destinations) destination->dead_until = {};
         }
-        backlog_.push_back({id.value, true});
+        backlog_.push_back({id.value, true, true});
         wake_feeder();
     });
 }
@@ -188,157 +190,6 @@ void Scheduler::on_recovered()
     home_.post([this] { world_->qmgr.info("queue: writing works again"); });
 }
 
-// ---- From the log into the active queue
-
-void Scheduler::wake_feeder()
-{
-    if (is_feeder_idle_) feeder_.cancel();
-}
-
-Task<void> Scheduler::feed(net::Gate::Pass pass)
-{
-    while (!is_stopping_) {
-        bool has_room = active_.size() + activating_.size() < world_->active_limit && activating_.size() < activating_limit;
-        if (!has_room || (fresh_.empty() && backlog_.empty())) {
-            is_feeder_idle_ = true;
-            feeder_.expires_at(SteadyTime::max());
-            boost::system::error_code cancelled;
-            co_await feeder_.async_wait(asio::redirect_error(use_task, cancelled));
-            is_feeder_idle_ = false;
-            continue;
-        }
-        if (!fresh_.empty()) {
-            New fresh = std::move(fresh_.front());
-            fresh_.pop_front();
-            mail::QueueId id = fresh.envelope->id;
-            if (active_.contains(id) || !activating_.insert(id.value).second) continue;
-            queue::Loaded loaded;
-            loaded.pending.reserve(fresh.envelope->recipients.size());
-            for (std::uint32_t i = 0; i < fresh.envelope->recipients.size(); ++i) loaded.pending.push_back({i, {}});
-            loaded.envelope = std::move(fresh.envelope);
-            loaded.content = std::move(fresh.content);
-            asio::co_spawn(home_.context(), activate(std::move(loaded), gate_.enter()), asio::detached);
-        } else {
-            Waiting waiting = backlog_.front();
-            backlog_.pop_front();
-            if (active_.contains(mail::QueueId{waiting.id}) || !activating_.insert(waiting.id).second) continue;
-            asio::co_spawn(home_.context(), read_and_activate(waiting, gate_.enter()), asio::detached);
-        }
-    }
-}
-
-Task<void> Scheduler::read_and_activate(Waiting waiting, net::Gate::Pass pass)
-{
-    mail::QueueId id{waiting.id};
-    auto loaded = co_await store_.load(id);
-    if (!loaded) {
-        activating_.erase(waiting.id);
-        if (loaded.error().code() != ErrorCode::not_found) {
-            world_->qmgr.error("{}: cannot read the message: {}", format(id), loaded.error().text());
-            schedule_at(id, base::wall_now() + world_->dead_destination_time);
-        }
-        wake_feeder();
-        co_return;
-    }
-    bool is_not_yet_due = loaded->state == queue::State::deferred && !waiting.is_forced && loaded->next_attempt_at > base::wall_now();
-    if (loaded->state == queue::State::held || is_not_yet_due) {
-        activating_.erase(waiting.id);
-        wake_feeder();
-        co_return;
-    }
-    co_await activate(std::move(*loaded), std::move(pass));
-}
-
-Task<void> Scheduler::activate(queue::Loaded loaded, net::Gate::Pass pass)
-{
-    WorldPtr world = world_;
-    auto message = std::make_shared<ActiveMessage>();
-    message->envelope = loaded.envelope;
-    message->content = std::move(loaded.content);
-    message->active_at = base::wall_now();
-    message->was_warned = loaded.was_warned;
-    message->is_expired = loaded.is_expired;
-    message->unsettled = loaded.pending.size();
-    mail::QueueId id = message->envelope->id;
-
-    report::log_active(world->qmgr, *message->envelope, loaded.pending.size());
-    active_.emplace(id, message);
-    activating_.erase(id.value);
-
-    Routes routes;
-    std::shared_ptr<mail::Envelope> changed;    // a copy, made only when resolving changes an address
-    for (const queue::Pending& pending : loaded.pending) {
-        const mail::Recipient& recipient = message->envelope->recipients[pending.index];
-        auto route = co_await world->resolver->resolve(message->envelope->sender, recipient.address);
-        Outcome outcome;
-        outcome.recipient = pending.index;
-        if (!route) {
-            world->qmgr.warning("{}: address resolution of <{}> failed: {}", format(id), recipient.address, route.error().text());
-            outcome.status = {"4.3.0", "address resolver failure"};
-            settle_without_agent(message, {pending.index}, "error", std::move(outcome));
-            continue;
-        }
-        if (route->has_bad_syntax) {
-            outcome.kind = Outcome::Kind::bounced;
-            outcome.status = {"5.1.3", "bad address syntax"};
-            settle_without_agent(message, {pending.index}, "error", std::move(outcome));
-            continue;
-        }
-        if (!message->envelope->filter.empty()) rewrite::apply_filter(*route, message->envelope->filter, recipient.address);
-        if (route->recipient != recipient.address && !route->recipient.empty()) {
-            if (!changed) changed = std::make_shared<mail::Envelope>(*message->envelope);
-            mail::Recipient& copy = changed->recipients[pending.index];
-            if (copy.original.empty()) copy.original = copy.address;
-            copy.address = route->recipient;
-        }
-        const deliver::Transport* transport = world->transports->find(route->transport);
-        bool is_per_recipient = transport && transport->recipient_limit == 1;
-        RouteKey key{route->transport, is_per_recipient ? base::lower(route->recipient.empty() ? recipient.address : route->recipient) : base::lower(route->next_hop), route->next_hop};
-        routes[std::move(key)].push_back(pending.index);
-    }
-    if (changed) message->envelope = std::move(changed);
-    assign(message, std::move(routes));
-    finish_if_over(message);    // nobody was left to deliver to
-    wake_feeder();
-}
-
-void Scheduler::assign(const ActivePtr& message, Routes routes)
-{
-    for (auto& [key, recipients] : routes) {
-        const deliver::Transport* transport = world_->transports->find(key.transport);
-        Outcome outcome;
-        if (!transport) {
-            world_->qmgr.warning("connect to transport private/{}: No such file or directory", key.transport);
-            outcome.status = {"4.3.0", "mail transport unavailable"};
-            settle_without_agent(message, recipients, "error", std::move(outcome));
-            continue;
-        }
-        if (transport->is_deferred) {
-            outcome.status = {"4.3.2", "deferred transport"};
-            settle_without_agent(message, recipients, "error", std::move(outcome));
-            continue;
-        }
-        TransportState& state = state_of(key.transport);
-        auto& slot = state.destinations[key.destination];
-        if (!slot) slot = std::make_unique<Destination>(key.destination, key.transport, key.next_hop, limits_of(*transport));
-        Destination& destination = *slot;
-        if (destination.window().is_dead()) {
-            if (base::steady_now() < destination.dead_until) {
-                outcome.status = destination.dead_reason;
-                outcome.is_destination_trouble = true;
-                settle_without_agent(message, recipients, "error", std::move(outcome));
-                continue;
-            }
-            destination.window().revive(limits_of(*transport));
-        } else if (destination.window().has_trouble() && base::steady_now() >= destination.dead_until) {
-            destination.window().revive(limits_of(*transport));   // long ago
-        }
-        destination.add(message, std::move(recipients));
-        make_ready(state, destination);
-        pump(state);
-    }
-}
-
 // ---- Turns
 
 Scheduler::TransportState& Scheduler::state_of(const std::string& transport)
@@ -366,7 +217,7 @@ void Scheduler::make_ready(TransportState& state, Destination& destination)
 {
     if (destination.is_ready || !destination.has_waiting() || destination.in_flight >= destination.window().size()) return;
     destination.is_ready = true;
-    state.ready.push_back(&destination);
+    state.ready.add(destination.first_in_line(), &destination);
 }
 
 void Scheduler::pump(TransportState& state)
@@ -374,8 +225,13 @@ void Scheduler::pump(TransportState& state)
     const deliver::Transport* transport = world_->transports->find(state.name);
     while (!is_stopping_ && !state.ready.empty()) {
         if (transport && transport->process_limit > 0 && state.in_flight >= transport->process_limit) return;
-        Destination& destination = *state.ready.front();
-        state.ready.pop_front();
+        bool is_paced = transport && transport->transport_rate_delay.count() > 0;
+        if (is_paced && base::steady_now() < state.not_before) {
+            if (!state.is_paused) asio::co_spawn(home_.context(), resume(state.name, gate_.enter()), asio::detached);
+            state.is_paused = true;
+            return;
+        }
+        Destination& destination = *state.ready.take();
         destination.is_ready = false;
         if (!transport) {   // gone with a reload
             for (auto& turn : destination.take_all()) {
@@ -386,7 +242,9 @@ void Scheduler::pump(TransportState& state)
             continue;
         }
         if (destination.not_before > base::steady_now()) continue;   // revisit() brings it back
-        if (start_job(state, *transport, destination)) make_ready(state, destination);
+        bool has_started = start_job(state, *transport, destination);
+        if (has_started && is_paced) state.not_before = base::steady_now() + transport->transport_rate_delay;
+        if (has_started) make_ready(state, destination);
         else drop_if_idle(state, destination);
     }
 }
@@ -481,6 +339,16 @@ Task<void> Scheduler::revisit(std::string transport, std::string destination, St
     pump(state);
 }
 
+Task<void> Scheduler::resume(std::string transport, net::Gate::Pass pass)
+{
+    TransportState& state = state_of(transport);
+    while (!is_stopping_ && base::steady_now() < state.not_before) {
+        co_await net::sleep_for(std::min<Duration>(std::chrono::duration_cast<Duration>(state.not_before - base::steady_now()), std::chrono::milliseconds(200)));
+    }
+    state.is_paused = false;
+    pump(state);
+}
+
 void Scheduler::drop_if_idle(TransportState& state, Destination& destination)
 {
     bool is_idle = destination.in_flight == 0 && !destination.has_waiting() && !destination.is_ready && destination.not_before <= base::steady_now();
@@ -516,7 +384,7 @@ void Scheduler::settle_without_agent(const ActivePtr& message, const std::vector
     job.recipients = recipients;
     job.active_at = message->active_at;
     job.started_at = base::wall_now();
-    outcome.log_name = error_process(world_->qmgr);
+    if (outcome.log_name.empty()) outcome.log_name = error_process(world_->qmgr);
     world_->settler->record(job, deliver::same_for_all(job, std::move(outcome)), world_->qmgr, *message);
     finish_if_over(message);
 }
@@ -535,6 +403,7 @@ Task<void> Scheduler::finish(ActivePtr message, WorldPtr world, net::Gate::Pass 
     mail::QueueId id = message->envelope->id;
     auto again = co_await world->settler->finish(message);
     active_.erase(id);
+    give_back_memory(*message);
     if (again) schedule_at(id, *again);
     wake_feeder();
 }

@@ -12,6 +12,7 @@
 #include "rewrite/resolve.hpp"
 #include "schedule/destination.hpp"
 #include "schedule/settle.hpp"
+#include "schedule/turns.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -33,7 +34,9 @@ struct World {
     std::shared_ptr<const deliver::Transports> transports;
     std::shared_ptr<const Settler> settler;
     Logger qmgr{"postfix/qmgr"};
+    std::string double_bounce_name;            // local part of double_bounce_sender: mail for it ends here
     std::size_t active_limit = 20000;          // qmgr_message_active_limit
+    std::size_t recipient_limit = 20000;       // qmgr_message_recipient_limit: of long lists in memory
     std::chrono::seconds dead_destination_time{300};   // minimal_backoff_time
 };
 using WorldPtr = std::shared_ptr<const World>;
@@ -67,12 +70,15 @@ private:
     struct TransportState {
         std::string name;
         int in_flight = 0;
-        std::deque<Destination*> ready;        // destinations whose turn comes
+        Turns<Destination*> ready;             // destinations whose turn comes
+        SteadyTime not_before{};               // transport_rate_delay: the next job starts no earlier
+        bool is_paused = false;                // somebody wakes it then
         std::unordered_map<std::string, std::unique_ptr<Destination>> destinations;
     };
     struct Waiting {
         std::uint64_t id;
-        bool is_forced;      // flushed: tried although it is not due
+        bool is_forced;      // tried although it is not due
+        bool is_flushed = false;   // the operator asked: defer_transports do not hold it up
     };
     struct Due {
         std::int64_t at;             // microseconds since 1970
@@ -84,13 +90,15 @@ private:
     Task<void> feed(net::Gate::Pass pass);                                   // backlog → active, one at a time
     void wake_feeder();
     Task<void> read_and_activate(Waiting waiting, net::Gate::Pass pass);
-    Task<void> activate(queue::Loaded loaded, net::Gate::Pass pass);
+    Task<void> activate(queue::Loaded loaded, bool is_flushed, net::Gate::Pass pass);
+    bool must_wait_for_memory(const Waiting& waiting, std::size_t recipients);
+    void give_back_memory(const ActiveMessage& message);
     struct RouteKey {
         std::string transport, destination, next_hop;   // destination: the next hop, or the recipient (recipient_limit 1)
         auto operator<=>(const RouteKey&) const = default;
     };
     using Routes = std::map<RouteKey, std::vector<std::uint32_t>>;
-    void assign(const ActivePtr& message, Routes routes);
+    Task<void> assign(ActivePtr message, Routes routes);
     void pump(TransportState& transport);
     void make_ready(TransportState& transport, Destination& destination);
     bool start_job(TransportState& state, const deliver::Transport& transport, Destination& destination);
@@ -105,6 +113,7 @@ private:
     void withdraw(const std::vector<Destination::Turn>& dropped);
     Task<void> keep_time(net::Gate::Pass pass);
     Task<void> revisit(std::string transport, std::string destination, SteadyTime at, net::Gate::Pass pass);
+    Task<void> resume(std::string transport, net::Gate::Pass pass);
     void schedule_at(mail::QueueId id, WallTime at);
     TransportState& state_of(const std::string& transport);
     Window::Limits limits_of(const deliver::Transport& transport) const;
@@ -118,6 +127,8 @@ private:
     std::unordered_map<mail::QueueId, ActivePtr> active_;
     std::unordered_set<std::uint64_t> activating_;                // being read or resolved
     std::deque<Waiting> backlog_;                                 // to be read when there is room
+    std::deque<Waiting> long_lists_;                              // to be read when there is memory for their recipients
+    std::size_t listed_recipients_ = 0;                           // of the long lists in memory
     std::deque<New> fresh_;                                       // new mail with content at hand, before the backlog
     std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
     std::map<std::string, TransportState, std::less<>> transports_;

@@ -8,6 +8,14 @@ namespace ekiden::schedule {
 
 using deliver::Outcome;
 
+// A success that the sender wants to hear of, and that nobody else tells him.
+bool Settler::is_report_due(const mail::Recipient& recipient, const Outcome& outcome, const ActiveMessage& message) const
+{
+    // He was told of the delay, so he hears that it is over (confirm_delay_cleared).
+    if (policy_.confirms_delay_cleared && message.was_warned && !(recipient.notify & mail::notify_never)) return true;
+    return (recipient.notify & mail::notify_success) && !outcome.is_reported_by_peer;
+}
+
 void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, const Logger& logger, ActiveMessage& message) const
 {
     std::size_t settled = 0;
@@ -15,6 +23,10 @@ void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, con
         if (policy_.is_soft_bounce && outcome.kind == Outcome::Kind::bounced) {
             outcome.kind = Outcome::Kind::deferred;
             if (outcome.status.is_permanent()) outcome.status.code[0] = '4';
+        }
+        if (outcome.role == Outcome::Role::told) {
+            if (is_report_due(job.envelope->recipients[outcome.recipient], outcome, message)) message.reported.push_back(std::move(outcome));
+            continue;
         }
         if (outcome.log_name.empty()) report::log_delivery(logger, job, outcome, policy_.delay_digits);
         else report::log_delivery(Logger(outcome.log_name), job, outcome, policy_.delay_digits);
@@ -26,7 +38,7 @@ void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, con
         switch (outcome.kind) {
         case Outcome::Kind::delivered:
             if (settles) message.done.push_back(outcome.recipient);
-            if ((job.envelope->recipients[outcome.recipient].notify & mail::notify_success) && !outcome.is_reported_by_peer) message.reported.push_back(std::move(outcome));
+            if (is_report_due(job.envelope->recipients[outcome.recipient], outcome, message)) message.reported.push_back(std::move(outcome));
             break;
         case Outcome::Kind::bounced: message.failed.push_back(std::move(outcome)); break;
         case Outcome::Kind::deferred: message.waiting.push_back(std::move(outcome)); break;
@@ -83,7 +95,8 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
 
     if (!message->reported.empty()) {
         std::vector<Outcome> reported = std::exchange(message->reported, {});
-        if (auto sent = co_await bouncer_->report_success(envelope, message->content, std::move(reported)); !sent)
+        bool clears_delay = policy_.confirms_delay_cleared && message->was_warned;
+        if (auto sent = co_await bouncer_->report_success(envelope, message->content, std::move(reported), clears_delay); !sent)
             policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id), sent.error().text());
     }
 

@@ -21,6 +21,7 @@ struct SettlePolicy {
     std::chrono::seconds bounce_queue_lifetime{432000};   // messages from the null sender
     std::chrono::seconds delay_warning_time{0};           // 0 = no warnings
     bool is_soft_bounce = false;
+    bool confirms_delay_cleared = false;
     int delay_digits = 2;
     Logger qmgr;
 };
@@ -41,6 +42,7 @@ public:
     const SettlePolicy& policy() const { return policy_; }
 
 private:
+    bool is_report_due(const mail::Recipient& recipient, const deliver::Outcome& outcome, const ActiveMessage& message) const;
     bool has_expired(const ActiveMessage& message, WallTime now) const;
     queue::Store& store_;
     std::shared_ptr<const report::Bouncer> bouncer_;

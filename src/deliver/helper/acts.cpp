@@ -35,9 +35,9 @@ bool make_dotlock(Act& act, SteadyTime give_up_at, std::string& dotlock)
             dotlock = name;
             return true;
         }
-        // A spool in which users make no files: nobody who reads this mailbox can make a dotlock either, the kernel's
-        // locks are what everybody there uses.
-        if (errno == EACCES && act.request.is_in_spool && (act.request.locks & 3)) return true;
+        // A folder in which the user makes no files: nobody who reads this mailbox can make a dotlock either, the kernel's
+        // locks are what everybody there uses. A folder that is not there is noticed with the file itself.
+        if (errno != EEXIST && (act.request.locks & 3)) return true;
         if (errno != EEXIST) return fail_act(act, "unable to create lock file", name), false;
         struct stat info{};
         // Left behind by a program that died.
@@ -70,7 +70,11 @@ bool open_mailbox(Act& act, bool& is_regular)
     // What may only be written (a drop box, /dev/null in some containers) need not be read.
     if (!act.file && errno == EACCES) act.file = Fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     struct stat info{};
-    if (!act.file) return fail_act(act, "cannot open file", path), false;
+    if (!act.file) {
+        int error = errno;
+        bool is_new = ::lstat(path.c_str(), &info) < 0 && errno == ENOENT;
+        return errno = error, fail_act(act, is_new ? "cannot create file exclusively" : "cannot open file"), false;
+    }
     if (::fstat(act.file.get(), &info) < 0) return fail_act(act, "fstat", path), false;
     is_regular = S_ISREG(info.st_mode);
     ::fcntl(act.file.get(), F_SETFL, O_APPEND);   // writes wait again
@@ -80,7 +84,7 @@ bool open_mailbox(Act& act, bool& is_regular)
         act.answer.text = fmt::format("destination {} is not owned by recipient", path);
         return false;
     }
-    if (is_regular && info.st_nlink != 1) return errno = EMLINK, fail_act(act, "cannot open file", path), false;
+    if (is_regular && info.st_nlink != 1) return errno = EMLINK, fail_act(act, "cannot open file"), false;
     return true;
 }
 
@@ -133,6 +137,7 @@ void deliver_to_mailbox(Act& act)
         else if (is_regular && ::fsync(act.file.get()) < 0) error = errno;
         if (error == 0) {
             act.answer.kind = HelperAnswer::Kind::done;
+            act.answer.size = static_cast<std::uint64_t>(before);
         } else {
             // Half a message in a mailbox would swallow the next one.
             if (is_regular && before >= 0) (void)!::ftruncate(act.file.get(), before);

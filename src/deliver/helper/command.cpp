@@ -35,7 +35,7 @@ struct Trouble {
     int error;
 };
 
-[[noreturn]] void become_command(const HelperRequest& r, char* const* argv, char* const* environment, int input, int output, int trouble)
+[[noreturn]] void become_command(const HelperRequest& r, const char* program, char* const* argv, char* const* environment, int input, int output, int trouble)
 {
     auto give_up = [trouble](char step) {
         Trouble report{step, errno};
@@ -55,7 +55,7 @@ struct Trouble {
     if (!r.directory.empty() && ::chdir(r.directory.c_str()) < 0) give_up('d');
     ::umask(077);
     if (r.size_limit > 0) limit_file_size(r.size_limit);
-    ::execvpe(argv[0], argv, environment);
+    ::execvpe(program, argv, environment);
     give_up('x');
     ::_exit(75);
 }
@@ -69,7 +69,9 @@ void run_command(Act& act)
     if (!input.open() || !output.open() || !trouble.open()) return fail_act(act, "pipe");
 
     std::vector<std::string> arguments = r.arguments, variables;
-    if (arguments.empty()) arguments = {"/bin/sh", "-c", r.path};
+    const bool needs_shell = arguments.empty();
+    if (needs_shell) arguments = {"sh", "-c", r.path};   // what a shell calls itself in its messages
+    const char* program = needs_shell ? "/bin/sh" : arguments[0].c_str();
     std::vector<char*> argv, environment;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -83,7 +85,7 @@ void run_command(Act& act)
 
     pid_t child = ::fork();
     if (child < 0) return fail_act(act, "fork");
-    if (child == 0) become_command(r, argv.data(), environment.data(), input.read.get(), output.write.get(), trouble.write.get());
+    if (child == 0) become_command(r, program, argv.data(), environment.data(), input.read.get(), output.write.get(), trouble.write.get());
     input.read.reset();
     output.write.reset();
     trouble.write.reset();

@@ -118,7 +118,7 @@ private:
         if (request->has_descriptor != bool(datagram.content)) return refuse(engine_, request->number, "receive the message", EMFILE);
         bool is_root = ::geteuid() == 0;
         if (is_root && (request->uid == 0 || request->gid == 0) && !is_allowed_as_root(*request)) return refuse(engine_, request->number, "deliver as root", EPERM);
-        Identity who{request->uid, request->gid, 0, request->user};
+        Identity who{request->uid, request->gid, 0, request->user, request->root};
         if (is_root && request->is_in_spool && request->kind != HelperRequest::Kind::command) prepare_spool(*request, who);
         Worker* worker = find(who);
         if (!worker) return refuse(engine_, request->number, "become user", errno);

@@ -93,6 +93,7 @@ std::string encode(const HelperRequest& r)
         out.put(std::string_view(name));
         out.put(std::string_view(value));
     }
+    out.put(std::string_view(r.root));
     return out.take();
 }
 
@@ -120,14 +121,16 @@ Result<HelperRequest> decode_request(std::string_view bytes)
         std::string name = in.text();
         r.environment.emplace_back(std::move(name), in.text());
     }
+    r.root = in.text();
     // A name with a NUL would mean one thing here and another to the system.
     bool has_nul = false;
-    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.directory}) has_nul = has_nul || text->contains('\0');
+    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.directory, &r.root}) has_nul = has_nul || text->contains('\0');
     for (const auto* list : {&r.arguments, &r.unless}) {
         for (const std::string& item : *list) has_nul = has_nul || item.contains('\0');
     }
     for (const auto& [name, value] : r.environment) has_nul = has_nul || name.contains('\0') || name.contains('=') || value.contains('\0');
-    if (!in.is_done() || kind > static_cast<std::uint8_t>(HelperRequest::Kind::read_file) || has_nul) return fail(ErrorCode::corrupt, "malformed helper request");
+    bool is_misplaced = !r.root.empty() && (!r.root.starts_with('/') || kind != static_cast<std::uint8_t>(HelperRequest::Kind::command));
+    if (!in.is_done() || is_misplaced || kind > static_cast<std::uint8_t>(HelperRequest::Kind::read_file) || has_nul) return fail(ErrorCode::corrupt, "malformed helper request");
     r.kind = static_cast<HelperRequest::Kind>(kind);
     return r;
 }

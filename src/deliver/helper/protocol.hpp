@@ -51,6 +51,7 @@ struct HelperRequest {
     std::uint64_t offset = 0;        // read_file
     std::uint32_t time_limit = 0;    // command: seconds
     std::string directory;           // command: where it runs
+    std::string root;                // command: an absolute path that becomes "/" first; setuid programs gain nothing there
     std::vector<std::string> arguments;
     std::vector<std::pair<std::string, std::string>> environment;
 };
@@ -69,7 +70,7 @@ struct HelperAnswer {
     std::int32_t os_error = 0;
     std::int32_t exit_status = 0;
     std::uint32_t uid = 0, gid = 0, mode = 0;   // read_file: whose file it is and who else may write it
-    std::uint64_t size = 0;                     // read_file: of the whole file
+    std::uint64_t size = 0;                     // read_file: of the whole file; mailbox: where the message begins
     std::int64_t changed_at = 0;                // read_file: mtime in nanoseconds; pieces belong together when it is the same
     std::string what;      // failed: which step ("open", "lock", "fsync", "become user", "execvp")
     std::string text;      // failed: the complete message; command: its output, at most 2 KiB

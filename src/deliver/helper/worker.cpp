@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <memory>
 #include <optional>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -22,7 +23,9 @@ namespace {
 // Irrevocably.
 bool become(const Identity& who)
 {
-    if (::geteuid() != 0) return ::geteuid() == who.uid;   // without root there is only ourselves
+    if (::geteuid() != 0) return ::geteuid() == who.uid && who.root.empty();   // without root there is only ourselves
+    // Whoever may fill that folder could make su believe anything: there no program gains rights.
+    if (!who.root.empty() && (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || ::chroot(who.root.c_str()) < 0 || ::chdir("/") < 0)) return false;
     int groups = 0;
     if (!who.user.empty()) groups = ::initgroups(who.user.c_str(), who.gid);
     else groups = who.group ? ::setgroups(1, &who.group) : ::setgroups(0, nullptr);

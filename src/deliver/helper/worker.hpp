@@ -16,6 +16,7 @@ struct Identity {
     gid_t gid;
     gid_t group;
     std::string user;
+    std::string root = {};   // becomes "/" first
     auto operator<=>(const Identity&) const = default;
 };
 

@@ -10,7 +10,7 @@ class LocalAgent : public Agent {
 public:
     explicit LocalAgent(const AgentNeeds& needs)
         : services_{Logger(needs.settings->str("syslog_name") + "/local", needs.service.verbosity), needs.shared.helper, needs.shared.pool, needs.shared.intake,
-                    LocalOptions::from(*needs.settings), needs.others, needs.service.name}
+                    LocalOptions::from(*needs.settings, Logger(needs.settings->str("syslog_name") + "/local", needs.service.verbosity)), needs.others, needs.service.name}
     {
     }
 

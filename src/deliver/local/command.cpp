@@ -69,7 +69,7 @@ std::vector<std::string> command_arguments(std::string_view line, std::string_vi
         return words;
     }
     if (auto direct = split_command(line)) return std::move(*direct);
-    return {"/bin/sh", "-c", std::string(line)};
+    return {};
 }
 
 std::string mask(std::string_view value, std::string_view filter)
@@ -147,13 +147,16 @@ Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::
     if (answer.kind == Kind::failed && answer.what == "execvp") {
         outcome.status = {"4.3.0", "temporary failure"};
         output = fmt::format("{}: fatal: {}\n", program, answer.text);
+    } else if (answer.kind == Kind::failed && (answer.what == "chdir" || answer.what == "become user")) {
+        outcome.status = {"4.3.0", "temporary failure"};
+        return outcome;
     } else if (answer.kind == Kind::failed || answer.kind == Kind::done) {
         outcome.status = {"4.3.0", answer.text};
         return outcome;
     } else if (answer.kind == Kind::timed_out) {
         outcome.status = {"5.3.0", fmt::format("Command time limit exceeded: \"{}\"", name)};
     } else if (answer.kind == Kind::killed) {
-        outcome.status = {"5.3.0", fmt::format("Command died with signal {}: \"{}\"", answer.exit_status, name)};
+        outcome.status = {"4.3.0", fmt::format("Command died with signal {}: \"{}\"", answer.exit_status, name)};
     } else {
         auto known = std::ranges::find(exit_statuses, answer.exit_status, &ExitStatus::status);
         if (known != std::end(exit_statuses)) outcome.status = {std::string(known->code), std::string(known->text)};
@@ -183,6 +186,8 @@ Task<Outcome> run_command_for(Helper& helper, const Job& job, HelperRequest requ
     } else {
         auto answer = co_await helper.ask(std::move(request), std::move(content));
         if (answer && answer->what == "execvp") logger.fatal("{}", answer->text);
+        if (answer && answer->what == "chdir") logger.fatal("cannot change directory: {}", answer->text);
+        if (answer && answer->kind == HelperAnswer::Kind::timed_out) logger.warning("pipe_command_read: read time limit exceeded");
         if (answer) outcome = command_outcome(*answer, name, program, std::move(success));
         else outcome.status = {"4.3.0", answer.error().text()};
     }

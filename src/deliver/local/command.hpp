@@ -18,7 +18,7 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 
 // The words of a command line that needs no shell: no characters that a shell treats in its own way, no built-in command.
 std::optional<std::vector<std::string>> split_command(std::string_view line);
-// What `line` is run as, with local_command_shell in front when that is set.
+// What `line` is run as, with local_command_shell in front when that is set. Empty: by the helper's /bin/sh.
 std::vector<std::string> command_arguments(std::string_view line, std::string_view shell);
 
 // Characters that are not in `filter` become '_' (command_expansion_filter).

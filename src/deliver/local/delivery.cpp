@@ -34,7 +34,24 @@ Task<std::vector<Outcome>> LocalDelivery::run()
     if (settles == outcomes_.end()) settles = std::prev(outcomes_.end());
     for (Outcome& outcome : outcomes_) outcome.role = kind == Outcome::Kind::deferred ? Outcome::Role::logged : Outcome::Role::reported;
     settles->role = Outcome::Role::settles;
+    bool is_asked_for = job_.envelope->recipients[recipient_].notify & mail::notify_success;
+    if (expansion_ && is_asked_for && kind != Outcome::Kind::deferred) tell_expansion();
     co_return std::move(outcomes_);
+}
+
+// RFC 3461, 5.2.7.3: the sender hears that the address was expanded, and no more of the members' success.
+void LocalDelivery::tell_expansion()
+{
+    for (Outcome& outcome : outcomes_) outcome.is_reported_by_peer = true;
+    Outcome told;
+    told.kind = Outcome::Kind::delivered;
+    told.role = Outcome::Role::told;
+    told.recipient = recipient_;
+    told.relay = "local";
+    told.status = {"2.0.0", "alias expanded"};
+    told.action = *expansion_;
+    told.ended_at = base::wall_now();
+    outcomes_.push_back(std::move(told));
 }
 
 LocalDelivery::Person LocalDelivery::make_person(std::string address) const
@@ -98,11 +115,11 @@ bool LocalDelivery::is_new(std::string key)
     return true;
 }
 
-void LocalDelivery::add(const Person& person, Outcome outcome)
+void LocalDelivery::add(const Person& person, Outcome outcome, bool is_elsewhere)
 {
     const mail::Recipient& to = job_.envelope->recipients[recipient_];
     outcome.recipient = recipient_;
-    if (outcome.relay == "none" || outcome.relay.empty()) outcome.relay = "local";
+    if (!is_elsewhere && (outcome.relay == "none" || outcome.relay.empty())) outcome.relay = "local";
     if (outcome.recipient_address.empty() && person.address != to.address) {
         outcome.recipient_address = person.address;
         outcome.original_address = original_;

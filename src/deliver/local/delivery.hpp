@@ -88,7 +88,8 @@ private:
     std::optional<MailboxOwner> rights_of(const Person& person) const;
     DeliveryFacts facts_of_person(const Person& person, bool has_delivered_to) const;
     bool is_new(std::string key);
-    void add(const Person& person, Outcome outcome);
+    void add(const Person& person, Outcome outcome, bool is_elsewhere = false);   // elsewhere: by another transport
+    void tell_expansion();
     void add(const Person& person, Outcome::Kind kind, std::string code, std::string text);
     bool has_deferred() const;
 
@@ -100,6 +101,7 @@ private:
     std::vector<Outcome> outcomes_;
     std::set<std::string> seen_;
     std::size_t members_ = 0;          // addresses met; bounded
+    std::optional<std::string> expansion_;   // the recipient became others: "expanded", or "delivered" to a list with an owner
     struct Forward {
         Person from;
         std::vector<std::string> recipients;

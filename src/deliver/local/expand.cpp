@@ -118,6 +118,7 @@ Task<bool> LocalDelivery::deliver_to_alias(const Person& person)
         from.user.reset();
         // An extension that was part of the alias's name is spent; commands are told it all the same.
         from.is_extension_spent = !has_extension_left;
+        if (!expansion_) expansion_ = from.has_owner ? "delivered" : "expanded";
         co_await deliver_to_targets(parse_targets((*found)->value), from, From::alias);
         co_return true;
     }
@@ -205,6 +206,7 @@ Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
                 services_.logger.warning("file {} is not a regular file", path);
                 is_absent = true;
             }
+            if (answer.os_error == EACCES) services_.logger.warning("cannot open file {}: {}", path, Error::from_errno(EACCES, "").text());
             if (is_absent) continue;
             add(person, Outcome::Kind::deferred, "4.3.0", answer.text);
             co_return true;
@@ -220,6 +222,7 @@ Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
         auto targets = parse_target_lines(answer.text, options_.line_limit);
         if (targets.empty()) co_return false;   // "do not forward"
         seen_.insert("expanded:" + person.user->name);
+        if (!expansion_) expansion_ = person.has_owner ? "delivered" : "expanded";
         Person from = person;
         from.from = From::forward;
         if (!options_.is_delivered_to_frozen) from.delivered_to = person.address;
@@ -276,18 +279,21 @@ Task<void> LocalDelivery::deliver_to_address(std::string text, const Person& fro
     Person person = make_person(address);
     bool is_self = kind == From::forward && from.user && person.name == base::lower(from.user->name);
     // For the sake of reliability everything else gets a queue entry of its own, where each member is tried on its own.
-    bool is_here = route->transport == services_.transport && (is_literal || is_self || (kind == From::alias && !from.has_owner));
-    if (!is_here) {
-        forward_to(std::move(address), from);
-        co_return;
-    }
+    // Aliases are expanded here all the same: their members are what gets the entry.
+    bool is_ours = route->transport == services_.transport;
+    bool is_here = is_ours && (is_self || (is_literal && (kind == From::forward || !from.has_owner)) || (kind == From::alias && !from.has_owner));
     person.is_literal = is_literal || is_self;
     person.sender = from.sender;
-    person.delivered_to = from.delivered_to;
+    person.delivered_to = options_.is_delivered_to_frozen ? from.delivered_to : person.address;
     person.has_owner = from.has_owner;
     person.from = kind;
     person.rights = from.rights;
     person.chain = from.chain;
+    if (is_ours && !is_here && !person.is_literal && co_await deliver_to_alias(person)) co_return;
+    if (!is_here) {
+        forward_to(std::move(address), from);
+        co_return;
+    }
     co_await deliver_to(std::move(person));
 }
 

@@ -38,7 +38,8 @@ Task<void> LocalDelivery::send_forwards()
             if (!forward.from.has_owner) {
                 recipient.original = original_;
                 recipient.dsn_original = to.dsn_original;
-                recipient.notify = to.notify;
+                // The expansion is reported here (RFC 3461, 5.2.7.3); failure and delay still matter on the way.
+                recipient.notify = to.notify == mail::notify_success ? mail::notify_never : to.notify & ~mail::notify_success;
             }
             draft.add_recipient(std::move(recipient));
         }

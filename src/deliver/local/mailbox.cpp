@@ -9,13 +9,8 @@ namespace ekiden::deliver {
 Task<Result<std::optional<std::string>>> LocalDelivery::find_in(const table::Maps& maps, const Person& person)
 {
     if (maps.is_empty()) co_return std::optional<std::string>();
-    table::Maps::AddressOptions lookup;
-    lookup.recipient_delimiter = options_.delimiter;
-    lookup.with_domain_catch_all = false;
-    auto found = co_await maps.find_address(person.local, lookup, &services_.logger);
-    if (!found) co_return fail(found.error());
-    if (!*found) co_return std::optional<std::string>();
-    co_return std::move((*found)->value);
+    // As in Postfix, by the user's name: extensions do not choose the transport or command.
+    co_return co_await maps.find(person.name, &services_.logger);
 }
 
 Task<Result<void>> LocalDelivery::look_up_user(Person& person)
@@ -150,6 +145,7 @@ Task<void> LocalDelivery::pass_on(const Person& person, std::string transport)
         co_return;
     }
     if (!is_new("transport:" + transport + '\0' + person.address)) co_return;
+    services_.logger.info("{}: passing <{}> to transport={}", format(job_.envelope->id), mail::quote_address(person.address), name);
     auto envelope = std::make_shared<mail::Envelope>(*job_.envelope);
     mail::Recipient to = job_.envelope->recipients[recipient_];
     if (to.address != person.address) to.original = original_;
@@ -164,7 +160,7 @@ Task<void> LocalDelivery::pass_on(const Person& person, std::string transport)
     std::vector<Outcome> outcomes = co_await agent->deliver(std::move(job));
     for (Outcome& outcome : outcomes) {
         if (outcome.log_name.empty()) outcome.log_name = agent->logger().tag();
-        add(person, std::move(outcome));
+        add(person, std::move(outcome), true);
     }
 }
 

@@ -41,7 +41,7 @@ std::optional<MailboxOwner> owner_of(std::string_view spec)
 
 }  // namespace
 
-std::shared_ptr<const LocalOptions> LocalOptions::from(const config::Settings& s)
+std::shared_ptr<const LocalOptions> LocalOptions::from(const config::Settings& s, Logger logger)
 {
     auto o = std::make_shared<LocalOptions>();
     table::OpenOptions strict;
@@ -81,6 +81,8 @@ std::shared_ptr<const LocalOptions> LocalOptions::from(const config::Settings& s
     o->line_limit = static_cast<std::size_t>(std::max<std::int64_t>(s.integer("line_length_limit"), 512));
     o->time_limit = static_cast<std::uint32_t>(std::clamp<std::int64_t>(s.time("command_time_limit").count(), 1, 1'000'000));
     o->mailbox = MailboxSettings::from(s, "mailbox_size_limit", "mailbox_delivery_lock");
+    o->mailbox.logger = std::move(logger);
+    o->mailbox.tells_users = s.boolean("biff");
     // A machine without that user can deliver all mail but that to commands and files of its aliases.
     if (auto user = find_user_now(s.str("default_privs")); user) o->default_user = *user;
     o->exported = exported_environment(s);

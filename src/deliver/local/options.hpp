@@ -45,7 +45,7 @@ struct LocalOptions {
     Environment exported;
 
     // Throws config::ConfigError.
-    static std::shared_ptr<const LocalOptions> from(const config::Settings& settings);
+    static std::shared_ptr<const LocalOptions> from(const config::Settings& settings, Logger logger);
 };
 
 }  // namespace ekiden::deliver

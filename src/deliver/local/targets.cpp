@@ -9,9 +9,22 @@ namespace {
 
 constexpr std::string_view include_word = ":include:";
 
+// |"command with blanks": what is inside the quotes, when they enclose all of it.
+std::string unquote_whole(std::string_view text)
+{
+    std::string content;
+    if (!text.starts_with('"')) return std::string(text);
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == '\\' && i + 1 < text.size()) content += text[++i];
+        else if (text[i] != '"') content += text[i];
+        else return i + 1 == text.size() ? content : std::string(text);
+    }
+    return std::string(text);
+}
+
 Target classify(std::string text)
 {
-    if (text.starts_with('|')) return {Target::Kind::command, std::string(base::trim(std::string_view(text).substr(1)))};
+    if (text.starts_with('|')) return {Target::Kind::command, unquote_whole(base::trim(std::string_view(text).substr(1)))};
     if (text.starts_with('/')) return {Target::Kind::file, std::move(text)};
     if (base::starts_with_ignoring_case(text, include_word)) return {Target::Kind::include, std::string(base::trim(std::string_view(text).substr(include_word.size())))};
     return {Target::Kind::address, std::move(text)};

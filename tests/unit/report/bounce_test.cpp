@@ -315,6 +315,49 @@ TEST_F(BounceTest, DelayWarning)
     EXPECT_TRUE(has_logged("postfix/bounce: " + mail::format(original.envelope->id) + ": sender delay notification: " + mail::format(**reported)));
 }
 
+TEST_F(BounceTest, WhoWasWarnedHearsOfTheEnd)
+{
+    start("");
+    const auto original = submit("user1@golden.test", {{.address = "x@ok.test"}, {.address = "y@ok.test", .notify = mail::notify_never}}, message);
+    Outcome delivered;
+    delivered.kind = Outcome::Kind::delivered;
+    delivered.relay = "mx.remote.test[127.0.0.25]:2525";
+    delivered.remote_mta = "mx.remote.test";
+    delivered.status = {"2.0.0", "250 2.0.0 Ok"};
+    auto reported = run(bouncer->report_success(original.envelope, original.content, {delivered}));
+    ASSERT_TRUE(reported);
+    EXPECT_FALSE(*reported);
+    reported = run(bouncer->report_success(original.envelope, original.content, {delivered}, true));
+    ASSERT_TRUE(reported && *reported);
+    EXPECT_NE(text_of(load(**reported)).find("\nAction: relayed\n"), std::string::npos);
+    delivered.recipient = 1;
+    reported = run(bouncer->report_success(original.envelope, original.content, {delivered}, true));
+    ASSERT_TRUE(reported);
+    EXPECT_FALSE(*reported);
+}
+
+TEST_F(BounceTest, ThreadsPointAtTheMessage)
+{
+    struct {
+        const char* content;
+        const char* want;   // "" = no thread
+    } rows[] = {
+        {"Subject: a\nMessage-ID: <one@x.test>\n\nb\n", "\nReferences: <one@x.test>\nIn-Reply-To: <one@x.test>\nAuto-Submitted:"},
+        {"Message-ID: <bad id@x.test>\n\nb\n", ""},
+        {"Message-ID: none\n\nb\n", ""},
+    };
+    start("enable_threaded_bounces = yes\n");
+    for (const auto& row : rows) {
+        const auto original = submit("user1@golden.test", {{.address = "perm1@remote.test"}}, row.content);
+        const auto reported = run(bouncer->bounce(original.envelope, original.content, refused()));
+        ASSERT_TRUE(reported && *reported);
+        const std::string text = text_of(load(**reported));
+        const std::string head = text.substr(0, text.find("\n\n"));
+        if (*row.want) EXPECT_NE(head.find(row.want), std::string::npos) << head;
+        else EXPECT_EQ(head.find("References:"), std::string::npos) << head;
+    }
+}
+
 TEST_F(BounceTest, WhatCannotBeQueuedIsAnError)
 {
     start("message_size_limit = 1000\n");

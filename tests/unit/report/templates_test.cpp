@@ -77,6 +77,7 @@ TEST(Templates, WrongFiles)
         {"failure_template = <<E\nX-Odd: y\n\nt\nE\n", "b, line 1: unknown header: X-Odd: y"},
         {"failure_template = <<E\nSubject: \xc3\xbc\n\nt\nE\n", "b, line 1: non-ASCII header value: Subject: \xc3\xbc"},
         {"failure_template = <<E\nSubject: s\n\n\xc3\xbc\nE\n", "b, line 1: non-ASCII text needs a Charset header"},
+        {"failure_template = <<E\nSubject: a\rb\n\nt\nE\n", "b, line 1: control character in header value: Subject: a?b"},
         {"failure_template = <<\n", "b, line 1: missing end mark after <<"},
     };
     for (const auto& row : rows) {

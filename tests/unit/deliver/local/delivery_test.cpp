@@ -79,7 +79,7 @@ protected:
         options.origin = {.client_name = "localhost", .client_address = "127.0.0.1", .helo_name = "client2.remote.test", .protocol = "ESMTP", .rewrite_context = "local"};
         auto draft = intake->open(std::move(options));
         draft.set_sender("sender@remote.test");
-        draft.add_recipient({.address = address});
+        draft.add_recipient({.address = address, .notify = notify});
         draft.write(content);
         auto queued = run(draft.submit());
         EXPECT_TRUE(queued);
@@ -123,6 +123,7 @@ protected:
     std::string mailbox() const { return test::read_text(folder + "/spool/" + user); }
 
     std::string user, log;
+    std::uint8_t notify = mail::notify_default;
     NoDns dns;
     net::BlockingPool pool{2};
     std::unique_ptr<queue::Store> store;
@@ -130,6 +131,55 @@ protected:
     std::shared_ptr<const Transports> transports;
     std::vector<Outcome> last;
 };
+
+TEST_F(Local, expands_aliases_of_a_list_with_an_owner_in_place)
+{
+    start("owner-outer: carol\nouter: inner, " + user + "\ninner: x@ok.test\n");
+    EXPECT_EQ(deliver("outer@golden.test"), "*to=<outer@golden.test>, dsn=2.0.0, status=sent (forwarded)\n");
+    // Not the inner alias, but what it stands for.
+    ASSERT_EQ(forwarded()->recipients.size(), 2u);
+    EXPECT_EQ(forwarded()->recipients[0].address, "x@ok.test");
+    EXPECT_EQ(forwarded()->recipients[1].address, user + "@mail.golden.test");
+    EXPECT_EQ(forwarded()->sender, "owner-outer@mail.golden.test");
+}
+
+TEST_F(Local, reports_an_expansion_once_to_who_asked)
+{
+    start("both: " + user + ", x@ok.test\n");
+    notify = mail::notify_success | mail::notify_failure;
+    deliver("both@golden.test");
+    ASSERT_EQ(last.size(), 3u);
+    for (const Outcome& o : last) {
+        bool is_report = o.role == Outcome::Role::told;
+        EXPECT_NE(is_report, o.is_reported_by_peer) << o.status.text;
+        if (is_report) EXPECT_EQ(o.status.text + "/" + o.action, "alias expanded/expanded");
+    }
+    EXPECT_EQ(forwarded()->recipients[0].notify, mail::notify_failure);
+    notify = mail::notify_success;
+    deliver("both@golden.test");
+    EXPECT_EQ(forwarded()->recipients[0].notify, mail::notify_never);
+}
+
+TEST_F(Local, returns_mail_for_a_file_that_cannot_be)
+{
+    start("gone: " + home + "/no/such/file\nfolder: " + home + "\n");
+    EXPECT_EQ(deliver("gone@golden.test"), "*to=<gone@golden.test>, dsn=5.2.0, status=bounced (cannot append message to file " + home +
+                                               "/no/such/file: cannot create file exclusively: No such file or directory)\n");
+    EXPECT_EQ(deliver("folder@golden.test"), "*to=<folder@golden.test>, dsn=5.2.0, status=bounced (cannot append message to file " + home + ": cannot open file: Is a directory)\n");
+}
+
+TEST_F(Local, follows_delivered_to_where_it_is_not_frozen)
+{
+    start("other: " + user + "\n", "frozen_delivered_to = no\n");
+    deliver("other@golden.test");
+    EXPECT_NE(mailbox().find("\nDelivered-To: " + user + "@mail.golden.test\n"), std::string::npos) << mailbox();
+}
+
+TEST_F(Local, chooses_commands_by_the_name_without_extension)
+{
+    start("", "mailbox_command_maps = inline:{{" + user + "=exit 75} {" + user + "+x=exit 77}}\nmailbox_command = exit 67\n");
+    EXPECT_NE(deliver(user + "+x@golden.test").find("dsn=4.3.0"), std::string::npos);
+}
 
 TEST_F(Local, follows_aliases_as_the_captures_show)
 {
