@@ -61,6 +61,11 @@ constexpr Name commands[] = {
     {"newaliases", ekiden::tools::sendmail_main},
     {"postdrop", ekiden::tools::postdrop_main},
     {"postlog", ekiden::tools::postlog_main},
+    {"postkick", ekiden::tools::postkick_main},
+    {"postlock", ekiden::tools::postlock_main},
+    {"qshape", ekiden::tools::qshape_main},
+    {"qmqp-source", ekiden::tools::qmqp_main},
+    {"qmqp-sink", ekiden::tools::qmqp_main},
     {"smtp-source", ekiden::tools::smtp_source_main},
     {"smtp-sink", ekiden::tools::smtp_sink_main},
 };

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t connection_limit = 64;
 constexpr std::chrono::seconds time_limit{60};
+constexpr std::chrono::seconds request_limit{10};
+// Beyond the places: who was thrown out needs a moment to be gone.
+constexpr std::size_t most_leaving = 64;
 constexpr std::size_t bulk_width = 256;     // changes under way at a time
 constexpr std::size_t bulk_round = 8192;    // changes between two answers to the command
 
@@ -52,7 +55,13 @@ Task<void> ControlServer::stop()
 
 void ControlServer::accept(net::UnixSocket socket)
 {
-    if (gate_.is_closed() || gate_.count() >= connection_limit) return;
+    if (gate_.is_closed() || gate_.count() >= connection_limit + most_leaving) return;
+    if (gate_.count() >= connection_limit) {
+        if (silent_.empty()) return;
+        net::Stream* oldest = silent_.front();
+        silent_.pop_front();
+        oldest->close();
+    }
     ucred peer{};
     socklen_t length = sizeof peer;
     if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return;
@@ -64,10 +73,13 @@ void ControlServer::accept(net::UnixSocket socket)
 
 Task<void> ControlServer::serve(net::StreamPtr stream, Caller caller, net::Gate::Pass pass)
 {
-    stream->set_time_limit(time_limit);
+    stream->set_time_limit(request_limit);
     net::LineReader reader(*stream, 512);
+    silent_.push_back(stream.get());
     auto line = co_await reader.read_line(control::max_request);
+    silent_.remove(stream.get());
     if (!line) co_return;
+    stream->set_time_limit(time_limit);
     Result<std::vector<std::string>> words = line->is_cut ? fail(ErrorCode::too_long, "request too long") : control::parse_request(line->text);
     Result<void> answered;
     if (words) answered = co_await answer(*stream, *words, caller);

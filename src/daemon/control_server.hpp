@@ -1,7 +1,8 @@
 // The engine's half of the control socket: lists the queue, changes messages, flushes, wakes pickup.
 //
 // One coroutine per connection on the home core; listings and bulk changes read the log on the blocking pool. At most
-// `connection_limit` connections at a time; a slow reader loses its connection after a minute.
+// `connection_limit` connections at a time; a slow reader loses its connection after a minute. Who connects and asks
+// nothing for ten seconds is closed, and sooner when somebody else needs the place: the oldest of them first.
 #pragma once
 
 #include "base/fd.hpp"
@@ -15,6 +16,7 @@
 #include "schedule/scheduler.hpp"
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,6 +57,7 @@ private:
     Fd socket_;
     std::unique_ptr<net::UnixListener> listener_;
     net::Gate gate_;
+    std::list<net::Stream*> silent_;    // no request yet, the oldest first
 };
 
 }  // namespace ekiden::daemon

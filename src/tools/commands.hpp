@@ -12,6 +12,10 @@ int postmap_main(int argc, char** argv);     // postmap and postalias, told apar
 int sendmail_main(int argc, char** argv);    // sendmail, mailq, newaliases
 int postdrop_main(int argc, char** argv);
 int postlog_main(int argc, char** argv);
+int postkick_main(int argc, char** argv);
+int postlock_main(int argc, char** argv);
+int qshape_main(int argc, char** argv);
+int qmqp_main(int argc, char** argv);        // qmqp-source, qmqp-sink: say why there is none
 int smtp_source_main(int argc, char** argv);
 int smtp_sink_main(int argc, char** argv);
 int passwd_main(int argc, char** argv);      // ekiden passwd: has no link, the system has a passwd of its own

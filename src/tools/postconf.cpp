@@ -14,6 +14,10 @@
 #include <cstring>
 
 #include <getopt.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/opensslv.h>
+#include <memory>
 
 // Without the table library (a test program, say) postconf -m has nothing to list.
 namespace ekiden::table {
@@ -27,12 +31,12 @@ namespace {
 constexpr std::string_view usage =
     "usage: {} [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] [-c param_class] "
     "[-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] "
-    "[-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] "
-    "[-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] [-t (bounce templates)] "
+    "[-H (no values)] [-j (JSON format)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] "
+    "[-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] [-q (no warnings)] [-t (bounce templates)] "
     "[-T compile-version|run-version|public-key-algorithms] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] "
     "[-# (comment-out)] [name...]";
 
-constexpr std::string_view letters = "aAbc:C:deEfFhHlmMno:pPtT:vxX#";
+constexpr std::string_view letters = "aAbc:C:deEfFhHjlmMno:pPqtT:vxX#";
 
 void print_lines(const std::vector<std::string_view>& lines)
 {
@@ -43,13 +47,30 @@ void print_lines(const std::vector<std::string_view>& lines)
 bool list_types(char letter)
 {
     switch (letter) {
-    case 'a': print_lines({"cyrus", "dovecot"}); return true;
+    case 'a': print_lines({"cyrus", "dovecot", "ekiden"}); return true;
     case 'A': print_lines({"cyrus"}); return true;
     case 'l': print_lines({"flock", "fcntl", "dotlock"}); return true;
     case 'm':
         if (table::known_types != nullptr) print_lines(table::known_types());
         return true;
     default: return false;
+    }
+}
+
+// What of TLS the library under us has.
+void print_tls(std::string_view what)
+{
+    if (what == "compile-version") {
+        fmt::print("{}\n", OPENSSL_VERSION_TEXT);
+    } else if (what == "run-version") {
+        fmt::print("{}\n", ::OpenSSL_version(OPENSSL_VERSION));
+    } else if (what == "public-key-algorithms") {
+        for (const auto& [name, type] : {std::pair("rsa", EVP_PKEY_RSA), {"rsa-pss", EVP_PKEY_RSA_PSS}, {"dsa", EVP_PKEY_DSA}, {"dh", EVP_PKEY_DH}, {"ec", EVP_PKEY_EC},
+                                         {"x25519", EVP_PKEY_X25519}, {"x448", EVP_PKEY_X448}, {"ed25519", EVP_PKEY_ED25519}, {"ed448", EVP_PKEY_ED448}}) {
+            if (const auto context = std::unique_ptr<EVP_PKEY_CTX, decltype(&::EVP_PKEY_CTX_free)>(::EVP_PKEY_CTX_new_id(type, nullptr), ::EVP_PKEY_CTX_free)) fmt::print("{}\n", name);
+        }
+    } else {
+        throw Fatal(fmt::format("bad -T mode: \"{}\"; want compile-version, run-version or public-key-algorithms", what));
     }
 }
 
@@ -82,6 +103,10 @@ void check_combination(const Options& options)
     if (options.mode == 'M' && options.hides_values) throw Fatal("with option -M, do not specify -H");
     if (options.mode != 'p' && options.shows_defaults) throw Fatal(fmt::format("with option -{}, do not specify -d", options.mode));
     if (options.mode != 'p' && options.only_set) throw Fatal(fmt::format("with option -{}, do not specify -n", options.mode));
+    if (options.is_json && options.is_changing()) throw Fatal(fmt::format("specify one of -{} -j", act));
+    for (const auto& [letter, is_set] : {std::pair('f', options.folds), {'h', options.hides_names}, {'H', options.hides_values}})
+        if (options.is_json && is_set) throw Fatal(fmt::format("specify one of -{} -j", letter));
+    if (options.is_json && options.mode == 'M') throw Fatal("with option -M, do not specify -j; use -F");
     if (options.shows_defaults && options.only_set) throw Fatal("specify one of -d -n");
     static constexpr std::array<std::string_view, 4> classes{"builtin", "service", "user", "all"};
     for (const auto name : base::split_any(options.classes))
@@ -108,6 +133,8 @@ int run(Options& options, int argc, char** argv)
         case 'h': options.hides_names = true; break;
         case 'H': options.hides_values = true; break;
         case 'n': options.only_set = true; break;
+        case 'j': options.is_json = true; break;
+        case 'q': options.is_quiet = true; break;
         case 'x': options.expands = true; break;
         case 'X': options.is_removal = true; break;
         case '#': options.is_comment = true; break;
@@ -126,7 +153,7 @@ int run(Options& options, int argc, char** argv)
         case 'E': break;
         case 'b':
         case 't': throw Fatal(fmt::format("option -{} is not available: bounce templates are not part of this release", static_cast<char>(letter)));
-        case 'T': throw Fatal("option -T is not available: TLS is not part of this release");
+        case 'T': print_tls(::optarg); return 0;
         default:
             if (list_types(static_cast<char>(letter))) return 0;
             throw Fatal(fmt::format(fmt::runtime(usage), options.program));

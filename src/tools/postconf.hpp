@@ -26,6 +26,7 @@ struct Options {
     std::vector<std::pair<std::string, std::string>> overrides;
     bool shows_defaults = false, is_edit = false, folds = false, hides_names = false, hides_values = false;
     bool only_set = false, expands = false, is_removal = false, is_comment = false;
+    bool is_quiet = false, is_json = false;
     char mode = 'p';  // p main.cf, M services, F fields, P service parameters
     std::vector<std::string> names;
 

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "config/values.hpp"
+#include "tools/json_text.hpp"
 
 #include <fmt/format.h>
 
@@ -35,6 +36,7 @@ bool is_option(std::string_view word) { return word.size() > 1 && word.front() =
 
 void warn(const Options& options, std::string_view text)
 {
+    if (options.is_quiet) return;
     std::fflush(stdout);
     fmt::print(stderr, "{}: warning: {}\n", options.program, text);
 }
@@ -63,6 +65,10 @@ void print_entry(const Options& options, const std::string& name, std::string_vi
         return;
     }
     const auto words = base::split_any(value, " \t\r\n\f\v");
+    if (options.is_json) {
+        fmt::print("{{{}: {}}}\n", json_text(name), json_text(fmt::format("{}", fmt::join(words, " "))));
+        return;
+    }
     if (options.folds) {
         fmt::print("{}\n", fill_line(options.hides_names ? "" : name + " =", words));
         return;

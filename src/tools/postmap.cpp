@@ -11,6 +11,7 @@
 #include "table/table.hpp"
 #include "tools/base64_text.hpp"
 #include "tools/commands.hpp"
+#include "tools/json_text.hpp"
 #include "tools/postmap_message.hpp"
 
 #include <cstdio>
@@ -52,6 +53,7 @@ struct Job {
     bool inherits_permissions = true;                 // -p: no
     Duplicates duplicates = Duplicates::warn;         // -r, -w
     bool lists = false;                               // -s
+    bool is_json = false;                             // -j
     std::optional<std::string> query_key, delete_key;  // -q, -d
     MessageCutter::Options message;                   // -b, -h, -m
     std::vector<std::string> maps;
@@ -269,7 +271,8 @@ bool Postmap::query_one(const std::vector<std::pair<MapName, table::TablePtr>>& 
             if (!decoded) fatal("table " + map.spec() + ": key " + key + ": malformed BASE64 value");
             value = std::move(*decoded);
         }
-        print(with_key ? key + (job_.is_alias ? ":\t" : "\t") + value + "\n" : value + "\n");
+        if (job_.is_json) print("{" + json_text(key) + ": " + json_text(value) + "}\n");
+        else print(with_key ? key + (job_.is_alias ? ":\t" : "\t") + value + "\n" : value + "\n");
         return true;
     }
     return false;
@@ -343,7 +346,8 @@ void Postmap::list(const MapName& map)
             if (!decoded) fatal("table " + map.spec() + ": key " + std::string(key) + ": malformed BASE64 value");
             shown = std::move(*decoded);
         }
-        print(std::string(key) + (job_.is_alias ? ":\t" : "\t") + shown + "\n");
+        if (job_.is_json) print("{" + json_text(key) + ": " + json_text(shown) + "}\n");
+        else print(std::string(key) + (job_.is_alias ? ":\t" : "\t") + shown + "\n");
         return true;
     };
     if (const IndexFormat* format = table::find_index_format(map.type)) {
@@ -414,9 +418,9 @@ int Postmap::run()
 struct Usage {
     std::string_view program, options, text;
 };
-constexpr Usage postmap_usage{"postmap", "bc:d:fFhimnNopq:rsuUvw",
+constexpr Usage postmap_usage{"postmap", "bc:d:fFhijmnNopq:rsuUvw",
                               "[-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."};
-constexpr Usage postalias_usage{"postalias", "c:d:finNopq:rsuvw",
+constexpr Usage postalias_usage{"postalias", "c:d:fijnNopq:rsuvw",
                                 "[-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."};
 
 Job read_arguments(int argc, char** argv, const Usage& usage, const Logger& log)
@@ -447,6 +451,7 @@ Job read_arguments(int argc, char** argv, const Usage& usage, const Logger& log)
         case 'r': job.duplicates = Duplicates::replace; break;
         case 'w': job.duplicates = Duplicates::ignore; break;
         case 's': job.lists = true; break;
+        case 'j': job.is_json = true; break;
         case 'u':
         case 'U': break;  // keys are bytes here; UTF-8 needs no switch
         case 'v': ++job.verbosity; break;
@@ -458,6 +463,7 @@ Job read_arguments(int argc, char** argv, const Usage& usage, const Logger& log)
         if (job.lists + job.query_key.has_value() + job.delete_key.has_value() > 1) fatal("specify only one of -s -q or -d");
     }
     for (int i = optind; i < argc; ++i) job.maps.emplace_back(argv[i]);
+    if (job.is_json && !job.lists && !job.query_key) fatal("specify -j only with -q or -s");
     if (has_message_flag && (!job.query_key || *job.query_key != "-")) fatal("specify -b -h or -m only with \"-q -\"");
     if (job.message.with_mime && !job.message.with_body && !job.message.with_headers) {
         log.warning("ignoring -m option without -b or -h");

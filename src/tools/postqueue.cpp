@@ -77,12 +77,12 @@ std::vector<queue::ListedMessage> read_maildrop(const std::string& folder)
 
 }  // namespace
 
-int show_queue(Voice& voice, const config::Settings& settings, bool is_json)
+void read_queue(Voice& voice, const config::Settings& settings, bool is_json, const std::function<void(std::string_view)>& on_piece)
 {
     check_user(voice, settings, "authorized_mailq_users", "view the mail queue");
     const std::string directory = settings.str("queue_directory");
-    auto shown = control::call(directory, {"list", is_json ? "json" : "text"}, write_out);
-    if (shown) return std::fflush(stdout) == 0 ? 0 : 1;
+    auto shown = control::call(directory, {"list", is_json ? "json" : "text"}, on_piece);
+    if (shown) return;
     if (!shown.error().is(ErrorCode::unavailable)) voice.fatal(shown.error().text());
     constexpr auto why = "(Connect to the Postfix showq service: Connection refused)";    // the words that scripts look for
     if (::getuid() != 0 && ::access((directory + "/log").c_str(), R_OK | X_OK) != 0) {
@@ -97,12 +97,17 @@ int show_queue(Voice& voice, const config::Settings& settings, bool is_json)
     if (!store) voice.fatal(store.error().text());
     auto listed = queue::write_listing(
         **store, is_json ? queue::ListingFormat::json : queue::ListingFormat::text, [](mail::QueueId) { return false; },
-        [](std::string_view piece) {
-            write_out(piece);
+        [&](std::string_view piece) {
+            on_piece(piece);
             return true;
         },
         read_maildrop(directory + "/maildrop"));
     if (!listed) voice.fatal(listed.error().text());
+}
+
+int show_queue(Voice& voice, const config::Settings& settings, bool is_json)
+{
+    read_queue(voice, settings, is_json, write_out);
     return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
