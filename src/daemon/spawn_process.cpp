@@ -314,11 +314,10 @@ int Spawner::run()
     while (!is_leaving_ || !commands_.empty()) {
         if (wait(waits) < 0 && errno != EINTR) return 1;
         end_late();
+        if (waits[0].revents) on_signal(base::steady_now());    // it may close the doors
         for (std::size_t i = 0; i < doors_.size(); ++i) {
             if (waits[i + 1].revents) accept_some(doors_[i]);
         }
-        // Last, since it may close the doors.
-        if (waits[0].revents) on_signal(base::steady_now());
     }
     return 0;
 }

@@ -8,10 +8,10 @@
 // already). SIGTERM: the commands are told to end, and are killed when they have not after two seconds.
 #pragma once
 
+#include "config/settings.hpp"
+
 #include <string>
 #include <vector>
-
-#include "config/settings.hpp"
 
 namespace ekiden::daemon {
 

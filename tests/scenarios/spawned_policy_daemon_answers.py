@@ -1,7 +1,7 @@
 """A policy program that master.cf starts with spawn(8) answers for each connection: as its user, with a clean environment and
 nothing but the connection; within the line's limits of processes and time. Reloads and deaths of programs and of the process
 that starts them harm nobody, and a stop ends all."""
-import json, os, pwd, re, signal, socket, time
+import json, os, pwd, re, shutil, signal, socket, subprocess, time
 from instance import Instance, expect, expect_match, free_port, wait_until
 
 IS_ROOT = os.geteuid() == 0
@@ -42,6 +42,7 @@ absent unix - n n - 0 spawn user={USER} argv=/nonexistent/program
 stranger unix - n n - 0 spawn user=nonesuch argv=/bin/cat
 nameless unix - n n - 0 spawn argv=/bin/cat
 {'super unix - n n - 0 spawn user=root argv=/bin/cat' if IS_ROOT else ''}
+{f'jail unix - n y - 0 spawn user={USER} argv=/usr/bin/pwd' if IS_ROOT else ''}
 owner unix - n n - 0 spawn user={'mail' if IS_ROOT else 'nobody'} argv=/bin/cat
 127.0.0.1:{PORT} inet n n n - 0 spawn user={USER} argv=/bin/cat
 '''
@@ -56,8 +57,22 @@ def commands(name):
     return found
 
 
+def spare_descriptors(pid):
+    """how many are open that belong to no command"""
+    with open(f'/proc/{pid}/task/{pid}/children') as f:
+        return len(os.listdir(f'/proc/{pid}/fd')) - len(f.read().split())
+
+
 def spawners():
     return [pid for pid, line in mail.children().items() if line.startswith('ekiden spawn ')]
+
+
+def fill_jail(program):
+    """what `program` needs, in the queue directory"""
+    libraries = re.findall(r'(/\S+) \(0x', subprocess.run(['ldd', program], capture_output=True, text=True, check=True).stdout)
+    for path in [program, *libraries]:
+        os.makedirs(os.path.dirname(mail.spool + path), exist_ok=True)
+        shutil.copy(path, mail.spool + path)
 
 
 def connect(name, folder='private'):
@@ -79,6 +94,8 @@ with Instance(main='smtpd_recipient_restrictions = reject_unauth_destination, ch
     mail.write('facts.py', FACTS)
     master = open(f'{mail.config}/master.cf').read()
     mail.write('master.cf', master + lines().replace('{CONFIG}', mail.config).replace('{{', '{').replace('}}', '}'))
+    if IS_ROOT:
+        fill_jail('/usr/bin/pwd')
     checked = mail.run('postfix', 'check').stderr
     expect_match(r'master\.cf: line \d+: service absent turns its clients away: command /nonexistent/program: No such file or directory', checked, 'check')
     expect_match(r'master\.cf: line \d+: service stranger turns its clients away: unknown user name: nonesuch', checked, 'check')
@@ -88,7 +105,7 @@ with Instance(main='smtpd_recipient_restrictions = reject_unauth_destination, ch
         expect_match(r'service owner turns its clients away: request to deliver as mail system owner', checked, 'check')
     else:
         expect_match(r'service owner turns its clients away: request to run a command as nobody, and the mail system was not started by root', checked, 'check')
-    expect(re.findall(r'service (?:policy|facts|echo|slow|status) .*', checked), [], 'complaints about what is right')
+    expect(re.findall(r'service (?:policy|facts|echo|slow|status|jail) .*', checked), [], 'complaints about what is right')
     mail.start()
 
     with mail.dialogue() as d:
@@ -113,6 +130,9 @@ with Instance(main='smtpd_recipient_restrictions = reject_unauth_destination, ch
     environment = {name: value for name, value in facts['environment'].items() if name != 'LC_CTYPE'}     # Python's own
     expect({**environment, 'TZ': ''}, {'PATH': '/usr/bin:/bin', 'MAIL_CONFIG': mail.config, 'FOO': 'a b', 'TZ': ''}, 'its environment')
 
+    if IS_ROOT:
+        expect(everything(connect('jail')), '/\n', 'the folder of a command in the chroot')
+
     # ---- sockets
     for folder, name in (('private', 'policy'), ('public', 'echo')):
         at = os.stat(os.path.join(mail.spool, folder, name))
@@ -129,6 +149,12 @@ with Instance(main='smtpd_recipient_restrictions = reject_unauth_destination, ch
         if told:
             mail.wait_for_log(rf'postfix/spawn\[\d+\]: warning: command /bin/sh {told}$')
     expect(re.findall('command /bin/sh .*', mail.log()), ['command /bin/sh exit status 3'], 'what is said of ends')
+    spawner, = spawners()
+    descriptors = spare_descriptors(spawner)
+    for s in [connect('status') for _ in range(50)]:
+        s.sendall(b'0\n')
+        expect(everything(s), '', 'its end')
+    wait_until(lambda: spare_descriptors(spawner) <= descriptors, lambda: f'the end of descriptors: there were {descriptors}, now {spare_descriptors(spawner)}')
     begun = time.monotonic()
     with connect('slow') as s:
         late, = wait_until(lambda: commands('sleep'), 'the slow command')
@@ -165,16 +191,25 @@ with Instance(main='smtpd_recipient_restrictions = reject_unauth_destination, ch
     mail.write('master.cf', master + f'new unix - n n - 0 spawn user={USER} argv=/bin/echo new\npolicy unix - n n - 0 spawn user={USER} argv=/bin/sh -c '
                '{ while read x; do test "$x" || printf "action=REJECT changed\\n\\n"; done }\n')
     mail.run('postfix', 'reload')
+    wait_until(lambda: os.path.exists(os.path.join(mail.spool, 'private', 'new')), 'a new socket')
     expect(everything(connect('new')), 'new\n', 'a new line')
     wait_until(lambda: not os.path.exists(os.path.join(mail.spool, 'private', 'facts')), 'the end of a socket')
     second.sendall(b'y')
     expect(second.recv(1), b'y', 'a command from before')
     second.close()
     third.close()
-    with connect('policy') as s:
-        s.sendall(b'request=smtpd_access_policy\n\n')
-        expect(s.recv(100), b'action=REJECT changed\n\n', 'a changed line')
+    def answer():
+        with connect('policy') as s:
+            s.sendall(b'request=smtpd_access_policy\nsender=bad\n\n')
+            return s.recv(100)
+    wait_until(lambda: answer() == b'action=REJECT changed\n\n', 'the answer of a changed line')
     wait_until(lambda: len(now := spawners()) == 1 and now != before or [os.kill(c, signal.SIGTERM) for c in commands('policy.py')] and None, lambda: f'the end of {before}; there are {mail.children()}')
+
+    # ---- the log is another file
+    before = spawners()
+    os.rename(mail.log_file, mail.log_file + '.1')
+    os.kill(mail.master_pid(), signal.SIGUSR1)
+    wait_until(lambda: len(now := spawners()) == 1 and now != before, lambda: f'a successor; there are {mail.children()}')
 
     # ---- it dies: commands end with it, the next client waits until it is there again
     held = connect('policy')
