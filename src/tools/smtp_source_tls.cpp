@@ -14,6 +14,8 @@ Result<tls::UniqueContext> make_tls_client()
     tls::UniqueContext context(SSL_CTX_new(TLS_client_method()));
     if (!context) return fail(ErrorCode::unavailable, "TLS: " + tls::take_openssl_reason("cannot be had"));
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
+    // That alone would look at the chain all the same and take no notice of the result.
+    SSL_CTX_set_cert_verify_callback(context.get(), [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
     // The rest of a message stays where it is between two tries, but the string around it may have moved.
