@@ -12,6 +12,10 @@ using sasl::Answer;
 using sasl::Secret;
 
 constexpr int most_steps = 50;    // of one AUTH; no mechanism needs ten
+// A mechanism has twenty letters (RFC 4422 3.1); whoever forgot to name it may have sent his password there.
+constexpr std::size_t longest_mechanism = 20;
+
+std::string shown_mechanism(std::string_view mechanism) { return mechanism.size() > longest_mechanism ? "..." : base::printable(mechanism); }
 
 // A telnet client that is fed CRLF sends a NUL in each line; what stands behind it was never meant.
 std::string_view before_nul(std::string_view text) { return text.substr(0, text.find('\0')); }
@@ -26,8 +30,7 @@ std::string_view without_response(std::string_view line)
     const smtp::Command command = smtp::parse_command(line);
     std::string_view rest = command.arguments;
     const std::string_view mechanism = smtp::next_word(rest);
-    // A mechanism has twenty letters; whoever forgot to name it may have sent his password there.
-    const std::string_view shown = mechanism.empty() || mechanism.size() > 20 ? command.verb : mechanism;
+    const std::string_view shown = mechanism.empty() || mechanism.size() > longest_mechanism ? command.verb : mechanism;
     return line.substr(0, static_cast<std::size_t>(shown.data() + shown.size() - line.data()));
 }
 
@@ -149,7 +152,7 @@ bool Session::end_login(std::string_view mechanism, Answer answer)
         say(235, "2.7.0", "Authentication successful");
         return true;
     }
-    log_.warning("{}: SASL {} authentication failed: {}, sasl_username={}", label_, base::printable(mechanism), answer.text,
+    log_.warning("{}: SASL {} authentication failed: {}, sasl_username={}", label_, shown_mechanism(mechanism), answer.text,
                  answer.user.empty() ? std::string_view("(unavailable)") : std::string_view(answer.user));
     // Words of a library; a reply is one line of printable text.
     const std::string why = base::printable(std::string_view(answer.text).substr(0, 400));
@@ -176,6 +179,8 @@ Task<bool> Session::on_auth(smtp::Command command)
     auto exchange = service_->logins->begin(mechanism, login_peer());
     for (int step = 0; step < most_steps; ++step) {
         Answer answer = co_await exchange->step(std::move(response));
+        // The library repeats what it took for a mechanism.
+        if (mechanism.size() > longest_mechanism) answer.log.clear();
         for (const std::string& line : answer.log) {
             if (line.starts_with("warning: ")) log_.warning("{}", line.substr(9));
             else log_.info("{}", line.starts_with("info: ") ? line.substr(6) : line);
@@ -185,7 +190,7 @@ Task<bool> Session::on_auth(smtp::Command command)
         response.emplace();
         if (!co_await read_login_response(*response)) co_return false;
         if (response->view() == "*") {
-            log_.warning("{}: SASL {} authentication aborted", label_, base::printable(mechanism));
+            log_.warning("{}: SASL {} authentication aborted", label_, shown_mechanism(mechanism));
             co_return refuse(501, "5.7.0", "Authentication aborted");
         }
     }
