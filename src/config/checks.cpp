@@ -112,7 +112,8 @@ void check_settings(const Settings& settings, Checks level)
     const auto& interfaces = *data.find("inet_interfaces");
     try {
         const auto own = own_addresses(interfaces.expanded, data.find("inet_protocols")->expanded);
-        default_mynetworks(data.find("mynetworks_style")->expanded, own);
+        // Beside mynetworks nobody asks for the style.
+        if (!data.find("mynetworks")->is_set) default_mynetworks(data.find("mynetworks_style")->expanded, own);
     } catch (const ConfigError& error) {
         throw ConfigError(error.what(), interfaces.at);
     }

@@ -77,7 +77,7 @@ std::string domain_to_ascii(std::string_view domain)
     char* ascii = nullptr;
     const std::string text(domain);
     if (idn2_to_ascii_8z(text.c_str(), &ascii, IDN2_NONTRANSITIONAL) != IDN2_OK)
-        throw ExpandError(fmt::format("domain_to_ascii: not a valid domain name: \"{}\"", domain));
+        throw NoDomainName(fmt::format("domain_to_ascii: not a valid domain name: \"{}\"", domain));
     std::string result(ascii);
     idn2_free(ascii);
     return result;

@@ -20,6 +20,11 @@ public:
     std::string warning() const { return what(); }
 };
 
+// ${domain_to_ascii{name}} of what is no domain name.
+class NoDomainName : public ExpandError {
+    using ExpandError::ExpandError;
+};
+
 struct ExpandLimits {
     int depth = 100;
     int steps = 100'000;             // references followed

@@ -66,6 +66,11 @@ void Settings::Data::finish()
         try {
             setting.expanded = config::expand(setting.raw, lookup);
         } catch (const ExpandError& error) {
+            // Where a default mentions a name that is none, it is $mydomain that is at fault: check_settings will say so.
+            if (!setting.is_set && dynamic_cast<const NoDomainName*>(&error) != nullptr) {
+                setting.expanded = setting.raw;
+                return;
+            }
             auto where = setting.at.line > 0 ? fmt::format("{}, line {}: ", setting.at.file, setting.at.line) : std::string();
             if (checks != Checks::none)
                 throw ConfigError(fmt::format("{}parameter {}: {}", where, name, error.warning()), setting.at);
