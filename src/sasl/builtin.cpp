@@ -297,7 +297,7 @@ std::vector<std::string> builtin_problems(const std::string& path)
 {
     struct stat status {};
     const auto content = read_password_file(path, status);
-    if (!content) return {content.error().text()};
+    if (!content) return {content.error().text() + (content.error().code() == ErrorCode::not_found ? ": `ekiden passwd NAME' makes it with its first login" : "")};
     return doubts_about(path, status, PasswordFile::parse(*content));
 }
 

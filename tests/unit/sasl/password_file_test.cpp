@@ -99,7 +99,7 @@ TEST(PasswordFile, TakesNoPipeAndNoGiant)
     struct stat status {};
 
     EXPECT_EQ(read_password_file(path, status).error().code(), ErrorCode::not_found);
-    EXPECT_THAT(builtin_problems(path), testing::ElementsAre(testing::HasSubstr(path)));
+    EXPECT_THAT(builtin_problems(path), testing::ElementsAre(testing::AllOf(testing::HasSubstr(path), testing::HasSubstr("ekiden passwd NAME"))));
     EXPECT_FALSE(read_password_file(folder, status));
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
     EXPECT_FALSE(read_password_file(path, status)) << "and does not wait";
