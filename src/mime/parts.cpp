@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace ekiden::mime {
 
@@ -100,6 +101,13 @@ void PartReader::feed_body(std::string_view content, Sink& sink)
             feed(content, sink);
             return;
         }
+        if (is_in_boundary_) {
+            const std::size_t newline = std::min(content.find('\n'), content.size() - 1);
+            sink.on_body(entity_, content.substr(0, newline + 1), true);
+            end_boundary(content[newline] == '\n');
+            content.remove_prefix(newline + 1);
+            continue;
+        }
         if (boundaries_.empty()) {
             sink.on_body(entity_, content, false);
             at_line_start_ = content.back() == '\n';
@@ -149,7 +157,17 @@ void PartReader::end_line(std::string_view line, Sink& sink)
     entity_ = {.type = MediaType::multipart};
     sink.on_body(entity_, line, true);
     boundaries_.resize(*found + (is_last ? 0 : 1));
-    if (!is_last && at_line_start_) open_header(HeaderKind::part);
+    is_in_boundary_ = true;
+    opens_part_ = !is_last;
+    end_boundary(at_line_start_);
+}
+
+void PartReader::end_boundary(bool has_newline)
+{
+    if (!has_newline) return;
+    is_in_boundary_ = false;
+    at_line_start_ = true;
+    if (opens_part_) open_header(HeaderKind::part);
 }
 
 void PartReader::finish(Sink& sink)

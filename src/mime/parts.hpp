@@ -86,6 +86,7 @@ private:
     void feed_body(std::string_view content, Sink& sink);
     std::optional<std::size_t> find_boundary(std::string_view line) const;
     void end_line(std::string_view line, Sink& sink);
+    void end_boundary(bool has_newline);
 
     const Options options_;
     std::vector<Level> boundaries_;
@@ -95,6 +96,8 @@ private:
     ContentType content_type_;
     std::string line_;                     // the beginning of a line that may be a boundary
     bool at_line_start_ = true;
+    bool is_in_boundary_ = false;          // the rest of a long boundary line passes by; behind it a part begins
+    bool opens_part_ = false;
     bool has_reported_nesting_ = false;
 };
 

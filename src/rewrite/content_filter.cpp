@@ -1,6 +1,7 @@
 #include "rewrite/content_filter.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ekiden::rewrite {
 

@@ -12,6 +12,7 @@ namespace {
 
 struct Recorder : ekiden::mime::PartReader::Sink {
     std::string bytes, fields;
+    bool in_boundary_line = false;
     void on_field(ekiden::mime::HeaderKind, std::string_view raw) override
     {
         if (ekiden::mime::field_start(raw).name_length == 0 || raw.back() != '\n') std::abort();
@@ -21,7 +22,8 @@ struct Recorder : ekiden::mime::PartReader::Sink {
     void on_header_end(ekiden::mime::HeaderKind, const ekiden::mime::Entity&, std::string_view blank) override { bytes += blank; }
     void on_body(const ekiden::mime::Entity&, std::string_view text, bool is_boundary) override
     {
-        if (is_boundary && !text.starts_with("--")) std::abort();
+        if (is_boundary && !in_boundary_line && !text.starts_with("--")) std::abort();
+        in_boundary_line = is_boundary && !text.ends_with('\n');
         bytes += text;
     }
     void on_nesting_limit() override {}
@@ -52,6 +54,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     encoder.encode(content, out);
     encoder.finish(out);
     for (const char c : out)
-        if (static_cast<unsigned char>(c) > 126 || (c < ' ' && c != '\n')) std::abort();
+        if (static_cast<unsigned char>(c) > 126 || (c < ' ' && c != '\n' && c != '\t')) std::abort();
     return 0;
 }

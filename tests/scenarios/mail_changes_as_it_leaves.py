@@ -10,17 +10,17 @@ MAIL = ('From: Alice <alice@example.test>\nTo: b@far.test\nSubject: secret plan\
 far = FarServer(ehlo=('far.test',))
 with Instance(main=f'''relayhost = [127.0.0.1]:{far.port}
 smtp_generic_maps = inline:{{ alice@example.test=public@isp.test }}
-smtp_header_checks = regexp:{{{{/^X-Internal:/ IGNORE}} {{/^Subject: (secret .*)/ REPLACE Subject: [$1]}} {{/^To:/ REJECT too late}}}}
+smtp_header_checks = regexp:{{{{/^X-Internal:/ IGNORE}} {{/^Subject: (secret .*)/ REPLACE Subject: [$$1]}} {{/^To:/ REJECT too late}}}}
 smtp_body_checks = regexp:{{{{/^Gr/ WARN a greeting}}}}
 ''') as mail:
     mail.send('alice@example.test', ['b@far.test', 'bob@example.test'], MAIL.encode())
     sender, recipients, content = far.wait_for()[0]
     text = content.decode()
-    expect(sender.split()[0], 'FROM:<public@isp.test>', 'the sender of the envelope') if sender.startswith('FROM') else expect_match('public@isp.test', sender, 'the sender')
+    expect(sender.split()[1], 'FROM:<public@isp.test>', 'the sender of the envelope')
     expect_match(r'^From: Alice <public@isp\.test>\r$', text, 'the header')
     expect_match(r'^Subject: \[secret plan\]\r$', text, 'the replaced field')
     expect('X-Internal' in text, False, 'the field that is ignored')
-    expect_match(r'boundary=x\r\nContent-Transfer-Encoding: 7bit\r\n\r\n--x\r\n', text, 'the encoding of the whole')
+    expect_match(r'\r\nContent-Transfer-Encoding: 7bit\r\n\r\n--x\r\n', text, 'the encoding of the whole')
     expect_match(r'charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe =3D 1=20\r\n--x', text, 'the converted part')
     expect_match(r'message/rfc822\r\n\r\nFrom: alice@example\.test\r\n\r\nalice@example\.test\r\n--x--', text, 'the attached message')
     mail.wait_for_log(r'postfix/smtp\[\d+\]: \w+: replace: header Subject: secret plan: Subject: \[secret plan\]')
