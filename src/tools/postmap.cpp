@@ -507,6 +507,8 @@ int rebuild_aliases(const std::string& config_directory, const std::vector<std::
     job.config_directory = config_directory;
     job.verbosity = verbosity;
     job.maps = maps;
+    // Who typed newaliases wants to see it; the caller has opened the log of sendmail.
+    base::use_sink(base::stderr_sink());
     const Logger log{"postalias"};
     return run_command(log, [&] { return Postmap(std::move(job), "postalias").run(); });
 }
