@@ -19,6 +19,7 @@ namespace {
 constexpr std::chrono::milliseconds pause_when_exhausted{100};
 // Connections taken before other work of the core gets its turn.
 constexpr int accepts_per_turn = 16;
+constexpr std::chrono::minutes trouble_is_told_every{1};
 
 Result<void> set_flag(int fd, int level, int option, const char* what)
 {
@@ -61,7 +62,7 @@ struct AcceptLoop : std::enable_shared_from_this<AcceptLoop<Protocol>> {
             auto length = static_cast<socklen_t>(peer.capacity());
             const int fd = ::accept4(acceptor.native_handle(), peer.data(), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
             if (fd < 0) {
-                if (is_exhausted(errno)) return rest();
+                if (is_exhausted(errno)) return rest(errno);
                 if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) break;
                 continue;   // the client left before we came to it
             }
@@ -78,11 +79,15 @@ struct AcceptLoop : std::enable_shared_from_this<AcceptLoop<Protocol>> {
         wait();
     }
 
-    void rest()
+    void rest(int error)
     {
+        if (on_trouble && base::steady_now() >= quiet_until) {
+            quiet_until = base::steady_now() + trouble_is_told_every;
+            on_trouble(error);
+        }
         timer.expires_after(pause_when_exhausted);
-        timer.async_wait([self = this->shared_from_this()](const boost::system::error_code& error) {
-            if (!error) self->wait();
+        timer.async_wait([self = this->shared_from_this()](const boost::system::error_code& failure) {
+            if (!failure) self->wait();
         });
     }
 
@@ -99,6 +104,8 @@ struct AcceptLoop : std::enable_shared_from_this<AcceptLoop<Protocol>> {
     Acceptor acceptor;
     Timer timer;
     Hand hand_over;
+    std::function<void(int)> on_trouble;
+    SteadyTime quiet_until{};
     bool is_stopped = false;
     bool is_paused = false;
     bool is_waiting = false;
@@ -148,7 +155,7 @@ struct Listener::State : AcceptLoop<asio::ip::tcp> {
     using AcceptLoop::AcceptLoop;
 };
 
-Listener::Listener(Core& core, Fd socket, OnTcp on_connection)
+Listener::Listener(Core& core, Fd socket, OnTcp on_connection, OnTrouble on_trouble)
 {
     asio::ip::tcp::endpoint local;
     auto length = static_cast<socklen_t>(local.capacity());
@@ -161,6 +168,7 @@ Listener::Listener(Core& core, Fd socket, OnTcp on_connection)
                                          on_connection(std::move(accepted), Endpoint{peer.address(), peer.port()},
                                                        Endpoint{own.address(), own.port()});
                                      });
+    state_->on_trouble = std::move(on_trouble);
     core.post([state = state_] { state->wait(); });
 }
 

@@ -19,7 +19,9 @@ Result<Fd> listen_unix(const std::string& path, int backlog, mode_t mode);
 class Listener {
 public:
     using OnTcp = std::function<void(TcpSocket, Endpoint peer, Endpoint local)>;
-    Listener(Core& core, Fd socket, OnTcp on_connection);
+    // errno when connections cannot be accepted for want of descriptors or memory: the first time, then once a minute.
+    using OnTrouble = std::function<void(int error)>;
+    Listener(Core& core, Fd socket, OnTcp on_connection, OnTrouble on_trouble = {});
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;

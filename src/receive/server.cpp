@@ -116,6 +116,8 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
     {
         listeners.push_back(std::make_unique<net::Listener>(core, std::move(socket), [this](net::TcpSocket accepted, net::Endpoint peer, net::Endpoint local) {
             on_connection(std::move(accepted), peer, local);
+        }, [this](int error) {
+            service->options.logger.warning("accept connection: {}; clients wait until others leave", std::system_category().message(error));
         }));
     }
 

@@ -12,11 +12,14 @@ namespace ekiden::rewrite {
 namespace {
 
 // Comments may not hold unbalanced parentheses or line breaks; names from strangers are made harmless.
-std::string comment_text(std::string_view text)
+// 8-bit text has its place only in a message that declares it (SMTPUTF8).
+std::string comment_text(std::string_view text, bool may_be_utf8 = true)
 {
     std::string out(text);
-    for (char& c : out)
-        if (c == '(' || c == ')' || c == '\\' || static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
+    for (char& c : out) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '(' || c == ')' || c == '\\' || byte < ' ' || c == 127 || (byte > 127 && !may_be_utf8)) c = '?';
+    }
     return out;
 }
 
@@ -45,8 +48,8 @@ std::string received_from_client(const mail::Origin& origin, const ReceivedFacts
                                   bracketed(origin.client_address));
     out += facts.tls_comment;
     if (facts.shows_login && !origin.sasl_username.empty()) {
-        out += fmt::format("\t(Authenticated sender: {}{})\n", comment_text(origin.sasl_username),
-                           origin.sasl_sender.empty() ? "" : " as " + comment_text(origin.sasl_sender));
+        out += fmt::format("\t(Authenticated sender: {}{})\n", comment_text(origin.sasl_username, facts.is_smtputf8),
+                           origin.sasl_sender.empty() ? "" : " as " + comment_text(origin.sasl_sender, facts.is_smtputf8));
     }
     out += fmt::format("\tby {} ({}) with {} id {}", facts.myhostname, facts.mail_name,
                        protocol_name(origin, facts.is_smtputf8), facts.id);

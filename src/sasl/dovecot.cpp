@@ -206,7 +206,9 @@ Task<Answer> DovecotExchange::step(std::optional<Secret> response)
 
 Answer DovecotExchange::read(DovecotLine line)
 {
-    Answer answer{.text = std::move(line.text), .user = std::move(line.user), .log = std::move(line.log)};
+    Answer answer{.text = std::move(line.text), .user = std::move(line.user)};
+    // Our own process logs through us; a server of others does not get to write into this log.
+    if (backend_->options().is_cyrus) answer.log = std::move(line.log);
     switch (line.kind) {
     case DovecotLine::Kind::success:
         answer.kind = Answer::Kind::success;
