@@ -99,9 +99,8 @@ constexpr Row rows[] = {
 
 std::string usage(std::string_view program)
 {
-    return fmt::format("usage: {} -cdLNov -s sess -l msglen -m msgs -C count -M myhostname -f from -t to -r rcptcount "
-                       "-R delay -w delay --starttls --tls-wrapper --auth plain|login --user name:password --no-mail "
-                       "--latency host[:port]",
+    return fmt::format("usage: {} -cdLNov --starttls --tls-wrapper --auth plain|login --user name:password --no-mail --latency "
+                       "-s sess -l msglen -m msgs -C count -M myhostname -f from -t to -r rcptcount -R delay -w delay host[:port]",
                        program);
 }
 

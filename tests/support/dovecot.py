@@ -4,7 +4,7 @@
 
 alice@example.test has the password 'secret of alice', bob 'secret of bob'.
 """
-import contextlib, os, pwd, shutil, signal, subprocess, tempfile
+import contextlib, os, pwd, shutil, signal, socket, subprocess, tempfile
 
 from instance import LIMIT, Failed, free_port, skip, wait_until
 
@@ -79,7 +79,11 @@ service stats {{
 
     def start(self):
         self.master = subprocess.Popen(['dovecot', '-F', '-c', self.config], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: os.path.exists(self.socket), lambda: 'Dovecot; its log:\n' + self.log())
+        wait_until(self.answers, lambda: 'Dovecot; its log:\n' + self.log())
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.socket) == 0
 
     def log(self):
         return open(self.log_file).read() if os.path.exists(self.log_file) else ''
@@ -101,6 +105,8 @@ service stats {{
         # an auth process outlives its master for as long as it has clients; the scenario wants it dead
         workers = self.processes()
         self.master.terminate()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.socket)
         for pid in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
