@@ -222,6 +222,16 @@ void Scheduler::make_ready(TransportState& state, Destination& destination)
 
 void Scheduler::pump(TransportState& state)
 {
+    // A job that is over at once (discard, error) comes back here from within: the loop that started it goes on, or a
+    // thousand destinations would stand on the stack.
+    if (state.is_pumping) return;
+    state.is_pumping = true;
+    give_turns(state);
+    state.is_pumping = false;
+}
+
+void Scheduler::give_turns(TransportState& state)
+{
     const deliver::Transport* transport = world_->transports->find(state.name);
     while (!is_stopping_ && !state.ready.empty()) {
         if (transport && transport->process_limit > 0 && state.in_flight >= transport->process_limit) return;
@@ -242,10 +252,17 @@ void Scheduler::pump(TransportState& state)
             continue;
         }
         if (destination.not_before > base::steady_now()) continue;   // revisit() brings it back
+        // Before the job, which may be over when start_job() returns, have asked for the next, and have dropped its destination.
+        std::string key = destination.key();
+        SteadyTime before = state.not_before;
+        if (is_paced) state.not_before = base::steady_now() + transport->transport_rate_delay;
         bool has_started = start_job(state, *transport, destination);
-        if (has_started && is_paced) state.not_before = base::steady_now() + transport->transport_rate_delay;
-        if (has_started) make_ready(state, destination);
-        else drop_if_idle(state, destination);
+        if (!has_started && is_paced) state.not_before = before;
+        if (!has_started) {
+            drop_if_idle(state, destination);
+        } else if (auto at = state.destinations.find(key); at != state.destinations.end()) {
+            make_ready(state, *at->second);
+        }
     }
 }
 

@@ -73,6 +73,7 @@ private:
         Turns<Destination*> ready;             // destinations whose turn comes
         SteadyTime not_before{};               // transport_rate_delay: the next job starts no earlier
         bool is_paused = false;                // somebody wakes it then
+        bool is_pumping = false;
         std::unordered_map<std::string, std::unique_ptr<Destination>> destinations;
     };
     struct Waiting {
@@ -100,6 +101,7 @@ private:
     using Routes = std::map<RouteKey, std::vector<std::uint32_t>>;
     Task<void> assign(ActivePtr message, Routes routes);
     void pump(TransportState& transport);
+    void give_turns(TransportState& transport);
     void make_ready(TransportState& transport, Destination& destination);
     bool start_job(TransportState& state, const deliver::Transport& transport, Destination& destination);
     Task<void> run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, net::Gate::Pass pass);

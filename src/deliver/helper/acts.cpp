@@ -68,7 +68,10 @@ bool open_mailbox(Act& act, bool& is_regular)
     const std::string& path = act.request.path;
     act.file = Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
     // What may only be written (a drop box, /dev/null in some containers) need not be read.
-    if (!act.file && errno == EACCES) act.file = Fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+    if (!act.file && errno == EACCES) {
+        act.file = Fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+        if (!act.file) errno = EACCES;   // not "no such file": it may not be made
+    }
     struct stat info{};
     if (!act.file) {
         int error = errno;
