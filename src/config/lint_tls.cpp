@@ -109,13 +109,15 @@ void check_server(const Settings& own, ServerLinter& linter)
 {
     const std::string level = own.str("smtpd_tls_security_level");
     static constexpr std::initializer_list<std::string_view> levels{"none", "may", "encrypt"};
-    static constexpr std::initializer_list<std::string_view> of_clients{"dane", "dane-only", "fingerprint", "verify", "secure", "half-dane"};
+    // A server takes some levels of clients for encrypt, and knows nothing of the others.
+    static constexpr std::initializer_list<std::string_view> taken_for_encrypt{"fingerprint", "verify", "secure"};
+    static constexpr std::initializer_list<std::string_view> of_clients{"dane", "dane-only", "half-dane"};
     auto is_one_of = [&](std::initializer_list<std::string_view> words) { return std::ranges::any_of(words, [&](auto w) { return base::equal_ignoring_case(w, level); }); };
     if (!level.empty() && !is_one_of(levels)) {
-        if (is_one_of(of_clients))
+        if (is_one_of(taken_for_encrypt))
             linter.warn(own, "smtpd_tls_security_level", fmt::format("smtpd_tls_security_level: unsupported TLS level \"{}\", using \"encrypt\"", level));
         else {
-            const auto meant = nearest(level, levels);
+            const auto meant = is_one_of(of_clients) ? std::string_view() : nearest(level, levels);
             linter.refuse(own, "smtpd_tls_security_level", fmt::format("Invalid TLS level \"{}\"{}", level, meant.empty() ? "" : fmt::format(": is {} meant?", meant)));
         }
     }

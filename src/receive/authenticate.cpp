@@ -49,7 +49,7 @@ std::string without_responses(std::string_view lines)
 }
 
 // Is there somebody to ask, and may the password travel?
-bool Session::may_log_in() const { return service_->logins && (facts_.is_encrypted || !options_.logins.needs_tls); }
+bool Session::may_log_in() const { return service_->logins && (facts_.is_encrypted || !options_.tls.auth_needs_tls); }
 
 sasl::Peer Session::login_peer() const
 {

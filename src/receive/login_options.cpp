@@ -102,10 +102,6 @@ LoginOptions LoginOptions::from(const config::Settings& settings, const table::O
     LoginOptions o;
     o.is_enabled = settings.boolean("smtpd_sasl_auth_enable");
     if (!o.is_enabled) return o;
-    // Where TLS is demanded nothing else could be said before it anyway.
-    const std::string level = settings.str("smtpd_tls_security_level");
-    const bool demands_tls = level.empty() ? settings.boolean("smtpd_enforce_tls") : level != "may" && level != "none";
-    o.needs_tls = settings.boolean("smtpd_tls_auth_only") || demands_tls;
     o.has_old_spelling = settings.boolean("broken_sasl_auth_clients");
     o.security = security_options(settings, "smtpd_sasl_security_options");
     o.tls_security = security_options(settings, "smtpd_sasl_tls_security_options");

@@ -257,7 +257,6 @@ Context::~Context() = default;
 SSL_CTX* Context::handle() const { return parts_->handle.get(); }
 const ServerOptions& Context::options() const { return parts_->options; }
 const Identities& Context::identities() const { return parts_->identities; }
-bool Context::has_server_names() const { return !parts_->options.server_names.is_empty(); }
 
 Task<Result<IdentitiesPtr>> Context::find_identities(std::string server_name) const
 {

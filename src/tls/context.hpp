@@ -33,7 +33,6 @@ public:
     // Trouble: the table or what it names cannot be used; say so in the log and use the usual chain, as Postfix does.
     // Coroutine of any core; files are read on the pool.
     Task<Result<IdentitiesPtr>> find_identities(std::string server_name) const;
-    bool has_server_names() const;
 
 private:
     std::unique_ptr<const Parts> parts_;

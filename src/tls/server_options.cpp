@@ -85,7 +85,7 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     o.is_wrapped = settings.boolean("smtpd_tls_wrappermode");
     // An empty level or "none" beside wrapper mode is taken as what wrapper mode needs.
     if (o.is_wrapped) o.level = Level::encrypt;
-    o.is_for_auth_only = settings.boolean("smtpd_tls_auth_only") || o.level == Level::encrypt;
+    o.auth_needs_tls = settings.boolean("smtpd_tls_auth_only") || o.level == Level::encrypt;
     o.requires_certificate = settings.boolean("smtpd_tls_req_ccert");
     if (o.requires_certificate && o.level != Level::encrypt) {
         if (o.is_used()) o.warnings.push_back("Can't require client certs unless TLS is required");

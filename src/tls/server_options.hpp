@@ -1,5 +1,5 @@
-// What a server's TLS needs to know of the settings (smtpd_tls_*, tls_*), typed, made once per snapshot and service. Values, any
-// thread.
+// What a server's TLS needs to know of the settings (smtpd_tls_*, tls_*), typed, made once per snapshot and service.
+// Values, any thread.
 #pragma once
 
 #include "config/settings.hpp"
@@ -21,7 +21,7 @@ struct ServerOptions {
 
     enum class Level { none, may, encrypt } level = Level::none;
     bool is_wrapped = false;            // smtpd_tls_wrappermode; implies encryption
-    bool is_for_auth_only = false;      // smtpd_tls_auth_only: no AUTH without TLS
+    bool auth_needs_tls = false;        // smtpd_tls_auth_only, and where TLS is demanded anyway
     bool asks_certificate = false, requires_certificate = false;
     bool has_received_comment = false;
     std::uint8_t log = 0;               // LogBits

@@ -22,6 +22,8 @@ MASTER = '''127.0.0.2:{port} inet n - n - - smtpd
     -o smtpd_discard_ehlo_keywords=auth
 127.0.0.8:{port} inet n - n - - smtpd
     -o smtpd_sasl_security_options=noplaintext,noactive,noanonymous,mutual_auth,forward_secrecy
+127.0.0.9:{port} inet n - n - - smtpd
+    -o smtpd_tls_security_level=May
 '''
 with Dovecot() as dovecot, Instance(main=dovecot.main(), start=False) as mail:
     with open(mail.config + '/master.cf', 'a') as f:
@@ -45,6 +47,8 @@ with Dovecot() as dovecot, Instance(main=dovecot.main(), start=False) as mail:
         expect(c.say('a b'), '535 5.7.8 Error: authentication failed: Invalid base64 data in continued response', 'a response that is none')
         c.say('AUTH PLAIN')
         expect(c.say('A' * 12284)[:3], '535', 'the longest response')
+    with talk('127.0.0.9') as c:
+        expect('AUTH' in c.say('EHLO client.test'), True, 'EHLO where TLS may be had')
     for host in ('127.0.0.2', '127.0.0.3'):
         with talk(host) as c:
             expect('AUTH' in c.say('EHLO client.test'), False, f'EHLO at {host}')

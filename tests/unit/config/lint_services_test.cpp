@@ -120,6 +120,7 @@ TEST(LintTls, names_what_cannot_work)
             {"smtpd_tls_security_level = encypt\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n", "", {"fatal DIR/main.cf, line 2: Invalid TLS level \"encypt\": is encrypt meant?"}},
             {"smtpd_tls_security_level = verify\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n", "",
              {"DIR/main.cf, line 2: smtpd_tls_security_level: unsupported TLS level \"verify\", using \"encrypt\""}},
+            {"smtpd_tls_security_level = dane\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n", "", {"fatal DIR/main.cf, line 2: Invalid TLS level \"dane\""}},
             {"smtpd_tls_security_level = may\n", "",
              {"DIR/main.cf, line 2: no server certificate is configured (smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file): TLS will not be available"}},
             {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/both.pem\n", "", {}},

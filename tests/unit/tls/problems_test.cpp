@@ -89,7 +89,7 @@ TEST_F(Problems, levels_come_from_old_switches_too)
     const struct {
         std::string lines;
         Level level;
-        bool is_demanded, is_for_auth_only;
+        bool is_demanded, auth_needs_tls;
     } rows[] = {
         {"", Level::none, false, false},
         {"smtpd_tls_security_level = none\nsmtpd_use_tls = yes\n", Level::none, false, false},
@@ -103,7 +103,7 @@ TEST_F(Problems, levels_come_from_old_switches_too)
         const auto options = ServerOptions::from(*load(row.lines));
         EXPECT_EQ(options.level, row.level) << row.lines;
         EXPECT_EQ(options.is_demanded(), row.is_demanded) << row.lines;
-        EXPECT_EQ(options.is_for_auth_only, row.is_for_auth_only) << row.lines;
+        EXPECT_EQ(options.auth_needs_tls, row.auth_needs_tls) << row.lines;
     }
 }
 
