@@ -1,5 +1,5 @@
-// What an access table or a policy server may answer (access(5), ACCEPT, REJECT and OTHER ACTIONS): read here, carried out
-// by apply_action() (rules.hpp). Pure; views point into the value.
+// What an access table or a policy server may answer (access(5), ACCEPT, REJECT and OTHER ACTIONS): read here, carried
+// out by apply_action() (rules.hpp). Pure; views point into the value.
 #pragma once
 
 #include "check/restriction.hpp"

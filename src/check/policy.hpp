@@ -51,7 +51,7 @@ public:
     // warn_if_reject, WARN/INFO/FILTER/HOLD… are written here ("NOQUEUE: warn: RCPT from …"); the reject line too.
     Task<Verdict> evaluate(Stage stage, const Facts& facts) const;
 
-    // Is this recipient known (reject_unlisted_recipient)? Reply to send if not. Part of evaluate(rcpt) as configured.
+    // What is wrong with the lists as they are written: said at the start, answered with 451 4.3.5 at run time.
     const std::vector<config::Problem>& problems() const;
     const RejectFooter& reject_footer() const;
 

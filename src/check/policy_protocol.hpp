@@ -1,5 +1,5 @@
-// The words of the policy delegation protocol (SMTPD_POLICY_README): a request is name=value lines and an empty line, the
-// reply the same with one action=… in it. Pure and bounded: nothing that a client said can add an attribute to a
+// The words of the policy delegation protocol (SMTPD_POLICY_README): a request is name=value lines and an empty line,
+// the reply the same with one action=… in it. Pure and bounded: nothing that a client said can add an attribute to a
 // request, nothing that a server says can grow beyond the limits below or carry control characters into a reply, a log
 // line or a header.
 #pragma once

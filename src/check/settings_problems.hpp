@@ -1,5 +1,5 @@
-// What is wrong with the access policy as it is written, found before the start with file and line: in main.cf and in the
-// -o of master.cf. Opens no table and asks nobody. Thread: any.
+// What is wrong with the access policy as it is written, found before the start with file and line: in main.cf and in
+// the -o of master.cf. Opens no table and asks nobody. Thread: any.
 #pragma once
 
 #include "config/settings.hpp"
@@ -8,8 +8,8 @@
 
 namespace ekiden::check {
 
-// What must not start: tables of a type that does not exist (they could only answer "try later", to every client and for
-// ever), wherever a parameter may hold tables (those of proxy_read_maps, restriction lists, restriction classes),
+// What must not start: tables of a type that does not exist (they could only answer "try later", to every client and
+// for ever), wherever a parameter may hold tables (those of proxy_read_maps, restriction lists, restriction classes),
 // restrictions that this release cannot carry out, and services that would be open relays.
 std::vector<config::Problem> find_fatal_list_problems(const config::Settings& settings);
 

@@ -1,5 +1,5 @@
-// What the lines of master.cf and the login and TLS settings of the SMTP servers say that is probably not meant. Parts of
-// lint(), with its promises: every text names file and line, and no setting is changed. Thread: any.
+// What the lines of master.cf and the login and TLS settings of the SMTP servers say that is probably not meant. Parts
+// of lint(), with its promises: every text names file and line, and no setting is changed. Thread: any.
 #pragma once
 
 #include "config/settings.hpp"
@@ -10,8 +10,8 @@
 
 namespace ekiden::config {
 
-// -o entries that the program of the line does not read, names that nobody knows, and (fatal) a cleanup service that is not
-// there.
+// -o entries that the program of the line does not read, names that nobody knows, and (fatal) a cleanup service that is
+// not there.
 std::vector<Problem> lint_overrides(const Settings& settings);
 
 // Of every SMTP server, with its own -o entries: words that do not exist, files that are not there, and settings that
@@ -22,8 +22,8 @@ std::vector<Problem> lint_logins(const Settings& settings);
 std::vector<Problem> lint_tls(const Settings& settings);
 std::vector<Problem> lint_clients(const Settings& settings);    // logins and TLS at other servers
 
-// Calls check(settings, place) for main.cf where there is no SMTP server, else for each server line of master.cf with that
-// line's settings; `at` finds where a parameter was set, and `say` collects each text once.
+// Calls check(own, linter) for main.cf where there is no server of `program`, else for each of its lines of master.cf with
+// that line's settings. What a check says gets the place where the parameter was set in front, and is kept once.
 class ServerLinter {
 public:
     explicit ServerLinter(const Settings& settings) : settings_(settings) {}

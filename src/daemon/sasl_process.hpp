@@ -1,7 +1,7 @@
-// The role "sasl": the process that holds libsasl2 for the smtpd services of one way of setting it up. Reads smtpd.conf and
-// loads plug-ins as its starter (root), then goes where Postfix's smtpd would go: into $queue_directory if the service line
-// says chroot, down to mail_owner with all its groups (saslauthd's socket is often kept for the group sasl). It leaves no
-// core file, starts no program, and ends with the master.
+// The role "sasl": the process that holds libsasl2 for the smtpd services of one way of setting it up. Reads smtpd.conf
+// and loads plug-ins as its starter (root), then goes where Postfix's smtpd would go: into $queue_directory if the
+// service line says chroot, down to mail_owner with all its groups (saslauthd's socket is often kept for the group
+// sasl). It leaves no core file, starts no program, and ends with the master.
 #pragma once
 
 #include "base/result.hpp"

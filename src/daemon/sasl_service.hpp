@@ -1,6 +1,6 @@
-// The master's side of the SASL processes: which are needed, their sockets, and keeping them alive. The sockets stand in
-// $queue_directory/private/sasl, which is the mail owner's alone; the master makes them with his rights, not root's, for
-// whoever has become the mail owner may have put something else in their place.
+// The master's side of the SASL processes: which are needed, their sockets, and keeping them alive. The sockets stand
+// in $queue_directory/private/sasl, which is the mail owner's alone; the master makes them with his rights, not root's,
+// for whoever has become the mail owner may have put something else in their place.
 //
 // While a process lives its socket listens; when it has died, clients are refused at once (and told to try later) until
 // it has been started again, after a pause that doubles. Thread: the master's.
@@ -25,9 +25,9 @@ public:
     // `open_log` gives each process the mail log's file, or nothing when it logs elsewhere.
     SaslServices(Logger logger, std::function<Fd()> open_log) : logger_(std::move(logger)), open_log_(std::move(open_log)) {}
 
-    // Starts what `settings` need; what runs already gets a successor, for smtpd.conf may have changed, and finishes what
-    // it began. When it returns the sockets listen, or the log says why not: mail goes on without logins. What is no
-    // longer needed stays until drop_unused() hears of the settings that are in force.
+    // Starts what `settings` need; what runs already gets a successor, for smtpd.conf may have changed, and finishes
+    // what it began. When it returns the sockets listen, or the log says why not: mail goes on without logins. What is
+    // no longer needed stays until drop_unused() hears of the settings that are in force.
     void use(const config::SettingsPtr& settings, const Owner& owner);
     void drop_unused(const config::Settings& settings);
     // True if the child was one of these.
@@ -60,8 +60,8 @@ private:
     std::set<pid_t> leaving_;        // told to end
 };
 
-// What keeps logins through libsasl2 from working, or will surprise: no smtpd.conf, mechanisms without plug-in, a chroot
-// without the password database. All are warnings, since Postfix would serve all other mail.
+// What keeps logins through libsasl2 from working, or will surprise: no smtpd.conf, mechanisms without plug-in, a
+// chroot without the password database. All are warnings, since Postfix would serve all other mail.
 std::vector<config::Problem> find_sasl_problems(const config::Settings& settings);
 
 }  // namespace ekiden::daemon

@@ -1,6 +1,6 @@
-// What a spawn(8) line of master.cf says: as whom to run which command for each connection. A line that cannot be served
-// is no reason to stop the others: `postfix check` names it, and whoever connects to it is turned away, as with Postfix.
-// Thread: values; find_account() asks the system's user database and may wait for it.
+// What a spawn(8) line of master.cf says: as whom to run which command for each connection. A line that cannot be
+// served is no reason to stop the others: `postfix check` names it, and whoever connects to it is turned away, as with
+// Postfix. Thread: values; find_account() asks the system's user database and may wait for it.
 #pragma once
 
 #include "base/result.hpp"
@@ -25,7 +25,8 @@ struct SpawnAccount {
     uid_t uid = 0;
     gid_t gid = 0;
 };
-// Fails for whom spawn(8) runs nothing: root and the mail owner, and their groups; without root, everybody but ourselves.
+// Fails for whom spawn(8) runs nothing: root and the mail owner, and their groups; without root, everybody but
+// ourselves.
 Result<SpawnAccount> find_account(const SpawnLine& line, const Owner& owner);
 
 // The name under which a line's socket is handed on, like "unix/policyd-spf": two types may share a name.

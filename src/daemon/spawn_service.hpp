@@ -1,7 +1,7 @@
-// The master's side of spawn(8): the sockets of its lines in master.cf, and the process that serves them. The sockets stay
-// open in the master, so that nobody is refused during a reload or while a process that died is started again. Those of type
-// unix stand in $queue_directory/private or public, made with the mail owner's rights, for these folders are his.
-// Thread: the master's.
+// The master's side of spawn(8): the sockets of its lines in master.cf, and the process that serves them. The sockets
+// stay open in the master, so that nobody is refused during a reload or while a process that died is started again.
+// Those of type unix stand in $queue_directory/private or public, made with the mail owner's rights, for these folders
+// are his. Thread: the master's.
 #pragma once
 
 #include "base/clock.hpp"
@@ -46,7 +46,8 @@ public:
     // `open_log` gives the process the mail log's file, or nothing when it logs elsewhere.
     SpawnServices(Logger logger, std::function<Fd()> open_log) : logger_(std::move(logger)), open_log_(std::move(open_log)) {}
 
-    // The sockets that `settings` need; those that are open already stay what they are. What nobody holds any more closes.
+    // The sockets that `settings` need; those that are open already stay what they are. What nobody holds any more
+    // closes.
     Result<Sockets> bind(const config::Settings& settings, const Owner& owner);
     // From now on these are served, by a new process; the one from before finishes what it began.
     void use(const config::SettingsPtr& settings, Sockets sockets);

@@ -1,11 +1,11 @@
-// The header with which a proxy says on whose behalf it connects: PROXY protocol, versions 1 (a line) and 2 (binary), as in
-// HAProxy's proxy-protocol.txt. It comes before everything else on the connection, before TLS too.
+// The header with which a proxy says on whose behalf it connects: PROXY protocol, versions 1 (a line) and 2 (binary),
+// as in HAProxy's proxy-protocol.txt. It comes before everything else on the connection, before TLS too.
 //
 // Exactly the header is read and nothing behind it, because what follows may be a TLS handshake. Bounds: 107 bytes for
-// version 1, as the specification says, 4096 for version 2. The type-length-value fields behind the addresses are skipped.
-// A header that does not name a TCP client is an error and never "the proxy itself" (UNKNOWN,
-// UDP, Unix sockets): that would give the client the proxy's rights. Only LOCAL, which the proxy's own health checks
-// send, keeps the connection's addresses. Pure but for read_proxy_header(); thread: the stream's.
+// version 1, as the specification says, 4096 for version 2. The type-length-value fields behind the addresses are
+// skipped. A header that does not name a TCP client (UNKNOWN, UDP, Unix sockets) is an error and never "the proxy
+// itself": that would give the client the proxy's rights. Only LOCAL, which the proxy's own health checks send, keeps
+// the connection's addresses. Pure but for read_proxy_header(); thread: the stream's.
 #pragma once
 
 #include "base/result.hpp"

@@ -1,4 +1,4 @@
-// A byte stream with a deadline: TCP, Unix socket or memory; TLS will plug in as a layer over another Stream.
+// A byte stream with a deadline: TCP, Unix socket or memory; TLS (tls/engine) is a layer over another Stream.
 //
 // One owner, one core: all calls happen on the io_context it was made on. A deadline covers every operation until it is
 // set anew; when it passes, the pending operation ends with ErrorCode::timeout. An orderly close by the peer is

@@ -3,7 +3,7 @@
 //
 // Replies are gathered and sent in one write when the client has nothing more in the buffer. A 250 for a message is said
 // in finish_message() only, after Draft::submit() has returned from the disk. Handlers (verbs.cpp has the table) are in
-// greeting.cpp, transaction.cpp, content.cpp and small_verbs.cpp.
+// greeting, starttls, authenticate, transaction, content, xclient and small_verbs (.cpp); rates.cpp counts.
 #pragma once
 
 #include "check/facts.hpp"

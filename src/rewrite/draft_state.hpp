@@ -1,4 +1,4 @@
-// The inside of a Draft: one message on its way through intake. Shared by intake.cpp (the steps) and draft_content.cpp
+// The inside of a Draft: one message on its way through intake. Shared by intake.cpp (the steps) and draft_content, draft_parts
 // (header and body as they stream by). Not for other folders.
 #pragma once
 

@@ -1,4 +1,5 @@
 // libsasl2, the client's side of it, in the engine's own process: it only computes, and its plug-ins are loaded once.
+// Thread: any; an attempt has one owner (client.hpp).
 #pragma once
 
 #include "sasl/client.hpp"

@@ -1,13 +1,13 @@
-// TLS as a layer over another Stream: OpenSSL does the cryptography, the Stream below carries the bytes, and whoever holds
-// a Connection reads and writes plain text as over any Stream.
+// TLS as a layer over another Stream: OpenSSL does the cryptography, the Stream below carries the bytes, and whoever
+// holds a Connection reads and writes plain text as over any Stream.
 //
 // A handshake runs on the core of its session. Handshakes of one core take turns: between two of their steps everything
-// else that is ready on that core runs once, so a flood of them costs live sessions one step of delay, not a thousand. The
-// stream's deadline holds for all of it, the waiting included.
+// else that is ready on that core runs once, so a flood of them costs live sessions one step of delay, not a thousand.
+// The stream's deadline holds for all of it, the waiting included.
 //
-// Memory: an idle connection keeps half a kilobyte of its own beside what OpenSSL needs. Renegotiation is refused, and so
-// is a peer that changes keys again and again. What the peer sends is bounded by the record size of TLS (16 KiB and a
-// little), its certificate chain by OpenSSL (100 KiB).
+// Memory: an idle connection keeps half a kilobyte of its own beside what OpenSSL needs. Renegotiation is refused, and
+// so is a peer that changes keys again and again. What the peer sends is bounded by the record size of TLS (16 KiB and
+// a little), its certificate chain by OpenSSL (100 KiB).
 #pragma once
 
 #include "base/log.hpp"
@@ -44,7 +44,7 @@ public:
 
 using ConnectionPtr = std::unique_ptr<Connection>;
 
-// Who watches: lines of smtpd_tls_loglevel go to `log`, about `client` as log lines call it. Both outlive the connection.
+// Who watches: lines of the TLS log level go to `log`, which outlives the connection, about the peer by this name.
 struct Witness {
     const Logger* log = nullptr;
     std::string client;

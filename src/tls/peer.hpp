@@ -1,5 +1,5 @@
 // Reading a finished handshake: the summary of a connection, and names and fingerprints of certificates. Pure, but for
-// OpenSSL's objects.
+// OpenSSL's objects; thread: the connection's.
 #pragma once
 
 #include "tls/openssl.hpp"

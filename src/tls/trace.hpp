@@ -1,4 +1,5 @@
-// What smtpd_tls_loglevel 2 and more add to the log: the states of a handshake, and bytes as hexadecimal dumps.
+// What smtpd_tls_loglevel (smtp_tls_loglevel) 2 and more add to the log: the states of a handshake, and bytes as
+// hexadecimal dumps. Thread: the connection's.
 #pragma once
 
 #include "base/log.hpp"

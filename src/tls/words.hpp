@@ -1,4 +1,4 @@
-// The small languages of the smtpd_tls_* and tls_* parameters: protocol lists, cipher grades, OpenSSL option words, log
+// The small languages of smtpd_tls_*, smtp_tls_* and tls_*: protocol lists, cipher grades, OpenSSL option words, log
 // levels. Pure, but for asking OpenSSL what it knows. Errors carry Postfix's words where it has some.
 #pragma once
 
@@ -19,8 +19,8 @@ struct Protocols {
 // ">=TLSv1.2, <=TLSv1.3", "!SSLv2, !SSLv3", "TLSv1.2 TLSv1.3", and hexadecimal versions after the comparisons.
 Result<Protocols> parse_protocols(std::string_view text);
 
-// "none", "export" … "high" → the tls_<grade>_cipherlist of `lists`, with "!x" for each of `excluded`. Trouble: no such
-// grade.
+// "high", "medium", "low", "export", "null" → the tls_<grade>_cipherlist of `lists`, with "!x" for each of `excluded`.
+// Trouble: no such grade.
 struct CipherLists {
     std::string high, medium, low, exported, null;
 };

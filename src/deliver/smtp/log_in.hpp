@@ -1,4 +1,5 @@
 // Saying who we are, between the hello and the first MAIL (RFC 4954): AUTH, challenges, and what the server makes of it.
+// No password goes into a log line or a Fate. Thread: the session's core; what blocks or computes runs on `pool`.
 #pragma once
 
 #include "deliver/smtp/client.hpp"
