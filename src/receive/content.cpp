@@ -8,6 +8,18 @@ namespace ekiden::receive {
 using check::Stage;
 using check::Verdict;
 
+namespace {
+
+// Which of notify_classes it is when the waist does not take a message.
+TroubleClass trouble_of_refusal(const rewrite::Refusal& why)
+{
+    if (why.status.code == "4.6.0") return trouble_data;             // aliases without end
+    if (why.smtp_code < 500) return trouble_resource;                // no room, or a disk that fails
+    return why.smtp_code == 550 ? trouble_policy : trouble_bounce;   // content rules; size and loops
+}
+
+}  // namespace
+
 // What DATA and the first BDAT have in common. `refusal` gets the reply when there will be no content.
 Task<bool> Session::begin_content(std::optional<smtp::Reply>& refusal)
 {
@@ -186,8 +198,7 @@ Task<bool> Session::finish_message(std::string_view size_text)
         if (!is_ours) {
             const auto& why = queued.error();
             counters_.refused.fetch_add(1, std::memory_order_relaxed);
-            // 452 and 451: no room, or a disk that fails; 550: content rules; 552 and 554: size and loops.
-            note_trouble(why.smtp_code < 500 ? trouble_resource : why.smtp_code == 550 ? trouble_policy : trouble_bounce);
+            note_trouble(trouble_of_refusal(why));
             if (why.smtp_code == 552) log_.warning("{}: queue file size limit exceeded", id);
             say(why.smtp_code, why.status.code, why.status.text);
         }
