@@ -131,7 +131,7 @@ data_directory = {folder}/data
 maillog_file = {folder}/mail.log
 command_directory = {BIN}
 mail_owner = {owner}
-setgid_group = {'mail' if is_root else owner}
+setgid_group = {'daemon' if is_root else owner}
 alias_maps =
 alias_database =
 # These have a Maildir each; whoever else is meant at this domain shares one. (A pattern table could not name the

@@ -1,5 +1,7 @@
 #include "daemon/layout.hpp"
 
+#include "config/checks.hpp"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -65,14 +67,16 @@ Result<Owner> find_owner(const config::Settings& settings)
         owner.gid = owner.setgid_group = ::getegid();
         return owner;
     }
-    std::string user = settings.str("mail_owner"), group = settings.str("setgid_group");
-    const passwd* entry = ::getpwnam(user.c_str());
-    if (!entry) return fail(ErrorCode::not_found, "file " + settings.directory() + "/main.cf: parameter mail_owner: user " + user + " does not exist");
-    if (entry->pw_uid == 0) return fail(ErrorCode::refused, "file " + settings.directory() + "/main.cf: parameter mail_owner: must not be root");
+    try {
+        config::check_owner(settings);
+    } catch (const config::ConfigError& fault) {
+        return fail(ErrorCode::refused, fault.what());
+    }
+    const passwd* entry = ::getpwnam(settings.str("mail_owner").c_str());
+    const ::group* drop = ::getgrnam(settings.str("setgid_group").c_str());
+    if (!entry || !drop) return fail(ErrorCode::unavailable, "mail_owner or setgid_group: the account is gone");
     owner.uid = entry->pw_uid;
     owner.gid = entry->pw_gid;
-    const ::group* drop = ::getgrnam(group.c_str());
-    if (!drop) return fail(ErrorCode::not_found, "file " + settings.directory() + "/main.cf: parameter setgid_group: group " + group + " does not exist");
     owner.setgid_group = drop->gr_gid;
     return owner;
 }

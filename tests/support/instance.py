@@ -124,7 +124,7 @@ queue_directory = {self.spool}
 data_directory = {self.folder}/data
 maillog_file = {self.log_file}
 mail_owner = {self.owner}
-setgid_group = {'mail' if os.geteuid() == 0 else self.owner}
+setgid_group = {'daemon' if os.geteuid() == 0 else self.owner}
 command_directory = {BIN}
 alias_maps =
 alias_database =
