@@ -134,7 +134,7 @@ Task<bool> Session::read_login_response(Secret& response)
     const bool has_bare_lf = line->had_bare_lf;
     const bool is_too_long = line->is_cut || line->text.size() >= options_.logins.response_limit;
     reader_.wipe_consumed();
-    if (options_.reported_troubles) transcript_.heard("...");
+    note_heard("...");
     if (has_bare_lf && bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) co_return false;
     if (is_too_long) {
         log_.warning("{}: request longer than {}", label_, options_.logins.response_limit);

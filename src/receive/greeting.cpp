@@ -28,6 +28,7 @@ Task<bool> Session::greet()
         facts_.name_status = facts_.reverse_name_status = check::NameStatus::temporary;
     }
     make_label();
+    logs_dialogue_ = options_.logs_dialogue || is_one_of(options_.debug_peers);
     may_xclient_ = is_one_of(options_.xclient_hosts);
     may_xforward_ = is_one_of(options_.xforward_hosts);
     log_.info("connect from {}", label_);

@@ -40,6 +40,8 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     auto list = [&](const char* name) {
         return table::MatchList::open(name, settings.str(name), table::MatchList::Kind::host_and_address, false, table_options);
     };
+    o.logs_dialogue = spec.verbosity > 0;
+    o.debug_peers = list("debug_peer_list");
     o.service_name = spec.name;
     o.hostname = settings.str("myhostname");
     o.banner = settings.str("smtpd_banner");

@@ -37,6 +37,8 @@ struct Options {
     static Options from(const config::Settings& settings, const config::ServiceSpec& spec);
 
     Logger logger;                          // "postfix/smtpd", or as syslog_name says
+    bool logs_dialogue = false;             // smtpd -v: every command and reply, but no password
+    table::MatchList debug_peers;           // for these only
     std::string service_name;               // first column of master.cf
     std::string hostname, banner;
     std::chrono::seconds timeout{300}, error_sleep_time{1};

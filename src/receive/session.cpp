@@ -162,10 +162,8 @@ Task<void> Session::obey(net::LineReader::Line line)
     if (line.had_bare_lf && bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) co_return;
 
     const smtp::Command command = smtp::parse_command(line.text);
-    if (options_.reported_troubles) {
-        const bool is_known = !may_hear_secret_ || find_verb(command.verb) + 1 < verb_count;
-        transcript_.heard(is_known ? without_response(line.text) : std::string_view("..."));
-    }
+    const bool is_known = !may_hear_secret_ || find_verb(command.verb) + 1 < verb_count;
+    note_heard(is_known ? without_response(line.text) : std::string_view("..."));
     bool was_ok = false;
     if (command.verb.empty()) {
         note_trouble(trouble_protocol);
@@ -260,14 +258,27 @@ void Session::say(smtp::Reply reply)
     if (reply.code == 421 || reply.code == 521) has_ended_ = true;
     const std::size_t start = output_.size();
     smtp::append(output_, reply);
-    if (options_.reported_troubles) transcript_.said(std::string_view(output_).substr(start));
+    note_said(std::string_view(output_).substr(start));
     if (service_->policy->reject_footer().is_wanted(reply)) awaiting_footer_.push_back({start, output_.size() - start, std::move(reply)});
 }
 
 void Session::say_ready(const std::string& reply)
 {
     output_ += reply;
-    if (options_.reported_troubles) transcript_.said(reply);
+    note_said(reply);
+}
+
+void Session::note_heard(std::string_view line)
+{
+    if (options_.reported_troubles) transcript_.heard(line);
+    if (logs_dialogue_) log_.info("< {}: {}", label_, base::printable(line));
+}
+
+void Session::note_said(std::string_view replies)
+{
+    if (options_.reported_troubles) transcript_.said(replies);
+    if (!logs_dialogue_) return;
+    for (std::string_view line : base::split_any(replies, "\r\n")) log_.info("> {}: {}", label_, base::printable(line));
 }
 
 bool Session::refuse(int code, std::string_view enhanced, std::string_view text)

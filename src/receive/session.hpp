@@ -74,6 +74,8 @@ private:
     bool refuse(int code, std::string_view enhanced, std::string_view text);   // say() for `co_return refuse(…)`
     bool refuse(check::Verdict verdict);                                       // likewise, for what an access rule decided
     void say_ready(const std::string& reply);       // a reply that is kept formatted
+    void note_heard(std::string_view line);    // for the postmaster's letter and for smtpd -v; "..." for a secret
+    void note_said(std::string_view replies);
     void note_trouble(TroubleClass trouble) { troubles_ |= trouble; }
     Task<void> complain();          // to the postmaster, if there was what he wants to hear of
     void log_end();    // once
@@ -156,6 +158,7 @@ private:
     bool may_xclient_ = false, may_xforward_ = false;
 
     Transcript transcript_;
+    bool logs_dialogue_ = false;    // smtpd -v, or the client is in debug_peer_list
     std::uint8_t troubles_ = 0;     // TroubleClass bits met so far
 
     Tally tally_;
