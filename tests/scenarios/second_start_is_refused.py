@@ -6,7 +6,7 @@ with Instance() as mail:
     for word in ('start', 'start-fg'):
         second = mail.run('postfix', word, check=False)
         expect(second.returncode, 1, f'the exit status of the second {word}')
-    expect(len(mail.wait_for_log(r'postfix-script\[\d+\]: fatal: the Postfix mail system is already running')), 2, 'lines in the log')
+    expect(len(mail.wait_for_log(r'postfix-script\[\d+\]: fatal: the Postfix mail system is already running', count=2)), 2, 'lines in the log')
     expect((mail.master_pid(), mail.engine_pid()), (master, engine), 'the processes')
     with Instance() as other:
         other.send()

@@ -1,7 +1,7 @@
 """A policy program that master.cf starts with spawn(8) answers for each connection: as its user, with a clean environment and
 nothing but the connection; within the line's limits of processes and time. Reloads and deaths of programs and of the process
 that starts them harm nobody, and a stop ends all."""
-import json, os, pwd, re, shutil, signal, socket, subprocess, time
+import contextlib, json, os, pwd, re, shutil, signal, socket, subprocess, time
 from instance import Instance, expect, expect_match, free_port, wait_until
 
 IS_ROOT = os.geteuid() == 0
@@ -191,8 +191,10 @@ with Instance(main='smtpd_recipient_restrictions = reject_unauth_destination, ch
     mail.write('master.cf', master + f'new unix - n n - 0 spawn user={USER} argv=/bin/echo new\npolicy unix - n n - 0 spawn user={USER} argv=/bin/sh -c '
                '{ while read x; do test "$x" || printf "action=REJECT changed\\n\\n"; done }\n')
     mail.run('postfix', 'reload')
-    wait_until(lambda: os.path.exists(os.path.join(mail.spool, 'private', 'new')), 'a new socket')
-    expect(everything(connect('new')), 'new\n', 'a new line')
+    def answer_of_new():    # bound is not yet listening
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return everything(connect('new'))
+    expect(wait_until(answer_of_new, 'a new socket'), 'new\n', 'a new line')
     wait_until(lambda: not os.path.exists(os.path.join(mail.spool, 'private', 'facts')), 'the end of a socket')
     second.sendall(b'y')
     expect(second.recv(1), b'y', 'a command from before')
