@@ -2,80 +2,17 @@
 
 #include "base/text.hpp"
 #include "sasl/base64.hpp"
-
-#include <sasl/sasl.h>
+#include "sasl/cyrus_glue.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <new>
 
 namespace ekiden::sasl {
 namespace {
 
-constexpr std::size_t most_log_lines = 20;
 constexpr std::string_view bad_protocol = "bad protocol / cancel";
-
-// The lines that the library says while this thread is in it; it passes no usable context for those of its plug-ins.
-thread_local std::vector<std::string>* listener = nullptr;
-
-class Listening {
-public:
-    explicit Listening(std::vector<std::string>& lines) { listener = &lines; }
-    ~Listening() { listener = nullptr; }
-    Listening(const Listening&) = delete;
-    Listening& operator=(const Listening&) = delete;
-};
-
-struct Label {
-    int level;
-    std::string_view text;
-};
-// Levels that trace (they may show passwords) have no row.
-constexpr Label labels[] = {
-    {SASL_LOG_ERR, "SASL authentication problem: "},
-    {SASL_LOG_WARN, "SASL authentication problem: "},
-    {SASL_LOG_FAIL, "SASL authentication failure: "},
-};
-
-int on_log(void*, int level, const char* message)
-{
-    if (!listener || !message || listener->size() >= most_log_lines) return SASL_OK;
-    for (const Label& label : labels) {
-        if (label.level == level) listener->push_back(std::string(label.text) + base::printable(message));
-    }
-    return SASL_OK;
-}
-
-using Callback = int (*)();
-template <class F>
-Callback as_callback(F* function)
-{
-    return reinterpret_cast<Callback>(reinterpret_cast<void*>(function));
-}
-
-const sasl_callback_t global_callbacks[] = {
-    {SASL_CB_LOG, as_callback(&on_log), nullptr},
-    {SASL_CB_LIST_END, nullptr, nullptr},
-};
-
-void* make_mutex() { return new (std::nothrow) std::mutex; }
-int lock_mutex(void* mutex)
-{
-    static_cast<std::mutex*>(mutex)->lock();
-    return SASL_OK;
-}
-int unlock_mutex(void* mutex)
-{
-    static_cast<std::mutex*>(mutex)->unlock();
-    return SASL_OK;
-}
-void free_mutex(void* mutex) { delete static_cast<std::mutex*>(mutex); }
-
-struct Dispose {
-    void operator()(sasl_conn_t* connection) const { ::sasl_dispose(&connection); }
-};
 
 // The library wants the password behind its length, in one piece.
 class LibrarySecret {
@@ -140,10 +77,7 @@ private:
         int status = ::sasl_client_new(request_.service.c_str(), request_.host.c_str(), nullptr, nullptr, callbacks_, 0, &connection);
         if (status != SASL_OK) return refused(status);
         connection_.reset(connection);
-        // No security layer of SASL's own (max_ssf 0): SMTP has TLS for that.
-        sasl_security_properties_t properties{};
-        properties.security_flags = library_flags();
-        status = ::sasl_setprop(connection, SASL_SEC_PROPS, &properties);
+        status = demand(connection, request_.security);
         if (status != SASL_OK) return refused(status);
 
         const char* response = nullptr;
@@ -178,23 +112,6 @@ private:
 
     static std::unexpected<Error> refused(int status) { return fail(ErrorCode::refused, ::sasl_errstring(status, nullptr, nullptr)); }
 
-    unsigned library_flags() const
-    {
-        static constexpr struct {
-            Property property;
-            unsigned flag;
-        } rows[] = {
-            {plaintext, SASL_SEC_NOPLAINTEXT},   {active, SASL_SEC_NOACTIVE},
-            {dictionary, SASL_SEC_NODICTIONARY}, {anonymous, SASL_SEC_NOANONYMOUS},
-            {forward_secrecy, SASL_SEC_FORWARD_SECRECY}, {mutual_auth, SASL_SEC_MUTUAL_AUTH},
-        };
-        unsigned flags = 0;
-        for (const auto& row : rows) {
-            if (request_.security & row.property) flags |= row.flag;
-        }
-        return flags;
-    }
-
     // Without a context: on whose behalf, which is the user's own.
     static int on_name(void* context, int, const char** result, unsigned* size)
     {
@@ -214,7 +131,7 @@ private:
     net::BlockingPool* pool_;
     LibrarySecret secret_;
     const sasl_callback_t callbacks_[4];
-    std::unique_ptr<sasl_conn_t, Dispose> connection_;    // goes before what it points to
+    CyrusConnection connection_;    // goes before what it points to
     std::vector<std::string> log_;
     bool is_scram_ = false, is_complete_ = false;
 };
@@ -224,8 +141,8 @@ private:
 Result<void> open_cyrus_client()
 {
     static const int status = [] {
-        ::sasl_set_mutex(make_mutex, lock_mutex, unlock_mutex, free_mutex);
-        return ::sasl_client_init(global_callbacks);
+        give_cyrus_mutexes();
+        return ::sasl_client_init(log_callbacks);
     }();
     if (status == SASL_OK) return {};
     return fail(ErrorCode::system, std::string("SASL library initialization: ") + ::sasl_errstring(status, nullptr, nullptr));

@@ -1,122 +1,37 @@
 #include "sasl/cyrus_library.hpp"
 
 #include "base/text.hpp"
+#include "sasl/cyrus_glue.hpp"
 
 #include <fmt/format.h>
-#include <sasl/sasl.h>
 #include <sasl/saslutil.h>
 
 #include <algorithm>
-#include <mutex>
-#include <new>
 
 namespace ekiden::sasl {
 namespace {
 
 constexpr std::size_t longest_user = 1000;
-constexpr std::size_t most_log_lines = 20;    // of one step: what makes the library talk is the remote client
-
 CyrusOptions opened;    // set once in open_cyrus()
 
-// The lines that the library says while this thread is in it. It passes no usable context for those of its plug-ins.
-thread_local std::vector<std::string>* listener = nullptr;
-
-class Listening {
-public:
-    explicit Listening(std::vector<std::string>& lines) { listener = &lines; }
-    ~Listening() { listener = nullptr; }
-    Listening(const Listening&) = delete;
-    Listening& operator=(const Listening&) = delete;
-};
-
-struct Label {
-    int level;
-    std::string_view text;
-};
-// Levels that trace (they may show passwords) have no row.
-constexpr Label labels[] = {
-    {SASL_LOG_ERR, "warning: SASL authentication problem: "},
-    {SASL_LOG_WARN, "warning: SASL authentication problem: "},
-    {SASL_LOG_FAIL, "warning: SASL authentication failure: "},
-    {SASL_LOG_NOTE, "info: SASL authentication info: "},
-};
-
-int on_log(void*, int level, const char* message)
-{
-    if (!listener || !message || listener->size() >= most_log_lines) return SASL_OK;
-    for (const Label& label : labels) {
-        if (label.level == level) listener->push_back(std::string(label.text) + message);
-    }
-    return SASL_OK;
-}
-
-using Callback = int (*)();
-const sasl_callback_t callbacks[] = {
-    {SASL_CB_LOG, reinterpret_cast<Callback>(reinterpret_cast<void*>(&on_log)), nullptr},
-    {SASL_CB_LIST_END, nullptr, nullptr},
-};
-
-void* make_mutex()
-{
-    return new (std::nothrow) std::mutex;
-}
-int lock_mutex(void* mutex)
-{
-    static_cast<std::mutex*>(mutex)->lock();
-    return SASL_OK;
-}
-int unlock_mutex(void* mutex)
-{
-    static_cast<std::mutex*>(mutex)->unlock();
-    return SASL_OK;
-}
-void free_mutex(void* mutex)
-{
-    delete static_cast<std::mutex*>(mutex);
-}
-
-struct Strength {
-    Property property;
-    unsigned library_flag;
-    bool is_weakness;    // then the flag stands for its absence
-};
-constexpr Strength strengths_known[] = {
-    {plaintext, SASL_SEC_NOPLAINTEXT, true},   {active, SASL_SEC_NOACTIVE, true},
-    {dictionary, SASL_SEC_NODICTIONARY, true}, {anonymous, SASL_SEC_NOANONYMOUS, true},
-    {forward_secrecy, SASL_SEC_FORWARD_SECRECY, false}, {mutual_auth, SASL_SEC_MUTUAL_AUTH, false},
-};
-
-// No security layer of SASL's own (max_ssf 0): SMTP has TLS for that.
-int demand(sasl_conn_t* connection, unsigned flags)
-{
-    sasl_security_properties_t properties{};
-    properties.security_flags = flags;
-    return ::sasl_setprop(connection, SASL_SEC_PROPS, &properties);
-}
-
-struct Dispose {
-    void operator()(sasl_conn_t* connection) const { ::sasl_dispose(&connection); }
-};
-using Connection = std::unique_ptr<sasl_conn_t, Dispose>;
-
-Result<Connection> connect(const AuthRequest& request)
+Result<CyrusConnection> connect(const AuthRequest& request)
 {
     sasl_conn_t* connection = nullptr;
     const int status = ::sasl_server_new(request.service.c_str(), opened.hostname.c_str(), request.realm.empty() ? nullptr : request.realm.c_str(),
                                          request.local.empty() ? nullptr : request.local.c_str(),
-                                         request.remote.empty() ? nullptr : request.remote.c_str(), callbacks, 0, &connection);
+                                         request.remote.empty() ? nullptr : request.remote.c_str(), log_callbacks, 0, &connection);
     if (status != SASL_OK) return fail(ErrorCode::system, ::sasl_errstring(status, nullptr, nullptr));
-    return Connection(connection);
+    return CyrusConnection(connection);
 }
 
-std::vector<std::string> list(unsigned flags)
+std::vector<std::string> list(Properties security)
 {
     std::vector<std::string> names;
     AuthRequest any;
     any.service = "smtp";
     auto connection = connect(any);
     const char* text = nullptr;
-    if (!connection || demand(connection->get(), flags) != SASL_OK ||
+    if (!connection || demand(connection->get(), security) != SASL_OK ||
         ::sasl_listmech(connection->get(), nullptr, "", " ", "", &text, nullptr, nullptr) != SASL_OK) {
         return names;
     }
@@ -139,7 +54,7 @@ public:
     CyrusReply step(std::optional<Secret> response) override
     {
         CyrusReply reply;
-        Listening listening(reply.log);
+        Listening listening(reply.log, true);
         const bool is_first = !connection_;
         if (is_first) {
             auto made = connect(request_);
@@ -148,7 +63,7 @@ public:
                 return reply;
             }
             connection_ = std::move(*made);
-            if (const int status = demand(connection_.get(), flags_of(request_.security)); status != SASL_OK) return finish(std::move(reply), status);
+            if (const int status = demand(connection_.get(), request_.security); status != SASL_OK) return finish(std::move(reply), status);
         }
 
         Secret bytes;
@@ -179,15 +94,6 @@ public:
     }
 
 private:
-    static unsigned flags_of(Properties security)
-    {
-        unsigned flags = 0;
-        for (const Strength& strength : strengths_known) {
-            if (security & strength.property) flags |= strength.library_flag;
-        }
-        return flags;
-    }
-
     // A bad base64 ends in SASL_CONTINUE or SASL_BADPROT, and its text is what Postfix prints too.
     CyrusReply finish(CyrusReply reply, int status) const
     {
@@ -212,22 +118,22 @@ private:
     }
 
     AuthRequest request_;
-    Connection connection_;
+    CyrusConnection connection_;
 };
 
 }  // namespace
 
 Result<void> open_cyrus(CyrusOptions options, std::vector<std::string>& log)
 {
-    Listening listening(log);
+    Listening listening(log, true);
     opened = std::move(options);
-    ::sasl_set_mutex(make_mutex, lock_mutex, unlock_mutex, free_mutex);
+    give_cyrus_mutexes();
     if (!opened.search_path.empty()) {
         if (const int status = ::sasl_set_path(SASL_PATH_TYPE_CONFIG, opened.search_path.data()); status != SASL_OK) {
             return fail(ErrorCode::system, fmt::format("SASL library path: {}", ::sasl_errstring(status, nullptr, nullptr)));
         }
     }
-    if (const int status = ::sasl_server_init(callbacks, opened.application.c_str()); status != SASL_OK) {
+    if (const int status = ::sasl_server_init(log_callbacks, opened.application.c_str()); status != SASL_OK) {
         return fail(ErrorCode::system, fmt::format("SASL library initialization: {}", ::sasl_errstring(status, nullptr, nullptr)));
     }
     return {};
@@ -238,11 +144,11 @@ std::vector<Mechanism> cyrus_mechanisms()
     std::vector<Mechanism> mechanisms;
     for (std::string& name : list(0)) mechanisms.push_back({std::move(name), 0, false});
     // The library tells no flags, but which mechanisms satisfy each.
-    for (const Strength& strength : strengths_known) {
-        const auto having = list(strength.library_flag);
+    for (const CyrusFlag& row : cyrus_flags) {
+        const auto having = list(row.property);
         for (Mechanism& mechanism : mechanisms) {
             const bool is_listed = std::ranges::find(having, mechanism.name) != having.end();
-            if (is_listed != strength.is_weakness) mechanism.properties |= strength.property;
+            if (is_listed == ((row.property & strengths) != 0)) mechanism.properties |= row.property;
         }
     }
     return mechanisms;

@@ -46,27 +46,31 @@ Result<Datagram> receive(int socket, int flags)
     return datagram;
 }
 
-Passed pass_on(int socket, const Datagram& datagram)
+bool send_datagram(int socket, std::string_view bytes, int content, int flags)
 {
-    iovec piece{const_cast<char*>(datagram.bytes.data()), datagram.bytes.size()};
+    iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
     msghdr header{};
     header.msg_iov = &piece;
     header.msg_iovlen = 1;
-    if (datagram.content) {
+    if (content >= 0) {
         header.msg_control = control;
         header.msg_controllen = sizeof control;
         cmsghdr* part = CMSG_FIRSTHDR(&header);
         part->cmsg_level = SOL_SOCKET;
         part->cmsg_type = SCM_RIGHTS;
         part->cmsg_len = CMSG_LEN(sizeof(int));
-        int fd = datagram.content.get();
-        std::memcpy(CMSG_DATA(part), &fd, sizeof fd);
+        std::memcpy(CMSG_DATA(part), &content, sizeof content);
     }
     ssize_t n = 0;
-    do n = ::sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    do n = ::sendmsg(socket, &header, MSG_NOSIGNAL | flags);
     while (n < 0 && errno == EINTR);
-    if (n >= 0) return Passed::yes;
+    return n >= 0;
+}
+
+Passed pass_on(int socket, const Datagram& datagram)
+{
+    if (send_datagram(socket, datagram.bytes, datagram.content ? datagram.content.get() : -1, MSG_DONTWAIT)) return Passed::yes;
     return errno == EAGAIN || errno == ETOOMANYREFS || errno == ENOBUFS ? Passed::later : Passed::no;
 }
 

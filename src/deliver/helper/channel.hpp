@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace ekiden::deliver {
 
@@ -24,6 +25,8 @@ Result<Datagram> receive(int socket, int flags);
 // `later`: the socket's buffer is full. `no`: nobody is there any more; errno says why.
 enum class Passed { yes, later, no };
 Passed pass_on(int socket, const Datagram& datagram);
+// One datagram, and `content` with it unless that is -1. False: errno says why.
+bool send_datagram(int socket, std::string_view bytes, int content, int flags);
 
 void reply(int engine, const HelperAnswer& answer);
 // In as few datagrams as hold them.

@@ -1,6 +1,7 @@
 #include "deliver/helper/client.hpp"
 
 #include "base/clock.hpp"
+#include "deliver/helper/channel.hpp"
 #include "deliver/helper/protocol.hpp"
 
 #include <cerrno>
@@ -138,25 +139,7 @@ struct Helper::State {
     // False: errno says why.
     static bool send(const Fd& to, const Outgoing& next, int flags)
     {
-        iovec piece{const_cast<char*>(next.bytes.data()), next.bytes.size()};
-        msghdr header{};
-        header.msg_iov = &piece;
-        header.msg_iovlen = 1;
-        alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-        if (next.content) {
-            header.msg_control = control;
-            header.msg_controllen = sizeof control;
-            cmsghdr* part = CMSG_FIRSTHDR(&header);
-            part->cmsg_level = SOL_SOCKET;
-            part->cmsg_type = SCM_RIGHTS;
-            part->cmsg_len = CMSG_LEN(sizeof(int));
-            int fd = next.content.get();
-            std::memcpy(CMSG_DATA(part), &fd, sizeof fd);
-        }
-        ssize_t n;
-        do n = ::sendmsg(to.get(), &header, MSG_NOSIGNAL | flags);
-        while (n < 0 && errno == EINTR);
-        return n >= 0;
+        return send_datagram(to.get(), next.bytes, next.content ? next.content.get() : -1, flags);
     }
 
     void fail_one(std::unique_lock<std::mutex>& lock, std::uint64_t number, const Error& error)
