@@ -14,6 +14,7 @@
 #include "tools/json_text.hpp"
 #include "tools/postmap_message.hpp"
 
+#include <csignal>
 #include <cstdio>
 #include <fcntl.h>
 #include <db.h>
@@ -32,6 +33,9 @@ namespace {
 
 using table::IndexFormat;
 using table::IndexWriter;
+
+// `postalias -v | head` takes the reader of our warnings away: the table is made all the same, and no work file of it stays.
+void finish_without_listeners() { ::signal(SIGPIPE, SIG_IGN); }
 
 // Ends the command with `PROGRAM: fatal: text` and status 1.
 struct Fatal {
@@ -211,6 +215,7 @@ void Postmap::build(const MapName& map)
 {
     if (job_.verbosity > 0) log_.info("open {} {}", map.type, map.name);
     std::string text;
+    finish_without_listeners();
     IndexWriter::Options options;
     options.is_update = job_.is_incremental;
     uid_t uid = ::geteuid();
@@ -316,6 +321,7 @@ bool Postmap::erase(const MapName& map, const std::vector<std::string>& keys)
     if (struct stat status{}; !job_.keeps_root && ::stat((map.name + std::string(format->suffix)).c_str(), &status) == 0) {
         owner.emplace(status.st_uid, status.st_gid);
     }
+    finish_without_listeners();
     IndexWriter::Options options;
     options.is_update = true;
     options.may_create = false;
