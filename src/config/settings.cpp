@@ -29,6 +29,17 @@ std::string main_cf_path(const std::string& directory) { return directory + "/ma
 
 }  // namespace
 
+std::string place_of(const Location& at)
+{
+    if (at.line == 0) return at.file.empty() ? std::string() : at.file + ": ";
+    return fmt::format("{}{} line {}: ", at.file, at.file.ends_with("master.cf") ? ":" : ",", at.line);
+}
+
+Problem make_problem(Problem::Level level, const Location& at, std::string_view what, std::string_view parameter, std::string_view advice)
+{
+    return {level, at, fmt::format("{}{}{}{}", place_of(at), what, advice.empty() ? "" : ": ", advice), std::string(parameter), std::string(advice)};
+}
+
 std::string find_config_directory(std::string_view from_option)
 {
     if (!from_option.empty()) return std::string(from_option);
@@ -71,9 +82,8 @@ void Settings::Data::finish()
                 setting.expanded = setting.raw;
                 return;
             }
-            auto where = setting.at.line > 0 ? fmt::format("{}, line {}: ", setting.at.file, setting.at.line) : std::string();
             if (checks != Checks::none)
-                throw ConfigError(fmt::format("{}parameter {}: {}", where, name, error.warning()), setting.at);
+                throw ConfigError(fmt::format("{}parameter {}: {}", setting.at.line > 0 ? place_of(setting.at) : "", name, error.warning()), setting.at);
             problems.push_back({Problem::Level::warning, setting.at, error.warning()});
             setting.expanded = setting.raw;
         }
@@ -159,7 +169,7 @@ std::shared_ptr<const Settings> Settings::with(const std::vector<std::pair<std::
         return settings;
     } catch (const ConfigError& error) {
         if (at.line == 0) throw;
-        const auto prefix = fmt::format("{}: line {}: ", at.file, at.line);
+        const auto prefix = place_of(at);
         const std::string text = error.what();
         throw ConfigError(text.starts_with(prefix) ? text : prefix + text, at);
     }

@@ -34,7 +34,14 @@ struct Problem {
     enum class Level { warning, fatal } level;
     Location at;
     std::string text;  // complete sentence in Postfix's words where Postfix has words for it, file and line included
+    std::string parameter = {};  // what it is about, where that is one name
+    std::string advice = {};     // what to write instead; the text ends with it
 };
+
+// How Postfix names a place: "main.cf, line 3: ", "master.cf: line 3: ", "FILE: " without a line, "" without a file.
+std::string place_of(const Location& at);
+// "PLACE WHAT: ADVICE", the advice and its colon only where there is one.
+Problem make_problem(Problem::Level level, const Location& at, std::string_view what, std::string_view parameter = {}, std::string_view advice = {});
 
 // Thrown while a snapshot is made and by typed accessors given a name that is not in the table (a bug of ours).
 // what() is the text that Postfix prints after "fatal: ".
