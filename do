@@ -4,6 +4,7 @@
 #   ./do run      install what is missing, build, start a demonstration server, send it a message
 #   ./do test     install what is missing, build, run all tests
 #   ./do build    only build: build/bin/ holds ekiden and a link for each Postfix command
+#   ./do deb      a Debian package of it, build/ekiden_*.deb; `./do deb try` installs, uses, upgrades and removes it in a tree of its own
 #   ./do bench    compare with Debian's Postfix on this machine, write docs/benchmarks.md
 #   ./do fuzz     run every fuzz target for a while (FUZZ_SECONDS, default 60)
 #   ./do asan | tsan   the unit tests and scenarios under the address+undefined or thread sanitizer
@@ -96,10 +97,19 @@ bench)
     quiet_build release build
     need python3 openssl
     exec dev/bench "$@" ;;
+deb)
+    quiet_build release build
+    need dpkg-dev binutils
+    package=$(packaging/build_deb)
+    say "done: $package"
+    if [ "${1:-}" = try ]; then
+        need debootstrap
+        as_root packaging/try_deb "$package"
+    fi ;;
 format)
     need clang-format-19
     find src tests -name '*.hpp' -o -name '*.cpp' | xargs clang-format-19 -i ;;
 *)
-    sed -n '2,13s/^# \{0,1\}//p' "$0"
+    sed -n '2,14s/^# \{0,1\}//p' "$0"
     [ "$command" = help ] || exit 2 ;;
 esac

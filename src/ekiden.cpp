@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <string>
 #include <string_view>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 namespace {
@@ -96,6 +97,11 @@ Entry find(std::string_view name)
 int main(int argc, char** argv)
 {
     if (argc < 1) return 1;
+    // A set-gid bit that somebody put on a link to this binary would give its rights to every command.
+    if (::getauxval(AT_SECURE) != 0) {
+        std::fputs("ekiden: this program must not be installed set-uid or set-gid; packages have ekiden-set-gid for that\n", stderr);
+        return 1;
+    }
     std::string_view name = argv[0];
     name = name.substr(name.rfind('/') + 1);
     if (Entry entry = find(name)) return entry(argc, argv);
