@@ -103,7 +103,7 @@ deb)
     package=$(packaging/build_deb)
     say "done: $package"
     if [ "${1:-}" = try ]; then
-        need debootstrap
+        need debootstrap iproute2
         as_root packaging/try_deb "$package"
     fi ;;
 format)

@@ -3,7 +3,9 @@
 #include "base/log.hpp"
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
+#include "check/relay_proof.hpp"
 #include "check/settings_problems.hpp"
+#include "check/table_problems.hpp"
 #include "config/lint.hpp"
 #include "control/request.hpp"
 #include "daemon/layout.hpp"
@@ -17,6 +19,7 @@
 #include "daemon/spawn_service.hpp"
 #include "net/listener.hpp"
 #include "receive/authenticate.hpp"
+#include "tls/file_problems.hpp"
 #include "tls/problems.hpp"
 
 #include <algorithm>
@@ -291,6 +294,8 @@ void Master::on_engine_message()
 
 void Master::reload()
 {
+    // Whoever renames the log file by other means than `postfix logrotate` (logrotate(8)) has it opened anew by a reload.
+    if (!settings_->str("maillog_file").empty()) reopen_log();
     try {
         SettingsPtr fresh = load(options_.directory);
         bool is_refused = false;
@@ -456,6 +461,9 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
     if (hints == Hints::yes) {
         add(config::lint(settings));
         add(check::find_list_hints(settings));
+        add(check::find_table_problems(settings));
+        add(check::find_relay_problems(check::prove_relay_control(settings)));
+        add(tls::find_file_problems(settings, base::wall_now()));
         add(find_sasl_problems(settings));
     }
     add(config::find_unsupported(settings));
