@@ -1,18 +1,18 @@
 #include "check/settings_problems.hpp"
 
 #include "base/text.hpp"
+#include "check/list_words.hpp"
 #include "check/policy.hpp"
 #include "check/policy_protocol.hpp"
 #include "check/rules.hpp"
-#include "config/parameters.hpp"
 #include "config/snapshot.hpp"
+#include "config/source.hpp"
 #include "net/endpoint.hpp"
 #include "table/table.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 namespace ekiden::check {
 namespace {
@@ -43,33 +43,44 @@ std::string_view nearest_type(std::string_view type)
     return best;
 }
 
-// Zones of seeds and old manuals that are gone. Some of them named everybody before they went.
+// Zones of old notes and manuals that are gone, or are not what they are taken for. Some named everybody before they went.
 struct ClosedZone {
-    std::string_view zone, advice;
+    std::string_view zone, fate;
+    std::string_view advice = "remove it";
+    bool holds_below = true;    // what stands below the name is closed too
 };
 constexpr ClosedZone closed_zones[] = {
     {"ahbl.org", "it ended in 2015 and listed everybody then"},
+    {"bl.emailbasura.org", "it has ended, and the name lists everybody"},
+    {"blackholes.intersil.net", "it ended in 2006"},
+    {"blacklist.spambag.org", "it ended in 2007"},
     {"blitzed.org", "it ended in 2006"},
-    {"dsbl.org", "it has ended"},
+    {"dnsbl.inps.de", "it has ended"},
+    {"dsbl.org", "it ended in 2008"},
+    {"ix.dnsbl.manitu.net", "it ended in January 2025"},
     {"maps.vix.com", "it has ended"},
+    {"megarbl.net", "it ended in 2019, and the name lists everybody"},
     {"njabl.org", "it ended in 2013"},
+    {"orbs.org", "it has ended"},
     {"ordb.org", "it ended in 2006 and listed everybody later"},
-    {"sorbs.net", "it ended in 2024"},
-    {"spamcop.net", "the list is bl.spamcop.net"},
+    {"rfc-ignorant.org", "it ended in 2012"},
+    {"sectoor.de", "it ended in 2018"},
+    {"sorbs.net", "it ended in June 2024"},
     {"wirehub.net", "it has ended"},
-    {"cbl.abuseat.org", "it is part of zen.spamhaus.org"},
+    {"spamcop.net", "that is no list", "the list is bl.spamcop.net", false},
+    {"cbl.abuseat.org", "it is part of another list", "use zen.spamhaus.org", false},
 };
 
-std::string_view advice_about(std::string_view zone)
+const ClosedZone* find_closed_zone(std::string_view zone)
 {
-    zone = zone.substr(0, zone.find('='));
+    zone = zone.substr(0, zone.find_first_of("=*"));
     for (const ClosedZone& closed : closed_zones) {
-        if (base::equal_ignoring_case(zone, closed.zone)) return closed.advice;
-        if (closed.zone == "spamcop.net" || zone.size() <= closed.zone.size()) continue;
+        if (base::equal_ignoring_case(zone, closed.zone)) return &closed;
+        if (!closed.holds_below || zone.size() <= closed.zone.size()) continue;
         const std::size_t head = zone.size() - closed.zone.size();
-        if (zone[head - 1] == '.' && base::equal_ignoring_case(zone.substr(head), closed.zone)) return closed.advice;
+        if (zone[head - 1] == '.' && base::equal_ignoring_case(zone.substr(head), closed.zone)) return &closed;
     }
-    return {};
+    return nullptr;
 }
 
 // What cannot be made of a restriction's argument, in the words of the run time, or "".
@@ -97,26 +108,16 @@ std::string flaw_of(const Row& row, std::string_view argument)
 
 class Finder {
 public:
-    Finder(const config::Settings& settings, bool wants_hints) : settings_(settings), wants_hints_(wants_hints)
-    {
-        if (const auto* all = config::find_parameter("proxy_read_maps")) {
-            for (std::string_view name : base::split_any(all->default_value)) {
-                if (name.starts_with('$')) holders_.emplace(name.substr(1));
-            }
-        }
-        for (const char* name : {"alias_database", "relay_clientcerts", "mynetworks", "permit_mx_backup_networks"}) holders_.emplace(name);
-        for (const std::string& name : settings.list("smtpd_restriction_classes")) lists_.insert(name);
-    }
+    Finder(const config::Settings& settings, bool wants_hints) : settings_(settings), wants_hints_(wants_hints), lists_(settings) {}
 
     std::vector<config::Problem> run()
     {
         for (const std::string& name : settings_.names_set()) {
             const auto* setting = settings_.data().find(name);
-            if (setting->at.line > 0) look_at(name, setting->expanded, setting->at, fmt::format("{}, line {}: ", setting->at.file, setting->at.line));
+            if (setting->at.line > 0) look_at({name, name, setting->at}, setting->expanded);
         }
         for (const auto& service : settings_.services()) {
-            for (const auto& [name, value] : service.overrides)
-                look_at(name, settings_.expand(value), {service.file, service.line}, fmt::format("{}: line {}: -o ", service.file, service.line));
+            for (const auto& [name, value] : service.overrides) look_at({name, "-o " + name, {service.file, service.line}}, settings_.expand(value));
         }
         if (!wants_hints_) look_for_open_relays();
         return std::move(problems_);
@@ -124,24 +125,22 @@ public:
 
 private:
     struct Place {
-        const std::string& name;
-        const config::Location& at;
-        const std::string& text;
+        std::string name, shown;
+        config::Location at;
     };
 
-    void fatal(const Place& place, std::string_view what)
-    {
-        if (!wants_hints_) add_fatal(place.at, fmt::format("{}{}: {}", place.text, place.name, what));
-    }
     // Three tables of one list that are of the same type, or five services with the same lists, are one problem.
-    void add_fatal(const config::Location& at, std::string text)
+    void add(config::Problem problem)
     {
-        if (std::ranges::find(problems_, text, &config::Problem::text) == problems_.end())
-            problems_.push_back({config::Problem::Level::fatal, at, std::move(text)});
+        if (std::ranges::find(problems_, problem.text, &config::Problem::text) == problems_.end()) problems_.push_back(std::move(problem));
     }
-    void hint(const Place& place, std::string_view what)
+    void fatal(const Place& place, std::string_view word, std::string_view what)
     {
-        if (wants_hints_) problems_.push_back({config::Problem::Level::warning, place.at, fmt::format("{}{}: {}", place.text, place.name, what)});
+        if (!wants_hints_) add(config::make_problem(config::Problem::Level::fatal, source_.find(place.at, word), fmt::format("{}: {}", place.shown, what), place.name));
+    }
+    void hint(const Place& place, std::string_view word, std::string_view what, std::string_view advice = {})
+    {
+        if (wants_hints_) add(config::make_problem(config::Problem::Level::warning, source_.find(place.at, word), fmt::format("{}: {}", place.shown, what), place.name, advice));
     }
 
     // Lists that are empty because an old main.cf has no compatibility_level are the most frequent case, and the least obvious.
@@ -151,27 +150,32 @@ private:
             if (service.command != "smtpd") continue;
             const auto own = settings_.for_service(service);
             if (!is_open_relay(*own)) continue;
-            config::Location at = own->location("smtpd_relay_restrictions");
-            if (at.line == 0) at = own->location("smtpd_recipient_restrictions");
             const bool is_default = own->location("smtpd_relay_restrictions").line == 0 && own->str("smtpd_relay_restrictions").empty();
-            add_fatal(at, fmt::format("{}{}{}", at.line > 0 ? fmt::format("{}, line {}: ", at.file, at.line) : "", open_relay_text,
-                                      is_default ? " (smtpd_relay_restrictions is empty by default where main.cf has no compatibility_level of 1 or more: "
-                                                   "write compatibility_level = 3.6)"
-                                                 : ""));
+            const bool is_relay_list = own->location("smtpd_relay_restrictions").line > 0;
+            const config::Location at = own->location(is_relay_list ? "smtpd_relay_restrictions" : "smtpd_recipient_restrictions");
+            add(config::make_problem(config::Problem::Level::fatal, at.line > 0 ? at : config::Location{},
+                                     fmt::format("{}{}", open_relay_text,
+                                                 is_default ? " (smtpd_relay_restrictions is empty by default where main.cf has no compatibility_level of 1 or more: "
+                                                              "write compatibility_level = 3.6)"
+                                                            : ""),
+                                     "smtpd_relay_restrictions"));
         }
     }
 
-    void look_at(const std::string& name, const std::string& value, const config::Location& at, const std::string& where)
+    void look_at(const Place& place, const std::string& value)
     {
-        const Place place{name, at, where};
-        const bool is_list = lists_.contains(name) || (name.starts_with("smtpd_") && name.ends_with("_restrictions"));
-        if (!is_list && !holders_.contains(name)) return;
+        if (place.name == "postscreen_dnsbl_sites") {
+            for (const std::string_view word : base::split_any(value)) look_at_zone(place, {}, word);
+            return;
+        }
+        const bool is_list = lists_.is_restriction_list(place.name);
+        if (!lists_.may_hold_tables(place.name)) return;
         std::vector<std::string_view> words = base::split_quoted_braces(value);
         for (std::size_t i = 0; i < words.size(); ++i) {
             if (words[i].starts_with('#')) break;
             // "{ name argument }" is one restriction.
             if (is_list && words[i].starts_with('{') && words[i].ends_with('}') && words[i].size() > 2) {
-                look_at(name, std::string(words[i].substr(1, words[i].size() - 2)), at, where);
+                look_at(place, std::string(words[i].substr(1, words[i].size() - 2)));
                 continue;
             }
             const Row* row = is_list ? find_row(words[i]) : nullptr;
@@ -179,9 +183,9 @@ private:
                 look_at_table(place, words[i]);
                 continue;
             }
-            if (row->support == CatalogueEntry::Support::not_yet) fatal(place, fmt::format("restriction {} is not supported", row->name));
             if (row->argument == Argument::none) continue;
-            look_at_argument(place, *row, ++i < words.size() ? words[i] : std::string_view());
+            look_at_argument(place, *row, words[i], i + 1 < words.size() ? words[i + 1] : std::string_view());
+            ++i;
         }
     }
 
@@ -190,22 +194,27 @@ private:
         const std::string_view type = type_of(word);
         if (type.empty() || table::is_known_type(type)) return;
         const std::string_view nearest = nearest_type(type);
-        fatal(place, fmt::format("unsupported dictionary type: {}{}", type, nearest.empty() ? "" : fmt::format(" (is {} meant?)", nearest)));
+        fatal(place, word, fmt::format("unsupported dictionary type: {}{}", type, nearest.empty() ? "" : fmt::format(" (is {} meant?)", nearest)));
     }
 
-    void look_at_argument(const Place& place, const Row& row, std::string_view argument)
+    void look_at_argument(const Place& place, const Row& row, std::string_view word, std::string_view argument)
     {
         if (row.argument == Argument::table) look_at_table(place, argument);
         if (row.argument == Argument::certificate_table) look_at_table(place, argument.starts_with('{') ? base::trim(argument.substr(1)) : argument);
-        if (const std::string flaw = flaw_of(row, argument); !flaw.empty()) hint(place, flaw);
-        if (row.argument != Argument::domain) return;
-        if (const std::string_view advice = advice_about(argument); !advice.empty())
-            hint(place, fmt::format("{} {}: {}", row.name, argument, advice));
+        if (const std::string flaw = flaw_of(row, argument); !flaw.empty()) hint(place, argument.empty() ? word : argument, flaw);
+        if (row.argument == Argument::domain) look_at_zone(place, row.name, argument);
+    }
+
+    void look_at_zone(const Place& place, std::string_view restriction, std::string_view zone)
+    {
+        const ClosedZone* closed = find_closed_zone(zone);
+        if (closed) hint(place, zone, fmt::format("{}{}{}: {}", restriction, restriction.empty() ? "" : " ", zone, closed->fate), closed->advice);
     }
 
     const config::Settings& settings_;
     const bool wants_hints_;
-    std::set<std::string, std::less<>> holders_, lists_;
+    const ListWords lists_;
+    config::Source source_;
     std::vector<config::Problem> problems_;
 };
 

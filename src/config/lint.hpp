@@ -8,11 +8,13 @@
 
 namespace ekiden::config {
 
-// Likely mistakes, as warnings: unknown names (with the nearest known one), comments and full-width spaces that became
-// part of a value, `name = value` swallowed as a continuation line, obsolete names, restrictions that do not exist, -o
-// entries without effect, login and TLS settings that cannot work (lint_services.hpp; those are fatal where Postfix's
-// server would die of them).
+// Likely mistakes, as warnings (what is looked for: lint_parts.hpp); fatal where Postfix's server would die of them. In
+// the order of the files. Each names the line of the very word, and what to write instead. Reads files, so it may block.
 std::vector<Problem> lint(const Settings& settings);
+
+// Characters that only look like those of the configuration: full-width spaces and letters, no-break spaces, typographic
+// quotation marks, a byte order mark. Part of lint(), and of use where main.cf cannot be loaded because of them.
+std::vector<Problem> find_odd_characters(const std::string& directory);
 
 // Names that values mention and nobody defines: they count as empty. In Postfix's words; part of lint() too.
 std::vector<Problem> find_undefined(const Settings& settings);

@@ -90,7 +90,7 @@ void check_chain(const Settings& own, ServerLinter& linter)
 
 void check_protocols(const Settings& own, ServerLinter& linter, std::string_view name)
 {
-    static constexpr std::initializer_list<std::string_view> known{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+    static constexpr Words known{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
     for (std::string_view word : base::split_any(own.str(name), ", \t\r\n:")) {
         const std::string_view whole = word;
         if (word.starts_with('!')) word.remove_prefix(1);
@@ -99,26 +99,23 @@ void check_protocols(const Settings& own, ServerLinter& linter, std::string_view
             // A number of a protocol, as OpenSSL has it.
             if (word.starts_with("0x") || (!word.empty() && std::ranges::all_of(word, base::is_digit))) continue;
         }
-        if (std::ranges::any_of(known, [&](auto k) { return base::equal_ignoring_case(k, word); })) continue;
-        const auto meant = nearest(word, known);
-        linter.warn(own, name, fmt::format("{} = {}: unknown protocol \"{}\"{}", name, own.str(name), whole, meant.empty() ? "" : fmt::format(": is {} meant?", meant)));
+        if (is_one_of(word, known)) continue;
+        linter.warn(own, name, fmt::format("{} = {}: unknown protocol \"{}\"", name, own.str(name), whole), is_meant(word, known));
     }
 }
 
 void check_server(const Settings& own, ServerLinter& linter)
 {
     const std::string level = own.str("smtpd_tls_security_level");
-    static constexpr std::initializer_list<std::string_view> levels{"none", "may", "encrypt"};
+    static constexpr Words levels{"none", "may", "encrypt"};
     // A server takes some levels of clients for encrypt, and knows nothing of the others.
-    static constexpr std::initializer_list<std::string_view> taken_for_encrypt{"fingerprint", "verify", "secure"};
-    static constexpr std::initializer_list<std::string_view> of_clients{"dane", "dane-only", "half-dane"};
-    auto is_one_of = [&](std::initializer_list<std::string_view> words) { return std::ranges::any_of(words, [&](auto w) { return base::equal_ignoring_case(w, level); }); };
-    if (!level.empty() && !is_one_of(levels)) {
-        if (is_one_of(taken_for_encrypt))
+    static constexpr Words taken_for_encrypt{"fingerprint", "verify", "secure"};
+    static constexpr Words of_clients{"dane", "dane-only", "half-dane"};
+    if (!level.empty() && !is_one_of(level, levels)) {
+        if (is_one_of(level, taken_for_encrypt))
             linter.warn(own, "smtpd_tls_security_level", fmt::format("smtpd_tls_security_level: unsupported TLS level \"{}\", using \"encrypt\"", level));
         else {
-            const auto meant = is_one_of(of_clients) ? std::string_view() : nearest(level, levels);
-            linter.refuse(own, "smtpd_tls_security_level", fmt::format("Invalid TLS level \"{}\"{}", level, meant.empty() ? "" : fmt::format(": is {} meant?", meant)));
+            linter.refuse(own, "smtpd_tls_security_level", fmt::format("Invalid TLS level \"{}\"", level), is_one_of(level, of_clients) ? std::string() : is_meant(level, levels));
         }
     }
     const bool is_off = level.empty() ? !own.boolean("smtpd_use_tls") && !own.boolean("smtpd_enforce_tls") : base::equal_ignoring_case(level, "none");

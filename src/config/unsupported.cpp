@@ -14,12 +14,6 @@ namespace ekiden::config {
 
 namespace {
 
-std::string place(const Location& at, bool is_master)
-{
-    if (at.line == 0) return at.file.empty() ? std::string() : at.file + ": ";
-    return is_master ? fmt::format("{}: line {}: ", at.file, at.line) : fmt::format("{}, line {}: ", at.file, at.line);
-}
-
 // What a parameter that is supported in part does with a value.
 enum class Verdict { works, without_effect, refused };
 
@@ -46,16 +40,17 @@ public:
     {
         for (const auto& name : settings_.names_set()) {
             const auto* setting = settings_.data().find(name);
-            if (setting->parameter == nullptr || setting->raw == setting->parameter->default_value) continue;
+            // No release of Postfix reads it: lint() explains it.
+            if (setting->parameter == nullptr || setting->parameter->is_obsolete() || setting->raw == setting->parameter->default_value) continue;
             // The directory is set by -c; a value like the default's says nothing new.
             if (setting->expanded == settings_.expand(setting->parameter->default_value)) continue;
-            add(*setting->parameter, setting->expanded, setting->at, false);
+            add(*setting->parameter, setting->expanded, setting->at);
         }
         for (const auto& service : settings_.services()) {
             for (const auto& [name, value] : service.overrides) {
                 const auto* row = find_parameter(name);
-                if (row == nullptr || value == settings_.raw(name)) continue;
-                add(*row, settings_.expand(value), {service.file, service.line}, true);
+                if (row == nullptr || row->is_obsolete() || value == settings_.raw(name)) continue;
+                add(*row, settings_.expand(value), {service.file, service.line});
             }
         }
         for (const auto& [key, group] : without_effect_) {
@@ -71,14 +66,13 @@ private:
         Location at;
     };
 
-    void add(const Parameter& row, const std::string& value, const Location& at, bool is_master)
+    void add(const Parameter& row, const std::string& value, const Location& at)
     {
         switch (judge(row, value)) {
         case Verdict::works: return;
         case Verdict::without_effect: without_effect_[{at.file, row.reason}].push_back({row.name, at}); return;
         case Verdict::refused:
-            problems_.push_back({Problem::Level::fatal, at,
-                                 fmt::format("{}{} = {}: {}", place(at, is_master), row.name, value, row.reason)});
+            problems_.push_back(make_problem(Problem::Level::fatal, at, fmt::format("{} = {}: {}", row.name, value, row.reason), row.name));
         }
     }
 

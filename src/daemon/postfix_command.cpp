@@ -4,6 +4,7 @@
 #include "base/log_sinks.hpp"
 #include "config/lint.hpp"
 #include "control/client.hpp"
+#include "daemon/check_report.hpp"
 #include "daemon/layout.hpp"
 #include "daemon/log_setup.hpp"
 #include "daemon/master.hpp"
@@ -41,6 +42,13 @@ void print_fatal(const config::ConfigError& error, bool always = false)
     if (at.line > 0 && (always || !is_quoted) && !text.contains(at.file)) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
 }
 
+// How `check` says what it found: to people on standard error, or one JSON object a line on standard output; and whether
+// the whole proof about relaying is told, too.
+struct CheckStyle {
+    bool is_json = false, is_verbose = false;
+    bool names_place = false;      // of a fault that keeps main.cf from being read
+};
+
 class Command {
 public:
     Command(SettingsPtr settings, std::string directory) : settings_(std::move(settings)), directory_(std::move(directory)), script_("postfix/postfix-script") {}
@@ -49,7 +57,7 @@ public:
     int stop(bool is_abort);
     int reload();
     int flush();
-    int check(bool names_place = false);
+    int check(const CheckStyle& style = {});
     int status();
     int logrotate();
     int set_permissions();
@@ -58,7 +66,7 @@ public:
     void warn_of_old_level();
 
 private:
-    bool report(const std::vector<Problem>& problems);
+    bool report(const std::vector<Problem>& problems, const CheckStyle& style);
     void repeat_warnings(std::initializer_list<const char*> programs);
     int refuse_master_cf(const config::ConfigError& error);
     int not_running();
@@ -70,17 +78,22 @@ private:
     Logger script_;
 };
 
-// Prints what was found, each line once; false when something is fatal.
-bool Command::report(const std::vector<Problem>& problems)
+// Prints what was found; false when something is fatal.
+bool print_findings(const std::vector<Problem>& problems, const std::string& program, const CheckStyle& style)
 {
     bool is_fine = true;
-    std::string postconf = settings_->str("command_directory") + "/postconf";
     for (const Problem& problem : problems) {
-        bool is_fatal = problem.level == Problem::Level::fatal;
-        std::fprintf(stderr, "%s: %s%s\n", postconf.c_str(), is_fatal ? "fatal: " : "warning: ", problem.text.c_str());
+        const bool is_fatal = problem.level == Problem::Level::fatal;
+        if (style.is_json) std::printf("%s\n", finding_as_json(problem).c_str());
+        else std::fprintf(stderr, "%s: %s%s\n", program.c_str(), is_fatal ? "fatal: " : "warning: ", problem.text.c_str());
         is_fine = is_fine && !is_fatal;
     }
     return is_fine;
+}
+
+bool Command::report(const std::vector<Problem>& problems, const CheckStyle& style)
+{
+    return print_findings(problems, settings_->str("command_directory") + "/postconf", style);
 }
 
 // Postfix's commands are scripts that run other programs, and each of those repeats what is odd about main.cf. Who
@@ -111,31 +124,42 @@ int Command::refuse_master_cf(const config::ConfigError& error)
     return 1;
 }
 
-int Command::check(bool names_place)
+int Command::check(const CheckStyle& style)
 {
     // The whole truth, as the server will see it: what a daemon would stumble over tonight is said now.
     try {
         config::LoadOptions options;
         options.directory = directory_;
         SettingsPtr full = config::Settings::load(options);
-        if (!report(check_settings(*full, Hints::yes))) {
+        const bool is_fine = report(check_settings(*full, Hints::yes), style);
+        if (style.is_json || style.is_verbose) {
+            for (const check::RelayProof& proof : check::prove_relay_control(*full))
+                std::printf("%s", style.is_json ? (proof_as_json(proof) + "\n").c_str() : proof_as_text(proof).c_str());
+        }
+        if (!is_fine) {
             script_.fatal("the configuration was refused");
             return 1;
         }
     } catch (const config::ConfigError& error) {
+        report(config::find_odd_characters(directory_), style);
+        if (style.is_json) return report({{Problem::Level::fatal, error.location, error.what()}}, style) ? 0 : 1;
         if (error.location.file.ends_with("master.cf")) return refuse_master_cf(error);
-        print_fatal(error, names_place);
+        print_fatal(error, style.names_place);
         return 1;
     }
-    repeat_warnings({"postsuper"});
+    if (!style.is_json) repeat_warnings({"postsuper"});
     auto owner = find_owner(*settings_);
     auto made = owner ? make_directories(*settings_, *owner) : Result<void>(std::unexpected(owner.error()));
     if (!made) {
-        std::fprintf(stderr, "postfix: fatal: %s\n", made.error().text().c_str());
+        if (style.is_json) report({{Problem::Level::fatal, {}, made.error().text()}}, style);
+        else std::fprintf(stderr, "postfix: fatal: %s\n", made.error().text().c_str());
         script_.fatal("unable to create missing queue directories");
         return 1;
     }
-    for (const std::string& problem : find_wrong_rights(*settings_, *owner)) script_.warning("{}", problem);
+    for (const std::string& problem : find_wrong_rights(*settings_, *owner)) {
+        if (style.is_json) report({{Problem::Level::warning, {problem.substr(problem.rfind(": ") + 2), 0}, problem}}, style);
+        else script_.warning("{}", problem);
+    }
     return 0;
 }
 
@@ -223,7 +247,7 @@ int Command::reload()
     int pid = find_master(*settings_);
     if (!pid) return not_running();
     if (!may_signal(pid)) return 1;
-    if (int status = check(true); status != 0) {
+    if (int status = check({.names_place = true}); status != 0) {
         script_.error("the running settings stay in force");
         return status;
     }
@@ -345,7 +369,6 @@ int postfix_main(int argc, char** argv)
         default: std::fprintf(stderr, "postfix: fatal: usage: postfix [-c config_dir] [-Dv] command\n"); return 1;
         }
     }
-    (void)is_verbose;
     // Roles outlive the shell's working directory: what they are handed must be absolute.
     directory = config::find_config_directory(directory);
     if (!directory.starts_with('/')) {
@@ -353,6 +376,16 @@ int postfix_main(int argc, char** argv)
         if (::getcwd(here, sizeof here)) directory = std::string(here) + "/" + directory;
     }
     std::string word = optind < argc ? argv[optind] : "";
+    CheckStyle style{.is_verbose = is_verbose};
+    for (int i = optind + 1; word == "check" && i < argc; ++i) {
+        const std::string_view argument = argv[i];
+        if (argument == "--json") style.is_json = true;
+        else if (argument == "-v") style.is_verbose = true;
+        else {
+            std::fprintf(stderr, "postfix: fatal: usage: postfix [-c config_dir] check [-v] [--json]\n");
+            return 1;
+        }
+    }
 
     SettingsPtr settings;
     try {
@@ -361,9 +394,13 @@ int postfix_main(int argc, char** argv)
         options.checks = config::Checks::command;
         options.read_master_cf = false;
         settings = config::Settings::load(options);
-        for (const Problem& problem : settings->problems()) std::fprintf(stderr, "postfix: warning: %s\n", problem.text.c_str());
+        for (const Problem& problem : settings->problems())
+            if (!style.is_json) std::fprintf(stderr, "postfix: warning: %s\n", problem.text.c_str());
     } catch (const config::ConfigError& error) {
-        print_fatal(error, word == "reload");
+        // What only looks like the right characters is often the reason.
+        if (word == "check" || word == "start" || word == "reload") print_findings(config::find_odd_characters(directory), "postfix", style);
+        if (style.is_json) print_findings({{Problem::Level::fatal, error.location, error.what()}}, "postfix", style);
+        else print_fatal(error, word == "reload");
         if (word == "reload") std::fprintf(stderr, "postfix: the running settings stay in force\n");
         return 1;
     }
@@ -387,7 +424,7 @@ int postfix_main(int argc, char** argv)
     else if (word == "drain" || word == "quick-stop") status = command.stop(false);
     else if (word == "reload") status = command.reload();
     else if (word == "flush") status = command.flush();
-    else if (word == "check") status = command.check();
+    else if (word == "check") status = command.check(style);
     else if (word == "status") status = command.status();
     else if (word == "logrotate") status = command.logrotate();
     else if (word == "set-permissions" || word == "upgrade-configuration" || word == "post-install") status = command.set_permissions();

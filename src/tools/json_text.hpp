@@ -1,12 +1,10 @@
-// A string as JSON (RFC 8259 7), for the commands that print it. Bytes that are no UTF-8 become U+FFFD, so that what
-// reads the output is never handed what JSON does not allow.
+// Strings as JSON, by the name that the commands know.
 #pragma once
 
-#include <string>
-#include <string_view>
+#include "base/json_text.hpp"
 
 namespace ekiden::tools {
 
-std::string json_text(std::string_view bytes);    // with the quotation marks
+using base::json_text;
 
 }  // namespace ekiden::tools

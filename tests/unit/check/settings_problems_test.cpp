@@ -35,7 +35,7 @@ TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
     } rows[] = {
         {"virtual_alias_maps = hasch:/etc/postfix/virtual\n", {"main.cf, line 2: virtual_alias_maps: unsupported dictionary type: hasch (is hash meant?)"}},
         {"mynetworks = 127.0.0.0/8, [::1]/128 2001:db8::/32 fe80::/64 !cidrr:/x\n", {"main.cf, line 2: mynetworks: unsupported dictionary type: cidrr (is cidr meant?)"}},
-        {"alias_maps = hash:/etc/aliases,\n  nonesuch:mail.aliases\n", {"main.cf, line 2: alias_maps: unsupported dictionary type: nonesuch"}},
+        {"alias_maps = hash:/etc/aliases,\n  nonesuch:mail.aliases\n", {"main.cf, line 3: alias_maps: unsupported dictionary type: nonesuch"}},
         {"transport_maps = proxy:blurb:/x\n", {"main.cf, line 2: transport_maps: unsupported dictionary type: blurb"}},
         {"smtpd_recipient_restrictions = check_client_access blurb:/x, permit\n", {"main.cf, line 2: smtpd_recipient_restrictions: unsupported dictionary type: blurb"}},
         {"transport_maps = blurb:/x, blurb:/y\n", {"main.cf, line 2: transport_maps: unsupported dictionary type: blurb"}},
@@ -45,6 +45,7 @@ TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
         {"smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:1, check_policy_service { unix:x, timeout=1s }, reject_rbl_client a.test=127.0.0.2, sleep 1\n", {}},
         {"virtual_alias_maps = hash:/x, pcre:/y cidr:/z proxy:texthash:/x static:{x:y} inline:{a=b:c} unionmap:{hash:/x,hash:/y}\n", {}},
         {"mydestination = /etc/file, [1.2.3.4], name.test\nrelayhost = lmtp:x:25\nmailbox_transport = blurb:x\nmy_own = blurb:x\n", {}},
+        {"header_checks = blurb:/x\n", {"main.cf, line 2: header_checks: unsupported dictionary type: blurb"}},
         {"relay_domains = # blurb:x\n", {}},
     };
     for (const auto& row : rows) {
@@ -52,7 +53,7 @@ TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
         EXPECT_EQ(problems_of(row.lines), row.want);
     }
     EXPECT_EQ(problems_of("", "587 inet n - n - - smtpd\n  -o smtpd_client_restrictions=check_client_access,blurb:/x\n"),
-              Texts{"master.cf: line 1: -o smtpd_client_restrictions: unsupported dictionary type: blurb"});
+              Texts{"master.cf: line 2: -o smtpd_client_restrictions: unsupported dictionary type: blurb"});
 }
 
 TEST(SettingsProblems, RestrictionsThatCannotBeCarriedOutStopTheStart)
@@ -83,7 +84,7 @@ TEST(SettingsProblems, OpenRelaysStopTheStart)
         {"smtpd_relay_restrictions = check_client_access hash:/x, { reject_unauth_destination }\n", smtpd, ""},
         {"smtpd_restriction_classes = strict, open\nstrict = open, reject\nopen = permit_mynetworks\nsmtpd_relay_restrictions = strict\n", smtpd, ""},
         {"smtpd_restriction_classes = open\nopen = permit_mynetworks\nsmtpd_relay_restrictions = open\n", smtpd, "main.cf, line 4: " + text},
-        {"", smtpd + "587 inet n - n - - smtpd\n  -o smtpd_relay_restrictions=permit_mynetworks\n", "master.cf, line 2: " + text},
+        {"", smtpd + "587 inet n - n - - smtpd\n  -o smtpd_relay_restrictions=permit_mynetworks\n", "master.cf: line 2: " + text},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.lines + row.master);
@@ -110,15 +111,21 @@ TEST(SettingsProblems, HintsForArgumentsThatCannotBeRead)
         {"check_policy_service { unix:private/policy, timeout=never }", "restriction check_policy_service: bad attribute \"timeout=never\""},
         {"check_ccert_access { hash:/x, { search_order = nose } }",
          "restriction check_ccert_access: bad argument \"{ hash:/x, { search_order = nose } }\": search_order knows cert_fingerprint and pubkey_fingerprint"},
-        {"reject_rbl_client list.dsbl.org", "reject_rbl_client list.dsbl.org: it has ended"},
-        {"reject_rbl_client spamcop.net", "reject_rbl_client spamcop.net: the list is bl.spamcop.net"},
+        {"reject_rbl_client list.dsbl.org", "reject_rbl_client list.dsbl.org: it ended in 2008: remove it"},
+        {"reject_rbl_client spamcop.net", "reject_rbl_client spamcop.net: that is no list: the list is bl.spamcop.net"},
         {"reject_rbl_client bl.spamcop.net, reject_rbl_client notsorbs.net", ""},
-        {"reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2", "reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2: it ended in 2015 and listed everybody then"},
+        {"reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2", "reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2: it ended in 2015 and listed everybody then: remove it"},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.restrictions);
         EXPECT_EQ(problems_of("smtpd_recipient_restrictions = " + std::string(row.restrictions) + "\n", {}, true), *row.want ? Texts{head + row.want} : Texts());
     }
+}
+
+TEST(SettingsProblems, ZonesOfPostscreenThatAreClosed)
+{
+    EXPECT_EQ(problems_of("postscreen_dnsbl_sites = zen.spamhaus.org*3,\n  dnsbl.sorbs.net=127.0.0.[2;6]*2\n", {}, true),
+              std::vector<std::string>{"main.cf, line 3: postscreen_dnsbl_sites: dnsbl.sorbs.net=127.0.0.[2;6]*2: it ended in June 2024: remove it"});
 }
 
 }  // namespace

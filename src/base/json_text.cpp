@@ -1,8 +1,8 @@
-#include "tools/json_text.hpp"
+#include "base/json_text.hpp"
 
 #include <fmt/format.h>
 
-namespace ekiden::tools {
+namespace ekiden::base {
 
 namespace {
 
@@ -39,4 +39,4 @@ std::string json_text(std::string_view bytes)
     return out += '"';
 }
 
-}  // namespace ekiden::tools
+}  // namespace ekiden::base

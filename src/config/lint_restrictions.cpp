@@ -1,0 +1,148 @@
+// Restriction lists: words that nobody knows, and restrictions that are never asked.
+#include "base/text.hpp"
+#include "config/lint_services.hpp"
+#include "config/restriction_names.hpp"
+#include "config/snapshot.hpp"
+#include "config/source.hpp"
+#include "config/values.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace ekiden::config {
+
+namespace {
+
+// "check_client_access" and "hash:/x" of a list are one restriction.
+struct Item {
+    std::string word, argument;
+    bool is_group = false;       // { word argument }
+};
+
+std::vector<Item> read_items(const std::vector<std::string>& words)
+{
+    std::vector<Item> items;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        Item item{words[i], {}};
+        const auto inside = inside_braces(words[i]);
+        if (inside) {
+            const auto inner = split_list(*inside);
+            if (inner.empty()) continue;
+            item.word = inner.front();
+            item.is_group = true;
+            for (std::size_t k = 1; k < inner.size(); ++k) item.argument += (k == 1 ? "" : ", ") + inner[k];
+        } else if (const auto* known = find_restriction(item.word); known != nullptr && known->has_argument && i + 1 < words.size()) {
+            item.argument = words[++i];
+        }
+        items.push_back(std::move(item));
+    }
+    return items;
+}
+
+bool is_restriction_list(std::string_view name) { return name.starts_with("smtpd_") && name.ends_with("_restrictions"); }
+
+class ListLinter {
+public:
+    explicit ListLinter(const Settings& settings) : settings_(settings)
+    {
+        for (const auto& name : settings.list("smtpd_restriction_classes")) classes_.insert(name);
+    }
+
+    std::vector<Problem> run()
+    {
+        for (const auto& name : settings_.names_set()) {
+            const auto* setting = settings_.data().find(name);
+            if (setting->at.line > 0 && is_restriction_list(name)) check(name, setting->expanded, setting->at);
+        }
+        for (const auto& name : classes_)
+            if (const auto* setting = settings_.data().find(name)) check(name, setting->expanded, setting->at);
+        for (const auto& service : settings_.services())
+            for (const auto& [name, value] : service.overrides)
+                if (service.command == "smtpd" && is_restriction_list(name)) check_own(service, name);
+        return std::move(problems_);
+    }
+
+private:
+    void add(const Location& at, std::string_view parameter, std::string_view text, std::string_view advice = {})
+    {
+        auto problem = make_problem(Problem::Level::warning, at, text, parameter, advice);
+        if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end()) problems_.push_back(std::move(problem));
+    }
+
+    void check_own(const ServiceSpec& service, const std::string& name)
+    {
+        try {
+            check(name, settings_.for_service(service)->str(name), {service.file, service.line});
+        } catch (const ConfigError&) {
+            // Another value of that line is of no use: lint_logins() says so.
+        }
+    }
+
+    // Does the list end here for everybody?
+    bool is_end(std::string_view word) const
+    {
+        return !classes_.contains(word) && (is_one_of(word, {"permit", "reject", "defer", "check_relay_domains"}));
+    }
+
+    void check(const std::string& name, const std::string& value, const Location& at)
+    {
+        const auto items = read_items(split_list(value));
+        std::vector<std::string> seen;
+        bool only_warns = false;
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            const Item& item = items[i];
+            if (item.word.starts_with('#')) return;    // that comment is another message's
+            const auto place = source_.find(at, item.word, static_cast<int>(std::ranges::count_if(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(i), [&](const Item& other) { return other.word == item.word; })));
+            check_word(name, item, place);
+            const bool was_warning = std::exchange(only_warns, base::equal_ignoring_case(item.word, "warn_if_reject"));
+            if (only_warns) continue;
+            const std::string whole = base::lower(item.word) + " " + item.argument;
+            if (!was_warning && item.word != "sleep") {
+                if (std::ranges::find(seen, whole) != seen.end())
+                    add(place, name, fmt::format("{} stands twice in {}", base::trim(item.word + " " + item.argument), name), "the second one can go: it never decides anything");
+                seen.push_back(whole);
+            }
+            // warn_if_reject makes a refusal harmless, and a permit stays one.
+            if (!is_end(item.word) || (was_warning && item.word != "permit")) continue;
+            if (i + 1 < items.size() && !items[i + 1].word.starts_with('#')) {
+                const auto next = source_.find(at, items[i + 1].word);
+                add(next, name, fmt::format("{} is never reached: \"{}\" in front of it ends {} for every client", items[i + 1].word, item.word, name),
+                    fmt::format("move it in front of \"{}\", or remove it", item.word));
+            }
+            return;
+        }
+    }
+
+    void check_word(const std::string& name, const Item& item, const Location& at)
+    {
+        if (classes_.contains(item.word) || item.word.find(':') != std::string::npos) return;
+        if (const auto* known = find_restriction(item.word)) {
+            if (!known->advice.empty()) add(at, name, fmt::format("restriction \"{}\" {}", item.word, known->advice));
+            if (known->has_argument && item.argument.empty()) add(at, name, fmt::format("restriction \"{}\" needs an argument", item.word));
+            return;
+        }
+        // What looks like a blank and is none: the message about that character says it all.
+        if (has_odd_character(item.word) && nearest_is_behind_blank(item.word)) return;
+        add(at, name, fmt::format("unknown smtpd restriction: \"{}\"", item.word), is_meant(nearest_restriction(item.word)));
+    }
+
+    static bool nearest_is_behind_blank(std::string_view word)
+    {
+        while (!word.empty() && static_cast<unsigned char>(word.front()) >= 0x80) word.remove_prefix(1);
+        while (!word.empty() && static_cast<unsigned char>(word.back()) >= 0x80) word.remove_suffix(1);
+        return find_restriction(word) != nullptr;
+    }
+
+    const Settings& settings_;
+    Source source_;
+    std::vector<Problem> problems_;
+    std::set<std::string, std::less<>> classes_;
+};
+
+}  // namespace
+
+std::vector<Problem> lint_restrictions(const Settings& settings) { return ListLinter(settings).run(); }
+
+}  // namespace ekiden::config

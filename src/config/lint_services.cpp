@@ -1,0 +1,67 @@
+#include "config/lint_services.hpp"
+
+#include "base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ekiden::config {
+
+std::vector<Problem> ServerLinter::run(Check check, std::string_view program)
+{
+    bool has_server = false;
+    for (const auto& service : settings_.services()) {
+        if (service.command != program) continue;
+        has_server = true;
+        try {
+            check(service.overrides.empty() ? settings_ : *settings_.for_service(service), *this);
+        } catch (const ConfigError& error) {
+            // A value of the wrong kind: what the server would stumble over.
+            const std::string text = error.what();
+            if (std::ranges::find(problems_, text, &Problem::text) == problems_.end()) problems_.push_back({Problem::Level::fatal, error.location, text});
+        }
+    }
+    if (!has_server) check(settings_, *this);
+    return std::move(problems_);
+}
+
+void ServerLinter::say(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice, Problem::Level level)
+{
+    // A default stands nowhere.
+    const Location at = own.location(parameter).line == 0 ? Location{} : own.location(parameter);
+    Problem problem = make_problem(level, at, text, parameter, advice);
+    if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end()) problems_.push_back(std::move(problem));
+}
+
+bool is_one_of(std::string_view word, Words words)
+{
+    return std::ranges::any_of(words, [&](std::string_view other) { return base::equal_ignoring_case(other, word); });
+}
+
+std::string is_meant(std::string_view nearest) { return nearest.empty() ? std::string() : fmt::format("is {} meant?", nearest); }
+
+std::string is_meant(std::string_view word, Words candidates)
+{
+    std::string_view best;
+    int distance = 3;
+    for (const auto candidate : candidates) {
+        const int edits = base::edit_distance(base::lower(word), base::lower(candidate), distance);
+        if (edits < distance) {
+            distance = edits;
+            best = candidate;
+        }
+    }
+    return is_meant(best);
+}
+
+void check_sasl_words(const Settings& own, ServerLinter& linter, std::string_view parameter)
+{
+    static constexpr Words known{"noplaintext", "noactive", "nodictionary", "noanonymous", "mutual_auth", "forward_secrecy"};
+    for (const auto& word : own.list(parameter)) {
+        if (is_one_of(word, known)) continue;
+        linter.refuse(own, parameter, fmt::format("unknown SASL security options value \"{}\" in {}", word, parameter), is_meant(word, known));
+    }
+}
+
+}  // namespace ekiden::config

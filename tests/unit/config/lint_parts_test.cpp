@@ -1,0 +1,149 @@
+#include "config/lint_parts.hpp"
+
+#include "config/lint.hpp"
+#include "unit/config/folder.hpp"
+
+#include <gtest/gtest.h>
+
+namespace ekiden::config {
+namespace {
+
+using test::Folder;
+using Texts = std::vector<std::string>;
+
+struct Case {
+    std::string_view main, master;
+    Texts want;
+};
+
+// What the part says, the directory's name and the place of the file left out: "main 2: TEXT".
+Texts said(std::vector<Problem> (*part)(const Settings&), const Case& row)
+{
+    Folder folder("compatibility_level = 3.6\nmyhostname = mail.a.test\n" + std::string(row.main), std::string(row.master));
+    Texts texts;
+    for (const auto& problem : part(*Settings::load(folder.options(Checks::none)))) {
+        EXPECT_TRUE(problem.text.starts_with(place_of(problem.at))) << problem.text;
+        if (!problem.advice.empty()) EXPECT_TRUE(problem.text.ends_with(": " + problem.advice)) << problem.text;
+        auto text = (problem.at.file.ends_with("master.cf") ? "master " : "main ") + std::to_string(problem.at.line) + ": " + problem.text.substr(place_of(problem.at).size());
+        for (auto at = text.find(folder.path()); at != std::string::npos; at = text.find(folder.path())) text.replace(at, folder.path().size(), "DIR");
+        texts.push_back(std::move(text));
+    }
+    return texts;
+}
+
+void check(std::vector<Problem> (*part)(const Settings&), std::initializer_list<Case> cases)
+{
+    for (const auto& row : cases) EXPECT_EQ(said(part, row), row.want) << row.main << row.master;
+}
+
+TEST(LintRestrictions, NamesWhatIsNeverReachedWithTheLineItStandsOn)
+{
+    check(lint_restrictions,
+          {
+              {"smtpd_recipient_restrictions = permit_mynetworks,\n  reject_unauth_destination\n  permit\n", "", {}},
+              {"smtpd_recipient_restrictions = permit_mynetworks,\n  permit\n  reject_unauth_destination\n", "",
+               {"main 5: reject_unauth_destination is never reached: \"permit\" in front of it ends smtpd_recipient_restrictions for every client: move it in front of \"permit\", or remove it"}},
+              {"smtpd_client_restrictions = permit_mynetworks, reject, reject_rbl_client bl.test\n", "",
+               {"main 3: reject_rbl_client is never reached: \"reject\" in front of it ends smtpd_client_restrictions for every client: move it in front of \"reject\", or remove it"}},
+              {"smtpd_client_restrictions = warn_if_reject reject, permit_mynetworks\n", "", {}},
+              {"smtpd_client_restrictions = reject # and so on\n", "", {}},
+              {"smtpd_helo_restrictions = reject_invalid_helo_hostname\n  check_helo_access hash:/a\n  check_helo_access hash:/b\n  check_helo_access hash:/a\n", "",
+               {"main 6: check_helo_access hash:/a stands twice in smtpd_helo_restrictions: the second one can go: it never decides anything"}},
+              {"smtpd_helo_restrictions = warn_if_reject reject_invalid_helo_hostname, reject_invalid_helo_hostname\n", "", {}},
+              {"smtpd_restriction_classes = mine\nmine = reject\n  permit_mynetworks\n", "",
+               {"main 5: permit_mynetworks is never reached: \"reject\" in front of it ends mine for every client: move it in front of \"reject\", or remove it"}},
+              {"", "25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n  -o smtpd_client_restrictions=permit_sasl_authenticated,reject,permit\n",
+               {"master 3: permit is never reached: \"reject\" in front of it ends smtpd_client_restrictions for every client: move it in front of \"reject\", or remove it"}},
+              {"smtpd_client_restrictions = check_client_access\n", "", {"main 3: restriction \"check_client_access\" needs an argument"}},
+          });
+}
+
+TEST(LintDomains, NamesDomainsInTwoClassesAndOriginsWithoutADomain)
+{
+    check(lint_domains,
+          {
+              {"mydestination = a.test, localhost\nvirtual_mailbox_domains = b.test\n", "", {}},
+              {"mydestination = a.test, localhost\nvirtual_mailbox_domains = b.test,\n  A.test\n", "",
+               {"main 4: do not list domain a.test in BOTH mydestination and virtual_mailbox_domains: mydestination decides, so remove it from one of them"}},
+              {"virtual_alias_domains = v.test\nrelay_domains = $virtual_alias_domains\n", "",
+               {"main 4: do not list domain v.test in BOTH virtual_alias_domains and relay_domains: virtual_alias_domains decides, so remove it from one of them"}},
+              {"myhostname = mail\n", "",
+               {"main 3: myhostname is mail and mydomain is localdomain: mail from here leaves as user@mail, to which nobody can answer: write myhostname = NAME.DOMAIN, or mydomain = DOMAIN"}},
+              {"myhostname = mail\nmyorigin = a.test\n", "", {}},
+              {"myorigin = local\n", "", {"main 3: myorigin = local: mail from here leaves as user@local, to which nobody can answer: write a domain that the DNS knows"}},
+              {"myhostname = mail\ndefault_transport = error:5.1.1 no mail leaves\n", "", {}},
+          });
+}
+
+TEST(LintRoutes, NamesWhatLeadsNowhereAndWhatGoesInACircle)
+{
+    const std::string_view smtp = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\nlocal unix - n n - - local\n";
+    const std::string more(smtp);
+    check(lint_routes,
+          {
+              {"relayhost = [mail.b.test]:587\ndefault_transport = smtp\nmailbox_transport = local\n", smtp, {}},
+              {"virtual_transport = lmtpp:unix:x\nmailbox_transport = locl\n", smtp,
+               {"main 3: virtual_transport = lmtpp:unix:x: master.cf has no service \"lmtpp\", so this mail waits: add a line for it to master.cf",
+                "main 4: mailbox_transport = locl: master.cf has no service \"locl\", so this mail waits: is local meant?"}},
+              {"relayhost = [127.0.0.1]\n", smtp, {"main 3: relayhost = [127.0.0.1] is this server itself (DIR/master.cf line 1), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
+              {"relayhost = Mail.A.test:25\n", smtp, {"main 3: relayhost = Mail.A.test:25 is this server itself (DIR/master.cf line 1), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
+              {"relayhost = [127.0.0.1]:1025\n", smtp, {}},
+              {"content_filter = smtp:[127.0.0.1]:10024\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n", {}},
+              {"content_filter = smtp:[127.0.0.1]:10024\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n",
+               {"master 4: what the filter gives back to 127.0.0.1:10025 goes to content_filter = smtp:[127.0.0.1]:10024 again: write -o content_filter= there"}},
+              {"content_filter = smtp:[127.0.0.1]:10025\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n",
+               {"main 3: content_filter = smtp:[127.0.0.1]:10025 is this server itself (DIR/master.cf line 4), which sends the mail there again: name the filter's port, and write -o content_filter= at the "
+                "port that takes the mail back"}},
+              {"", more + "25 inet n - n - - smtpd\n", {"master 4: port 25 of service 25 is taken by service smtp in line 1, so the start fails: remove one of the two lines, or give each an address of its own"}},
+              {"inet_interfaces = 192.0.2.1\n", more + "127.0.0.1:25 inet n - n - - smtpd\n", {}},
+              {"", "127.0.0.1:25 inet n - n - - smtpd\n127.0.0.2:25 inet n - n - - smtpd\n", {}},
+              {"", more + "smtp unix - - n - - smtp\n", {"master 4: service smtp unix stands in line 2 already: remove one of the two lines"}},
+              {"", more + "sub unix n - n - 0 cleanup\n", {"master 4: nothing names the service sub (cleanup): write -o cleanup_service_name=sub at the server that shall use it, or remove the line"}},
+              {"", more + "spf unix - n n - 0 spawn user=nobody argv=/x\n",
+               {"master 4: nothing names the service spf (spawn): write check_policy_service unix:private/spf where it shall be asked, or remove the line"}},
+              {"smtpd_recipient_restrictions = check_policy_service unix:private/spf\n", more + "spf unix - n n - 0 spawn user=nobody argv=/x\n", {}},
+          });
+}
+
+std::vector<Problem> odd(const Settings& settings) { return find_odd_characters(settings.directory()); }
+
+TEST(LintCharacters, NamesWhatOnlyLooksRight)
+{
+    check(odd,
+          {
+              {"smtpd_banner = $myhostname \xe2\x80\x9cours\xe2\x80\x9d\n# \xe3\x80\x80 a comment\nmydestination = b\xc3\xbc""cher.test\n", "", {}},
+              {"mynetworks = 127.0.0.0/8,\n\t\xe3\x80\x80\xe3\x80\x80""10.0.0.0/8\n", "",
+               {"main 4: a full-width space (U+3000) in front of \"10.0.0.0/8\" is not a blank for the mail system, but part of the word: replace it by an ordinary space"}},
+              {"mynetworks = 127.0.0.0/8\xc2\xa0\n", "",
+               {"main 3: a no-break space (U+00A0) behind \"127.0.0.0/8\" is not a blank for the mail system, but part of the word: replace it by an ordinary space"}},
+              {"biff = no\n \xe3\x80\x80\n", "", {"main 4: a full-width space (U+3000) is no blank for the mail system, and this line holds nothing else: replace it by an ordinary space"}},
+              {"message_size_limit = \xef\xbc\x91\xef\xbc\x90\n", "",
+               {"main 3: a full-width \"1\" (U+FF11) is part of \"\xef\xbc\x91\xef\xbc\x90\": write 1 instead", "main 3: a full-width \"0\" (U+FF10) is part of \"\xef\xbc\x91\xef\xbc\x90\": write 0 instead"}},
+              {"mydestination = a.test\xe3\x80\x81""b.test\n", "", {"main 3: an ideographic comma (U+3001) is part of \"a.test\xe3\x80\x81""b.test\": write , instead"}},
+              {"biff = no\r\nrelayhost =\r\n", "", {"main 3: lines end with CR LF, as Windows writes them: sed -i 's/\\r$//' DIR/main.cf"}},
+              {"", "25 inet n - n - - smtpd\n \xe2\x80\x93o smtpd_timeout=5\n", {"master 2: an en dash (U+2013) is part of \"\xe2\x80\x93o\": write - instead"}},
+          });
+    Folder folder("\xef\xbb\xbf# a comment\ncompatibility_level = 3.6\n");
+    const auto found = find_odd_characters(folder.path());
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found.front().at.line, 1);
+    EXPECT_NE(found.front().text.find("byte order mark"), std::string::npos);
+}
+
+// One fault is said once, whatever part could have found it.
+TEST(Lint, SaysEachFaultOnce)
+{
+    const Case cases[] = {
+        {"smtpd_sasl_application_name = smtpd\n", "", {"main 3: smtpd_sasl_application_name is obsolete: it is called smtpd_sasl_path since Postfix 2.3"}},
+        {"smtpd_recipient_restrictions = permit_mynetworks\n \xe3\x80\x80reject_unauth_destination\n", "",
+         {"main 4: a full-width space (U+3000) in front of \"reject_unauth_destination\" is not a blank for the mail system, but part of the word: replace it by an ordinary space"}},
+    };
+    for (const auto& row : cases) {
+        auto texts = said(lint, row);
+        for (auto& text : said(find_unsupported, row)) texts.push_back(std::move(text));
+        EXPECT_EQ(texts, row.want) << row.main;
+    }
+}
+
+}  // namespace
+}  // namespace ekiden::config
