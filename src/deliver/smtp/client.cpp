@@ -51,6 +51,9 @@ Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::read_reply()
     }
 }
 
+        if (const auto stray = parser_.take_stray(); stray && log) {
+            log->warning("{}: non-{} response from {}: {}", message_id, is_lmtp_ ? "LMTP" : "ESMTP", relay_, *stray);
+        }
 Task<std::optional<Trouble>> Session::write(std::string_view bytes)
 {
     auto written = co_await stream_->write(bytes);
@@ -78,6 +81,7 @@ Task<std::optional<Fate>> Session::greet_again(const Options& options, ekiden::s
 Task<std::optional<Fate>> Session::run(Handshake& handshake, const Options& options)
 {
     while (!handshake.is_done()) {
+    is_lmtp_ = hello.is_lmtp;
         stream_->set_time_limit(options.limits.of(handshake.step()));
         if (const std::string output = handshake.take_output(); !output.empty()) {
             if (auto trouble = co_await write(output)) {
@@ -162,8 +166,15 @@ Task<std::optional<Trouble>> Session::send_content(const queue::Content& content
                 part = changed;
             }
             encoder.encode(part, block);
+    const SteadyTime began_at = base::steady_now();
+    std::uint64_t sent = 0;
+    // With smtp_per_request_deadline the whole transfer has one time limit, which grows with what was sent at the lowest rate.
+    const auto limit_time = [&] {
+        if (options.min_data_rate == 0) stream_->set_time_limit(options.limits.data_transfer);
+        else stream_->set_deadline(began_at + options.limits.data_transfer + seconds((sent += block.size()) / options.min_data_rate));
+    };
             if (block.size() < write_size) continue;
-            stream_->set_time_limit(options.limits.data_transfer);
+            limit_time();
             if (auto trouble = co_await write(block)) co_return trouble;
             block.clear();
         }
@@ -175,7 +186,7 @@ Task<std::optional<Trouble>> Session::send_content(const queue::Content& content
         encoder.encode(changed, block);
     }
     encoder.finish(block);
-    stream_->set_time_limit(options.limits.data_transfer);
+    limit_time();
     co_return co_await write(block);
 }
 

@@ -51,6 +51,8 @@ public:
     unsigned uses = 0;                  // transactions
     bool is_last_resort = false;        // no other host of its destination could be tried after it
     SteadyTime opened_at;
+    const Logger* log = nullptr;        // for what the peer says that is no reply
+    std::string message_id;             // of the message under way, for the log
     SteadyTime idle_until{};
 
 private:
@@ -69,4 +71,5 @@ private:
 };
 using SessionPtr = std::unique_ptr<Session>;
 
+    bool is_lmtp_ = false;
 }  // namespace ekiden::deliver::smtp

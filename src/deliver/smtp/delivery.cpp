@@ -120,6 +120,9 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
         if (is_plain) demanded.level = tls::Level::none;
         auto opened = co_await open(*session, destination, std::move(demanded), ignored);
         if (!opened.refusal) {
+        session->reply_filter = options_.reply_filter;
+        session->log = &logger_;
+        session->message_id = mail::format(job_.envelope->id);
             ++sessions_;
             session->is_last_resort = is_last || (options_.session_limit > 0 && sessions_ >= options_.session_limit);
             co_await use_session(destination, std::move(session), false);
@@ -146,6 +149,7 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
         meet(fate_of(rewrite::local_data_error(), session->peer()), {.relay = session->relay()}, is_last);
         spoken_to_.push_back(session->relay());
         co_await session->leave(options_);
+    session->message_id = mail::format(job_.envelope->id);
         co_return true;
     }
     Dialogue dialogue(message, session->offer(), options_.is_lmtp, session->peer(), probes);

@@ -48,9 +48,9 @@ std::string code_of(const ekiden::smtp::Reply& reply)
 Fate from_failure(const ekiden::smtp::Reply& reply, std::string text)
 {
     Fate fate;
-    fate.status.code = code_of(reply);
-    // A 2xx where only 354 would do: not the message's fault.
-    if (fate.status.code.front() == '2') fate.status.code = "4.5.0";
+    // A reply that is neither yes, where yes was possible, nor no: who answers so will not do better tomorrow.
+    const bool is_refusal = reply.is_temporary() || (reply.is_permanent() && reply.code < 600);
+    fate.status.code = is_refusal ? code_of(reply) : "5.5.0";
     fate.kind = fate.status.is_permanent() ? Outcome::Kind::bounced : Outcome::Kind::deferred;
     fate.status.text = std::move(text);
     fate.reply = one_line(reply);
@@ -70,17 +70,16 @@ Fate accepted(const ekiden::smtp::Reply& reply)
 
 Fate refused(std::string_view peer, Step step, const ekiden::smtp::Reply& reply)
 {
-    return from_failure(reply, fmt::format("host {} said: {} (in reply to {} command)", peer, one_line(reply), words_of(step).command));
+    const bool is_misplaced = step == Step::data && reply.is_positive();
+    return from_failure(reply, fmt::format("{}host {} said: {} (in reply to {} command)", is_misplaced ? "Protocol error: " : "", peer,
+                                           one_line(reply), words_of(step).command));
 }
 
 Fate refused_to_talk(std::string_view peer, const ekiden::smtp::Reply& reply, bool is_softened)
 {
     Fate fate = from_failure(reply, fmt::format("host {} refused to talk to me: {}", peer, one_line(reply)));
     fate.is_peer_trouble = true;
-    if (is_softened && fate.kind == Outcome::Kind::bounced) {
-        fate.kind = Outcome::Kind::deferred;
-        fate.status.code.front() = '4';
-    }
+    if (is_softened) soften(fate, reply);
     return fate;
 }
 
@@ -91,6 +90,13 @@ Fate broken(std::string_view peer, Step step, Trouble trouble)
     const std::string_view activity = words_of(step).activity;
     switch (trouble) {
     case Trouble::lost: return failed("4.4.2", fmt::format("lost connection with {} while {}", peer, activity), true);
+void soften(Fate& fate, const ekiden::smtp::Reply& reply)
+{
+    if (fate.kind != Outcome::Kind::bounced || reply.code >= 600 || !reply.is_permanent()) return;
+    fate.kind = Outcome::Kind::deferred;
+    fate.status.code.front() = '4';
+}
+
     case Trouble::timed_out: return failed("4.4.2", fmt::format("conversation with {} timed out while {}", peer, activity), true);
     case Trouble::garbage: return failed("4.5.0", fmt::format("protocol error: bad reply from {} while {}", peer, activity), true);
     case Trouble::local: return failed("4.3.0", "unreadable mail queue entry");

@@ -15,7 +15,8 @@ void Handshake::on_reply(const Reply& reply)
         if (reply.is_positive()) return say_hello(reply);
         return fail(refused_to_talk(peer_, reply, options_.softens_5xx_greeting), !is_leaving);
     case Step::ehlo:
-        if (reply.is_permanent()) {
+        // Whatever else it says, it does not know EHLO; unless it is about to hang up.
+        if (!reply.is_positive() && !is_leaving) {
             step_ = Step::helo;
             output_ = "HELO " + options_.own_name + "\r\n";
             return;

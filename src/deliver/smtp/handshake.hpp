@@ -1,6 +1,6 @@
 // The beginning of a session as states, without I/O: greeting, then EHLO (HELO where the peer does not know it) or LHLO.
 //
-//   greeting --2xx--> ehlo --2xx--> ready            5xx to EHLO (not to LHLO): helo --2xx--> ready
+//   greeting --2xx--> ehlo --2xx--> ready            a refusal of EHLO (not of LHLO, not 421): helo --2xx--> ready
 //       any refusal, and any trouble: failed. A session that is ready or failed stays so.
 //
 // TLS and authentication belong between "ready" and the first MAIL; they start from offer(). After STARTTLS a second

@@ -21,10 +21,7 @@ Fate cannot(const Session& session, std::string_view why)
 Fate not_accepted(const LoginOptions& options, const ekiden::smtp::Reply& reply, std::string text)
 {
     Fate fate = refused_with(reply, std::move(text));
-    if (options.is_softened && fate.kind == Outcome::Kind::bounced) {
-        fate.kind = Outcome::Kind::deferred;
-        fate.status.code.front() = '4';
-    }
+    if (options.is_softened) soften(fate, reply);
     return fate;
 }
 

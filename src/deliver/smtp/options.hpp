@@ -35,6 +35,7 @@ struct Options {
     std::string queue_directory;          // where relative Unix sockets are
     HandshakeOptions handshake;
     TimeLimits limits{};
+    std::uint64_t min_data_rate = 0;      // smtp_min_data_rate, bytes a second; 0 without smtp_per_request_deadline
     dns::MailHostOptions hosts;           // without the loop check, which depends on the port
     std::function<bool(const net::Address&)> is_own_address;
     std::size_t address_limit = 5, session_limit = 2;    // 0 = none

@@ -189,6 +189,8 @@ TEST(delivery, tells_fates_in_postfix_words)
         std::string heard_end;
         bool is_trouble;
     };
+    std::string endless;
+    for (int i = 0; i < 2000; ++i) endless += "so what\r\n";
     const Case cases[] = {
         {"greeting 5xx", {.greeting = "554 mx.greet5.test No SMTP service here"},
          "relay=RELAY dsn=4.0.0 deferred (host PEER refused to talk to me: 554 mx.greet5.test No SMTP service here)", "QUIT\n(closed)\n", true},
@@ -198,7 +200,9 @@ TEST(delivery, tells_fates_in_postfix_words)
          "relay=RELAY dsn=4.4.2 deferred (lost connection with PEER while receiving the initial server greeting)", "", true},
         {"silence", {.greeting = "(hang)"},
          "relay=RELAY dsn=4.4.2 deferred (conversation with PEER timed out while receiving the initial server greeting)", "(closed)\n", true},
-        {"garbage", {.greeting = "SSH-2.0-OpenSSH_9.2"},
+        {"silence after garbage", {.greeting = "SSH-2.0-OpenSSH_9.2"},
+         "relay=RELAY dsn=4.4.2 deferred (conversation with PEER timed out while receiving the initial server greeting)", "(closed)\n", true},
+        {"endless garbage", {.greeting = endless},
          "relay=RELAY dsn=4.5.0 deferred (protocol error: bad reply from PEER while receiving the initial server greeting)", "(closed)\n", true},
         {"no EHLO", {.replies = {{"EHLO", "502 5.5.1 Command not implemented"}}},
          "relay=RELAY dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)", "HELO mail.golden.test\nMAIL FROM:<user1@golden.test>\nRCPT TO:<x@ok.test>\nDATA\nSubject: out\n\n..hello\n.\nQUIT\n(closed)\n", false},

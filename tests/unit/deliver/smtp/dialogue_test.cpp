@@ -100,7 +100,7 @@ const std::vector<Script>& scripts()
          {"deferred 4.3.0 host mx.test[192.0.2.1] said: 451 4.3.0 not now (in reply to DATA command)"}, true},
         {"DATA answered with 250", false, "PIPELINING", "x", false,
          {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|DATA", "S: 250 Ok", "S: 250 Ok", "S: 250 thanks"},
-         {"deferred 4.5.0 host mx.test[192.0.2.1] said: 250 thanks (in reply to DATA command)"}, true},
+         {"bounced 5.5.0 Protocol error: host mx.test[192.0.2.1] said: 250 thanks (in reply to DATA command)"}, true},
         {"content refused", false, "PIPELINING", "x", false,
          {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|DATA", "S: 250 Ok", "S: 250 Ok", "S: 354 go", "(content)", "S: 554 5.7.1 Message content rejected"},
          {"bounced 5.7.1 host mx.test[192.0.2.1] said: 554 5.7.1 Message content rejected (in reply to end of DATA command)"}, false},
@@ -159,6 +159,48 @@ TEST(dialogue, follows_the_script)
         EXPECT_EQ(dialogue.is_stale(), script.want.empty()) << script.name;
         EXPECT_EQ(dialogue.needs_reset(), script.needs_reset) << script.name;
         for (std::size_t i = 0; i < script.want.size(); ++i) EXPECT_EQ(show(dialogue.fates()[i]), script.want[i]) << script.name;
+    }
+}
+
+// A message that only asks: nothing is sent, whatever the peer says.
+TEST(dialogue, asks_and_delivers_nothing)
+{
+    struct Question {
+        Message::Question question;
+        bool is_lmtp;
+        const char* keywords;
+        std::vector<std::string> lines, want;
+        bool needs_reset, is_broken;
+    };
+    const Question questions[] = {
+        {Message::Question::rcpt, false, "PIPELINING", {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|RCPT TO:<y@b.test>", "S: 250 Ok", "S: 250 2.1.5 Ok", "S: 550 5.1.1 no"},
+         {"sent 2.1.5 250 2.1.5 Ok", "bounced 5.1.1 host mx.test[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command)"}, true, false},
+        {Message::Question::rcpt, true, "SIZE", {"C: MAIL FROM:<from@a.test> SIZE=328", "S: 250 Ok", "C: RCPT TO:<x@b.test>", "S: 450 4.2.1 later", "C: RCPT TO:<y@b.test>", "S: 250 Ok"},
+         {"deferred 4.2.1 host mx.test[192.0.2.1] said: 450 4.2.1 later (in reply to RCPT TO command)", "sent 2.0.0 250 Ok"}, true, false},
+        {Message::Question::rcpt, false, "SIZE", {"C: MAIL FROM:<from@a.test> SIZE=328", "S: 550 5.7.1 not you"},
+         {"bounced 5.7.1 host mx.test[192.0.2.1] said: 550 5.7.1 not you (in reply to MAIL FROM command)",
+          "bounced 5.7.1 host mx.test[192.0.2.1] said: 550 5.7.1 not you (in reply to MAIL FROM command)"}, true, false},
+        {Message::Question::data, false, "PIPELINING", {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|RCPT TO:<y@b.test>|DATA", "S: 250 Ok", "S: 250 Ok", "S: 550 no", "S: 354 go ahead"},
+         {"sent 2.0.0 354 go ahead", "bounced 5.0.0 host mx.test[192.0.2.1] said: 550 no (in reply to RCPT TO command)"}, true, true},
+        {Message::Question::data, false, "PIPELINING", {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|RCPT TO:<y@b.test>|DATA", "S: 250 Ok", "S: 250 Ok", "S: 250 Ok", "S: 550 5.1.1 nobody"},
+         {"bounced 5.1.1 host mx.test[192.0.2.1] said: 550 5.1.1 nobody (in reply to DATA command)",
+          "bounced 5.1.1 host mx.test[192.0.2.1] said: 550 5.1.1 nobody (in reply to DATA command)"}, true, false},
+        // Everybody was refused, and the peer wants content all the same: it gets none, not even an empty message.
+        {Message::Question::data, false, "PIPELINING", {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|RCPT TO:<y@b.test>|DATA", "S: 250 Ok", "S: 550 no", "S: 550 no", "S: 354 go"},
+         {"bounced 5.0.0 host mx.test[192.0.2.1] said: 550 no (in reply to RCPT TO command)",
+          "bounced 5.0.0 host mx.test[192.0.2.1] said: 550 no (in reply to RCPT TO command)"}, true, true},
+    };
+    for (const Question& row : questions) {
+        Message message = message_to("x,y");
+        message.question = row.question;
+        Dialogue dialogue(message, offer_of(row.keywords), row.is_lmtp, peer, false);
+        const Script script{"question", row.is_lmtp, row.keywords, "x,y", false, row.lines, row.want, row.needs_reset};
+        EXPECT_EQ(play(dialogue, script, script.lines.size()), "") << row.lines.front();
+        EXPECT_TRUE(dialogue.is_done());
+        EXPECT_FALSE(dialogue.wants_content());
+        EXPECT_EQ(dialogue.needs_reset(), row.needs_reset);
+        EXPECT_EQ(dialogue.is_broken(), row.is_broken);
+        for (std::size_t i = 0; i < row.want.size(); ++i) EXPECT_EQ(show(dialogue.fates()[i]), row.want[i]);
     }
 }
 
