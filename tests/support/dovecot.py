@@ -12,7 +12,7 @@ USERS = {'alice@example.test': 'secret of alice', 'bob': 'secret of bob'}
 
 
 class Dovecot:
-    def __init__(self, users=None, mechanisms='plain login cram-md5 digest-md5 scram-sha-256 anonymous', delay='0 secs', more=''):
+    def __init__(self, users=None, mechanisms='plain login cram-md5 digest-md5 scram-sha-256 anonymous', delay='0 secs', more='', userdb='driver = static\n  args = uid=nobody gid=nogroup home=/nonexistent', protocols=''):
         if os.geteuid() != 0:
             skip('Dovecot starts as root only')
         if not shutil.which('dovecot') or not os.path.exists('/usr/lib/dovecot/auth'):
@@ -35,7 +35,7 @@ class Dovecot:
 base_dir = {self.folder}/run
 state_dir = {self.folder}/state
 log_path = {self.log_file}
-protocols =
+protocols = {protocols}
 ssl = no
 listen = 127.0.0.1
 disable_plaintext_auth = no
@@ -46,8 +46,7 @@ passdb {{
   args = username_format=%u {self.folder}/users
 }}
 userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home=/nonexistent
+  {userdb}
 }}
 service auth {{
   unix_listener {self.socket} {{
