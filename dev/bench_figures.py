@@ -60,11 +60,11 @@ class Load:
 class Sink:
     """A running smtp-sink that counts; leaving the context ends it."""
 
-    def __init__(self, load):
-        self.load = load
+    def __init__(self, load, address="127.0.0.1"):
+        self.load, self.address = load, address
 
     def __enter__(self):
-        command = [self.load.sink, "-u", "nobody", "-c", "-m", "1000", f"127.0.0.1:{SINK_PORT}", "1000"]
+        command = [self.load.sink, "-u", "nobody", "-c", "-m", "1000", f"{self.address}:{SINK_PORT}", "1000"]
         self.process = subprocess.Popen(command, env=self.load.environment, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
         os.set_blocking(self.process.stdout.fileno(), False)
@@ -167,9 +167,9 @@ def tls(server, load, options):
     return with_latency(server, load, options.messages, "messages", *TLS_LOAD)
 
 
-def until_arrived(load, messages, recipient, wait):
+def until_arrived(load, messages, recipient, wait, *more):
     begin = time.monotonic()
-    source = load.start(messages, recipient)
+    source = load.start(messages, recipient, *more)
     wait()
     seconds = time.monotonic() - begin
     _, trouble = source.communicate()
@@ -296,11 +296,12 @@ def deferred(server, load, options):
                   f"maximal_backoff_time = {backoff}s", "queue_run_delay = 3600s"])
     server.start()
     filled = load.send(messages, "user@deferred.test", "-d")
-    wait_until_deferred(server, messages)
+    wait_for_log(server, b"status=deferred", messages, limit=900)
     last = time.monotonic()
     time.sleep(1)
     total, engine = server.meter.memory()
     listing = timed(lambda: count_listed(server, messages))
+    listing_json = timed(lambda: server.command("postqueue", "-j"))
     server.stop()
 
     time.sleep(max(0, last + backoff + 1 - time.monotonic()))
@@ -319,7 +320,7 @@ def deferred(server, load, options):
         calls += 1
     mib = 1 << 20
     return {"fill_messages_per_second": messages / filled, "first_attempt_seconds": first_attempt,
-            "postqueue_seconds": listing, "postsuper_seconds": removal, "postsuper_calls": calls,
+            "postqueue_seconds": listing, "postqueue_json_seconds": listing_json, "postsuper_seconds": removal, "postsuper_calls": calls,
             "deferred_mib": total / mib, "deferred_engine_mib": engine / mib}
 
 
@@ -331,20 +332,31 @@ def count_listed(server, messages):
         raise BenchError(f"{server.name}: postqueue -p lists {found[1] if found else 'no'} messages, not {messages}")
 
 
-def wait_until_deferred(server, messages, limit=900):
-    """The log says status=deferred once for each; it is read on, not read again."""
-    seen, until, rest = 0, time.monotonic() + limit, b""
-    with open(server.log, "rb") as log:
-        while seen < messages:
-            block = log.read(1 << 20)
-            if not block:
-                if time.monotonic() > until:
-                    raise BenchError(f"{server.name}: {seen} of {messages} messages deferred after {limit} s")
-                time.sleep(0.2)
-                continue
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
-            seen += sum(b"status=deferred" in line for line in lines)
+class LogPosition:
+    """How far a log was read, and the beginning of a line that was not complete then."""
+
+    def __init__(self):
+        self.offset, self.rest = 0, b""
+
+
+def wait_for_log(server, what, count, position=None, limit=300):
+    """Until the log has `count` lines with `what` (bytes or a pattern) behind `position`; returns how far it was read."""
+    position = position or LogPosition()
+    seen, until = 0, time.monotonic() + limit
+    has = what.search if hasattr(what, "search") else lambda line: what in line
+    while seen < count:
+        with open(server.log, "rb") as log:
+            log.seek(position.offset)
+            while block := log.read(1 << 20):
+                position.offset += len(block)
+                lines = (position.rest + block).split(b"\n")
+                position.rest = lines.pop()
+                seen += sum(1 for line in lines if has(line))
+        if seen < count:
+            if time.monotonic() > until:
+                raise BenchError(f"{server.name}: the log has {seen} of {count} lines with {what!r} after {limit} s")
+            time.sleep(0.02)
+    return position
 
 
 FIGURES = {"inject": inject, "inject-reusing": inject_reusing, "relay": relay, "maildir": maildir, "auth": auth, "tls": tls,

@@ -16,7 +16,11 @@ import time
 SMTP_PORT = 2525
 SINK_PORT = 2526   # the far side of relayed mail
 DEAD_PORT = 2527   # nothing listens here, until a figure says so
+SILENT_PORT = 2528  # connections are accepted and nothing is said
+SLOW_PORT = 2529   # every reply takes its time
 ACCOUNTS = {"postfix": 4001, "postdrop": 4002, "bench": 4003}
+MEMBERS = 1000     # local users for the alias, member0 and so on, each with a number of his own
+FIRST_MEMBER = 5000
 COMMANDS = ("postfix", "postconf", "postqueue", "postsuper", "postcat", "postmap", "postalias", "sendmail", "mailq",
             "newaliases", "postlog", "postdrop", "smtp-source", "smtp-sink")
 
@@ -52,6 +56,7 @@ pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
+tlsproxy unix - - n - 0 tlsproxy
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
@@ -104,6 +109,10 @@ def fetch_postfix(cache):
         if not packages:
             raise BenchError("apt-get download postfix left no package behind")
         run(["dpkg-deb", "-x", packages[-1], str(root)])
+    if not (root / "usr/lib/postfix/postfix-lmdb.so").exists():  # LMDB is a package of its own
+        run(["apt-get", "download", "postfix-lmdb"], cwd=cache)
+        run(["dpkg-deb", "-x", sorted(glob.glob(str(cache / "postfix-lmdb_*.deb")))[-1], str(root)])
+    (root / "etc/postfix/dynamicmaps.cf").write_text("lmdb\tpostfix-lmdb.so\tdict_lmdb_open\tmkmap_lmdb_open\n")
     missing = [line for line in run(["ldd", str(root / "usr/lib/postfix/sbin/smtpd")], env=dict(os.environ,
                LD_LIBRARY_PATH=str(root / "usr/lib/postfix"))).splitlines() if "not found" in line]
     if missing:
@@ -125,10 +134,14 @@ def private_accounts(cache):
     for name, line in (("passwd", "{0}:x:{1}:{1}::{2}:/bin/sh\n"), ("group", "{0}:x:{1}:\n")):
         kept = [entry for entry in open(f"/etc/{name}") if entry.split(":")[0] not in ACCOUNTS]
         kept += [line.format(account, number, home) for account, number in ACCOUNTS.items()]
+        if name == "passwd":
+            kept += [line.format(f"member{i}", FIRST_MEMBER + i, home / f"member{i}") for i in range(MEMBERS)]
         (etc / name).write_text("".join(kept))
     run(["mount", "--bind", str(etc), "/etc"])
     home.mkdir(exist_ok=True)
-    os.chown(home, ACCOUNTS["bench"], ACCOUNTS["bench"])
+    for folder, owner in ((home, ACCOUNTS["bench"]), *((home / f"member{i}", FIRST_MEMBER + i) for i in range(MEMBERS))):
+        folder.mkdir(exist_ok=True)
+        os.chown(folder, owner, owner)
     for parent in (home, *home.parents):
         if not parent.stat().st_mode & 0o001:
             raise BenchError(f"{parent} must be searchable by others (chmod o+x), or mail cannot be delivered below it")
@@ -245,8 +258,8 @@ class Meter:
 class Server:
     """One of the two, in a folder of its own. `settings` of start() are lines of main.cf for one figure."""
 
-    def __init__(self, name, bin_folder, work, environment, extra_cf):
-        self.name, self.bin, self.work, self.extra_cf = name, bin_folder, work / name, extra_cf
+    def __init__(self, name, bin_folder, work, environment, extra_cf, port=SMTP_PORT):
+        self.name, self.bin, self.work, self.extra_cf, self.port = name, bin_folder, work / name, extra_cf, port
         self.environment = dict(os.environ, LC_ALL="C", MAIL_CONFIG=str(self.work / "etc"), **environment)
         self.meter = None
 
@@ -259,7 +272,7 @@ class Server:
         etc.mkdir(parents=True, exist_ok=True)
         figure_cf = "".join(f"{line}\n" for line in settings)
         (etc / "main.cf").write_text(MAIN_CF.format(folder=self.work) + self.extra_cf + figure_cf)
-        (etc / "master.cf").write_text(MASTER_CF.format(port=SMTP_PORT, smtpd_limit=smtpd_limit))
+        (etc / "master.cf").write_text(MASTER_CF.format(port=self.port, smtpd_limit=smtpd_limit))
 
     def fresh(self, settings=(), smtpd_limit="100"):
         """Empty folders and a configuration; nothing runs yet."""
@@ -285,14 +298,14 @@ class Server:
         until = time.monotonic() + limit
         while time.monotonic() < until:
             try:
-                with socket.create_connection(("127.0.0.1", SMTP_PORT), 5) as probe:
+                with socket.create_connection(("127.0.0.1", self.port), 5) as probe:
                     if probe.recv(3) == b"220":
                         probe.sendall(b"QUIT\r\n")
                         return
             except OSError:
                 pass
             time.sleep(0.02)
-        raise BenchError(f"{self.name} does not greet on port {SMTP_PORT}: {self.tail()}")
+        raise BenchError(f"{self.name} does not greet on port {self.port}: {self.tail()}")
 
     def tail(self):
         texts = [path.read_text(errors="replace") for path in (self.work / "start.txt", self.log) if path.exists()]
@@ -344,9 +357,18 @@ def postfix_server(cache, work):
 
 
 def ekiden_server(build_bin, cache, work):
-    """Ekiden from the build folder; where only the one program is there, its names are links beside the cache."""
+    return Server("ekiden", ekiden_programs(build_bin, cache), work, {}, "")
+
+
+def far_side(build_bin, cache, folder):
+    """Ekiden again, as the host that both relay to; in `folder`, best in memory: its disk is not what is measured."""
+    return Server("far", ekiden_programs(build_bin, cache), folder, {}, "", SINK_PORT)
+
+
+def ekiden_programs(build_bin, cache):
+    """The build folder; where only the one program is there, its names are links beside the cache."""
     if (build_bin / "postfix").exists():
-        return Server("ekiden", build_bin, work, {}, "")
+        return build_bin
     program = build_bin / "ekiden"
     if not program.exists():
         raise BenchError(f"{program} is not built (./do build)")
@@ -356,4 +378,4 @@ def ekiden_server(build_bin, cache, work):
         link = links / name
         link.unlink(missing_ok=True)
         link.symlink_to(program)
-    return Server("ekiden", links, work, {}, "")
+    return links
