@@ -6,6 +6,7 @@
 #include "daemon/sasl_process.hpp"
 #include "daemon/spawn_process.hpp"
 #include "deliver/helper/client.hpp"
+#include "explain/explain.hpp"
 #include "tools/commands.hpp"
 
 #include <cstdio>
@@ -72,8 +73,15 @@ constexpr Name commands[] = {
 };
 
 // Reached as `ekiden NAME` only: others have a program of this name.
-constexpr Name own_commands[] = {
-    {"passwd", ekiden::tools::passwd_main},
+struct OwnCommand {
+    std::string_view name;
+    Entry entry;
+    const char* summary;
+};
+constexpr OwnCommand own_commands[] = {
+    {"explain", ekiden::explain::explain_main, "what would happen to a message, and why"},
+    {"queue", ekiden::tools::queue_main, "list, hold, release, delete, requeue and flush messages by filters"},
+    {"passwd", ekiden::tools::passwd_main, "make, change, delete and list logins"},
 };
 
 constexpr Name roles[] = {
@@ -90,6 +98,15 @@ Entry find(std::string_view name)
         if (known.name == name) return known.entry;
     }
     return nullptr;
+}
+
+void print_help(std::FILE* to)
+{
+    std::fprintf(to, "usage: ekiden COMMAND [argument...]\n\n");
+    for (const OwnCommand& own : own_commands) std::fprintf(to, "  %-8s %s\n", std::string(own.name).c_str(), own.summary);
+    std::fprintf(to, "\nPostfix's commands, each also a program of its own (a link to this binary):\n ");
+    for (const Name& known : commands) std::fprintf(to, " %s", std::string(known.name).c_str());
+    std::fprintf(to, "\n");
 }
 
 }  // namespace
@@ -110,15 +127,13 @@ int main(int argc, char** argv)
         for (const Name& role : roles) {
             if (role.name == argv[1]) return role.entry(argc - 1, argv + 1);
         }
-        for (const Name& own : own_commands) {
+        for (const OwnCommand& own : own_commands) {
             if (own.name == argv[1]) return own.entry(argc - 1, argv + 1);
         }
         if (Entry entry = find(argv[1])) return entry(argc - 1, argv + 1);
+        if (std::string_view("help") == argv[1] || std::string_view("--help") == argv[1]) return print_help(stdout), 0;
+        std::fprintf(stderr, "ekiden: there is no command %s\n", argv[1]);
     }
-    std::fprintf(stderr, "usage: ekiden COMMAND [argument...]\ncommands:");
-    for (const Name& known : commands) std::fprintf(stderr, " %s", std::string(known.name).c_str());
-    std::fprintf(stderr, "\nEach is also a program of its own: a link to this binary under that name. Only here:");
-    for (const Name& own : own_commands) std::fprintf(stderr, " %s", std::string(own.name).c_str());
-    std::fprintf(stderr, "\n");
+    print_help(stderr);
     return argc > 1 ? 2 : 0;
 }

@@ -1,4 +1,5 @@
 #include "base/text.hpp"
+#include "base/watcher.hpp"
 #include "check/reply_text.hpp"
 #include "check/rules.hpp"
 
@@ -78,6 +79,29 @@ Subject permit_subject(const Restriction& restriction, Subject subject)
     return name.starts_with("permit_") ? Subject::client : subject;
 }
 
+// The lists of main.cf by name; nothing for a class, or for what a table names.
+std::string_view parameter_of(const Policy::Data& data, const List& list)
+{
+    const std::pair<const List*, std::string_view> rows[] = {
+        {&data.client, "smtpd_client_restrictions"},       {&data.helo, "smtpd_helo_restrictions"}, {&data.sender, "smtpd_sender_restrictions"},
+        {&data.relay, "smtpd_relay_restrictions"},         {&data.recipient, "smtpd_recipient_restrictions"},
+        {&data.data, "smtpd_data_restrictions"},           {&data.end_of_data, "smtpd_end_of_data_restrictions"},
+        {&data.etrn, "smtpd_etrn_restrictions"},
+    };
+    const auto row = std::ranges::find(rows, &list, [](const auto& entry) { return entry.first; });
+    return row == std::end(rows) ? std::string_view() : row->second;
+}
+
+std::string_view name_of(Step step) { return step == Step::permit ? "permit" : step == Step::reject ? "reject" : "dunno"; }
+
+// Whether whoever watches wants it left out, and has been told.
+bool is_left_out(base::Watcher* watcher, const Restriction& restriction)
+{
+    if (!watcher || !restriction.row || watcher->permits("restriction", restriction.name)) return false;
+    watcher->note("left out", restriction.name, {}, restriction.argument);
+    return true;
+}
+
 }  // namespace
 
 Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
@@ -88,6 +112,9 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
         co_return refuse(evaluation, configuration_error());
     }
     ++evaluation.depth;
+    base::Watcher* const watcher = base::watcher();
+    const std::string_view parameter = watcher ? parameter_of(evaluation.data, list) : std::string_view();
+    if (!parameter.empty()) watcher->enter("list", parameter, {});
     const Subject outer_subject = std::exchange(evaluation.subject, subject);
     const bool outer_warns = evaluation.only_warns;
     Step step = Step::dunno;
@@ -98,7 +125,9 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
             continue;
         }
         evaluation.ahead = std::span(list).subspan(i);
-        if (restriction.members) step = co_await run_list(evaluation, *restriction.members, subject);
+        if (watcher) watcher->enter(restriction.members ? "class" : "restriction", restriction.name, restriction.argument);
+        if (is_left_out(watcher, restriction)) step = Step::dunno;
+        else if (restriction.members) step = co_await run_list(evaluation, *restriction.members, subject);
         else if (!restriction.row || !restriction.flaw.empty()) step = refuse_flawed(evaluation, restriction);
         else {
             if (restriction.row->support == CatalogueEntry::Support::obsolete) complain_about_old_name(evaluation, restriction);
@@ -109,12 +138,14 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
             if (step == Step::permit && argument != Argument::table && argument != Argument::certificate_table && argument != Argument::service)
                 log_permit(evaluation, restriction.name, permit_subject(restriction, subject));
         }
+        if (watcher) watcher->leave(name_of(step));
         evaluation.only_warns = outer_warns;
         if (step != Step::dunno) break;
     }
     evaluation.only_warns = outer_warns;
     evaluation.subject = outer_subject;
     --evaluation.depth;
+    if (!parameter.empty()) watcher->leave(name_of(step));
     co_return step;
 }
 
@@ -130,12 +161,22 @@ Step settle_deferral(Evaluation& evaluation, Step step)
     return refuse(evaluation, std::move(refusal));
 }
 
+// What smtpd_reject_unlisted_recipient and …_sender add behind the lists.
+Task<Step> run_unlisted(Evaluation& evaluation, Subject subject)
+{
+    base::Watcher* const watcher = base::watcher();
+    if (watcher) watcher->enter("list", subject == Subject::sender ? "smtpd_reject_unlisted_sender" : "smtpd_reject_unlisted_recipient", {});
+    const Step step = co_await check_unlisted(evaluation, subject);
+    if (watcher) watcher->leave(name_of(step));
+    co_return step;
+}
+
 Task<Step> run_sender(Evaluation& evaluation)
 {
     const Policy::Data& data = evaluation.data;
     Step step = co_await run_list(evaluation, data.sender, Subject::sender);
     if (step != Step::reject && data.options.checks_senders && !evaluation.has_checked_sender && !evaluation.verdict.discards)
-        step = co_await check_unlisted(evaluation, Subject::sender);
+        step = co_await run_unlisted(evaluation, Subject::sender);
     co_return step;
 }
 
@@ -189,7 +230,7 @@ Task<Step> run_recipient(Evaluation& evaluation)
     if (step != Step::reject) step = co_await run_list(evaluation, *second, Subject::recipient);
     step = settle_deferral(evaluation, step);
     if (step != Step::reject && data.options.checks_recipients && !evaluation.has_checked_recipient && !evaluation.verdict.discards)
-        step = co_await check_unlisted(evaluation, Subject::recipient);
+        step = co_await run_unlisted(evaluation, Subject::recipient);
     co_return settle_deferral(evaluation, step);
 }
 

@@ -1,6 +1,7 @@
 #include "check/reply_text.hpp"
 
 #include "base/text.hpp"
+#include "base/watcher.hpp"
 #include "mail/address.hpp"
 #include "mail/status.hpp"
 
@@ -92,6 +93,11 @@ std::string reply_line(const Refusal& refusal)
     return fmt::format("{} {} {}", refusal.code, refusal.enhanced, refusal.text);
 }
 
+void tell_watcher(std::string_view what, const Refusal& refusal)
+{
+    if (base::Watcher* watcher = base::watcher()) watcher->note(what, {}, {}, reply_line(refusal));
+}
+
 }  // namespace
 
 Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::string_view enhanced, std::string_view text, Fault fault)
@@ -148,6 +154,7 @@ Step refuse(Evaluation& evaluation, Refusal refusal)
 {
     const bool is_our_fault = refusal.fault == Fault::software || refusal.fault == Fault::resource || refusal.fault == Fault::data;
     if (evaluation.only_warns && !is_our_fault) {
+        tell_watcher("reject_warning", refusal);
         log_event(evaluation, "reject_warning", reply_line(refusal));
         return Step::dunno;
     }
@@ -159,6 +166,7 @@ Step refuse(Evaluation& evaluation, Refusal refusal)
     verdict.fault = refusal.fault;
     verdict.must_disconnect = refusal.code == 421 || refusal.code == 521;
     verdict.log_text = reply_line(refusal);
+    tell_watcher("reject", refusal);
     log_event(evaluation, "reject", verdict.log_text);
     verdict.reply = refusal.enhanced.empty() ? smtp::Reply(refusal.code, std::move(refusal.text))
                                              : smtp::Reply(refusal.code, std::move(refusal.enhanced), std::move(refusal.text));
@@ -167,6 +175,7 @@ Step refuse(Evaluation& evaluation, Refusal refusal)
 
 Step defer_if_permit(Evaluation& evaluation, Refusal refusal)
 {
+    tell_watcher(evaluation.only_warns ? "reject_warning" : "defer_if_permit", refusal);
     if (evaluation.only_warns) log_event(evaluation, "reject_warning", reply_line(refusal));
     else if (!evaluation.defer_if_permit) evaluation.defer_if_permit = std::move(refusal);
     return Step::dunno;
@@ -174,6 +183,7 @@ Step defer_if_permit(Evaluation& evaluation, Refusal refusal)
 
 Step defer_if_reject(Evaluation& evaluation, Refusal refusal)
 {
+    tell_watcher("defer_if_reject", refusal);
     if (!evaluation.defer_if_reject) evaluation.defer_if_reject = std::move(refusal);
     return Step::dunno;
 }

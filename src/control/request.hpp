@@ -5,7 +5,7 @@
 //   request   = verb *( SP word ) LF
 //   response  = ( "ok" / "error" SP text ) LF body
 //
-// Verbs: list text|json · flush · flush-id ID · flush-site DOMAIN · change hold|release|requeue|expire|remove ID|ALL
+// Verbs: list text|json|detailed · flush · flush-id ID… · flush-site DOMAIN · change hold|release|requeue|expire|remove ID|ALL
 //        pickup · statistics. Everyone may list and flush (as authorized_*_users allow); changes need root or
 //        mail_owner, told apart by the socket's peer credentials.
 #pragma once

@@ -6,6 +6,7 @@
 #include "queue/listing.hpp"
 
 #include <sys/socket.h>
+#include <unordered_set>
 #include <unistd.h>
 
 namespace ekiden::daemon {
@@ -102,8 +103,10 @@ Task<Result<void>> ControlServer::answer(net::Stream& stream, const std::vector<
         needs_.scheduler.flush_all();
         co_return co_await stream.write("ok\n");
     }
-    if (verb == "flush-id" && count == 1) {
-        if (auto id = mail::parse_queue_id(words[1])) needs_.scheduler.flush(*id);
+    if (verb == "flush-id" && count >= 1) {
+        for (std::size_t i = 1; i < words.size(); ++i) {
+            if (auto id = mail::parse_queue_id(words[i])) needs_.scheduler.flush(*id);
+        }
         co_return co_await stream.write("ok\n");
     }
     if (verb == "flush-site" && count == 1) {
@@ -131,7 +134,7 @@ Task<Result<void>> ControlServer::answer(net::Stream& stream, const std::vector<
 Task<Result<void>> ControlServer::list(net::Stream& stream, const std::string& format)
 {
     auto active = co_await needs_.scheduler.active_ids();
-    auto kind = format == "json" ? queue::ListingFormat::json : queue::ListingFormat::text;
+    auto kind = format == "json" ? queue::ListingFormat::json : format == "detailed" ? queue::ListingFormat::detailed : queue::ListingFormat::text;
     // Written into memory where blocking is allowed, then sent: 100,000 messages are some 20 MB for a second or two.
     std::string text = "ok\n";
     auto work = [&]() -> Result<void> {
@@ -162,22 +165,27 @@ Task<Result<void>> ControlServer::change(net::Stream& stream, const std::string&
         if (word->change == queue::Change::release) return state == queue::State::held;
         return true;
     };
-    std::unordered_map<std::uint64_t, queue::State> wanted;
+    std::unordered_set<std::uint64_t> asked, wanted;
+    for (const std::string& text : ids) {
+        if (auto id = mail::parse_queue_id(text)) asked.insert(id->value);
+    }
     bool is_all = ids.size() == 1 && (ids[0] == "ALL" || ids[0].starts_with("ALL:"));
     std::string_view folder = is_all && ids[0].size() > 4 ? std::string_view(ids[0]).substr(4) : std::string_view();
     std::vector<mail::QueueId> in_order;
-    needs_.store.for_each([&](const queue::Summary& summary) {
+    // Ids that may be changed whatever their state need no look at the whole queue: what is not there says so itself.
+    const bool looks_at_states = is_all || word->change == queue::Change::hold || word->change == queue::Change::release;
+    if (looks_at_states) needs_.store.for_each([&](const queue::Summary& summary) {
         bool is_in_folder = folder.empty() || (folder == "hold" && summary.state == queue::State::held) || (folder == "deferred" && summary.state == queue::State::deferred) ||
                             ((folder == "incoming" || folder == "active") && summary.state == queue::State::incoming);
         if (!is_in_folder || !applies(summary.state)) return true;
         if (is_all) in_order.push_back(summary.id);
-        else wanted.emplace(summary.id.value, summary.state);
+        else if (asked.contains(summary.id.value)) wanted.insert(summary.id.value);
         return true;
     });
     if (!is_all) {
         for (const std::string& text : ids) {
             auto id = mail::parse_queue_id(text);
-            if (id && wanted.contains(id->value)) in_order.push_back(*id);
+            if (id && (!looks_at_states || wanted.contains(id->value)) && asked.erase(id->value) > 0) in_order.push_back(*id);
         }
     }
 
@@ -230,6 +238,8 @@ Task<Result<mail::QueueId>> ControlServer::requeue(mail::QueueId id)
     envelope.is_smtputf8 = loaded.envelope->is_smtputf8;
     envelope.dsn_return = loaded.envelope->dsn_return;
     envelope.dsn_envid = loaded.envelope->dsn_envid;
+    envelope.purpose = loaded.envelope->purpose;    // what only asks must not be delivered
+    envelope.verp_delimiters = loaded.envelope->verp_delimiters;
     for (const queue::Pending& pending : loaded.pending) {
         mail::Recipient recipient = loaded.envelope->recipients[pending.index];
         // Aliases are expanded anew, as the change that made the operator requeue may be one of them.

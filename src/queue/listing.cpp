@@ -41,6 +41,7 @@ struct Entry {
     std::uint64_t size = 0;
     std::string_view sender;
     std::vector<Group> groups;
+    const Loaded* loaded = nullptr;    // of a message in the store
 };
 
 std::vector<Group> group_by_reason(const Loaded& loaded)
@@ -59,7 +60,7 @@ Entry entry_of(const Summary& summary, const Loaded& loaded, bool is_active)
 {
     return {.queue_name = queue_name(summary.state, is_active), .id = mail::format(summary.id), .is_active = is_active,
             .is_held = summary.state == State::held, .is_expired = summary.is_expired, .arrived_at = loaded.envelope->arrived_at,
-            .size = loaded.envelope->size, .sender = loaded.envelope->sender, .groups = group_by_reason(loaded)};
+            .size = loaded.envelope->size, .sender = loaded.envelope->sender, .groups = group_by_reason(loaded), .loaded = &loaded};
 }
 
 Entry entry_of(const ListedMessage& message)
@@ -101,7 +102,22 @@ void append_text(std::string& out, const Entry& entry)
     out += '\n';
 }
 
-void append_json(std::string& out, const Entry& entry)
+void append_details(std::string& out, const Loaded& loaded)
+{
+    const mail::Origin& origin = loaded.envelope->origin;
+    const std::pair<std::string_view, const std::string*> texts[] = {
+        {"client_name", &origin.client_name}, {"client_address", &origin.client_address}, {"sasl_username", &origin.sasl_username}, {"filter", &loaded.envelope->filter},
+    };
+    for (const auto& [name, text] : texts) {
+        if (text->empty()) continue;
+        fmt::format_to(std::back_inserter(out), ", \"{}\": ", name);
+        append_json_text(out, *text);
+    }
+    if (loaded.state == State::deferred) fmt::format_to(std::back_inserter(out), ", \"next_attempt\": {}", base::to_seconds(loaded.next_attempt_at));
+    fmt::format_to(std::back_inserter(out), ", \"attempts\": {}", loaded.attempts);
+}
+
+void append_json(std::string& out, const Entry& entry, bool is_detailed)
 {
     fmt::format_to(std::back_inserter(out), "{{\"queue_name\": \"{}\", \"queue_id\": \"{}\", \"arrival_time\": {}, \"message_size\": {}, \"forced_expire\": {}, \"sender\": ",
                    entry.queue_name, entry.id, base::to_seconds(entry.arrived_at), entry.size, entry.is_expired);
@@ -120,7 +136,9 @@ void append_json(std::string& out, const Entry& entry)
             out += '}';
         }
     }
-    out += "]}\n";
+    out += ']';
+    if (is_detailed && entry.loaded) append_details(out, *entry.loaded);
+    out += "}\n";
 }
 
 }  // namespace
@@ -135,7 +153,7 @@ Result<void> write_listing(const Store& store, ListingFormat format, const std::
             if (count == 0) piece += "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n";
             append_text(piece, entry);
         } else {
-            append_json(piece, entry);
+            append_json(piece, entry, format == ListingFormat::detailed);
         }
         ++count;
         bytes += entry.size;

@@ -1,5 +1,6 @@
 // The queue as postqueue prints it: -p (text) and -j (one JSON object a line). Used by the engine for the control
-// socket, and by the commands themselves when no engine runs.
+// socket, and by the commands themselves when no engine runs. `detailed` is JSON with what Postfix's has no place for:
+// client_name, client_address, sasl_username, filter (where they are known), next_attempt, attempts.
 #pragma once
 
 #include "queue/store.hpp"
@@ -10,7 +11,7 @@
 
 namespace ekiden::queue {
 
-enum class ListingFormat : std::uint8_t { text, json };
+enum class ListingFormat : std::uint8_t { text, json, detailed };
 
 // A message that is not in the store (a file in the maildrop folder) and is listed behind the others.
 struct ListedMessage {

@@ -37,6 +37,13 @@ Session::~Session()
     if (is_counted_) clients_.disconnect(client_key_, options_.limits.rate_unit);
 }
 
+void Session::presume(bool is_encrypted, std::string login)
+{
+    facts_.is_encrypted = is_encrypted;
+    facts_.sasl_username = std::move(login);
+    if (!facts_.sasl_username.empty()) facts_.sasl_method = "PLAIN";
+}
+
 Task<void> Session::run()
 {
     try {

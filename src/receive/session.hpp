@@ -37,6 +37,9 @@ public:
     Session(const Session&) = delete;
 
     Task<void> run();
+    // For who asks what would be said (ekiden explain): the client speaks through TLS, or has logged in, though it did
+    // neither here. Before run().
+    void presume(bool is_encrypted, std::string login);
     // Ends the conversation from outside (the service stops). On the session's core.
     void close() { stream_->close(); }
     // The service stops: a session that is at no message ends now, the others when theirs is done.

@@ -1,6 +1,7 @@
 #include "rewrite/address_rules.hpp"
 
 #include "base/text.hpp"
+#include "base/watcher.hpp"
 #include "mail/address.hpp"
 #include "mime/addresses.hpp"
 
@@ -24,6 +25,17 @@ std::uint8_t parse_classes(const std::vector<std::string>& names)
         else if (name == "header_recipient") classes |= static_cast<std::uint8_t>(Place::header_recipient);
     }
     return classes;
+}
+
+std::string_view name_of(Place place)
+{
+    switch (place) {
+        case Place::envelope_sender: return "envelope_sender";
+        case Place::envelope_recipient: return "envelope_recipient";
+        case Place::header_sender: return "header_sender";
+        case Place::header_recipient: return "header_recipient";
+    }
+    return "";
 }
 
 AddressRules::Fault unreasonable(const table::Maps& maps, std::string_view what, std::string_view address)
@@ -82,13 +94,18 @@ bool AddressRules::has_maps_for(Place place) const
 
 std::string AddressRules::rewrite_now(std::string address, Place place) const
 {
-    if (has_masquerading_for(place)) masquerade(address);
+    if (!has_masquerading_for(place)) return address;
+    base::Watcher* const watcher = base::watcher();
+    const std::string before = watcher ? address : std::string();
+    masquerade(address);
+    if (watcher && address != before) watcher->note("rewrite", "masquerade_domains", before, address);
     return address;
 }
 
 Task<AddressRules::Outcome<std::string>> AddressRules::rewrite(std::string address, Place place) const
 {
     if (address.empty()) co_return address;
+    if (base::Watcher* watcher = base::watcher()) watcher->note("address", name_of(place), address);
     if (!own_maps(place).is_empty()) {
         Outcome<std::string> mapped = co_await apply(own_maps(place), std::move(address));
         if (!mapped) co_return std::unexpected(std::move(mapped).error());

@@ -1,6 +1,7 @@
 #include "rewrite/resolve.hpp"
 
 #include "base/text.hpp"
+#include "base/watcher.hpp"
 #include "mail/address.hpp"
 #include "table/match_list.hpp"
 
@@ -19,6 +20,12 @@ bool is_pattern_table(std::string_view spec)
 {
     if (spec.starts_with("proxy:")) spec.remove_prefix(6);
     return spec.starts_with("regexp:") || spec.starts_with("pcre:") || spec.starts_with("cidr:");
+}
+
+// Which parameter a part of the route comes from; tables tell of themselves.
+void tell(std::string_view part, std::string_view parameter, std::string_view value)
+{
+    if (base::Watcher* watcher = base::watcher()) watcher->note("route", parameter, part, value);
 }
 
 }  // namespace
@@ -219,17 +226,29 @@ Task<Result<Route>> Resolver::choose_transport(std::string sender, Route route, 
 {
     const Tables& t = *tables_;
     Target target;
+    std::string_view decided_by;
     bool takes_relayhost = false;
     switch (route.address_class) {
-    case AddressClass::local: target = t.local; break;
-    case AddressClass::virtual_alias: target = {"error", t.unknown_alias_text}; break;
-    case AddressClass::virtual_mailbox: target = t.virtual_mailbox; break;
+    case AddressClass::local:
+        target = t.local;
+        decided_by = "local_transport";
+        break;
+    case AddressClass::virtual_alias:
+        target = {"error", t.unknown_alias_text};
+        decided_by = "virtual_alias_domains";
+        break;
+    case AddressClass::virtual_mailbox:
+        target = t.virtual_mailbox;
+        decided_by = "virtual_transport";
+        break;
     case AddressClass::relay:
         target = t.relay;
+        decided_by = "relay_transport";
         takes_relayhost = true;
         break;
     case AddressClass::other:
         target = t.other;
+        decided_by = "default_transport";
         takes_relayhost = true;
         if (!t.sender_transport_maps.is_empty()) {
             Result<Target> own = co_await sender_dependent(t.sender_transport_maps, sender.empty() ? t.empty_transport_key : sender);
@@ -237,18 +256,25 @@ Task<Result<Route>> Resolver::choose_transport(std::string sender, Route route, 
             if (!own->transport.empty() || !own->next_hop.empty()) {
                 if (own->transport.empty()) own->transport = target.transport;
                 target = std::move(*own);
+                decided_by = "sender_dependent_default_transport_maps";
             }
         }
         break;
     }
+    tell("transport", decided_by, target.transport);
+    if (!target.next_hop.empty()) tell("next hop", decided_by, target.next_hop);
     if (takes_relayhost && target.next_hop.empty()) {
         if (!t.sender_relayhost_maps.is_empty()) {
             Result<std::optional<table::Maps::AddressAnswer>> own = co_await t.sender_relayhost_maps.find_address(
                 sender.empty() ? t.empty_relayhost_key : sender, {.recipient_delimiter = t.recipient_delimiter}, &t.log);
             if (!own) co_return fail(std::move(own).error());
             if (*own && !base::equal_ignoring_case((*own)->value, "DUNNO")) target.next_hop = (*own)->value;
+            if (!target.next_hop.empty()) tell("next hop", "sender_dependent_relayhost_maps", target.next_hop);
         }
-        if (target.next_hop.empty()) target.next_hop = t.relayhost;
+        if (target.next_hop.empty() && !t.relayhost.empty()) {
+            target.next_hop = t.relayhost;
+            tell("next hop", "relayhost", target.next_hop);
+        }
     }
     if (target.next_hop.empty()) target.next_hop = domain;
     route.transport = std::move(target.transport);
@@ -293,9 +319,12 @@ Task<Result<void>> Resolver::apply_transport_maps(Route& route, const std::strin
         if (!*answer) continue;
         Target target = Target::parse(**answer);
         if (!target.transport.empty()) {
+            tell("transport", "transport_maps", target.transport);
+            if (!target.next_hop.empty()) tell("next hop", "transport_maps", target.next_hop);
             route.transport = std::move(target.transport);
             route.next_hop = target.next_hop.empty() ? domain : std::move(target.next_hop);
         } else if (!target.next_hop.empty()) {
+            tell("next hop", "transport_maps", target.next_hop);
             route.next_hop = std::move(target.next_hop);
         }
         break;
@@ -312,6 +341,7 @@ Task<Result<void>> Resolver::apply_relocated_maps(Route& route) const
     Result<std::optional<table::Maps::AddressAnswer>> answer = co_await tables_->relocated_maps.find_address(route.recipient, options, &tables_->log);
     if (!answer) co_return fail(std::move(answer).error());
     if (*answer) {
+        tell("transport", "relocated_maps", "error");
         route.transport = "error";
         route.next_hop = tables_->relocated_prefix + (*answer)->value;
     }

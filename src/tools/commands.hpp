@@ -18,6 +18,7 @@ int qshape_main(int argc, char** argv);
 int qmqp_main(int argc, char** argv);        // qmqp-source, qmqp-sink: say why there is none
 int smtp_source_main(int argc, char** argv);
 int smtp_sink_main(int argc, char** argv);
+int queue_main(int argc, char** argv);       // ekiden queue
 int passwd_main(int argc, char** argv);      // ekiden passwd: has no link, the system has a passwd of its own
 
 }  // namespace ekiden::tools

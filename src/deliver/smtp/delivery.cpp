@@ -1,6 +1,7 @@
 #include "deliver/smtp/delivery.hpp"
 
 #include "base/text.hpp"
+#include "base/watcher.hpp"
 #include "mail/queue_id.hpp"
 
 #include <algorithm>
@@ -103,6 +104,11 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
             bool is_silent = false;
             ignored = ekiden::smtp::parse_extension_list(**words, unknown, is_silent);
         }
+    }
+    if (base::Watcher* watcher = base::watcher(); watcher && !watcher->permits("connect", candidate.relay())) {
+        co_await tell(*watcher, destination, candidate, *policy);
+        remember(failed("4.4.1", "not connected to " + candidate.relay()), {});
+        co_return;
     }
     // A second time in plain text where TLS cannot be had and need not.
     for (bool is_plain = false;; is_plain = true) {

@@ -5,6 +5,7 @@
 // smtp_mx_session_limit sessions spoken. One core.
 #pragma once
 
+#include "base/watcher.hpp"
 #include "deliver/smtp/client.hpp"
 #include "deliver/smtp/hosts.hpp"
 #include "deliver/smtp/reuse.hpp"
@@ -46,6 +47,8 @@ private:
     Task<bool> may_go_plain(const Session& session, const Destination& destination) const;
     // From "ready" to logged in, where that is wanted.
     Task<std::optional<Fate>> authenticate(Session& session, const Destination& destination) const;
+    // What a session with this candidate would be: "host", "tls" and "login", for who wants to know and not to connect.
+    Task<void> tell(base::Watcher& watcher, const Destination& destination, const Candidate& candidate, const tls::ClientPolicy& policy) const;
     // Is an idle session what a new one would be?
     Task<bool> suits(const Session& session, const Destination& destination) const;
     // The name under which sessions for this message are kept: logins of other senders are not in sight.

@@ -123,6 +123,20 @@ Task<std::optional<Fate>> Delivery::authenticate(Session& session, const Destina
     co_return co_await log_in(session, options_.login, std::move(**login), session.protection, options_.limits.hello, options_.pool, logger_);
 }
 
+Task<void> Delivery::tell(base::Watcher& watcher, const Destination& destination, const Candidate& candidate, const tls::ClientPolicy& policy) const
+{
+    watcher.note("host", candidate.relay(), candidate.host, candidate.path.empty() ? net::format_address(candidate.endpoint.address) : candidate.path,
+                 destination.text);
+    std::string match;
+    for (const std::string& name : policy.match) match += (match.empty() ? "" : " ") + name;
+    const bool is_wrapped = options_.tls && options_.tls->options().is_wrapped;
+    watcher.note("tls", tls::name_of(policy.level), policy.server_name, match, is_wrapped ? "wrapped" : "");
+    if (!options_.login.is_enabled) co_return;
+    const auto login = co_await find_login(destination.key, candidate.host);
+    if (!login) watcher.note("login", "trouble", {}, login.error().text(), options_.login.passwords.title());
+    else watcher.note("login", *login ? "user" : "none", {}, *login ? (*login)->user : std::string(), options_.login.passwords.title());
+}
+
 Task<bool> Delivery::suits(const Session& session, const Destination& destination) const
 {
     const auto policy = co_await find_policy(destination, session.host());
