@@ -45,15 +45,20 @@ Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::read_reply()
     for (;;) {
         auto line = co_await reader_.read_line(ekiden::smtp::max_reply_line);
         if (!line) co_return std::unexpected(trouble_of(line.error()));
+        std::string replaced;
+        if (!reply_filter.is_empty()) {
+            replaced = co_await filtered(std::string(line->text));
+            line->text = replaced;
+        }
         auto is_complete = parser_.feed(line->text);
+        if (const auto stray = parser_.take_stray(); stray && log) {
+            log->warning("{}: non-{} response from {}: {}", message_id, is_lmtp_ ? "LMTP" : "ESMTP", relay_, *stray);
+        }
         if (!is_complete) co_return std::unexpected(Trouble::garbage);
         if (*is_complete) co_return parser_.take();
     }
 }
 
-        if (const auto stray = parser_.take_stray(); stray && log) {
-            log->warning("{}: non-{} response from {}: {}", message_id, is_lmtp_ ? "LMTP" : "ESMTP", relay_, *stray);
-        }
 Task<std::optional<Trouble>> Session::write(std::string_view bytes)
 {
     auto written = co_await stream_->write(bytes);
@@ -73,6 +78,7 @@ Task<std::optional<Fate>> Session::greet_again(const Options& options, ekiden::s
 {
     HandshakeOptions hello = options.handshake;
     hello.ignored |= ignored;
+    is_lmtp_ = hello.is_lmtp;
     Handshake handshake(std::move(hello), peer_);
     handshake.begin_anew();
     co_return co_await run(handshake, options);
@@ -81,7 +87,6 @@ Task<std::optional<Fate>> Session::greet_again(const Options& options, ekiden::s
 Task<std::optional<Fate>> Session::run(Handshake& handshake, const Options& options)
 {
     while (!handshake.is_done()) {
-    is_lmtp_ = hello.is_lmtp;
         stream_->set_time_limit(options.limits.of(handshake.step()));
         if (const std::string output = handshake.take_output(); !output.empty()) {
             if (auto trouble = co_await write(output)) {
@@ -150,6 +155,13 @@ Task<std::optional<Trouble>> Session::send_content(const queue::Content& content
 {
     ekiden::smtp::DotEncoder encoder(options.line_length_limit);
     std::string block, changed;
+    const SteadyTime began_at = base::steady_now();
+    std::uint64_t sent = 0;
+    // With smtp_per_request_deadline the whole transfer has one time limit, which grows with what was sent at the lowest rate.
+    const auto limit_time = [&] {
+        if (options.min_data_rate == 0) stream_->set_time_limit(options.limits.data_transfer);
+        else stream_->set_deadline(began_at + options.limits.data_transfer + seconds((sent += block.size()) / options.min_data_rate));
+    };
     const auto reader = content.open();
     for (;;) {
         auto piece = co_await reader->next();
@@ -166,13 +178,6 @@ Task<std::optional<Trouble>> Session::send_content(const queue::Content& content
                 part = changed;
             }
             encoder.encode(part, block);
-    const SteadyTime began_at = base::steady_now();
-    std::uint64_t sent = 0;
-    // With smtp_per_request_deadline the whole transfer has one time limit, which grows with what was sent at the lowest rate.
-    const auto limit_time = [&] {
-        if (options.min_data_rate == 0) stream_->set_time_limit(options.limits.data_transfer);
-        else stream_->set_deadline(began_at + options.limits.data_transfer + seconds((sent += block.size()) / options.min_data_rate));
-    };
             if (block.size() < write_size) continue;
             limit_time();
             if (auto trouble = co_await write(block)) co_return trouble;

@@ -47,12 +47,13 @@ public:
 
     std::string policy;                 // digest of the TLS policy it was made under; "-" = only for one message
     Protection protection = Protection::none;
+    table::Maps reply_filter;           // smtp_reply_filter: other words for lines of replies
     std::string login;                  // fingerprint of who logged in here; "" = nobody
     unsigned uses = 0;                  // transactions
-    bool is_last_resort = false;        // no other host of its destination could be tried after it
-    SteadyTime opened_at;
     const Logger* log = nullptr;        // for what the peer says that is no reply
     std::string message_id;             // of the message under way, for the log
+    bool is_last_resort = false;        // no other host of its destination could be tried after it
+    SteadyTime opened_at;
     SteadyTime idle_until{};
 
 private:
@@ -68,8 +69,8 @@ private:
     std::string host_, peer_, relay_;
     ekiden::smtp::Offer offer_;
     bool may_quit_ = true;
+    bool is_lmtp_ = false;
 };
 using SessionPtr = std::unique_ptr<Session>;
 
-    bool is_lmtp_ = false;
 }  // namespace ekiden::deliver::smtp

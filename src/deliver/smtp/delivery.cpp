@@ -1,7 +1,6 @@
 #include "deliver/smtp/delivery.hpp"
 
 #include "base/text.hpp"
-#include "base/watcher.hpp"
 #include "mail/queue_id.hpp"
 
 #include <algorithm>
@@ -105,11 +104,6 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
             ignored = ekiden::smtp::parse_extension_list(**words, unknown, is_silent);
         }
     }
-    if (base::Watcher* watcher = base::watcher(); watcher && !watcher->permits("connect", candidate.relay())) {
-        co_await tell(*watcher, destination, candidate, *policy);
-        remember(failed("4.4.1", "not connected to " + candidate.relay()), {});
-        co_return;
-    }
     // A second time in plain text where TLS cannot be had and need not.
     for (bool is_plain = false;; is_plain = true) {
         auto stream = co_await connect(candidate);
@@ -120,15 +114,15 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
             co_return;
         }
         auto session = std::make_unique<Session>(std::move(*stream), candidate.host, peer, candidate.relay());
+        session->reply_filter = options_.reply_filter;
+        session->log = &logger_;
+        session->message_id = mail::format(job_.envelope->id);
         Where where{.relay = session->relay(), .remote_mta = session->host()};
         session->policy = is_plain ? "-" : policy->digest();
         tls::ClientPolicy demanded = *policy;
         if (is_plain) demanded.level = tls::Level::none;
         auto opened = co_await open(*session, destination, std::move(demanded), ignored);
         if (!opened.refusal) {
-        session->reply_filter = options_.reply_filter;
-        session->log = &logger_;
-        session->message_id = mail::format(job_.envelope->id);
             ++sessions_;
             session->is_last_resort = is_last || (options_.session_limit > 0 && sessions_ >= options_.session_limit);
             co_await use_session(destination, std::move(session), false);
@@ -149,13 +143,13 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
 {
     const bool is_last = session->is_last_resort;
     connected_at_ = base::wall_now();
+    session->message_id = mail::format(job_.envelope->id);
     Message message = message_for_rest();
     if (const auto mapped = co_await map_addresses(message); !mapped) {
         logger_.warning("{}: {}", mail::format(job_.envelope->id), mapped.error().text());
         meet(fate_of(rewrite::local_data_error(), session->peer()), {.relay = session->relay()}, is_last);
         spoken_to_.push_back(session->relay());
         co_await session->leave(options_);
-    session->message_id = mail::format(job_.envelope->id);
         co_return true;
     }
     Dialogue dialogue(message, session->offer(), options_.is_lmtp, session->peer(), probes);

@@ -35,11 +35,9 @@ const StepWords& words_of(Step step)
     return step_words[0];
 }
 
-// The peer's enhanced code where it agrees with its reply code; else the class alone. A code that is neither success
-// nor failure where one was due (a stray 1xx or 3xx) is a protocol error that may pass.
+// The peer's enhanced code where it agrees with its reply code; else the class alone.
 std::string code_of(const ekiden::smtp::Reply& reply)
 {
-    if (reply.code < 200 || (reply.code >= 300 && reply.code < 400)) return "4.5.0";
     const char digit = static_cast<char>('0' + reply.code / 100);
     if (!reply.enhanced.empty() && reply.enhanced.front() == digit) return reply.enhanced;
     return std::string(1, digit) + ".0.0";
@@ -68,6 +66,13 @@ Fate accepted(const ekiden::smtp::Reply& reply)
     return fate;
 }
 
+Fate ready_for_content(const ekiden::smtp::Reply& reply)
+{
+    Fate fate = accepted(reply);
+    fate.status.code = "2.0.0";
+    return fate;
+}
+
 Fate refused(std::string_view peer, Step step, const ekiden::smtp::Reply& reply)
 {
     const bool is_misplaced = step == Step::data && reply.is_positive();
@@ -85,11 +90,6 @@ Fate refused_to_talk(std::string_view peer, const ekiden::smtp::Reply& reply, bo
 
 Fate refused_with(const ekiden::smtp::Reply& reply, std::string text) { return from_failure(reply, std::move(text)); }
 
-Fate broken(std::string_view peer, Step step, Trouble trouble)
-{
-    const std::string_view activity = words_of(step).activity;
-    switch (trouble) {
-    case Trouble::lost: return failed("4.4.2", fmt::format("lost connection with {} while {}", peer, activity), true);
 void soften(Fate& fate, const ekiden::smtp::Reply& reply)
 {
     if (fate.kind != Outcome::Kind::bounced || reply.code >= 600 || !reply.is_permanent()) return;
@@ -97,6 +97,11 @@ void soften(Fate& fate, const ekiden::smtp::Reply& reply)
     fate.status.code.front() = '4';
 }
 
+Fate broken(std::string_view peer, Step step, Trouble trouble)
+{
+    const std::string_view activity = words_of(step).activity;
+    switch (trouble) {
+    case Trouble::lost: return failed("4.4.2", fmt::format("lost connection with {} while {}", peer, activity), true);
     case Trouble::timed_out: return failed("4.4.2", fmt::format("conversation with {} timed out while {}", peer, activity), true);
     case Trouble::garbage: return failed("4.5.0", fmt::format("protocol error: bad reply from {} while {}", peer, activity), true);
     case Trouble::local: return failed("4.3.0", "unreadable mail queue entry");

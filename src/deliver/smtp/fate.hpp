@@ -37,10 +37,10 @@ Fate refused(std::string_view peer, Step step, const ekiden::smtp::Reply& reply)
 Fate refused_to_talk(std::string_view peer, const ekiden::smtp::Reply& reply, bool is_softened);
 // `text` about a reply to AUTH or STARTTLS.
 Fate refused_with(const ekiden::smtp::Reply& reply, std::string text);
-// "lost connection with PEER while sending MAIL FROM", "conversation with PEER timed out while …"
-Fate broken(std::string_view peer, Step step, Trouble trouble);
 // Makes a 5xx a deferral; other nonsense stays what it is.
 void soften(Fate& fate, const ekiden::smtp::Reply& reply);
+// "lost connection with PEER while sending MAIL FROM", "conversation with PEER timed out while …"
+Fate broken(std::string_view peer, Step step, Trouble trouble);
 // Our own content or tables stand in the way.
 Fate fate_of(const rewrite::OutgoingProblem& problem, std::string_view peer);
 Fate failed(std::string code, std::string text, bool is_peer_trouble = false);

@@ -92,9 +92,9 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
                       time("data_done_timeout"), time("rset_timeout"),
                       time("quit_timeout")};
 
-    const auto protocols = config::parse_inet_protocols(settings.str("inet_protocols"));
     if (flag("per_request_deadline")) options.min_data_rate = static_cast<std::uint64_t>(number("min_data_rate"));
 
+    const auto protocols = config::parse_inet_protocols(settings.str("inet_protocols"));
     options.hosts.families = {protocols.ipv4, protocols.ipv6};
     options.hosts.preferred = family_preference(settings, name("address_preference"));
     options.hosts.is_shuffled = flag("randomize_addresses");
