@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "sasl/cyrus_glue.hpp"
+#include "sasl/cyrus_sasldb.hpp"
 
 #include <fmt/format.h>
 #include <sasl/saslutil.h>
@@ -133,9 +134,13 @@ Result<void> open_cyrus(CyrusOptions options, std::vector<std::string>& log)
             return fail(ErrorCode::system, fmt::format("SASL library path: {}", ::sasl_errstring(status, nullptr, nullptr)));
         }
     }
-    if (const int status = ::sasl_server_init(log_callbacks, opened.application.c_str()); status != SASL_OK) {
+    static const sasl_callback_t callbacks[] = {
+        log_callbacks[0], {SASL_CB_VERIFYFILE, as_callback(&skip_sasldb), nullptr}, {SASL_CB_LIST_END, nullptr, nullptr},
+    };
+    if (const int status = ::sasl_server_init(callbacks, opened.application.c_str()); status != SASL_OK) {
         return fail(ErrorCode::system, fmt::format("SASL library initialization: {}", ::sasl_errstring(status, nullptr, nullptr)));
     }
+    add_sasldb();
     return {};
 }
 

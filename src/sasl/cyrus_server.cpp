@@ -5,13 +5,18 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <fcntl.h>
 #include <list>
 #include <map>
+#include <mutex>
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <system_error>
+#include <thread>
 #include <unistd.h>
 
 namespace ekiden::sasl {
@@ -21,6 +26,9 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t most_unsent = 1 << 20;    // bytes of answers; a client that does not read them is none of ours
 constexpr milliseconds look_at_limits{100};     // how exactly the limits are kept
+constexpr milliseconds longest_hold_up{20};     // a step of the loop's own that is seen at it twice, so far apart, hangs
+constexpr int quiet_looks = 50;                 // so many without a step, and nobody looks until there is one
+constexpr std::size_t most_in_turn = 16;        // steps for the loop; with more of them a second thread is worth waking
 
 struct Connection {
     Fd socket;
@@ -48,7 +56,8 @@ CyrusReply try_later(std::string why)
 
 }  // namespace
 
-class CyrusServer::State {
+// Everything is guarded by mutex_, which the loop's thread lets go where it waits: for something to read, and in the library.
+class CyrusServer::State : public std::enable_shared_from_this<State> {
 public:
     State(Fd listener, Fd stop, CyrusServerOptions options)
         : listener_(std::move(listener)), stop_(std::move(stop)), options_(std::move(options)), threads_(options_.most_threads)
@@ -59,13 +68,23 @@ public:
     End run();
 
 private:
+    using Lock = std::unique_lock<std::mutex>;
+    struct Step {
+        CyrusExchangePtr exchange;
+        std::optional<Secret> response;
+    };
+    void start_loop();
+    void loop(std::uint64_t number);
+    void turn(Lock& lock);
+    bool take_own_steps(Lock& lock, std::uint64_t number);   // false: another thread is the loop by now
+    void look_after_loop(Lock& lock);
     void accept_all();
     void break_off(Connection& connection, std::string_view why);
     void read_from(std::uint64_t number, Connection& connection);
     void handle(std::uint64_t number, Connection& connection, CyrusRequest request);
     void begin(std::uint64_t number, Connection& connection, AuthRequest request);
     void submit(CyrusExchangePtr exchange, std::optional<Secret> response);
-    void take_done();
+    void take(CyrusThreads::Done& done);
     void answer(const CyrusExchange& exchange, const CyrusReply& reply);
     void finish(const CyrusExchangePtr& exchange, const CyrusReply& reply);
     void keep_limits();
@@ -82,6 +101,17 @@ private:
     std::list<CyrusExchangePtr> at_work_;    // that wait for a thread or have one, and whose client still waits
     std::optional<SteadyTime> drain_end_;
     CyrusThreads threads_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;        // for the thread that looks after the loop
+    std::optional<End> end_;
+    std::uint64_t loop_ = 0;                 // number of the thread that is the loop
+    CyrusPace pace_;
+    std::deque<Step> own_steps_;             // that the loop will take itself
+    std::uint64_t own_step_ = 0;             // number of the one it takes, or took last
+    bool is_in_step_ = false, is_watched_ = false;
+    SteadyTime own_step_at_{};
+    std::map<std::uint64_t, CyrusThreads::Begun::iterator> lost_;    // threads that have lost the loop, and hang
 };
 
 void CyrusServer::State::accept_all()
@@ -172,6 +202,11 @@ void CyrusServer::State::begin(std::uint64_t number, Connection& connection, Aut
 void CyrusServer::State::submit(CyrusExchangePtr exchange, std::optional<Secret> response)
 {
     put(exchange, CyrusExchange::Place::at_work);
+    if (pace_.is_quick() && own_steps_.size() < most_in_turn) {
+        exchange->is_begun = false;
+        own_steps_.push_back({std::move(exchange), std::move(response)});
+        return;
+    }
     if (threads_.waiting() >= options_.most_waiting) {
         finish(exchange, try_later("too many logins at once"));
         return;
@@ -179,18 +214,44 @@ void CyrusServer::State::submit(CyrusExchangePtr exchange, std::optional<Secret>
     threads_.submit(std::move(exchange), std::move(response));
 }
 
-void CyrusServer::State::take_done()
+void CyrusServer::State::take(CyrusThreads::Done& done)
 {
-    for (CyrusThreads::Done& done : threads_.take_done()) {
-        const CyrusExchangePtr& exchange = done.exchange;
-        if (exchange->is_given_up || !done.reply) continue;
-        if (done.reply->kind != CyrusReply::Kind::challenge) {
-            finish(exchange, *done.reply);
-            continue;
-        }
-        put(exchange, CyrusExchange::Place::idle);
-        answer(*exchange, *done.reply);
+    const CyrusExchangePtr& exchange = done.exchange;
+    if (done.reply) pace_.note(done.took);
+    if (exchange->is_given_up || !done.reply) return;
+    if (done.reply->kind != CyrusReply::Kind::challenge) {
+        finish(exchange, *done.reply);
+        return;
     }
+    put(exchange, CyrusExchange::Place::idle);
+    answer(*exchange, *done.reply);
+}
+
+bool CyrusServer::State::take_own_steps(Lock& lock, std::uint64_t number)
+{
+    while (!own_steps_.empty()) {
+        Step step = std::move(own_steps_.front());
+        own_steps_.pop_front();
+        if (step.exchange->is_given_up) continue;
+        step.exchange->is_begun = true;
+        is_in_step_ = true;
+        ++own_step_;
+        own_step_at_ = base::steady_now();
+        if (!is_watched_) changed_.notify_one();
+        lock.unlock();
+        CyrusThreads::Done done{std::move(step.exchange), std::nullopt, {}};
+        const auto began = std::chrono::steady_clock::now();
+        done.reply = take_cyrus_step(*done.exchange->login, std::move(step.response));
+        done.took = std::chrono::steady_clock::now() - began;
+        lock.lock();
+        if (loop_ != number) {
+            threads_.give_back(lost_.extract(number).mapped(), std::move(done));
+            return false;
+        }
+        is_in_step_ = false;
+        take(done);
+    }
+    return true;
 }
 
 void CyrusServer::State::answer(const CyrusExchange& exchange, const CyrusReply& reply)
@@ -268,46 +329,96 @@ void CyrusServer::State::drop_ended()
     }
 }
 
-CyrusServer::End CyrusServer::State::run()
+void CyrusServer::State::turn(Lock& lock)
 {
-    for (;;) {
-        std::vector<pollfd> waits{{threads_.wake_fd(), POLLIN, 0}};
-        if (!drain_end_) {
-            waits.push_back({stop_.get(), POLLIN, 0});
-            waits.push_back({connections_.size() < options_.most_connections ? listener_.get() : -1, POLLIN, 0});
-        }
-        const std::size_t first = waits.size();
-        std::vector<std::uint64_t> numbers;
-        for (const auto& [number, connection] : connections_) {
-            numbers.push_back(number);
-            waits.push_back({connection.socket.get(), static_cast<short>(connection.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
-        }
-        const bool has_limits = !idle_.empty() || !at_work_.empty() || drain_end_;
-        const int count = ::poll(waits.data(), waits.size(), has_limits ? static_cast<int>(look_at_limits.count()) : -1);
-        if (count < 0 && errno != EINTR) return End::stuck;
+    std::vector<pollfd> waits{{threads_.wake_fd(), POLLIN, 0}};
+    if (!drain_end_) {
+        waits.push_back({stop_.get(), POLLIN, 0});
+        waits.push_back({connections_.size() < options_.most_connections ? listener_.get() : -1, POLLIN, 0});
+    }
+    const std::size_t first = waits.size();
+    std::vector<std::uint64_t> numbers;
+    for (const auto& [number, connection] : connections_) {
+        numbers.push_back(number);
+        waits.push_back({connection.socket.get(), static_cast<short>(connection.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
+    }
+    const bool has_limits = !idle_.empty() || !at_work_.empty() || drain_end_;
+    lock.unlock();
+    const int count = ::poll(waits.data(), waits.size(), has_limits ? static_cast<int>(look_at_limits.count()) : -1);
+    const int error = errno;
+    lock.lock();
+    if (count < 0 && error != EINTR) {
+        end_ = End::stuck;
+        return;
+    }
 
-        keep_limits();
-        if (count > 0) {
-            take_done();
-            for (std::size_t i = 0; i < numbers.size(); ++i) {
-                if (waits[first + i].revents & (POLLIN | POLLHUP | POLLERR)) read_from(numbers[i], connections_.at(numbers[i]));
-            }
-            if (!drain_end_ && waits[1].revents) {
-                listener_.reset();
-                drain_end_ = base::steady_now() + options_.drain_limit;
-            } else if (!drain_end_ && waits[2].revents) {
-                accept_all();
-            }
-        }
-        for (auto& [number, connection] : connections_) send_to(connection);
-        drop_ended();
-        if (threads_.waiting() > 0 && threads_.all_hang(options_.step_limit)) return End::stuck;
-        if (drain_end_ && (connections_.empty() || base::steady_now() > *drain_end_)) return End::drained;
+    keep_limits();
+    if (count <= 0) return;
+    if (waits[0].revents) {
+        for (CyrusThreads::Done& done : threads_.take_done()) take(done);
+    }
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        if (waits[first + i].revents & (POLLIN | POLLHUP | POLLERR)) read_from(numbers[i], connections_.at(numbers[i]));
+    }
+    if (!drain_end_ && waits[1].revents) {
+        listener_.reset();
+        drain_end_ = base::steady_now() + options_.drain_limit;
+    } else if (!drain_end_ && waits[2].revents) {
+        accept_all();
     }
 }
 
+void CyrusServer::State::loop(std::uint64_t number)
+{
+    Lock lock(mutex_);
+    while (!end_) {
+        if (!take_own_steps(lock, number)) return;
+        for (auto& [at, connection] : connections_) send_to(connection);
+        drop_ended();
+        if (threads_.waiting() > 0 && threads_.all_hang(options_.step_limit)) end_ = End::stuck;
+        else if (drain_end_ && (connections_.empty() || base::steady_now() > *drain_end_)) end_ = End::drained;
+        else turn(lock);
+    }
+    changed_.notify_one();
+}
+
+void CyrusServer::State::start_loop()
+{
+    std::thread([self = shared_from_this(), number = loop_] { self->loop(number); }).detach();
+}
+
+// Returns when the loop has ended.
+void CyrusServer::State::look_after_loop(Lock& lock)
+{
+    std::uint64_t seen = 0;
+    int quiet = 0;
+    while (!end_) {
+        is_watched_ = quiet < quiet_looks;
+        if (is_watched_) changed_.wait_for(lock, longest_hold_up);
+        else changed_.wait(lock);
+        const bool is_same = std::exchange(seen, own_step_) == own_step_;
+        quiet = is_same && !is_in_step_ ? quiet + 1 : 0;
+        if (!is_same || !is_in_step_) continue;
+        // The thread stays behind in the library, as one of the others.
+        lost_.emplace(loop_++, threads_.adopt(own_step_at_));
+        is_in_step_ = false;
+        pace_.note_hung();
+        for (Step& step : own_steps_) threads_.submit(std::move(step.exchange), std::move(step.response));
+        own_steps_.clear();
+        start_loop();
+    }
+}
+
+CyrusServer::End CyrusServer::State::run()
+{
+    Lock lock(mutex_);
+    start_loop();
+    look_after_loop(lock);
+    return *end_;
+}
+
 CyrusServer::CyrusServer(Fd listener, Fd stop, CyrusServerOptions options)
-    : state_(std::make_unique<State>(std::move(listener), std::move(stop), std::move(options)))
+    : state_(std::make_shared<State>(std::move(listener), std::move(stop), std::move(options)))
 {
 }
 CyrusServer::~CyrusServer() = default;

@@ -1,5 +1,8 @@
-// The loop of the process that holds libsasl2: takes requests of the engine's cores from a few connections, has threads
-// walk them through the library, and writes the answers back. One thread reads and writes; the library blocks in others.
+// The loop of the process that holds libsasl2: takes requests of the engine's cores from a few connections, walks them
+// through the library, and writes the answers back. As long as the library answers at once (a local database), the loop
+// takes the steps itself: no other thread has to wake up. When steps take long (saslauthd, LDAP), threads take them, and the
+// loop only reads and writes. A step of its own that hangs holds up the others for some 20 to 40 ms: the thread that
+// called run() watches, and gives the loop to a new thread.
 //
 // Bounded everywhere: connections, bytes of a line, answers not yet taken, exchanges under way, threads, requests that
 // wait for a thread and how long they wait. A step that takes longer than `step_limit` is answered as *try later* while
@@ -50,7 +53,7 @@ public:
 
 private:
     class State;
-    std::unique_ptr<State> state_;
+    std::shared_ptr<State> state_;    // with the threads that are the loop, or have been
 };
 
 }  // namespace ekiden::sasl

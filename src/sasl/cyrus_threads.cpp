@@ -1,6 +1,7 @@
 #include "sasl/cyrus_threads.hpp"
 
 #include <cerrno>
+#include <cstring>
 #include <sys/eventfd.h>
 #include <system_error>
 #include <thread>
@@ -14,10 +15,17 @@ namespace {
 [[gnu::noinline]] void wipe_stack()
 {
     char frames[64 * 1024];
-    wipe(frames, sizeof frames);
+    ::explicit_bzero(frames, sizeof frames);
 }
 
 }  // namespace
+
+CyrusReply take_cyrus_step(CyrusLogin& login, std::optional<Secret> response)
+{
+    CyrusReply reply = login.step(std::move(response));
+    wipe_stack();
+    return reply;
+}
 
 struct CyrusThreads::Shared {
     struct Step {
@@ -29,9 +37,17 @@ struct CyrusThreads::Shared {
     std::deque<Step> steps;
     std::vector<Done> done;
     unsigned most = 0, alive = 0;
-    std::list<SteadyTime> begun;    // of the steps that have a thread, oldest first
+    Begun begun;
     bool is_ending = false;
     Fd wake;
+
+    // With the mutex held.
+    void put_done(Done one)
+    {
+        done.push_back(std::move(one));
+        const std::uint64_t once = 1;
+        (void)!::write(wake.get(), &once, sizeof once);
+    }
 };
 
 CyrusThreads::CyrusThreads(unsigned most) : shared_(std::make_shared<Shared>())
@@ -66,6 +82,22 @@ void CyrusThreads::submit(CyrusExchangePtr exchange, std::optional<Secret> respo
     shared_->has_work.notify_one();
 }
 
+CyrusThreads::Begun::iterator CyrusThreads::adopt(SteadyTime begun_at)
+{
+    std::lock_guard lock(shared_->mutex);
+    ++shared_->alive;
+    return shared_->begun.insert(shared_->begun.end(), begun_at);
+}
+
+void CyrusThreads::give_back(Begun::iterator adopted, Done done)
+{
+    std::lock_guard lock(shared_->mutex);
+    --shared_->alive;
+    shared_->begun.erase(adopted);
+    shared_->put_done(std::move(done));
+    shared_->has_fewer.notify_all();
+}
+
 std::vector<CyrusThreads::Done> CyrusThreads::take_done()
 {
     std::uint64_t count = 0;
@@ -88,7 +120,8 @@ std::size_t CyrusThreads::waiting() const
 bool CyrusThreads::all_hang(std::chrono::milliseconds limit) const
 {
     std::lock_guard lock(shared_->mutex);
-    return shared_->begun.size() >= shared_->most && base::steady_now() - shared_->begun.back() > limit;
+    const SteadyTime before = base::steady_now() - limit;
+    return shared_->begun.size() >= shared_->most && std::ranges::all_of(shared_->begun, [&](SteadyTime begun) { return begun < before; });
 }
 
 void CyrusThreads::work(const std::shared_ptr<Shared>& given)
@@ -105,15 +138,14 @@ void CyrusThreads::work(const std::shared_ptr<Shared>& given)
             step.exchange->is_begun = true;
             const auto own = shared->begun.insert(shared->begun.end(), base::steady_now());
             lock.unlock();
-            done.reply = step.exchange->login->step(std::move(step.response));
-            wipe_stack();
+            const auto began = std::chrono::steady_clock::now();
+            done.reply = take_cyrus_step(*step.exchange->login, std::move(step.response));
+            done.took = std::chrono::steady_clock::now() - began;
             lock.lock();
             shared->begun.erase(own);
         }
         if (shared->is_ending) break;
-        shared->done.push_back(std::move(done));
-        const std::uint64_t one = 1;
-        (void)!::write(shared->wake.get(), &one, sizeof one);
+        shared->put_done(std::move(done));
     }
     --shared->alive;
     shared->has_fewer.notify_all();

@@ -1,11 +1,13 @@
 // The threads in which libsasl2 blocks, and the steps that wait for one. Started when needed, never more than `most`;
-// a step whose exchange has been given up meanwhile is not begun. Internal to cyrus_server.
+// a step whose exchange has been given up meanwhile is not begun. And the loop's judgement whether it needs them at all:
+// a step that only computes is done before another thread has woken up. Internal to cyrus_server.
 #pragma once
 
 #include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "sasl/cyrus_library.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -33,12 +35,31 @@ struct CyrusExchange {
 };
 using CyrusExchangePtr = std::shared_ptr<CyrusExchange>;
 
+// A step through the library, which may block; nothing of it is left on this thread's stack.
+CyrusReply take_cyrus_step(CyrusLogin& login, std::optional<Secret> response);
+
+// Whether steps have been so short of late that the loop may take them itself. Two slow ones in a row say no, a hundred
+// short ones say yes again.
+class CyrusPace {
+public:
+    void note(std::chrono::nanoseconds took) { slowness_ = took > longest_short ? std::min(slowness_ + 32, most) : std::max(slowness_ - 1, 0); }
+    void note_hung() { slowness_ = most; }
+    bool is_quick() const { return slowness_ < 48; }
+
+private:
+    static constexpr std::chrono::milliseconds longest_short{2};
+    static constexpr int most = 148;
+    int slowness_ = 0;
+};
+
 class CyrusThreads {
 public:
     struct Done {
         CyrusExchangePtr exchange;
         std::optional<CyrusReply> reply;    // nothing: it was not begun
+        std::chrono::nanoseconds took{};
     };
+    using Begun = std::list<SteadyTime>;    // when steps that have a thread began, in any order
 
     explicit CyrusThreads(unsigned most);
     ~CyrusThreads();    // waits for the threads that are not inside the library, and for no other
@@ -46,6 +67,10 @@ public:
     CyrusThreads& operator=(const CyrusThreads&) = delete;
 
     void submit(CyrusExchangePtr exchange, std::optional<Secret> response);
+    // A thread of the caller's that has been in the library since `begun_at` counts as one of these until it gives back
+    // what came of that.
+    Begun::iterator adopt(SteadyTime begun_at);
+    void give_back(Begun::iterator adopted, Done done);
     std::vector<Done> take_done();
     int wake_fd() const;         // readable when there may be something to take
     std::size_t waiting() const;

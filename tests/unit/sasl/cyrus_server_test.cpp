@@ -1,10 +1,12 @@
 // The loop in front of libsasl2, with logins that end, go on, or hang when the test says so.
 #include "sasl/cyrus_server.hpp"
+#include "sasl/cyrus_threads.hpp"
 
 #include "net/listener.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <filesystem>
@@ -183,6 +185,40 @@ TEST_F(CyrusServerTest, HungStepHoldsUpNobodyElse)
     // What the library says in the end is said to nobody.
     gate_.open();
     EXPECT_EQ(client.ask("AUTH\t1\tPLAIN\tresp=good"), "OK\t1\tuser=alice");
+}
+
+TEST_F(CyrusServerTest, WhatCameWithAHungStepIsAnsweredAndSoIsTheStepWhenItEnds)
+{
+    start();
+    Client client(path_);
+    client.say("AUTH\t1\tHANG\tresp=good\nAUTH\t2\tPLAIN\tresp=good\nAUTH\t3\tHANG\tresp=good\nAUTH\t4\tPLAIN\tresp=bad");
+    std::vector<std::string> answers{client.read_line(), client.read_line()};
+    std::ranges::sort(answers);
+    EXPECT_TRUE(answers[0].starts_with("FAIL\t4\t")) << answers[0];
+    EXPECT_EQ(answers[1], "OK\t2\tuser=alice");
+    gate_.wait_for(2);
+    gate_.open();
+    answers = {client.read_line(), client.read_line()};
+    std::ranges::sort(answers);
+    EXPECT_EQ(answers, (std::vector<std::string>{"OK\t1\tuser=alice", "OK\t3\tuser=alice"}));
+    stop();
+    EXPECT_EQ(end_, CyrusServer::End::drained);
+}
+
+TEST(CyrusPaceTest, SlowStepsGoToThreadsUntilThereWereManyShortOnes)
+{
+    CyrusPace pace;
+    EXPECT_TRUE(pace.is_quick());
+    pace.note(5ms);
+    EXPECT_TRUE(pace.is_quick());    // one may have waited for a disk
+    pace.note(5ms);
+    EXPECT_FALSE(pace.is_quick());
+    int needed = 0;
+    for (; !pace.is_quick(); ++needed) pace.note(100us);
+    EXPECT_TRUE(needed > 10 && needed < 100) << needed;
+    pace.note_hung();
+    for (needed = 0; !pace.is_quick(); ++needed) pace.note(100us);
+    EXPECT_TRUE(needed > 90 && needed < 200) << needed;
 }
 
 TEST_F(CyrusServerTest, EndsWhenEveryThreadHangsAndWorkWaits)

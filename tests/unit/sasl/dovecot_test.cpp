@@ -6,9 +6,11 @@
 #include "net/stream.hpp"
 
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <unistd.h>
 
 namespace ekiden::sasl {
@@ -156,6 +158,14 @@ public:
         if (trouble) std::rethrow_exception(trouble);
         return std::move(*result);
     }
+    Task<void> hears(std::string line)
+    {
+        net::Timer news(co_await net::this_executor(), std::chrono::minutes(1));
+        on_heard_ = [&news] { news.cancel(); };
+        boost::system::error_code ignored;
+        if (heard.empty() || heard.back() != line) co_await news.async_wait(asio::redirect_error(use_task, ignored));
+        on_heard_ = nullptr;
+    }
     asio::io_context context;
     std::vector<std::string> heard;
     int connections = 0;
@@ -179,6 +189,7 @@ private:
         while (auto line = co_await reader.read_line(100'000)) {
             const std::string text(line->text);
             world.heard.push_back(text);
+            if (world.on_heard_) world.on_heard_();
             for (const auto& [start, answer] : world.script_.answers) {
                 if (!text.starts_with(start)) continue;
                 if (answer == "(close)") {
@@ -196,6 +207,7 @@ private:
     }
     static inline int serial_ = 0;
     Script script_;
+    std::function<void()> on_heard_;
     std::filesystem::path folder_;
     std::optional<asio::basic_socket_acceptor<Local, net::Executor>> acceptor_;
     std::vector<net::StreamPtr> streams_;
@@ -309,7 +321,7 @@ Task<std::string> abandon(BackendPtr backend, World& world)
         auto exchange = backend->begin("LOGIN", {});
         (void)co_await exchange->step(std::nullopt);
     }
-    while (world.heard.back() != "CANCEL\t1") co_await net::sleep_for(milliseconds(1));
+    co_await world.hears("CANCEL\t1");
     co_return world.heard.back();
 }
 
