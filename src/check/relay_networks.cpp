@@ -52,6 +52,8 @@ void collect(std::string_view value, std::vector<std::string>& items, std::strin
         std::string_view spec = word;
         while (spec.starts_with("proxy:")) spec.remove_prefix(6);
         const std::string_view type = spec.starts_with('/') ? std::string_view("file") : spec.substr(0, spec.find(':'));
+        // A network that cannot be read matches nobody.
+        if (type != "file" && (spec.find(':') == spec.npos || !table::is_known_type(type))) continue;
         static constexpr std::array<std::string_view, 7> readable{"file", "hash", "btree", "lmdb", "cdb", "texthash", "cidr"};
         const std::string path(type == "file" ? spec : spec.substr(std::min(spec.size(), type.size() + 1)));
         const auto source = std::ranges::find(readable, type) != readable.end() && depth < deepest ? table::read_source(path) : Result<table::SourceText>(std::unexpected(Error(ErrorCode::refused, "")));

@@ -91,17 +91,19 @@ private:
         if (refusal != answers.end()) return decide(Outcome::closed, refusal->first, refusal->second.text, refusal->second.at, {});
         // Every list that refuses in the end has something in front that may permit; each must, for mail to pass.
         std::string reason, advice;
+        constexpr std::size_t most_said = 3;
         const Condition* first = nullptr;
         std::string_view first_list;
+        std::size_t count = 0;
         for (const auto& [parameter, answer] : answers) {
             if (answer.end != Answer::End::refuses) continue;
             for (const Condition& condition : answer.conditions) {
                 if (!first) first = &condition, first_list = parameter, advice = condition.advice;
                 else if (reason.contains(condition.text)) continue;
-                reason += (reason.empty() ? "" : ", and ") + condition.text;
-                if (reason.size() > 600) break;
+                if (++count <= most_said) reason += (reason.empty() ? "" : "; ") + condition.text;
             }
         }
+        if (count > most_said) reason += fmt::format("; and {} more", count - most_said);
         if (first) return decide(Outcome::depends, first_list, reason, first->at, advice);
         for (const auto& [parameter, answer] : answers)
             if (answer.end == Answer::End::permits && (parameter == "smtpd_relay_restrictions" || parameter == "smtpd_recipient_restrictions"))
@@ -321,7 +323,8 @@ std::vector<config::Problem> find_relay_problems(const std::vector<RelayProof>& 
         if (proof.verdict == RelayProof::Verdict::closed) continue;
         const bool is_open = proof.verdict == RelayProof::Verdict::open;
         problems.push_back(config::make_problem(config::Problem::Level::warning, proof.service_at,
-                                                fmt::format("service {} {} {}", proof.service, is_open ? "is an OPEN RELAY through" : "may be an open relay through", proof.reason),
+                                                is_open ? fmt::format("service {} is an OPEN RELAY through {}", proof.service, proof.reason)
+                                                        : fmt::format("whether service {} relays for strangers depends on {}", proof.service, proof.reason),
                                                 proof.parameter, proof.advice));
     }
     return problems;

@@ -168,6 +168,7 @@ private:
             for (const std::string_view word : base::split_any(value)) look_at_zone(place, {}, word);
             return;
         }
+        if (place.name == "mynetworks" || place.name == "permit_mx_backup_networks" || place.name.starts_with("smtpd_authorized_")) look_at_networks(place, value);
         const bool is_list = lists_.is_restriction_list(place.name);
         if (!lists_.may_hold_tables(place.name)) return;
         std::vector<std::string_view> words = base::split_quoted_braces(value);
@@ -186,6 +187,17 @@ private:
             if (row->argument == Argument::none) continue;
             look_at_argument(place, *row, words[i], i + 1 < words.size() ? words[i + 1] : std::string_view());
             ++i;
+        }
+    }
+
+    // "127.0.0.1/8": every client is told to try later, since nobody can say whether it is in that network.
+    void look_at_networks(const Place& place, const std::string& value)
+    {
+        for (std::string_view word : base::split_any(value)) {
+            if (word.starts_with('#')) return;
+            while (word.starts_with('!')) word.remove_prefix(1);
+            if (word.empty() || !(base::is_digit(word.front()) || word.front() == '[') || word.find('/') == word.npos) continue;
+            if (const auto network = net::parse_network(word); !network) hint(place, word, network.error().text());
         }
     }
 
@@ -220,7 +232,15 @@ private:
 
 }  // namespace
 
-std::vector<config::Problem> find_fatal_list_problems(const config::Settings& settings) { return Finder(settings, false).run(); }
+std::vector<config::Problem> find_fatal_list_problems(const config::Settings& settings)
+{
+    std::vector<config::Problem> problems = Finder(settings, false).run();
+    constexpr const char* map = "address_verify_map";
+    if (const auto path = verify::journal_path(settings.str(map)); !path) {
+        problems.push_back(config::make_problem(config::Problem::Level::fatal, settings.location(map), path.error().text(), map));
+    }
+    return problems;
+}
 std::vector<config::Problem> find_list_hints(const config::Settings& settings) { return Finder(settings, true).run(); }
 
 }  // namespace ekiden::check

@@ -90,9 +90,9 @@ private:
             const std::string advice = type.suffix.empty() ? fmt::format("write {}, or remove {} here", path, spec)
                                        : has_text          ? command
                                                            : fmt::format("write {}, then {}", path, command);
-            return add(at, parameter, fmt::format("{}: there is no {}, so mail that needs it waits", parameter, file), advice);
+            return add(at, parameter, fmt::format("{}: there is no {}, so whatever needs this table waits", parameter, file), advice);
         }
-        if (const auto opened = table::open_table(spec); !opened) return add(at, parameter, fmt::format("{}: {}", parameter, opened.error().text()), "mail that needs it waits");
+        if (const auto opened = table::open_table(spec); !opened) return add(at, parameter, fmt::format("{}: {}", parameter, opened.error().text()), "whatever needs this table waits");
         if (!type.suffix.empty() && has_text && text.st_mtime > index.st_mtime && text.st_mtime < base::to_seconds(base::wall_now()) - grace_seconds)
             add(at, parameter, fmt::format("{}: {} is older than {}, so what was changed there is not in force", parameter, file, path), command);
         for (const auto& [name, status, exists] : {std::tuple{path, &text, has_text}, std::tuple{file, &index, has_file}}) {

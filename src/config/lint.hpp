@@ -19,6 +19,10 @@ std::vector<Problem> find_odd_characters(const std::string& directory);
 // Names that values mention and nobody defines: they count as empty. In Postfix's words; part of lint() too.
 std::vector<Problem> find_undefined(const Settings& settings);
 
+// Names that Postfix does not know either, in its words without a line, in the order of the file: `postfix status` says
+// them as its scripts do.
+std::vector<Problem> find_unused(const Settings& settings);
+
 // What is written but not in this release: fatal where to go on without it would give less than was written (TLS that
 // is demanded, a content filter, milters), else a warning; one warning for all parameters of the same reason.
 // Considers main.cf and the -o entries of master.cf. The daemon prints all, and does not start if one is fatal.

@@ -1,6 +1,7 @@
 // Names that nobody knows, and text that became part of a value by accident.
 #include "base/text.hpp"
 #include "config/expand.hpp"
+#include "config/lint.hpp"
 #include "config/lint_services.hpp"
 #include "config/snapshot.hpp"
 #include "config/source.hpp"
@@ -108,17 +109,19 @@ private:
         });
     }
 
+    // In Postfix's words where Postfix does not know the name either: there are those who look for them.
     void check_name(const std::string& name, const Setting& setting)
     {
+        const bool is_unknown = setting.parameter == nullptr || setting.parameter->is_obsolete();
+        const std::string what = is_unknown ? fmt::format("unused parameter: {}={}", name, setting.raw) : fmt::format("{} is obsolete", name);
         const auto old = std::ranges::find(obsolete_names, name, &Obsolete::name);
         if (old != obsolete_names.end()) {
             const bool is_off = !old->advice_for_no.empty() && parse_boolean(setting.expanded) == false;
-            return add(setting.at, name, fmt::format("{} is obsolete", name), is_off ? old->advice_for_no : old->advice);
+            return add(setting.at, name, what, is_off ? old->advice_for_no : old->advice);
         }
         if (setting.parameter != nullptr && setting.parameter->is_obsolete())
-            return add(setting.at, name, fmt::format("{} is obsolete", name), setting.parameter->reason.empty() ? "no release of Postfix reads it any more" : setting.parameter->reason);
+            return add(setting.at, name, what, setting.parameter->reason.empty() ? "no release of Postfix reads it any more" : setting.parameter->reason);
         if (setting.parameter != nullptr || mentioned_.contains(name) || is_table_parameter(name)) return;
-        const std::string what = fmt::format("unused parameter: {}={}", name, setting.raw);
         std::string_view service;
         if (find_service_parameter(name, &service) != nullptr) {
             if (!is_service_parameter(service)) add(setting.at, name, what, fmt::format("master.cf has no service \"{}\"", service));
@@ -189,6 +192,20 @@ std::string_view nearest_parameter(std::string_view name)
         }
     }
     return best;
+}
+
+std::vector<Problem> find_unused(const Settings& settings)
+{
+    std::vector<Problem> problems;
+    for (auto& problem : NameLinter(settings).run()) {
+        const auto* setting = settings.data().find(problem.parameter);
+        const auto what = setting == nullptr ? std::string() : fmt::format("unused parameter: {}={}", problem.parameter, setting->raw);
+        if (setting == nullptr || !problem.text.contains(what)) continue;
+        problem.text = fmt::format("{}: {}", problem.at.file, what);
+        problem.advice.clear();
+        problems.push_back(std::move(problem));
+    }
+    return problems;
 }
 
 std::vector<Problem> lint_names(const Settings& settings) { return NameLinter(settings).run(); }

@@ -18,20 +18,32 @@ namespace {
 // "check_client_access" and "hash:/x" of a list are one restriction.
 struct Item {
     std::string word, argument;
-    bool is_group = false;       // { word argument }
+    // Part of the word is a character that only looks like a blank: the message about that says it all.
+    bool is_odd = false;
 };
+
+std::string_view without_odd_ends(std::string_view word)
+{
+    while (!word.empty() && static_cast<unsigned char>(word.front()) >= 0x80) word.remove_prefix(1);
+    while (!word.empty() && static_cast<unsigned char>(word.back()) >= 0x80) word.remove_suffix(1);
+    return word;
+}
 
 std::vector<Item> read_items(const std::vector<std::string>& words)
 {
     std::vector<Item> items;
     for (std::size_t i = 0; i < words.size(); ++i) {
         Item item{words[i], {}};
+        if (has_odd_character(item.word)) {
+            const std::string plain(without_odd_ends(item.word));
+            item.is_odd = plain.empty() || find_restriction(plain) != nullptr;
+            if (item.is_odd) item.word = plain;
+        }
         const auto inside = inside_braces(words[i]);
         if (inside) {
             const auto inner = split_list(*inside);
             if (inner.empty()) continue;
             item.word = inner.front();
-            item.is_group = true;
             for (std::size_t k = 1; k < inner.size(); ++k) item.argument += (k == 1 ? "" : ", ") + inner[k];
         } else if (const auto* known = find_restriction(item.word); known != nullptr && known->has_argument && i + 1 < words.size()) {
             item.argument = words[++i];
@@ -93,6 +105,7 @@ private:
         bool only_warns = false;
         for (std::size_t i = 0; i < items.size(); ++i) {
             const Item& item = items[i];
+            if (item.is_odd) continue;
             if (item.word.starts_with('#')) return;    // that comment is another message's
             const auto place = source_.find(at, item.word, static_cast<int>(std::ranges::count_if(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(i), [&](const Item& other) { return other.word == item.word; })));
             check_word(name, item, place);
@@ -123,16 +136,7 @@ private:
             if (known->has_argument && item.argument.empty()) add(at, name, fmt::format("restriction \"{}\" needs an argument", item.word));
             return;
         }
-        // What looks like a blank and is none: the message about that character says it all.
-        if (has_odd_character(item.word) && nearest_is_behind_blank(item.word)) return;
         add(at, name, fmt::format("unknown smtpd restriction: \"{}\"", item.word), is_meant(nearest_restriction(item.word)));
-    }
-
-    static bool nearest_is_behind_blank(std::string_view word)
-    {
-        while (!word.empty() && static_cast<unsigned char>(word.front()) >= 0x80) word.remove_prefix(1);
-        while (!word.empty() && static_cast<unsigned char>(word.back()) >= 0x80) word.remove_suffix(1);
-        return find_restriction(word) != nullptr;
     }
 
     const Settings& settings_;

@@ -46,7 +46,9 @@ HostPort split_host(std::string_view text)
     return result;
 }
 
-bool is_loopback(std::string_view host) { return host == "127.0.0.1" || host == "::1" || base::equal_ignoring_case(host, "localhost") || host.starts_with("127."); }
+// The two addresses that loopback-only means; others of 127.0.0.0/8 are somebody else's.
+bool is_own_loopback(std::string_view host) { return host == "127.0.0.1" || host == "::1" || base::equal_ignoring_case(host, "localhost"); }
+bool is_loopback(std::string_view host) { return is_own_loopback(host) || host.starts_with("127."); }
 
 class RouteLinter {
 public:
@@ -119,7 +121,7 @@ private:
                 if (name == "content_filter") check_transport(name, settings_.expand(value), {service.file, service.line});
     }
 
-    bool is_this_host(std::string_view host) const { return is_loopback(host) || base::equal_ignoring_case(host, settings_.str("myhostname")); }
+    bool is_this_host(std::string_view host) const { return is_own_loopback(host) || base::equal_ignoring_case(host, settings_.str("myhostname")); }
 
     // Our own SMTP server at that address, or null.
     const ServiceSpec* find_server(const HostPort& target) const
@@ -129,7 +131,7 @@ private:
         const auto found = std::ranges::find_if(settings_.services(), [&](const ServiceSpec& service) {
             if (service.type != "inet" || (service.command != "smtpd" && service.command != "postscreen")) return false;
             const auto own = listens_at(service);
-            return own.port == port && (own.host.empty() || is_loopback(own.host) == is_loopback(target.host));
+            return own.port == port && (own.host.empty() || base::equal_ignoring_case(own.host, target.host) || (is_own_loopback(own.host) && is_own_loopback(target.host)));
         });
         return found == settings_.services().end() ? nullptr : &*found;
     }
@@ -182,22 +184,22 @@ private:
         const auto interfaces = settings_.list("inet_interfaces");
         const bool has_all = std::ranges::find(interfaces, "all") != interfaces.end();
         const auto overlap = [&](const std::string& a, const std::string& b) {
-            if (base::equal_ignoring_case(a, b) || (is_loopback(a) && is_loopback(b) && (a == "localhost" || b == "localhost"))) return true;
+            if (base::equal_ignoring_case(a, b) || (is_own_loopback(a) && is_own_loopback(b) && (a == "localhost" || b == "localhost"))) return true;
             if (!a.empty() && !b.empty()) return false;
             const auto& named = a.empty() ? b : a;
             if (has_all) return true;
-            return std::ranges::find(interfaces, named) != interfaces.end() || (is_loopback(named) && std::ranges::find(interfaces, "loopback-only") != interfaces.end());
+            return std::ranges::find(interfaces, named) != interfaces.end() || (is_own_loopback(named) && std::ranges::find(interfaces, "loopback-only") != interfaces.end());
         };
         const auto& services = settings_.services();
         for (std::size_t i = 0; i < services.size(); ++i) {
             const Location at{services[i].file, services[i].line};
             for (std::size_t k = 0; k < i; ++k) {
                 if ((services[i].type == "inet") != (services[k].type == "inet")) continue;
-                if (services[i].type != "inet") {
-                    if (services[i].name != services[k].name || services[i].type != services[k].type) continue;
+                if (services[i].name == services[k].name && services[i].type == services[k].type) {
                     add(at, {}, fmt::format("service {} {} stands in line {} already", services[i].name, services[i].type, services[k].line), "remove one of the two lines");
                     break;
                 }
+                if (services[i].type != "inet") continue;
                 const auto one = listens_at(services[i]), other = listens_at(services[k]);
                 if (one.port != other.port || one.port == "-1" || !overlap(one.host, other.host)) continue;
                 add(at, {}, fmt::format("port {} of service {} is taken by service {} in line {}, so the start fails", one.port, services[i].name, services[k].name, services[k].line),

@@ -1,5 +1,6 @@
 #include "config/settings.hpp"
 
+#include "base/fd.hpp"
 #include "base/text.hpp"
 #include "config/checks.hpp"
 #include "config/expand.hpp"
@@ -23,6 +24,18 @@ namespace {
 constexpr std::string_view default_directory = "/etc/postfix";
 
 std::string main_cf_path(const std::string& directory) { return directory + "/main.cf"; }
+
+// Debian's Postfix takes "myorigin = /etc/mailname" for the name of a file whose first line is the domain; its users have
+// written so for years. Other parameters that mention $myorigin see the file's name, as there.
+void read_origin(Setting& setting)
+{
+    if (!setting.expanded.starts_with('/')) return;
+    const auto text = base::read_file(setting.expanded, 4096);
+    if (!text) throw ConfigError(fmt::format("myorigin = {}: {}", setting.expanded, text.error().text()), setting.at);
+    const auto domain = base::trim(std::string_view(*text).substr(0, text->find('\n')));
+    if (domain.empty()) throw ConfigError(fmt::format("myorigin = {}: there is no domain in the first line of this file", setting.expanded), setting.at);
+    setting.expanded = domain;
+}
 
 // A parameter's value with the text of the accessor's complaint in case it does not parse.
 [[noreturn]] void refuse(const Setting& setting, std::string text) { throw ConfigError(std::move(text), setting.at); }
@@ -122,6 +135,7 @@ void Settings::Data::finish()
         }
     });
     for (auto& [name, setting] : values) expand_one(name, setting);
+    if (checks != Checks::none) read_origin(values.find("myorigin")->second);
 }
 
 std::shared_ptr<const Settings> Settings::load(const LoadOptions& options)

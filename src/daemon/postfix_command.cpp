@@ -8,6 +8,7 @@
 #include "daemon/layout.hpp"
 #include "daemon/log_setup.hpp"
 #include "daemon/master.hpp"
+#include "daemon/postfix_instances.hpp"
 #include "daemon/process.hpp"
 
 #include <cerrno>
@@ -51,16 +52,18 @@ struct CheckStyle {
 
 class Command {
 public:
-    Command(SettingsPtr settings, std::string directory) : settings_(std::move(settings)), directory_(std::move(directory)), script_("postfix/postfix-script") {}
+    Command(SettingsPtr settings, std::string directory) : settings_(std::move(settings)), directory_(std::move(directory)), script_(settings_->str("syslog_name") + "/postfix-script") {}
 
     int start(bool is_foreground);
     int stop(bool is_abort);
+    int quick_stop();
     int reload();
     int flush();
     int check(const CheckStyle& style = {});
     int status();
     int logrotate();
-    int set_permissions();
+    int set_permissions(const std::string& word, bool has_arguments);
+    int tls();
     int unknown(const std::string& word);
 
     void warn_of_old_level();
@@ -242,6 +245,14 @@ int Command::stop(bool is_abort)
     return 0;
 }
 
+// For the end of the day of the machine: who is down already is no failure.
+int Command::quick_stop()
+{
+    if (find_master(*settings_)) return stop(false);
+    (void)not_running();
+    return 0;
+}
+
 int Command::reload()
 {
     int pid = find_master(*settings_);
@@ -272,7 +283,8 @@ int Command::flush()
 int Command::status()
 {
     const std::string postconf = settings_->str("command_directory") + "/postconf";
-    for (const Problem& problem : config::find_undefined(*settings_)) std::fprintf(stderr, "%s: warning: %s\n", postconf.c_str(), problem.text.c_str());
+    for (const auto find : {config::find_unused, config::find_undefined})
+        for (const Problem& problem : find(*settings_)) std::fprintf(stderr, "%s: warning: %s\n", postconf.c_str(), problem.text.c_str());
     repeat_warnings({postconf.c_str(), "postfix/postlog"});
     int pid = find_master(*settings_);
     if (!pid) {
@@ -336,8 +348,13 @@ int Command::logrotate()
     return 1;
 }
 
-int Command::set_permissions()
+// There are no files beside the binary that could have wrong owners, and no master.cf that is too old to be read.
+int Command::set_permissions(const std::string& word, bool has_arguments)
 {
+    if (has_arguments) {
+        script_.fatal("\"postfix {}\" takes no arguments here: change parameters with postconf(1) first, then say \"postfix {}\"", word, word);
+        return 1;
+    }
     auto owner = find_owner(*settings_);
     auto made = owner ? make_directories(*settings_, *owner) : Result<void>(std::unexpected(owner.error()));
     if (!made) {
@@ -345,6 +362,13 @@ int Command::set_permissions()
         return 1;
     }
     return 0;
+}
+
+int Command::tls()
+{
+    script_.fatal("\"postfix tls\" is not part of this system: make keys with openssl(1) or an ACME client, then set smtpd_tls_chain_files, "
+                  "smtpd_tls_security_level and smtp_tls_security_level with postconf(1)");
+    return 1;
 }
 
 int Command::unknown(const std::string& word)
@@ -359,7 +383,8 @@ int postfix_main(int argc, char** argv)
 {
     std::string directory;
     int option;
-    ::opterr = 0;
+    static char name[] = "postfix";
+    argv[0] = name;
     bool is_verbose = false;
     while ((option = ::getopt(argc, argv, "+c:Dv")) != -1) {
         switch (option) {
@@ -369,6 +394,7 @@ int postfix_main(int argc, char** argv)
         default: std::fprintf(stderr, "postfix: fatal: usage: postfix [-c config_dir] [-Dv] command\n"); return 1;
         }
     }
+    const bool is_named = !directory.empty() || std::getenv("MAIL_CONFIG");
     // Roles outlive the shell's working directory: what they are handed must be absolute.
     directory = config::find_config_directory(directory);
     if (!directory.starts_with('/')) {
@@ -404,6 +430,9 @@ int postfix_main(int argc, char** argv)
         if (word == "reload") std::fprintf(stderr, "postfix: the running settings stay in force\n");
         return 1;
     }
+    if (!is_named) {
+        if (const auto status = hand_to_manager(*settings, {argv + optind, argv + argc})) return *status;
+    }
     ::setenv("MAIL_CONFIG", directory.c_str(), 1);
 
     // As postlog does: the log always, the terminal when somebody sits there.
@@ -421,13 +450,15 @@ int postfix_main(int argc, char** argv)
     else if (word == "start-fg") status = command.start(true);
     else if (word == "stop") status = command.stop(false);
     else if (word == "abort") status = command.stop(true);
-    else if (word == "drain" || word == "quick-stop") status = command.stop(false);
+    else if (word == "drain") status = command.stop(false);
+    else if (word == "quick-stop") status = command.quick_stop();
     else if (word == "reload") status = command.reload();
     else if (word == "flush") status = command.flush();
     else if (word == "check") status = command.check(style);
     else if (word == "status") status = command.status();
     else if (word == "logrotate") status = command.logrotate();
-    else if (word == "set-permissions" || word == "upgrade-configuration" || word == "post-install") status = command.set_permissions();
+    else if (word == "set-permissions" || word == "upgrade-configuration" || word == "post-install") status = command.set_permissions(word, optind + 1 < argc);
+    else if (word == "tls") status = command.tls();
     else status = command.unknown(word);
     base::flush_log();
     return status;

@@ -86,6 +86,7 @@ TEST(RelayProof, NetworksAreJudgedByTheirSize)
         std::string want;
     } rows[] = {
         {"mynetworks = 10.0.0.0/8, 192.0.2.0/24 [2001:db8::]/32\n", closed},
+        {"mynetworks = 127.0.0.1/8\n", closed},     // which matches nobody
         {"mynetworks = 127.0.0.0/8, 0.0.0.0/0\n", "open" + head + "permit_mynetworks: mynetworks = 0.0.0.0/0 is everybody"},
         {"mynetworks = [::]/0\n", "open" + head + "permit_mynetworks: mynetworks = [::]/0 is everybody"},
         {"mynetworks = 127.0.0.0/8,\n 8.0.0.0/8\n", "depends smtpd_relay_restrictions, main.cf, line 4: mynetworks has 8.0.0.0/8, which is larger than a site's own network"},

@@ -56,13 +56,11 @@ TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
               Texts{"master.cf: line 2: -o smtpd_client_restrictions: unsupported dictionary type: blurb"});
 }
 
-TEST(SettingsProblems, RestrictionsThatCannotBeCarriedOutStopTheStart)
+TEST(SettingsProblems, AddressesMayBeVerified)
 {
     using Texts = std::vector<std::string>;
-    EXPECT_EQ(problems_of("smtpd_recipient_restrictions = reject_unverified_recipient\n"),
-              Texts{"main.cf, line 2: smtpd_recipient_restrictions: restriction reject_unverified_recipient is not supported"});
-    EXPECT_EQ(problems_of("smtpd_sender_restrictions = { warn_if_reject }, { reject_unverified_sender }\n"),
-              Texts{"main.cf, line 2: smtpd_sender_restrictions: restriction reject_unverified_sender is not supported"});
+    EXPECT_EQ(problems_of("smtpd_recipient_restrictions = reject_unauth_destination, reject_unverified_recipient\n"), Texts{});
+    EXPECT_EQ(problems_of("smtpd_sender_restrictions = { warn_if_reject }, { reject_unverified_sender }\n"), Texts{});
 }
 
 TEST(SettingsProblems, OpenRelaysStopTheStart)
@@ -120,6 +118,14 @@ TEST(SettingsProblems, HintsForArgumentsThatCannotBeRead)
         SCOPED_TRACE(row.restrictions);
         EXPECT_EQ(problems_of("smtpd_recipient_restrictions = " + std::string(row.restrictions) + "\n", {}, true), *row.want ? Texts{head + row.want} : Texts());
     }
+}
+
+TEST(SettingsProblems, NetworksThatCannotBeRead)
+{
+    using Texts = std::vector<std::string>;
+    EXPECT_EQ(problems_of("mynetworks = 127.0.0.0/8, [::1]/128,\n  !10.1.0.0/8\n", {}, true),
+              Texts{"main.cf, line 3: mynetworks: non-null host address bits in \"10.1.0.0/8\", perhaps you should use \"10.0.0.0/8\" instead"});
+    EXPECT_EQ(problems_of("mynetworks = 192.0.2.1 cidr:/etc/x /etc/y a.test\n", {}, true), Texts{});
 }
 
 TEST(SettingsProblems, ZonesOfPostscreenThatAreClosed)

@@ -54,6 +54,8 @@ TEST(LintRestrictions, NamesWhatIsNeverReachedWithTheLineItStandsOn)
                {"main 5: permit_mynetworks is never reached: \"reject\" in front of it ends mine for every client: move it in front of \"reject\", or remove it"}},
               {"", "25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n  -o smtpd_client_restrictions=permit_sasl_authenticated,reject,permit\n",
                {"master 3: permit is never reached: \"reject\" in front of it ends smtpd_client_restrictions for every client: move it in front of \"reject\", or remove it"}},
+              // What only looks like a blank is another part's, with all that follows from it.
+              {"smtpd_client_restrictions = permit_mynetworks,\n \xe3\x80\x80reject_rbl_client a.test\n \xe3\x80\x80reject_rbl_client b.test\n \xe3\x80\x80\n \xe3\x80\x80permit, reject\n", "", {}},
               {"smtpd_client_restrictions = check_client_access\n", "", {"main 3: restriction \"check_client_access\" needs an argument"}},
           });
 }
@@ -88,6 +90,7 @@ TEST(LintRoutes, NamesWhatLeadsNowhereAndWhatGoesInACircle)
               {"relayhost = [127.0.0.1]\n", smtp, {"main 3: relayhost = [127.0.0.1] is this server itself (DIR/master.cf line 1), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
               {"relayhost = Mail.A.test:25\n", smtp, {"main 3: relayhost = Mail.A.test:25 is this server itself (DIR/master.cf line 1), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
               {"relayhost = [127.0.0.1]:1025\n", smtp, {}},
+              {"relayhost = [127.0.0.27]\n", smtp, {}},
               {"content_filter = smtp:[127.0.0.1]:10024\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n", {}},
               {"content_filter = smtp:[127.0.0.1]:10024\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n",
                {"master 4: what the filter gives back to 127.0.0.1:10025 goes to content_filter = smtp:[127.0.0.1]:10024 again: write -o content_filter= there"}},
@@ -97,6 +100,7 @@ TEST(LintRoutes, NamesWhatLeadsNowhereAndWhatGoesInACircle)
               {"", more + "25 inet n - n - - smtpd\n", {"master 4: port 25 of service 25 is taken by service smtp in line 1, so the start fails: remove one of the two lines, or give each an address of its own"}},
               {"inet_interfaces = 192.0.2.1\n", more + "127.0.0.1:25 inet n - n - - smtpd\n", {}},
               {"", "127.0.0.1:25 inet n - n - - smtpd\n127.0.0.2:25 inet n - n - - smtpd\n", {}},
+              {"", more + "smtp inet n - n - - smtpd\n", {"master 4: service smtp inet stands in line 1 already: remove one of the two lines"}},
               {"", more + "smtp unix - - n - - smtp\n", {"master 4: service smtp unix stands in line 2 already: remove one of the two lines"}},
               {"", more + "sub unix n - n - 0 cleanup\n", {"master 4: nothing names the service sub (cleanup): write -o cleanup_service_name=sub at the server that shall use it, or remove the line"}},
               {"", more + "spf unix - n n - 0 spawn user=nobody argv=/x\n",
@@ -134,7 +138,7 @@ TEST(LintCharacters, NamesWhatOnlyLooksRight)
 TEST(Lint, SaysEachFaultOnce)
 {
     const Case cases[] = {
-        {"smtpd_sasl_application_name = smtpd\n", "", {"main 3: smtpd_sasl_application_name is obsolete: it is called smtpd_sasl_path since Postfix 2.3"}},
+        {"smtpd_sasl_application_name = smtpd\n", "", {"main 3: unused parameter: smtpd_sasl_application_name=smtpd: it is called smtpd_sasl_path since Postfix 2.3"}},
         {"smtpd_recipient_restrictions = permit_mynetworks\n \xe3\x80\x80reject_unauth_destination\n", "",
          {"main 4: a full-width space (U+3000) in front of \"reject_unauth_destination\" is not a blank for the mail system, but part of the word: replace it by an ordinary space"}},
     };

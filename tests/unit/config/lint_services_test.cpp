@@ -176,7 +176,7 @@ TEST(Lint, knows_the_slips_of_old_notes)
         {"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\nsmtp_sasl_type = dovecot\n", "line 4: smtp_sasl_type = dovecot: unsupported SASL client implementation"},
         {"lmtp_tls_security_level = encypt\n", "line 2: Invalid TLS level \"encypt\": is encrypt meant?"},
         {"smtp_tls_wrappermode = yes\nsmtp_tls_security_level = may\n", "line 2: smtp_tls_wrappermode requires \"smtp_tls_security_level = encrypt\""},
-        {"smtpd_sasl_application_name = smtpd\n", "line 2: smtpd_sasl_application_name is obsolete: it is called smtpd_sasl_path"},
+        {"smtpd_sasl_application_name = smtpd\n", "line 2: unused parameter: smtpd_sasl_application_name=smtpd: it is called smtpd_sasl_path"},
     };
     for (const auto& [lines, want] : slips) {
         Folder folder("compatibility_level = 3.6\n" + std::string(lines));

@@ -34,9 +34,9 @@ TEST(Lint, names_what_is_probably_meant)
         {"quite_unlike_anything = 1", "DIR/main.cf, line 2: unused parameter: quite_unlike_anything=1"},
         {"smtp_use_tls = yes", "DIR/main.cf, line 2: smtp_use_tls is obsolete: write smtp_tls_security_level = may"},
         {"smtp_use_tls = no", "DIR/main.cf, line 2: smtp_use_tls is obsolete: the line can go"},
-        {"tls_dane_digest_agility = on", "DIR/main.cf, line 2: tls_dane_digest_agility is obsolete: no release of Postfix reads it any more"},
+        {"tls_dane_digest_agility = on", "DIR/main.cf, line 2: unused parameter: tls_dane_digest_agility=on: no release of Postfix reads it any more"},
         {"smtpd_sasl_application_name = smtpd",
-         "DIR/main.cf, line 2: smtpd_sasl_application_name is obsolete: it is called smtpd_sasl_path since Postfix 2.3"},
+         "DIR/main.cf, line 2: unused parameter: smtpd_sasl_application_name=smtpd: it is called smtpd_sasl_path since Postfix 2.3"},
         {"relayhost =\t# none", "DIR/main.cf, line 2: \"# none\" is part of the value of relayhost: a comment must have a line of its own"},
         {"mynetworks = 127.0.0.0/8 \xe3\x80\x80""10.0.0.0/8",
          "DIR/main.cf, line 2: a full-width space (U+3000) in front of \"10.0.0.0/8\" is not a blank for the mail system, but part "

@@ -184,5 +184,26 @@ TEST(Settings, missing_file)
     }
 }
 
+// Debian: "myorigin = /etc/mailname" names a file.
+TEST(Settings, OriginMayBeAFile)
+{
+    Folder folder("myhostname = mail.a.test\nmyorigin = ${config_directory}/mailname\nempty_address_recipient = $myorigin\n");
+    folder.write("mailname", " a.test \nb.test\n");
+    const auto settings = Settings::load(folder.options());
+    EXPECT_EQ(settings->str("myorigin"), "a.test");
+    EXPECT_EQ(settings->str("empty_address_recipient"), folder.path() + "/mailname");
+    EXPECT_EQ(Settings::load(folder.options(Checks::none))->str("myorigin"), folder.path() + "/mailname");
+    folder.write("mailname", "\n");
+    EXPECT_THROW(Settings::load(folder.options()), ConfigError);
+    std::filesystem::remove(folder.path() + "/mailname");
+    try {
+        Settings::load(folder.options());
+        FAIL();
+    } catch (const ConfigError& error) {
+        EXPECT_EQ(std::string(error.what()), "myorigin = " + folder.path() + "/mailname: open " + folder.path() + "/mailname: No such file or directory");
+        EXPECT_EQ(error.location.line, 2);
+    }
+}
+
 }  // namespace
 }  // namespace ekiden::config
