@@ -9,13 +9,12 @@ namespace {
 using enum Argument;
 using Support = CatalogueEntry::Support;
 constexpr auto full = Support::full;
-constexpr auto not_yet = Support::not_yet;
 constexpr auto obsolete = Support::obsolete;
 
 constexpr int of(Subject subject) { return static_cast<int>(subject); }
 
-// Every restriction there is. A name that is missing here answers "451 4.3.5 Server configuration error". A row that
-// says not_yet stops the service at start: a check that someone wrote down must never be skipped in silence.
+// Every restriction there is. A name that is missing here answers "451 4.3.5 Server configuration error": a check that
+// someone wrote down must never be skipped in silence.
 constexpr Row catalogue_rows[] = {
     // name                                    argument  at once                      awaiting                   support   modern name, detail
     {"permit",                                 none,    do_permit},
@@ -29,7 +28,7 @@ constexpr Row catalogue_rows[] = {
     {"reject_unauth_pipelining",               none,    reject_unauth_pipelining},
     {"check_policy_service",                   service, nullptr,                      check_policy_service},
 
-    {"permit_mynetworks",                      none,    permit_mynetworks},
+    {"permit_mynetworks",                      none,    nullptr,                      permit_mynetworks},
     {"permit_inet_interfaces",                 none,    permit_inet_interfaces},
     {"permit_sasl_authenticated",              none,    permit_sasl_authenticated},
     {"permit_tls_clientcerts",                 none,    nullptr,                      permit_certificates},
@@ -52,7 +51,7 @@ constexpr Row catalogue_rows[] = {
     {"reject_non_fqdn_sender",                 none,    reject_non_fqdn_address,      nullptr,                   full,     {}, of(Subject::sender)},
     {"reject_unknown_sender_domain",           none,    nullptr,                      reject_unknown_domain,     full,     {}, of(Subject::sender)},
     {"reject_unlisted_sender",                 none,    nullptr,                      reject_unlisted,           full,     {}, of(Subject::sender)},
-    {"reject_unverified_sender",               none,    refuse_unsupported,           nullptr,                   not_yet},
+    {"reject_unverified_sender",               none,    nullptr,                      reject_unverified,         full,     {}, of(Subject::sender)},
     {"reject_sender_login_mismatch",           none,    nullptr,                      reject_login_mismatch,     full,     {}, login_both},
     {"reject_authenticated_sender_login_mismatch", none, nullptr,                     reject_login_mismatch,     full,     {}, login_authenticated},
     {"reject_unauthenticated_sender_login_mismatch", none, nullptr,                   reject_login_mismatch,     full,     {}, login_unauthenticated},
@@ -65,7 +64,7 @@ constexpr Row catalogue_rows[] = {
     {"reject_non_fqdn_recipient",              none,    reject_non_fqdn_address,      nullptr,                   full,     {}, of(Subject::recipient)},
     {"reject_unknown_recipient_domain",        none,    nullptr,                      reject_unknown_domain,     full,     {}, of(Subject::recipient)},
     {"reject_unlisted_recipient",              none,    nullptr,                      reject_unlisted,           full,     {}, of(Subject::recipient)},
-    {"reject_unverified_recipient",            none,    refuse_unsupported,           nullptr,                   not_yet},
+    {"reject_unverified_recipient",            none,    nullptr,                      reject_unverified,         full,     {}, of(Subject::recipient)},
     {"reject_multi_recipient_bounce",          none,    reject_multi_recipient_bounce},
 
     {"check_client_access",                    table,   nullptr,                      check_access,              full,     {}, access_client},

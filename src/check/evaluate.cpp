@@ -31,13 +31,6 @@ Step do_defer_if_reject(Evaluation& evaluation, const Restriction&)
 
 // A prefix, handled by run_list; alone at the end of a list it does nothing.
 Step do_warn_if_reject(Evaluation&, const Restriction&) { return Step::dunno; }
-Step do_nothing(Evaluation&, const Restriction&) { return Step::dunno; }
-
-Step refuse_unsupported(Evaluation& evaluation, const Restriction& restriction)
-{
-    evaluation.data.logger.warning("restriction {} is not supported", restriction.name);
-    return refuse(evaluation, configuration_error());
-}
 
 Task<Step> do_sleep(Evaluation&, const Restriction& restriction)
 {
@@ -136,7 +129,7 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
             // Tables log what they said themselves.
             const Argument argument = restriction.row->argument;
             if (step == Step::permit && argument != Argument::table && argument != Argument::certificate_table && argument != Argument::service)
-                log_permit(evaluation, restriction.name, permit_subject(restriction, subject));
+                co_await log_permit(evaluation, restriction.name, permit_subject(restriction, subject));
         }
         if (watcher) watcher->leave(name_of(step));
         evaluation.only_warns = outer_warns;

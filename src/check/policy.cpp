@@ -43,6 +43,14 @@ Options Options::from(const config::Settings& settings)
     o.unknown_virtual_mailbox_code = number("unknown_virtual_mailbox_reject_code");
     o.defers_unknown_address = settings.str("unknown_address_tempfail_action") == "defer";
     o.defers_unknown_helo = settings.str("unknown_helo_hostname_tempfail_action") == "defer";
+    const auto verify_rule = [&](const std::string& prefix) {
+        return VerifyRule{number((prefix + "_reject_code").c_str()), number((prefix + "_defer_code").c_str()), settings.str(prefix + "_reject_reason"),
+                          settings.str(prefix + "_tempfail_action") == "defer"};
+    };
+    o.verify_sender = verify_rule("unverified_sender");
+    o.verify_recipient = verify_rule("unverified_recipient");
+    o.verify_poll_count = number("address_verify_poll_count");
+    o.verify_poll_delay = settings.time("address_verify_poll_delay");
     o.recipient_delimiter = settings.str("recipient_delimiter");
     o.default_rbl_reply = settings.raw("default_rbl_reply");
     o.null_access_key = settings.str("smtpd_null_access_lookup_key");
@@ -209,8 +217,6 @@ void collect_problems(std::vector<config::Problem>& problems, const List& list, 
         if (restriction.members) continue;
         if (!restriction.row) problems.push_back({Level::warning, at, fmt::format("{}: unknown smtpd restriction: \"{}\"", parameter, restriction.name)});
         else if (!restriction.flaw.empty()) problems.push_back({Level::warning, at, fmt::format("{}: {}", parameter, restriction.flaw)});
-        else if (restriction.row->support == CatalogueEntry::Support::not_yet)
-            problems.push_back({Level::fatal, at, fmt::format("{}: restriction {} is not supported", parameter, restriction.name)});
         else if (restriction.row->argument == Argument::domain && restriction.argument.empty())
             problems.push_back({Level::warning, at, fmt::format("{}: restriction {} requires domain name argument", parameter, restriction.name)});
     }
@@ -230,12 +236,15 @@ List compile_result(const Policy::Data& data, std::string_view text)
     return compile_words(data.classes, data.options.policy_defaults, nullptr, words, false);
 }
 
-std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns, Logger logger)
+std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns, Logger logger,
+                                           std::shared_ptr<verify::Verifier> verifier)
 {
     auto data = std::make_shared<Data>();
     data->settings = settings;
     data->resolver = std::move(resolver);
     data->dns = &dns;
+    data->verifier = std::move(verifier);
+    data->probe_sender = verify::ProbeSender::from(*settings, *data->resolver);
     data->logger = std::move(logger);
     data->resolver_logger = Logger(settings->str("syslog_name") + "/trivial-rewrite");
     data->options = Options::from(*settings);

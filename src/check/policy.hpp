@@ -20,6 +20,10 @@
 #include <string>
 #include <vector>
 
+namespace ekiden::verify {
+class Verifier;
+}
+
 namespace ekiden::check {
 
 enum class Stage : std::uint8_t { connect, helo, mail, rcpt, data, end_of_data, etrn, vrfy };
@@ -45,7 +49,9 @@ public:
     // `settings` is the service's own snapshot. Restriction syntax problems (unknown names, missing arguments) do not
     // throw: they are in problems() for the start-up check and answer "451 4.3.5 Server configuration error" at run
     // time, as in Postfix. Throws config::ConfigError for the relay-safety failure.
-    static std::shared_ptr<const Policy> make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns, Logger logger);
+    // `verifier`: for reject_unverified_*; without one these cannot tell, and act as after a probe that failed for now.
+    static std::shared_ptr<const Policy> make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns, Logger logger,
+                                              std::shared_ptr<verify::Verifier> verifier = nullptr);
 
     // The verdict of all lists that belong to `stage` (with delay_reject taken into account). Log lines for
     // warn_if_reject, WARN/INFO/FILTER/HOLD… are written here ("NOQUEUE: warn: RCPT from …"); the reject line too.
@@ -71,7 +77,7 @@ extern const char open_relay_text[];  // what is said of it, in Postfix's words
 struct CatalogueEntry {
     std::string_view name;
     bool takes_argument;
-    enum class Support : std::uint8_t { full, not_yet, obsolete } support;
+    enum class Support : std::uint8_t { full, obsolete } support;
     std::string_view modern_name;      // obsolete aliases
 };
 std::span<const CatalogueEntry> catalogue();

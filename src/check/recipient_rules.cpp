@@ -120,7 +120,7 @@ Task<Step> permit_mx_backup(Evaluation& evaluation, const Restriction&)
                 if (is_own && record.preference == best) co_return Step::dunno;
                 is_backup = is_backup || is_own;
                 if (record.preference != best || has_best_in_networks) continue;
-                const auto matched = data.mx_backup_networks.matches_address(address.address);
+                const auto matched = co_await data.mx_backup_networks.matches_address(address.address);
                 if (!matched) co_return unsure(matched.error().text());
                 has_best_in_networks = *matched;
             }
@@ -178,6 +178,8 @@ Task<Step> check_unlisted(Evaluation& evaluation, Subject subject)
     (is_sender ? evaluation.has_checked_sender : evaluation.has_checked_recipient) = true;
     const std::string& given = is_sender ? evaluation.facts.sender : evaluation.facts.recipient;
     if (given.empty()) co_return Step::dunno;
+    // Other servers ask us about the sender of our probes.
+    if (!is_sender && data.probe_sender.is_ours(given, base::wall_now())) co_return Step::dunno;
 
     const auto* found_route = is_sender ? co_await sender_route(evaluation) : co_await recipient_route(evaluation);
     auto give_up = [&](const Error& error) {

@@ -7,6 +7,7 @@
 #include "dns/blocklist.hpp"
 #include "table/maps.hpp"
 #include "table/match_list.hpp"
+#include "verify/probe_sender.hpp"
 
 #include <array>
 #include <map>
@@ -86,6 +87,13 @@ struct Restriction {
     std::shared_ptr<const PolicyServer> server;
 };
 
+// How reject_unverified_sender or _recipient says no.
+struct VerifyRule {
+    int reject_code = 450, defer_code = 450;   // 2xx: let it pass
+    std::string reason;                        // instead of the details
+    bool defers = false;                       // unverified_*_tempfail_action = defer
+};
+
 // The numbers and words of main.cf that restrictions use, read once.
 struct Options {
     bool delays_reject = true, is_soft_bounce = false, relays_first = true, shows_table_name = true;
@@ -99,6 +107,9 @@ struct Options {
     bool defers_unknown_address = false, defers_unknown_helo = false;   // tempfail_action: defer instead of defer_if_permit
     std::string recipient_delimiter, default_rbl_reply, null_access_key;
     std::string stress, compatibility_level, mail_version;   // told to policy servers
+    VerifyRule verify_sender, verify_recipient;
+    int verify_poll_count = 3;
+    std::chrono::seconds verify_poll_delay{3};
     std::set<char> expansion_filter;
     std::vector<std::string> old_rbl_domains;    // maps_rbl_domains
     PolicyServer policy_defaults;
@@ -124,6 +135,9 @@ struct Policy::Data {
     table::Maps local_recipient_maps, relay_recipient_maps, virtual_mailbox_maps, sender_login_maps, rbl_reply_maps, relay_clientcerts;
 
     std::vector<config::Problem> problems;
+
+    std::shared_ptr<verify::Verifier> verifier;    // null: nobody to ask
+    verify::ProbeSender probe_sender;
 
     // Old names are complained about once per process life of the snapshot.
     mutable std::mutex warned_lock;

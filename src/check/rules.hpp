@@ -13,12 +13,10 @@ Step do_defer(Evaluation&, const Restriction&);
 Step do_defer_if_permit(Evaluation&, const Restriction&);
 Step do_defer_if_reject(Evaluation&, const Restriction&);
 Step do_warn_if_reject(Evaluation&, const Restriction&);
-Step do_nothing(Evaluation&, const Restriction&);
-Step refuse_unsupported(Evaluation&, const Restriction&);
 Task<Step> do_sleep(Evaluation&, const Restriction&);
 
 // client_rules.cpp
-Step permit_mynetworks(Evaluation&, const Restriction&);
+Task<Step> permit_mynetworks(Evaluation&, const Restriction&);
 Step permit_inet_interfaces(Evaluation&, const Restriction&);
 Step permit_sasl_authenticated(Evaluation&, const Restriction&);
 Step reject_unknown_client(Evaluation&, const Restriction&);
@@ -79,6 +77,9 @@ enum BlockKey : int { block_client_address, block_client_name, block_reverse_nam
 Task<Step> reject_listed(Evaluation&, const Restriction&);
 Task<Step> permit_listed(Evaluation&, const Restriction&);
 Task<Step> reject_maps_rbl(Evaluation&, const Restriction&);
+
+// verify_rules.cpp. row->detail: Subject
+Task<Step> reject_unverified(Evaluation&, const Restriction&);
 
 // policy_service.cpp
 Task<Step> check_policy_service(Evaluation&, const Restriction&);

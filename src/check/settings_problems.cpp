@@ -9,6 +9,7 @@
 #include "config/source.hpp"
 #include "net/endpoint.hpp"
 #include "table/table.hpp"
+#include "verify/journal.hpp"
 
 #include <fmt/format.h>
 

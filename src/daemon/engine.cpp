@@ -28,6 +28,7 @@
 #include "schedule/scheduler.hpp"
 #include "table/maps.hpp"
 #include "tls/context.hpp"
+#include "verify/verifier.hpp"
 
 #include <boost/asio/use_future.hpp>
 
@@ -45,7 +46,8 @@ namespace {
 
 using config::SettingsPtr;
 
-constexpr unsigned pool_threads = 16;                       // file deliveries, log reads, slow tables
+constexpr unsigned pool_threads = 16;                       // file deliveries, log reads
+constexpr unsigned table_threads = 16;                      // tables that ask others, changed table files
 constexpr const char* usual_cleanup = "cleanup";
 constexpr std::chrono::seconds session_drain_limit{3};      // stop: what an idle client may take to finish a command
 constexpr std::chrono::seconds delivery_drain_limit{20};    // stop: deliveries under way; the rest is in the log
@@ -116,10 +118,12 @@ private:
 
     std::unique_ptr<net::Cores> cores_;
     std::unique_ptr<net::BlockingPool> pool_;
+    std::unique_ptr<net::BlockingPool> table_pool_; // a table that hangs must not hold up deliveries
     std::unique_ptr<net::BlockingPool> tls_pool_;   // looks at certificates; never behind a slow delivery
     std::unique_ptr<queue::Store> store_;
     std::unique_ptr<dns::Resolver> dns_;
     std::unique_ptr<deliver::Helper> helper_;
+    std::shared_ptr<verify::Verifier> verifier_;
     std::mutex generation_mutex_;
     Generation generation_;
     std::unique_ptr<schedule::Scheduler> scheduler_;
@@ -168,9 +172,10 @@ Generation Engine::make_generation(SettingsPtr settings)
     if (auto& usual = g.intakes[usual_cleanup]; !usual) usual = rewrite::Intake::make(settings, g.resolver, *store_);
     g.intake = g.intakes[usual_cleanup];
     (void)g.intake_of(*g.pickup);
+    verify::Verifier::check(*settings);
     g.bouncer = report::Bouncer::make(settings, g.intake);
     g.transports = deliver::Transports::make(settings, {*dns_, *pool_, g.intake, helper_.get()});
-    g.world = schedule::make_world(settings, g.resolver, g.transports, g.bouncer, *store_);
+    g.world = schedule::make_world(settings, g.resolver, g.transports, g.bouncer, *store_, verifier_);
     return g;
 }
 
@@ -184,7 +189,7 @@ receive::ServerSettings Engine::server_settings(const Generation& generation, co
         [postmaster](receive::Complaint complaint) {
             return postmaster->tell_of_session({std::move(complaint.client), std::move(complaint.transcript), std::move(complaint.reason), complaint.is_bounce});
         },
-        pool_.get());
+        pool_.get(), verifier_);
     for (const config::Problem& problem : made.service()->policy->problems()) {
         if (problem.level == config::Problem::Level::fatal) throw config::ConfigError(problem.text, problem.at);
     }
@@ -248,7 +253,8 @@ Result<void> Engine::start()
 
     cores_ = std::make_unique<net::Cores>(0);
     pool_ = std::make_unique<net::BlockingPool>(pool_threads);
-    table::use_blocking_pool(pool_.get());
+    table_pool_ = std::make_unique<net::BlockingPool>(table_threads);
+    table::use_blocking_pool(table_pool_.get());
     tls_pool_ = std::make_unique<net::BlockingPool>(1);
     tls::use_blocking_pool(tls_pool_.get());
     dns::ResolverOptions dns_options;
@@ -256,8 +262,10 @@ Result<void> Engine::start()
     EKIDEN_TRY_VALUE(dns, dns::open_resolver(dns_options));
     dns_ = std::move(dns);
 
-    generation_ = make_generation(settings);
     net::Core& home = cores_->at(0);
+    verifier_ = std::make_shared<verify::Verifier>(home.executor(), *pool_);
+    generation_ = make_generation(settings);
+    verifier_->use(settings, generation_.intake);
     scheduler_ = std::make_unique<schedule::Scheduler>(*cores_, home, *store_, generation_.world);
     store_->listen(scheduler_.get());
     cores_->start();
@@ -292,6 +300,7 @@ void Engine::reload()
         for (const config::ServiceSpec& service : fresh.settings->services()) {
             if (service.type == "inet" && service.command == "smtpd") (void)server_settings(fresh, service);
         }
+        verifier_->use(fresh.settings, fresh.intake);
         scheduler_->use(fresh.world);
         pickup_->use(fresh.intake_of(*fresh.pickup), fresh.pickup);
         start_servers(fresh, std::move(sockets));
@@ -315,6 +324,7 @@ void Engine::stop()
     if (control_) wait_for(control_->stop(), std::chrono::seconds(5));
     if (pickup_) wait_for(pickup_->stop(), std::chrono::seconds(5));
     if (scheduler_) wait_for(scheduler_->stop(), delivery_drain_limit);
+    if (verifier_) wait_for(verifier_->stop(), std::chrono::seconds(5));
     if (store_) store_->stop();
     base::flush_log();
 }

@@ -151,6 +151,14 @@ Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& j
     bool is_maildir = target.path.ends_with('/');
     target.is_virtual = settings.is_virtual;
     WallTime started_at = base::wall_now();
+    if (job.envelope->only_asks()) {
+        Outcome would;
+        would.kind = Outcome::Kind::delivered;
+        would.status.code = "2.0.0";
+        would.status.text = !target.is_mailbox && !is_maildir ? "delivers to file: " + target.path : is_maildir ? "delivers to maildir" : "delivers to mailbox";
+        would.connect_started_at = would.connected_at = would.ended_at = started_at;
+        co_return would;
+    }
 
     HelperRequest request;
     request.kind = is_maildir ? HelperRequest::Kind::maildir : HelperRequest::Kind::mailbox;

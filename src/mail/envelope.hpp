@@ -17,6 +17,11 @@ enum DsnNotify : std::uint8_t { notify_default = 0, notify_never = 1, notify_suc
 enum class DsnReturn : std::uint8_t { unspecified, full, headers };
 enum class BodyType : std::uint8_t { unspecified, seven_bit, eight_bit };
 
+// Why a message is in the queue. trace: it is delivered, and the sender has a report of the first attempt (sendmail -v).
+// verify: it goes to each recipient as far as a delivery agent would commit itself and no further, and the sender has the
+// report (sendmail -bv). probe: likewise, and the answer is for those who verify addresses; never a bounce, never a report.
+enum class Purpose : std::uint8_t { deliver, trace, verify, probe };
+
 struct Recipient {
     std::string address;         // where it goes, after rewriting and alias expansion
     std::string original;        // as it was given (logged as orig_to, X-Original-To) when it differs; else empty
@@ -55,6 +60,10 @@ struct Envelope {
     bool was_warned = false;     // the sender has had the delay warning
     std::string filter;          // FILTER action: "transport:nexthop" for all recipients; empty = none
     std::string redirect;        // REDIRECT action
+    Purpose purpose = Purpose::deliver;
+    std::string verp_delimiters; // two characters: every recipient has a sender address of its own (mail/verp.hpp); or empty
+
+    bool only_asks() const { return purpose == Purpose::verify || purpose == Purpose::probe; }
 };
 
 }  // namespace ekiden::mail

@@ -82,6 +82,7 @@ std::string format(const Maildrop& header)
     if (header.is_smtputf8) out += "smtputf8\n";
     if (header.is_gateway) out += "gateway\n";
     if (header.purpose != Maildrop::Purpose::deliver) line("task", header.purpose == Maildrop::Purpose::verify ? "verify" : "trace");
+    if (!header.verp_delimiters.empty()) line("verp", header.verp_delimiters);
     if (!header.original_id.empty()) line("orig-id", header.original_id);
     std::uint8_t notify = notify_default;
     for (const auto& recipient : header.recipients) {
@@ -150,6 +151,8 @@ Result<bool> MaildropParser::read_line(std::string_view line)
         header_.is_gateway = true;
     } else if (key == "task" && (*value == "verify" || *value == "trace")) {
         header_.purpose = *value == "verify" ? Maildrop::Purpose::verify : Maildrop::Purpose::trace;
+    } else if (key == "verp" && value->size() == 2) {
+        header_.verp_delimiters = std::move(*value);
     } else if (key == "orig-id") {
         header_.original_id = std::move(*value);
     } else if (key == "content" && space == line.size()) {

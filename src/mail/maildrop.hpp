@@ -12,6 +12,7 @@
 //   smtputf8
 //   gateway                           handed in by a gateway (sendmail -G): the rewrite context is "remote"
 //   task verify                       or trace: report on it (sendmail -bv, -v)
+//   verp +=                           the two delimiters: a sender address for each recipient (sendmail -XV)
 //   orig-id 60EBA1280C7               believed from root and the mail system only
 //   content
 //   …bytes with LF line ends, to the end of the file
@@ -34,7 +35,7 @@ inline constexpr std::size_t max_maildrop_line = 8192;
 inline constexpr std::size_t max_maildrop_header = 32 << 20;    // bytes, all lines before the content
 
 struct Maildrop {
-    enum class Purpose : std::uint8_t { deliver, verify, trace };
+    using Purpose = mail::Purpose;          // never a probe
     std::string sender, full_name;
     std::vector<Recipient> recipients;      // address and notify are used
     DsnReturn dsn_return = DsnReturn::unspecified;
@@ -43,6 +44,7 @@ struct Maildrop {
     bool is_smtputf8 = false;
     bool is_gateway = false;
     Purpose purpose = Purpose::deliver;
+    std::string verp_delimiters;
     std::string original_id;
 };
 

@@ -90,7 +90,7 @@ private:
 // Appends text with its folds undone, and remembers commas at which the line may be broken again.
 class Folder {
 public:
-    explicit Folder(std::size_t limit) : limit_(limit) {}
+    Folder(std::size_t limit, std::size_t column) : limit_(limit), column_(column) {}
 
     void add_text(std::string_view text)
     {
@@ -123,17 +123,18 @@ private:
     void add(char c)
     {
         out_ += c;
-        if (out_.size() - line_at_ <= limit_ || break_at_ == 0) return;
+        if (column_ + out_.size() - line_at_ <= limit_ || break_at_ == 0) return;
         // Over the limit: the blank behind the last comma becomes a fold.
         std::size_t next = break_at_;
         while (next < out_.size() && out_[next] == ' ') ++next;
         out_.replace(break_at_, next - break_at_, "\n\t");
         line_at_ = break_at_ + 1;
+        column_ = 0;
         break_at_ = 0;
     }
     void note_comma() { break_at_ = out_.size(); }
 
-    std::size_t limit_;
+    std::size_t limit_, column_;    // column_: where the first line begins
     std::string out_;
     std::size_t line_at_ = 0, break_at_ = 0;
     bool is_quoted_ = false;
@@ -167,9 +168,9 @@ std::vector<std::string> parse_address_list(std::string_view text, std::size_t t
 }
 
 std::string replace_addresses(std::string_view text, const AddressList& list, std::span<const std::string> replacements,
-                              std::size_t line_limit)
+                              std::size_t column, std::size_t line_limit)
 {
-    Folder folder(line_limit);
+    Folder folder(line_limit, column);
     std::size_t at = 0;
     for (std::size_t i = 0; i < list.addresses.size() && i < replacements.size(); ++i) {
         const auto& span = list.addresses[i];

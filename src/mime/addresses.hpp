@@ -29,9 +29,10 @@ AddressList find_addresses(std::string_view text, std::size_t token_limit = 1024
 std::vector<std::string> parse_address_list(std::string_view text, std::size_t token_limit = 10240);
 
 // The text with `replacements` (internal form, one for each address) in their places, unfolded and folded again at
-// commas where a line would pass `line_limit` characters; text behind the token limit is cut off.
+// commas where a line would pass `line_limit` characters, `column` of which stand before the text ("To:"); text behind the
+// token limit is cut off. Postfix breaks at the same place.
 std::string replace_addresses(std::string_view text, const AddressList& list, std::span<const std::string> replacements,
-                              std::size_t line_limit = 78);
+                              std::size_t column = 0, std::size_t line_limit = 69);
 
 // A name in front of <address>: as it is when it is made of atoms, else in quotes.
 std::string quote_phrase(std::string_view name);

@@ -13,9 +13,17 @@ constexpr std::uint8_t payload_version = 1;
 constexpr std::uint8_t flag_ends_batch = 1;
 
 enum StateFlag : std::uint8_t { state_expired = 1, state_warned = 2, state_complete = 4 };
-// The last says that two texts more, the server's address and port, stand at the end: records written without it are
-// read as they were.
-enum EnvelopeFlag : std::uint8_t { envelope_smtputf8 = 1, envelope_held = 2, envelope_expired = 4, envelope_warned = 8, envelope_server = 16 };
+// The last two say that more stands at the end: the server's address and port (two texts); the purpose and the VERP
+// delimiters (a byte and a text). Records written without them are read as they were.
+enum EnvelopeFlag : std::uint8_t {
+    envelope_smtputf8 = 1,
+    envelope_held = 2,
+    envelope_expired = 4,
+    envelope_warned = 8,
+    envelope_server = 16,
+    envelope_purpose = 32,
+    envelope_all = 63,
+};
 
 std::uint8_t flag(bool is_set, std::uint8_t value) { return is_set ? value : std::uint8_t{0}; }
 std::uint64_t to_number(WallTime time) { return static_cast<std::uint64_t>(time.time_since_epoch().count()); }
@@ -148,11 +156,12 @@ std::string encode(const AcceptRecord& record)
     const mail::Envelope& envelope = record.envelope;
     const mail::Origin& origin = envelope.origin;
     const bool has_server = !origin.server_address.empty() || !origin.server_port.empty();
+    const bool has_purpose = envelope.purpose != mail::Purpose::deliver || !envelope.verp_delimiters.empty();
     ByteWriter out;
     out.put(payload_version);
     out.put(static_cast<std::uint8_t>(flag(envelope.is_smtputf8, envelope_smtputf8) | flag(envelope.is_held, envelope_held) |
                                       flag(envelope.is_expired, envelope_expired) | flag(envelope.was_warned, envelope_warned) |
-                                      flag(has_server, envelope_server)));
+                                      flag(has_server, envelope_server) | flag(has_purpose, envelope_purpose)));
     out.put(static_cast<std::uint8_t>(envelope.body));
     out.put(static_cast<std::uint8_t>(envelope.dsn_return));
     out.put(to_number(envelope.arrived_at));
@@ -174,6 +183,10 @@ std::string encode(const AcceptRecord& record)
         out.put_text(origin.server_address);
         out.put_text(origin.server_port);
     }
+    if (has_purpose) {
+        out.put(static_cast<std::uint8_t>(envelope.purpose));
+        out.put_text(envelope.verp_delimiters);
+    }
     return out.take();
 }
 
@@ -184,7 +197,7 @@ Result<AcceptRecord> decode_accept(std::string_view payload)
     mail::Envelope& envelope = record.envelope;
     if (in.get<std::uint8_t>() != payload_version) in.refuse();
     auto flags = in.get<std::uint8_t>();
-    if (flags > (envelope_smtputf8 | envelope_held | envelope_expired | envelope_warned | envelope_server)) in.refuse();
+    if (flags > envelope_all) in.refuse();
     envelope.is_smtputf8 = flags & envelope_smtputf8;
     envelope.is_held = flags & envelope_held;
     envelope.is_expired = flags & envelope_expired;
@@ -217,6 +230,13 @@ Result<AcceptRecord> decode_accept(std::string_view payload)
     if (flags & envelope_server) {
         envelope.origin.server_address = in.get_text();
         envelope.origin.server_port = in.get_text();
+    }
+    if (flags & envelope_purpose) {
+        const auto purpose = in.get<std::uint8_t>();
+        if (purpose > static_cast<std::uint8_t>(mail::Purpose::probe)) in.refuse();
+        else envelope.purpose = static_cast<mail::Purpose>(purpose);
+        envelope.verp_delimiters = in.get_text();
+        if (!envelope.verp_delimiters.empty() && envelope.verp_delimiters.size() != 2) in.refuse();
     }
     EKIDEN_TRY(finish(in, "accept"));
     return record;

@@ -28,21 +28,20 @@ Task<bool> Session::greet()
         facts_.name_status = facts_.reverse_name_status = check::NameStatus::temporary;
     }
     make_label();
-    logs_dialogue_ = options_.logs_dialogue || is_one_of(options_.debug_peers);
-    may_xclient_ = is_one_of(options_.xclient_hosts);
-    may_xforward_ = is_one_of(options_.xforward_hosts);
+    logs_dialogue_ = options_.logs_dialogue || co_await is_one_of(options_.debug_peers);
+    may_xclient_ = co_await is_one_of(options_.xclient_hosts);
+    may_xforward_ = co_await is_one_of(options_.xforward_hosts);
+    may_verp_ = co_await is_one_of(options_.verp_clients);
     log_.info("connect from {}", label_);
     if (!is_known) {
         say(421, "4.3.0", options_.hostname + " Server local error");
         co_return false;
     }
 
-    if (bare_newline_ != smtp::BareNewline::normalize && !options_.bare_newline_exclusions.is_empty() &&
-        options_.bare_newline_exclusions.matches(facts_.client_name, facts_.client_address).value_or(false)) {
+    if (bare_newline_ != smtp::BareNewline::normalize && co_await is_one_of(options_.bare_newline_exclusions))
         bare_newline_ = smtp::BareNewline::normalize;
-    }
     if (options_.tls.is_wrapped && !co_await wrap()) co_return false;
-    if (!admit_to_count()) co_return false;
+    if (!co_await admit_to_count()) co_return false;
     if (tls_ && !is_tls_client_welcome()) co_return false;
     co_await admit();
     co_return !has_ended_;
@@ -94,11 +93,12 @@ Task<bool> Session::on_helo(smtp::Command command)
 Task<bool> Session::on_ehlo(smtp::Command command)
 {
     if (!co_await introduce(command, true)) co_return false;
-    const smtp::Extensions proxy_rights = (may_xclient_ ? smtp::ext_xclient : 0u) | (may_xforward_ ? smtp::ext_xforward : 0u);
+    const smtp::Extensions rights = (may_xclient_ ? smtp::ext_xclient : 0u) | (may_xforward_ ? smtp::ext_xforward : 0u) |
+                                    (may_verp_ ? smtp::ext_xverp : 0u);
     const smtp::Extensions had = tls_ ? smtp::ext_starttls : 0u;
     const auto logins = co_await offer_logins();
     if (!logins) co_return false;
-    if (options_.discard_maps.is_empty() && proxy_rights == 0 && had == 0 && logins->empty()) {
+    if (options_.discard_maps.is_empty() && rights == 0 && had == 0 && logins->empty()) {
         say_ready(options_.ehlo_reply);
         co_return true;
     }
@@ -111,7 +111,7 @@ Task<bool> Session::on_ehlo(smtp::Command command)
     std::vector<std::string> unknown;
     const smtp::Extensions discarded = *answer ? smtp::parse_extension_list(**answer, unknown, is_silent) : 0;
     offer_ = options_.offered(discarded | had);
-    const smtp::Extensions wanted = proxy_rights | (logins->empty() ? 0u : smtp::ext_auth);
+    const smtp::Extensions wanted = rights | (logins->empty() ? 0u : smtp::ext_auth);
     say_ready(options_.make_ehlo_reply(offer_ | (wanted & ~(discarded | options_.discarded)), *logins));
     co_return true;
 }

@@ -87,6 +87,9 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.noop_commands = list("smtpd_noop_commands");
     o.xclient_hosts = list("smtpd_authorized_xclient_hosts");
     o.xforward_hosts = list("smtpd_authorized_xforward_hosts");
+    o.verp_clients = list("smtpd_authorized_verp_clients");
+    o.verp_delimiters = settings.str("default_verp_delimiters");
+    o.verp_filter = settings.str("verp_delimiter_filter");
     if (const auto protocol = settings.str("smtpd_upstream_proxy_protocol"); protocol == "haproxy") o.reads_proxy_header = true;
     else if (!protocol.empty()) throw config::ConfigError("unsupported smtpd_upstream_proxy_protocol value: " + protocol, settings.location("smtpd_upstream_proxy_protocol"));
     o.proxy_timeout = settings.time("smtpd_upstream_proxy_timeout");
@@ -147,6 +150,7 @@ std::string Options::make_ehlo_reply(smtp::Extensions offer, std::string_view me
     if (logins.has_old_spelling) add(ext_auth, "AUTH=" + std::string(mechanisms));
     add(ext_xclient, "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT");
     add(ext_xforward, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT");
+    add(ext_xverp, "XVERP");
     add(ext_enhanced_status, "ENHANCEDSTATUSCODES");
     add(ext_8bitmime, "8BITMIME");
     add(ext_dsn, "DSN");

@@ -67,6 +67,8 @@ struct Options {
 
     table::MatchList forbidden_commands, noop_commands;
     table::MatchList xclient_hosts, xforward_hosts;
+    table::MatchList verp_clients;          // smtpd_authorized_verp_clients
+    std::string verp_delimiters, verp_filter;
     bool reads_proxy_header = false;        // smtpd_upstream_proxy_protocol = haproxy
     std::chrono::seconds proxy_timeout{5};
     table::MatchList fast_flush_domains;

@@ -281,6 +281,8 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         envelope.dsn_envid = std::move(header.dsn_envid);
         envelope.body = header.body;
         envelope.is_smtputf8 = header.is_smtputf8;
+        envelope.purpose = header.purpose;
+        envelope.verp_delimiters = std::move(header.verp_delimiters);
         for (auto& recipient : header.recipients) draft.add_recipient(std::move(recipient));
         return draft;
     }

@@ -58,13 +58,14 @@ net::Endpoint local_endpoint(int socket)
 ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::ServiceSpec& service, std::shared_ptr<const rewrite::Resolver> resolver,
                                     std::shared_ptr<const rewrite::Intake> intake, dns::Resolver& dns,
                                     std::function<void(const std::string& domain)> flush,
-                                    std::function<Task<void>(Complaint complaint)> complain, net::BlockingPool* pool)
+                                    std::function<Task<void>(Complaint complaint)> complain, net::BlockingPool* pool,
+                                    std::shared_ptr<verify::Verifier> verifier)
 {
     auto made = std::make_shared<Service>();
     made->options = Options::from(*settings, service);
     const auto overrides = ReceiveOverrides::from(*settings);
     if (!overrides.checks_unknown_recipients) settings = settings->with({{"smtpd_reject_unlisted_recipient", "no"}});
-    made->policy = check::Policy::make(settings, resolver, dns, made->options.logger);
+    made->policy = check::Policy::make(settings, resolver, dns, made->options.logger, verifier);
     made->tls = tls::Server::make(made->options.tls, made->options.logger);
     made->logins = make_logins(*settings, service, pool, made->options.logger);
     made->intake = std::move(intake);
@@ -78,7 +79,7 @@ ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::
         auto stressed = std::make_shared<Service>(*made);
         stressed->options = Options::from(*under_stress, service);
         // Lists that were written with stress in mind; the defaults of postconf(5) mention it in options only.
-        if (mentions_stress(*settings)) stressed->policy = check::Policy::make(under_stress, std::move(resolver), dns, stressed->options.logger);
+        if (mentions_stress(*settings)) stressed->policy = check::Policy::make(under_stress, std::move(resolver), dns, stressed->options.logger, verifier);
         result.stressed_ = std::move(stressed);
     }
     return result;

@@ -31,7 +31,8 @@ public:
     static ServerSettings make(config::SettingsPtr settings, const config::ServiceSpec& service, std::shared_ptr<const rewrite::Resolver> resolver,
                                std::shared_ptr<const rewrite::Intake> intake, dns::Resolver& dns,
                                std::function<void(const std::string& domain)> flush = {},
-                               std::function<Task<void>(Complaint complaint)> complain = {}, net::BlockingPool* pool = nullptr);
+                               std::function<Task<void>(Complaint complaint)> complain = {}, net::BlockingPool* pool = nullptr,
+                               std::shared_ptr<verify::Verifier> verifier = nullptr);    // for reject_unverified_*
 
     const ServicePtr& service() const { return service_; }
     // The same with `stress = yes`, for new sessions while the process limit is reached (STRESS_README); null where there

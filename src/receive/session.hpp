@@ -92,15 +92,15 @@ private:
 
     // authenticate.cpp
     bool may_log_in() const;
-    sasl::Peer login_peer() const;
-    std::string name_mechanisms(const std::vector<sasl::Mechanism>& known, const sasl::Peer& peer) const;
+    Task<sasl::Peer> login_peer() const;
+    Task<std::string> name_mechanisms(const std::vector<sasl::Mechanism>& known, const sasl::Peer& peer) const;
     Task<std::optional<std::string>> offer_logins();    // what stands behind AUTH in the EHLO reply, perhaps ""; nothing: refused
     Task<bool> read_login_response(sasl::Secret& response);
     bool end_login(std::string_view mechanism, sasl::Answer answer);
 
     // rates.cpp: each counts one event of this client; true: one too many, which was logged and answered.
-    bool admit_to_count();          // the connection itself; false: too many, and answered
-    bool is_over_limit();
+    Task<bool> admit_to_count();    // the connection itself; false: too many, and answered
+    Task<bool> is_over_limit();
     bool refuse_excess_message();
     bool refuse_excess_recipient();
     bool refuse_excess_auth();      // each AUTH command that is in order, before anything of it is looked at
@@ -115,7 +115,7 @@ private:
 
     // xclient.cpp
     Task<bool> hear_proxy();        // before everything else, TLS too: whom the proxy connects; false: the connection is of no use
-    bool is_one_of(const table::MatchList& hosts) const;
+    Task<bool> is_one_of(const table::MatchList& hosts) const;
 
     // transaction.cpp
     void reset_transaction();
@@ -158,7 +158,7 @@ private:
         std::string name, address, ident, source;
     };
     std::optional<Forwarded> forwarded_;
-    bool may_xclient_ = false, may_xforward_ = false;
+    bool may_xclient_ = false, may_xforward_ = false, may_verp_ = false;
 
     Transcript transcript_;
     bool logs_dialogue_ = false;    // smtpd -v, or the client is in debug_peer_list

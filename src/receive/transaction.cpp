@@ -128,7 +128,8 @@ Task<bool> Session::on_mail(smtp::Command command)
     if (!accept_address("MAIL", path.text, path.address, path.problem == smtp::Path::Problem::none, bad_address)) co_return false;
 
     const smtp::ParameterRules rules{.with_dsn = (offer_ & smtp::ext_dsn) != 0, .with_size = (offer_ & smtp::ext_size) != 0,
-                                     .with_8bitmime = (offer_ & smtp::ext_8bitmime) != 0, .with_smtputf8 = (offer_ & smtp::ext_smtputf8) != 0};
+                                     .with_8bitmime = (offer_ & smtp::ext_8bitmime) != 0, .with_smtputf8 = (offer_ & smtp::ext_smtputf8) != 0,
+                                     .with_verp = may_verp_, .verp_delimiters = options_.verp_delimiters, .verp_filter = options_.verp_filter};
     auto parameters = smtp::parse_mail_parameters(path, rules);
     if (!parameters) {
         say(std::move(parameters).error());
@@ -270,6 +271,7 @@ Task<void> Session::open_draft()
     envelope.is_smtputf8 = transaction_.parameters.is_smtputf8;
     envelope.dsn_return = transaction_.parameters.dsn_return;
     envelope.dsn_envid = transaction_.parameters.envid;
+    envelope.verp_delimiters = transaction_.parameters.verp_delimiters;
     facts_.queue_id = mail::format(draft.id());
     std::string line = facts_.queue_id + ": client=" + label_;
     if (forwarded_ && !forwarded_->ident.empty()) line += ", orig_queue_id=" + forwarded_->ident;

@@ -62,9 +62,11 @@ std::optional<net::Address> parse_client_address(std::string_view value)
 
 }  // namespace
 
-bool Session::is_one_of(const table::MatchList& hosts) const
+Task<bool> Session::is_one_of(const table::MatchList& hosts) const
 {
-    return !hosts.is_empty() && hosts.matches(facts_.client_name, facts_.client_address).value_or(false);
+    if (hosts.is_empty()) co_return false;
+    const auto matched = co_await hosts.matches(facts_.client_name, facts_.client_address);
+    co_return matched.value_or(false);
 }
 
 Task<bool> Session::hear_proxy()
@@ -147,9 +149,10 @@ Task<bool> Session::on_xclient(smtp::Command command)
     forwarded_.reset();
     make_label();
     // Whoever speaks for another may do as that one may; XFORWARD stays the right of who is really connected.
-    may_xclient_ = is_one_of(options_.xclient_hosts);
+    may_xclient_ = co_await is_one_of(options_.xclient_hosts);
+    may_verp_ = co_await is_one_of(options_.verp_clients);
     transcript_.forget_beyond(0);
-    if (!admit_to_count()) co_return false;
+    if (!co_await admit_to_count()) co_return false;
     co_await admit();
     co_return true;
 }

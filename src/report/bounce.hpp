@@ -27,8 +27,7 @@ public:
     Task<Result<std::optional<mail::QueueId>>> report_success(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> delivered,
                                                               bool clears_delay = false) const;
 
-    // sendmail -v and -bv: what became, or would become, of each recipient ("Mail Delivery Status Report"). The outcomes'
-    // `action` says "deliverable" or "undeliverable" where nothing was delivered.
+    // sendmail -v and -bv: what became, or would become, of each recipient ("Mail Delivery Status Report").
     Task<Result<std::optional<mail::QueueId>>> report_status(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> outcomes) const;
 
     struct Data;

@@ -10,8 +10,9 @@ namespace {
 
 Duration between(WallTime from, WallTime to) { return std::max(to - from, Duration::zero()); }
 
-std::string_view status_word(deliver::Outcome::Kind kind)
+std::string_view status_word(deliver::Outcome::Kind kind, bool only_asks)
 {
+    if (only_asks) return kind == deliver::Outcome::Kind::delivered ? "deliverable" : "undeliverable";
     switch (kind) {
         case deliver::Outcome::Kind::delivered: return "sent";
         case deliver::Outcome::Kind::deferred: return "deferred";
@@ -69,7 +70,7 @@ std::string format_delivery(const deliver::Job& job, const deliver::Outcome& out
     if (outcome.connection_uses > 1) line += fmt::format("conn_use={}, ", outcome.connection_uses);
     line += fmt::format("delay={}, delays={}/{}/{}/{}, dsn={}, status={} ({})", delay(between(job.envelope->arrived_at, ended)),
                         delay(between(job.envelope->arrived_at, active)), delay(between(active, started)), delay(between(started, connected)),
-                        delay(between(connected, ended)), outcome.status.code, status_word(outcome.kind), outcome.status.text);
+                        delay(between(connected, ended)), outcome.status.code, status_word(outcome.kind, job.envelope->only_asks()), outcome.status.text);
     return line;
 }
 

@@ -46,6 +46,7 @@ std::string reason(const Notice& notice, const Outcome& outcome)
 
 std::string action(const Notice& notice, const Outcome& outcome)
 {
+    if (notice.envelope->only_asks()) return outcome.kind == Outcome::Kind::delivered ? "deliverable" : "undeliverable";
     if (!outcome.action.empty()) return outcome.action;
     switch (notice.kind) {
         case NoticeKind::failure: return "failed";

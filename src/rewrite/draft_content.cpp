@@ -26,6 +26,7 @@ bool detects_utf8_of(const IntakeOptions& options, Source source)
     case Source::bounce: return options.detects_utf8_of_bounce;
     case Source::forward: return options.detects_utf8_of_forward;
     case Source::notify: return options.detects_utf8_of_notify;
+    case Source::probe: return options.detects_utf8_of_probe;
     }
     return false;
 }
@@ -136,7 +137,8 @@ std::string Draft::State::own_fields()
     case Source::pickup: return received_from_user(options.submitter_uid, facts);
     case Source::bounce:
     case Source::forward:
-    case Source::notify: break;
+    case Source::notify:
+    case Source::probe: break;
     }
     return received_from_self(facts);
 }
@@ -235,7 +237,7 @@ void Draft::State::rewrite_field_now(const mime::Field& field, std::string& out)
         return;
     }
     out += field.raw.substr(0, field.body_at);
-    (out += mime::replace_addresses(field.after_colon(), list, replacements)) += '\n';
+    (out += mime::replace_addresses(field.after_colon(), list, replacements, field.body_at)) += '\n';
 }
 
 // The same with tables: each field is checked, then rewritten.
@@ -301,7 +303,7 @@ Task<void> Draft::State::rewrite_field(std::string text, std::string& out)
         co_return;
     }
     out += field.raw.substr(0, field.body_at);
-    (out += mime::replace_addresses(field.after_colon(), list, replacements)) += '\n';
+    (out += mime::replace_addresses(field.after_colon(), list, replacements, field.body_at)) += '\n';
 }
 
 // What RFC 5322 requires and a local submitter left out, behind the last field. Strangers' mail is not touched.

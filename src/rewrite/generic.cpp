@@ -31,9 +31,10 @@ Task<Result<std::string>> Generic::map(std::string address, const Logger* log) c
     table::Maps::AddressOptions options{.recipient_delimiter = recipient_delimiter_};
     options.is_local_domain = base::equal_ignoring_case(domain, origin_);
     if (!options.is_local_domain) {
-        const Result<bool> is_local = resolver_->is_local_domain_now(domain);
-        if (!is_local) co_return trouble();
-        options.is_local_domain = *is_local;
+        auto is_local = resolver_->is_local_domain_at_once(domain);
+        if (!is_local) is_local = co_await resolver_->is_local_domain(std::string(domain));
+        if (!*is_local) co_return trouble();
+        options.is_local_domain = **is_local;
     }
     Result<std::optional<table::Maps::AddressAnswer>> answer = co_await maps_.find_address(address, options, log);
     if (!answer) co_return trouble();
@@ -63,7 +64,7 @@ Task<Result<std::string>> Generic::map_field(std::string text, const Logger* log
     }
     if (!has_changed) co_return text;
     std::string result(field.raw.substr(0, field.body_at));
-    (result += mime::replace_addresses(field.after_colon(), list, replacements)) += '\n';
+    (result += mime::replace_addresses(field.after_colon(), list, replacements, field.body_at)) += '\n';
     co_return result;
 }
 

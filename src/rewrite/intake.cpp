@@ -90,6 +90,12 @@ Task<std::expected<queue::EnvelopePtr, Refusal>> Draft::State::submit()
     if (is_discarded) co_return std::make_shared<const mail::Envelope>(std::move(envelope));
     redirect_recipients();
     drop_duplicates();
+    if (envelope.purpose == mail::Purpose::probe && envelope.recipients.size() > 1) {
+        // There is mail for it, whatever becomes of each copy.
+        data->log.info("{}: to=<{}>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=deliverable (aliased to multiple recipients)", id_text,
+                       mail::quote_address(envelope.recipients.front().original));
+        co_return std::make_shared<const mail::Envelope>(std::move(envelope));
+    }
     if (detects_utf8 && !envelope.is_smtputf8) {
         envelope.is_smtputf8 = !base::is_ascii(envelope.sender)
             || std::ranges::any_of(envelope.recipients, [](const auto& recipient) { return !base::is_ascii(recipient.address); });
@@ -127,7 +133,7 @@ Task<void> Draft::State::rewrite_recipients()
     }
     for (auto& address : more_recipients_) given.push_back({.address = std::move(address), .notify = mail::notify_never});
     const bool is_new_mail = options.source == Source::smtpd || options.source == Source::pickup;
-    if (is_new_mail && options.expands_aliases) co_await add_bcc(given);
+    if (is_new_mail && options.expands_aliases && !envelope.only_asks()) co_await add_bcc(given);
     if (refusal) co_return;
 
     envelope.recipients.reserve(given.size());
@@ -167,7 +173,8 @@ Task<void> Draft::State::take_recipient(mail::Recipient recipient, std::vector<m
     }
     for (std::string& target : targets) {
         mail::Recipient& added = out.emplace_back(recipient);
-        if (!data->options.keeps_original_recipient) added.original.clear();
+        // The answer to a probe belongs to the address that was asked about.
+        if (!data->options.keeps_original_recipient && envelope.purpose != mail::Purpose::probe) added.original.clear();
         else if (added.original.empty() && target != given) added.original = given;
         added.address = std::move(target);
     }
@@ -189,7 +196,7 @@ Task<void> Draft::State::add_bcc(std::vector<mail::Recipient>& given)
         for (std::size_t i = 0; i < (row.is_sender ? 1 : count); ++i) {
             std::string key = row.is_sender ? envelope.sender : data->resolver->complete(given[i].address, "local");
             if (key.empty()) continue;
-            const Result<bool> is_local = data->resolver->is_local_domain_now(mail::split_address(key).domain);
+            const Result<bool> is_local = co_await data->resolver->is_local_domain(std::string(mail::split_address(key).domain));
             if (!is_local) {
                 refuse(AddressRules::lookup_problem(*row.maps, key));
                 co_return;

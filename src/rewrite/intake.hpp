@@ -17,7 +17,7 @@
 
 namespace ekiden::rewrite {
 
-enum class Source : std::uint8_t { smtpd, pickup, bounce, forward, notify };
+enum class Source : std::uint8_t { smtpd, pickup, bounce, forward, notify, probe };
 
 struct DraftOptions {
     Source source = Source::smtpd;
@@ -84,7 +84,7 @@ public:
     Task<Result<void>> flush();
 
     // The extended result: what was queued, or why not. Once. A message that header or body checks DISCARD is accepted
-    // and forgotten: its envelope comes back, nothing is in the queue.
+    // and forgotten: its envelope comes back, nothing is in the queue. Likewise a probe for an alias that stands for several.
     Task<std::expected<queue::EnvelopePtr, Refusal>> submit();
 
     struct State;

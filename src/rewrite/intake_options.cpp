@@ -42,6 +42,7 @@ IntakeOptions IntakeOptions::from(const config::Settings& settings)
         o.detects_utf8_of_bounce = has("bounce");
         o.detects_utf8_of_forward = has("forward");
         o.detects_utf8_of_notify = has("notify");
+        o.detects_utf8_of_probe = has("verify");
     }
     return o;
 }

@@ -24,7 +24,7 @@ struct IntakeOptions {
     bool has_remote_domain = false;             // remote_header_rewrite_domain is not empty
     // Sources whose mail is taken for SMTPUTF8 mail when a header or address is UTF-8 (smtputf8_autodetect_classes).
     bool detects_utf8_of_smtpd = false, detects_utf8_of_sendmail = false, detects_utf8_of_bounce = false,
-         detects_utf8_of_forward = false, detects_utf8_of_notify = false;
+         detects_utf8_of_forward = false, detects_utf8_of_notify = false, detects_utf8_of_probe = false;
     mime::PartReader::Options parts;            // mime_nesting_limit, disable_mime_input_processing …
     bool detects_eight_bit = true;              // detect_8bit_encoding_header
     bool converts_eight_bit = false;            // force_mime_input_conversion

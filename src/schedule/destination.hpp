@@ -11,7 +11,8 @@
 #include "queue/store.hpp"
 #include "schedule/feedback.hpp"
 
-#include <deque>
+#include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,12 +30,22 @@ struct ActiveMessage {
     std::vector<deliver::Outcome> failed;        // bounced: reported together when the attempt is over
     std::vector<deliver::Outcome> waiting;       // deferred
     std::vector<deliver::Outcome> reported;      // delivered, and NOTIFY=SUCCESS asked for a report
+    bool is_traced = false;                      // the sender, or the one who verifies, hears of every outcome
+    std::vector<deliver::Outcome> traced;
     std::size_t listed_recipients = 0;           // those of a long list: counted against the memory for such
+    std::size_t in_line = 0;                     // recipients that wait at destinations or are being delivered
+    std::function<void()> wants_more;            // there is room for more of a long list; set while it waits for that
     bool was_warned = false;
     bool is_expired = false;                     // postsuper -e
     bool is_flushed = false;                     // postqueue -f, -i, -s: defer_transports do not hold it up
     bool is_withdrawn = false;                   // held or removed by the operator: no new deliveries
     bool is_removed = false;                     // removed: nothing to mark either
+
+    // VERP: the message as this one recipient has it, and nobody else in it. Cheap however long the list is.
+    queue::EnvelopePtr envelope_for(std::uint32_t recipient);
+
+private:
+    std::shared_ptr<const mail::Envelope> without_recipients_;
 };
 using ActivePtr = std::shared_ptr<ActiveMessage>;
 
@@ -64,6 +75,7 @@ public:
 
     Window& window() { return window_; }
     int in_flight = 0;
+    bool is_quick = false;              // its last job ended well and soon
     bool is_ready = false;              // stands in its transport's turn list
     SteadyTime not_before{};            // rate delay: the next job starts no earlier
     SteadyTime dead_until{};            // window().is_dead(): when to try again
@@ -77,7 +89,7 @@ private:
     };
     std::string key_, transport_, next_hop_;
     Window window_;
-    std::deque<Waiting> waiting_;
+    std::list<Waiting> waiting_;        // mostly one or none: a deque would take half a kilobyte for each
 };
 
 }  // namespace ekiden::schedule

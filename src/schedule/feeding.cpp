@@ -16,6 +16,9 @@ constexpr std::size_t activating_limit = 64;
 constexpr std::size_t recipients_at_a_time = 256;
 // A message with more recipients is a long list: how many of these are in memory together is limited.
 constexpr std::size_t long_list = 1000;
+// Destinations of one message that are filled at a time. A destination takes a kilobyte, so a list with one for each
+// recipient comes in parts; a list with a few thousand domains is whole, and no host is visited more often than it must be.
+constexpr std::size_t destinations_at_a_time = 5000;
 
 }  // namespace
 
@@ -111,6 +114,7 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
     message->is_expired = loaded.is_expired;
     message->unsettled = loaded.pending.size();
     message->is_flushed = is_flushed;
+    message->is_traced = message->envelope->only_asks() || (message->envelope->purpose == mail::Purpose::trace && loaded.attempts == 0);
     message->listed_recipients = loaded.pending.size() > long_list ? loaded.pending.size() : 0;
     mail::QueueId id = message->envelope->id;
 
@@ -118,46 +122,69 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
     active_.emplace(id, message);
     activating_.erase(id.value);
 
+    const rewrite::Resolver& resolver = message->envelope->purpose == mail::Purpose::probe ? *world->probe_resolver : *world->resolver;
     Routes routes;
     std::shared_ptr<mail::Envelope> changed;    // a copy, made only when resolving changes an address
+    std::vector<std::uint32_t> indexes;         // without the reasons of the last attempt, which nobody needs now
+    indexes.reserve(loaded.pending.size());
+    for (const queue::Pending& pending : loaded.pending) indexes.push_back(pending.index);
+    std::vector<queue::Pending>().swap(loaded.pending);
     std::size_t resolved = 0;
-    for (const queue::Pending& pending : loaded.pending) {
+    for (std::uint32_t index : indexes) {
         if (++resolved % recipients_at_a_time == 0) co_await asio::post(home_.executor(), use_task);
-        const mail::Recipient& recipient = message->envelope->recipients[pending.index];
-        auto route = co_await world->resolver->resolve(message->envelope->sender, recipient.address);
+        if (routes.size() >= destinations_at_a_time) {
+            if (changed) message->envelope = std::exchange(changed, nullptr);
+            co_await assign(message, std::exchange(routes, {}));
+            wake_feeder();
+            co_await wait_for_room(message);
+            if (is_stopping_) co_return;
+            if (message->is_withdrawn) {   // the rest is the operator's
+                message->unsettled -= std::min(message->unsettled, indexes.size() - resolved + 1);
+                break;
+            }
+        }
+        const mail::Recipient& recipient = message->envelope->recipients[index];
+        auto route = co_await resolver.resolve(message->envelope->sender, recipient.address);
         Outcome outcome;
-        outcome.recipient = pending.index;
+        outcome.recipient = index;
         if (!route) {
             world->qmgr.warning("{}: address resolution of <{}> failed: {}", format(id), recipient.address, route.error().text());
             outcome.status = {"4.3.0", "address resolver failure"};
-            settle_without_agent(message, {pending.index}, "error", std::move(outcome));
+            settle_without_agent(message, {index}, "error", std::move(outcome));
             continue;
         }
         if (route->has_bad_syntax) {
             outcome.kind = Outcome::Kind::bounced;
             outcome.status = {"5.1.3", "bad address syntax"};
-            settle_without_agent(message, {pending.index}, "error", std::move(outcome));
+            settle_without_agent(message, {index}, "error", std::move(outcome));
             continue;
         }
         // As in Postfix here and not in local(8): a machine that relays everything can do without local delivery.
-        if (route->address_class == rewrite::AddressClass::local && base::equal_ignoring_case(mail::split_address(recipient.address).local, world->double_bounce_name)) {
+        const bool is_nobody = base::equal_ignoring_case(mail::split_address(recipient.address).local, world->double_bounce_name) ||
+                               (world->probe_sender.changes() && world->probe_sender.is_ours(recipient.address, base::wall_now()));
+        if (route->address_class == rewrite::AddressClass::local && is_nobody) {
             outcome.kind = Outcome::Kind::delivered;
             outcome.status = {"2.0.0", "undeliverable postmaster notification discarded"};
             outcome.log_name = world->qmgr.tag();
-            settle_without_agent(message, {pending.index}, "qmgr", std::move(outcome));
+            settle_without_agent(message, {index}, "qmgr", std::move(outcome));
             continue;
         }
-        if (!message->envelope->filter.empty()) rewrite::apply_filter(*route, message->envelope->filter, recipient.address);
+        // A filter would answer for the address, or take the question for mail.
+        if (const std::string& filter = message->envelope->filter; !filter.empty() && !message->envelope->only_asks()) {
+            bool names_no_hop = filter.find(':') == filter.npos || filter.ends_with(':');
+            std::string_view colon = filter.ends_with(':') ? "" : ":";
+            rewrite::apply_filter(*route, names_no_hop ? fmt::format("{}{}{}", filter, colon, world->filter_next_hop) : filter, recipient.address);
+        }
         if (route->recipient != recipient.address && !route->recipient.empty()) {
             if (!changed) changed = std::make_shared<mail::Envelope>(*message->envelope);
-            mail::Recipient& copy = changed->recipients[pending.index];
+            mail::Recipient& copy = changed->recipients[index];
             if (copy.original.empty()) copy.original = copy.address;
             copy.address = route->recipient;
         }
         const deliver::Transport* transport = world->transports->find(route->transport);
         bool is_per_recipient = transport && transport->recipient_limit == 1;
         RouteKey key{route->transport, is_per_recipient ? base::lower(route->recipient.empty() ? recipient.address : route->recipient) : base::lower(route->next_hop), route->next_hop};
-        routes[std::move(key)].push_back(pending.index);
+        routes[std::move(key)].push_back(index);
     }
     if (changed) message->envelope = std::move(changed);
     co_await assign(message, std::move(routes));
@@ -184,8 +211,12 @@ Task<void> Scheduler::assign(ActivePtr message, Routes routes)
             continue;
         }
         TransportState& state = state_of(key.transport);
+        state.has_room_for_waiting = transport->waiting_limit > 0;
         auto& slot = state.destinations[key.destination];
-        if (!slot) slot = std::make_unique<Destination>(key.destination, key.transport, key.next_hop, limits_of(*transport));
+        if (!slot) {
+            slot = std::make_unique<Destination>(key.destination, key.transport, key.next_hop, limits_of(*transport));
+            slot->is_quick = state.answering.contains(key.destination);
+        }
         Destination& destination = *slot;
         if (destination.window().is_dead()) {
             if (base::steady_now() < destination.dead_until) {
@@ -198,6 +229,7 @@ Task<void> Scheduler::assign(ActivePtr message, Routes routes)
         } else if (destination.window().has_trouble() && base::steady_now() >= destination.dead_until) {
             destination.window().revive(limits_of(*transport));   // long ago
         }
+        message->in_line += recipients.size();
         destination.add(message, std::move(recipients));
         make_ready(state, destination);
         pump(state);

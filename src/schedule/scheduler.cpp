@@ -12,6 +12,8 @@ namespace {
 
 // Dead destinations are remembered until their time is over; past this many, those that are over are swept.
 constexpr std::size_t remembered_destinations = 10000;
+// Recipients of a long list that stand in line before the next ones are brought to their destinations.
+constexpr std::size_t least_in_line = 1000;
 
 std::string error_process(const Logger& qmgr)
 {
@@ -20,10 +22,30 @@ std::string error_process(const Logger& qmgr)
     return tag.substr(0, tag.rfind('/') + 1) + "error";
 }
 
+// address_verify_… in place of the parameters that choose the way of other mail. By default they say the same.
+std::shared_ptr<const rewrite::Resolver> probe_resolver(const config::SettingsPtr& settings, const std::shared_ptr<const rewrite::Resolver>& usual)
+{
+    constexpr const char* parameters[] = {
+        "local_transport", "virtual_transport", "relay_transport", "default_transport", "relayhost", "transport_maps",
+        "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps",
+    };
+    std::vector<std::pair<std::string, std::string>> changed;
+    for (const std::string name : parameters) {
+        std::string value = settings->str("address_verify_" + name);
+        if (value == settings->str(name)) continue;
+        // Expanded already: a '$' that is left stands for itself.
+        std::string quoted;
+        for (const char c : value) quoted += c == '$' ? std::string("$$") : std::string(1, c);
+        changed.emplace_back(name, std::move(quoted));
+    }
+    return changed.empty() ? usual : rewrite::Resolver::make(settings->with(changed));
+}
+
 }  // namespace
 
 WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver,
-                    std::shared_ptr<const deliver::Transports> transports, std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store)
+                    std::shared_ptr<const deliver::Transports> transports, std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store,
+                    std::shared_ptr<verify::Verifier> verifier)
 {
     SettlePolicy policy;
     policy.backoff = {settings->time("minimal_backoff_time"), settings->time("maximal_backoff_time")};
@@ -31,6 +53,7 @@ WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite:
     policy.bounce_queue_lifetime = settings->time("bounce_queue_lifetime");
     policy.delay_warning_time = settings->time("delay_warning_time");
     policy.confirms_delay_cleared = settings->boolean("confirm_delay_cleared");
+    policy.bounces_one_by_one = !settings->boolean("disable_verp_bounces");
     policy.is_soft_bounce = settings->boolean("soft_bounce");
     policy.delay_digits = static_cast<int>(settings->integer("delay_logging_resolution_limit"));
     policy.qmgr = Logger(settings->str("syslog_name") + "/qmgr");
@@ -42,7 +65,10 @@ WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite:
     world->dead_destination_time = settings->time("minimal_backoff_time");
     std::string double_bounce = settings->str("double_bounce_sender");
     world->double_bounce_name = double_bounce.substr(0, double_bounce.find('@'));
-    world->settler = std::make_shared<const Settler>(store, std::move(bouncer), std::move(policy));
+    world->filter_next_hop = settings->str("default_filter_nexthop");
+    world->settler = std::make_shared<const Settler>(store, std::move(bouncer), std::move(policy), std::move(verifier));
+    world->probe_sender = verify::ProbeSender::from(*settings, *resolver);
+    world->probe_resolver = probe_resolver(settings, resolver);
     world->settings = std::move(settings);
     world->resolver = std::move(resolver);
     world->transports = std::move(transports);
@@ -213,11 +239,17 @@ Window::Limits Scheduler::limits_of(const deliver::Transport& transport) const
     return limits;
 }
 
+Slots::Limits Scheduler::slots_of(const deliver::Transport* transport)
+{
+    if (!transport) return {0, 0};
+    return {static_cast<std::size_t>(transport->process_limit), static_cast<std::size_t>(transport->waiting_limit)};
+}
+
 void Scheduler::make_ready(TransportState& state, Destination& destination)
 {
     if (destination.is_ready || !destination.has_waiting() || destination.in_flight >= destination.window().size()) return;
     destination.is_ready = true;
-    state.ready.add(destination.first_in_line(), &destination);
+    (destination.is_quick || !state.has_room_for_waiting ? state.quick : state.unproven).add(destination.first_in_line(), &destination);
 }
 
 void Scheduler::pump(TransportState& state)
@@ -230,21 +262,52 @@ void Scheduler::pump(TransportState& state)
     state.is_pumping = false;
 }
 
+// The destination whose turn it is and whose job has room; those that answer come first. Null when there is none.
+Destination* Scheduler::next_in_turn(TransportState& state, const deliver::Transport* transport)
+{
+    Slots::Limits limits = slots_of(transport);
+    for (bool is_quick : {true, false}) {
+        Turns<Destination*>& ready = is_quick ? state.quick : state.unproven;
+        if (ready.empty()) continue;
+        if (state.slots.has_room(limits, is_quick)) return ready.take();
+        if (!is_quick || state.waits_for_slots) continue;
+        state.slots.age(limits, base::steady_now());
+        if (state.slots.has_room(limits, is_quick)) return ready.take();
+        if (auto at = state.slots.next_change(limits)) {
+            state.waits_for_slots = true;
+            asio::co_spawn(home_.context(), look_at_slots(state.name, *at, gate_.enter()), asio::detached);
+        }
+    }
+    return nullptr;
+}
+
+Task<void> Scheduler::look_at_slots(std::string transport, SteadyTime at, net::Gate::Pass pass)
+{
+    while (!is_stopping_ && base::steady_now() < at) co_await net::sleep_for(std::chrono::duration_cast<std::chrono::microseconds>(at - base::steady_now()) + std::chrono::milliseconds(1));
+    TransportState& state = state_of(transport);
+    state.waits_for_slots = false;
+    pump(state);
+}
+
 void Scheduler::give_turns(TransportState& state)
 {
     const deliver::Transport* transport = world_->transports->find(state.name);
-    while (!is_stopping_ && !state.ready.empty()) {
-        if (transport && transport->process_limit > 0 && state.in_flight >= transport->process_limit) return;
+    state.has_room_for_waiting = transport && transport->waiting_limit > 0;
+    while (!is_stopping_ && (!state.quick.empty() || !state.unproven.empty())) {
         bool is_paced = transport && transport->transport_rate_delay.count() > 0;
         if (is_paced && base::steady_now() < state.not_before) {
             if (!state.is_paused) asio::co_spawn(home_.context(), resume(state.name, gate_.enter()), asio::detached);
             state.is_paused = true;
             return;
         }
-        Destination& destination = *state.ready.take();
+        Destination* next = next_in_turn(state, transport);
+        if (!next) return;
+        Destination& destination = *next;
         destination.is_ready = false;
         if (!transport) {   // gone with a reload
             for (auto& turn : destination.take_all()) {
+                turn.message->in_line -= std::min(turn.message->in_line, turn.recipients.size());
+                make_room(*turn.message);
                 Outcome outcome;
                 outcome.status = {"4.3.0", "mail transport unavailable"};
                 settle_without_agent(turn.message, turn.recipients, "error", std::move(outcome));
@@ -279,33 +342,47 @@ bool Scheduler::start_job(TransportState& state, const deliver::Transport& trans
     job.transport = transport.name;
     job.next_hop = destination.next_hop();
     job.recipients = std::move(turn->recipients);
+    if (!job.envelope->verp_delimiters.empty()) {
+        // The agent sees its one recipient and his sender address; run_job() knows whose place in the list that is.
+        job.envelope = turn->message->envelope_for(job.recipients.front());
+    }
     job.active_at = turn->message->active_at;
     job.started_at = base::wall_now();
 
     ++destination.in_flight;
-    ++state.in_flight;
+    Slots::Ticket slot = state.slots.start(slots_of(&transport), destination.is_quick, base::steady_now());
     // Agents that only answer are not worth a trip to another core.
     bool runs_here = cores_.size() == 1 || transport.program == "error" || transport.program == "discard";
-    asio::co_spawn(home_.context(), run_job(std::move(job), transport.agent, runs_here, &destination, std::move(turn->message), world_, gate_.enter()), asio::detached);
+    asio::co_spawn(home_.context(), run_job(std::move(job), transport.agent, runs_here, &destination, std::move(turn->message), world_, std::move(slot), gate_.enter()), asio::detached);
     return true;
 }
 
-Task<void> Scheduler::run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, net::Gate::Pass pass)
+Task<void> Scheduler::run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, Slots::Ticket slot, net::Gate::Pass pass)
 {
     std::vector<Outcome> outcomes;
+    const bool is_alone = !job.envelope->verp_delimiters.empty();
+    const std::uint32_t place = job.recipients.front();
+    if (is_alone) job.recipients = {0};
     if (runs_here) outcomes = co_await agent->deliver(job);
     else outcomes = co_await net::run_on(cores_.next().executor(), agent->deliver(job));
+    if (is_alone) {
+        job.envelope = message->envelope;
+        job.recipients = {place};
+        for (Outcome& outcome : outcomes) outcome.recipient = place;
+    }
 
     TransportState& state = state_of(job.transport);
     --destination->in_flight;
-    --state.in_flight;
-    after_job(state, *destination, outcomes);
+    auto took = state.slots.finish(slot, base::steady_now());
+    after_job(state, *destination, outcomes, took);
     world->settler->record(job, std::move(outcomes), agent->logger(), *message);
+    message->in_line -= std::min(message->in_line, job.recipients.size());
+    make_room(*message);
     finish_if_over(std::move(message));
     pump(state);
 }
 
-void Scheduler::after_job(TransportState& state, Destination& destination, const std::vector<Outcome>& outcomes)
+void Scheduler::after_job(TransportState& state, Destination& destination, const std::vector<Outcome>& outcomes, std::chrono::nanoseconds took)
 {
     const deliver::Transport* transport = world_->transports->find(state.name);
     if (transport) {
@@ -314,6 +391,7 @@ void Scheduler::after_job(TransportState& state, Destination& destination, const
             if (outcome.is_destination_trouble) trouble = &outcome;
         }
         auto limits = limits_of(*transport);
+        destination.is_quick = !trouble && took < Slots::patience;
         if (!trouble) {
             destination.window().on_success(limits, destination.in_flight + 1);
         } else if (destination.window().on_trouble(limits)) {
@@ -341,6 +419,8 @@ void Scheduler::declare_dead(TransportState& state, Destination& destination, co
     for (auto& turn : destination.take_all()) {
         Outcome outcome;
         outcome.status = destination.dead_reason;
+        turn.message->in_line -= std::min(turn.message->in_line, turn.recipients.size());
+        make_room(*turn.message);
         settle_without_agent(turn.message, turn.recipients, "error", std::move(outcome));
     }
 }
@@ -372,6 +452,12 @@ void Scheduler::drop_if_idle(TransportState& state, Destination& destination)
     if (!is_idle) return;
     if (!destination.window().has_trouble()) {
         std::string key = destination.key();
+        const deliver::Transport* transport = world_->transports->find(state.name);
+        if (transport && transport->waiting_limit > 0) {
+            if (state.answering.size() >= remembered_destinations) state.answering.clear();
+            if (destination.is_quick) state.answering.insert(key);
+            else state.answering.erase(key);
+        }
         state.destinations.erase(key);
         return;
     }
@@ -382,12 +468,36 @@ void Scheduler::drop_if_idle(TransportState& state, Destination& destination)
     });
 }
 
+// ---- Long lists
+
+void Scheduler::make_room(ActiveMessage& message)
+{
+    if (message.wants_more && (message.in_line < least_in_line || message.is_withdrawn)) std::exchange(message.wants_more, nullptr)();
+}
+
+// Until few enough recipients of a long list stand in line that the next ones may come.
+Task<void> Scheduler::wait_for_room(ActivePtr message)
+{
+    net::Executor executor = home_.executor();
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> timer(executor);
+    while (!is_stopping_ && !message->is_withdrawn && message->in_line >= least_in_line) {
+        // Not for ever: a stop does not know of us.
+        timer.expires_after(std::chrono::milliseconds(500));
+        message->wants_more = [&timer] { timer.cancel(); };
+        boost::system::error_code cancelled;
+        co_await timer.async_wait(asio::redirect_error(use_task, cancelled));
+        message->wants_more = nullptr;
+    }
+}
+
 // ---- Outcomes
 
 void Scheduler::withdraw(const std::vector<Destination::Turn>& dropped)
 {
     for (const auto& turn : dropped) {
         turn.message->unsettled -= std::min(turn.message->unsettled, turn.recipients.size());
+        turn.message->in_line -= std::min(turn.message->in_line, turn.recipients.size());
+        make_room(*turn.message);
         finish_if_over(turn.message);
     }
 }

@@ -12,6 +12,7 @@
 #include "rewrite/resolve.hpp"
 #include "schedule/destination.hpp"
 #include "schedule/settle.hpp"
+#include "schedule/slots.hpp"
 #include "schedule/turns.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -35,13 +36,17 @@ struct World {
     std::shared_ptr<const Settler> settler;
     Logger qmgr{"postfix/qmgr"};
     std::string double_bounce_name;            // local part of double_bounce_sender: mail for it ends here
+    std::string filter_next_hop;               // default_filter_nexthop
+    verify::ProbeSender probe_sender;          // and for this one, if it is an address that passes
+    std::shared_ptr<const rewrite::Resolver> probe_resolver;   // the way of probes (address_verify_relayhost …)
     std::size_t active_limit = 20000;          // qmgr_message_active_limit
     std::size_t recipient_limit = 20000;       // qmgr_message_recipient_limit: of long lists in memory
     std::chrono::seconds dead_destination_time{300};   // minimal_backoff_time
 };
 using WorldPtr = std::shared_ptr<const World>;
 WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver,
-                    std::shared_ptr<const deliver::Transports> transports, std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store);
+                    std::shared_ptr<const deliver::Transports> transports, std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store,
+                    std::shared_ptr<verify::Verifier> verifier = nullptr);
 
 class Scheduler : public queue::Listener {
 public:
@@ -69,8 +74,11 @@ public:
 private:
     struct TransportState {
         std::string name;
-        int in_flight = 0;
-        Turns<Destination*> ready;             // destinations whose turn comes
+        Slots slots;                           // how many jobs may run
+        bool has_room_for_waiting = false;     // else all destinations take turns in `quick`
+        Turns<Destination*> quick, unproven;   // destinations whose turn comes: those that answer, and the others
+        std::unordered_set<std::string> answering;   // keys of quick destinations that had nothing to do and were dropped
+        bool waits_for_slots = false;          // somebody looks again when a job has become a slow one
         SteadyTime not_before{};               // transport_rate_delay: the next job starts no earlier
         bool is_paused = false;                // somebody wakes it then
         bool is_pumping = false;
@@ -100,12 +108,16 @@ private:
     };
     using Routes = std::map<RouteKey, std::vector<std::uint32_t>>;
     Task<void> assign(ActivePtr message, Routes routes);
+    Task<void> wait_for_room(ActivePtr message);
+    static void make_room(ActiveMessage& message);
     void pump(TransportState& transport);
     void give_turns(TransportState& transport);
+    Destination* next_in_turn(TransportState& state, const deliver::Transport* transport);
+    Task<void> look_at_slots(std::string transport, SteadyTime at, net::Gate::Pass pass);
     void make_ready(TransportState& transport, Destination& destination);
     bool start_job(TransportState& state, const deliver::Transport& transport, Destination& destination);
-    Task<void> run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, net::Gate::Pass pass);
-    void after_job(TransportState& state, Destination& destination, const std::vector<deliver::Outcome>& outcomes);
+    Task<void> run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, Slots::Ticket slot, net::Gate::Pass pass);
+    void after_job(TransportState& state, Destination& destination, const std::vector<deliver::Outcome>& outcomes, std::chrono::nanoseconds took);
     void declare_dead(TransportState& state, Destination& destination, const mail::Status& reason);
     // Outcomes that need no agent: dead destination, missing transport, rewriting trouble.
     void settle_without_agent(const ActivePtr& message, const std::vector<std::uint32_t>& recipients, std::string transport, deliver::Outcome outcome);
@@ -119,6 +131,7 @@ private:
     void schedule_at(mail::QueueId id, WallTime at);
     TransportState& state_of(const std::string& transport);
     Window::Limits limits_of(const deliver::Transport& transport) const;
+    static Slots::Limits slots_of(const deliver::Transport* transport);
 
     net::Cores& cores_;
     net::Core& home_;

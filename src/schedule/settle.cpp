@@ -4,6 +4,8 @@
 #include "base/text.hpp"
 #include "report/delivery_log.hpp"
 
+#include <map>
+
 namespace ekiden::schedule {
 
 using deliver::Outcome;
@@ -18,9 +20,10 @@ bool Settler::is_report_due(const mail::Recipient& recipient, const Outcome& out
 
 void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, const Logger& logger, ActiveMessage& message) const
 {
+    const bool only_asks = job.envelope->only_asks();
     std::size_t settled = 0;
     for (Outcome& outcome : outcomes) {
-        if (policy_.is_soft_bounce && outcome.kind == Outcome::Kind::bounced) {
+        if (policy_.is_soft_bounce && outcome.kind == Outcome::Kind::bounced && !only_asks) {
             outcome.kind = Outcome::Kind::deferred;
             if (outcome.status.is_permanent()) outcome.status.code[0] = '4';
         }
@@ -31,6 +34,11 @@ void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, con
         if (outcome.log_name.empty()) report::log_delivery(logger, job, outcome, policy_.delay_digits);
         else report::log_delivery(Logger(outcome.log_name), job, outcome, policy_.delay_digits);
 
+        if (message.is_traced) message.traced.push_back(outcome);
+        if (only_asks) {
+            settled += outcome.role == Outcome::Role::settles;
+            continue;
+        }
         // Members of an alias have fates of their own; the recipient as the queue knows it is settled by one outcome.
         if (outcome.role == Outcome::Role::logged) continue;
         bool settles = outcome.role == Outcome::Role::settles;
@@ -62,10 +70,90 @@ bool Settler::has_expired(const ActiveMessage& message, WallTime now) const
     return message.is_expired || now - message.envelope->arrived_at >= lifetime;
 }
 
+Task<void> Settler::bounce_failed(ActivePtr message) const
+{
+    std::vector<Outcome> failed = std::exchange(message->failed, {});
+    // One report for all; with VERP, one for each recipient, to the sender address that is his alone.
+    const bool is_split = policy_.bounces_one_by_one && !message->envelope->verp_delimiters.empty();
+    std::map<std::uint32_t, std::vector<Outcome>> reports;
+    for (Outcome& outcome : failed) reports[is_split ? outcome.recipient : 0].push_back(std::move(outcome));
+    for (auto& [recipient, outcomes] : reports) {
+        queue::EnvelopePtr envelope = message->envelope;
+        std::vector<Outcome> told = outcomes;
+        if (is_split) {
+            envelope = message->envelope_for(recipient);
+            for (Outcome& outcome : told) outcome.recipient = 0;
+        }
+        auto bounced = co_await bouncer_->bounce(std::move(envelope), message->content, std::move(told));
+        if (!bounced) policy_.qmgr.info("{}: status=deferred (bounce failed)", format(message->envelope->id));
+        for (Outcome& outcome : outcomes) {
+            if (outcome.role != Outcome::Role::settles) continue;
+            if (bounced) {
+                message->done.push_back(outcome.recipient);
+                continue;
+            }
+            // The report could not be queued: the recipient stays, and both are tried again.
+            outcome.kind = Outcome::Kind::deferred;
+            message->waiting.push_back(std::move(outcome));
+        }
+    }
+}
+
+// An address may have become several, or have been tried in several ways: one that works is enough, and of failures the
+// one that will last.
+void Settler::tell_verifier(const ActiveMessage& message) const
+{
+    std::map<std::string, const Outcome*> answers;
+    const auto rank = [](const Outcome& outcome) {
+        return outcome.kind == Outcome::Kind::delivered ? 2 : outcome.kind == Outcome::Kind::bounced ? 1 : 0;
+    };
+    for (const Outcome& outcome : message.traced) {
+        const mail::Recipient& recipient = message.envelope->recipients[outcome.recipient];
+        const Outcome*& best = answers[recipient.original.empty() ? recipient.address : recipient.original];
+        if (!best || rank(outcome) > rank(*best)) best = &outcome;
+    }
+    for (const auto& [address, outcome] : answers) {
+        const auto standing = outcome->kind == Outcome::Kind::delivered ? verify::Standing::deliverable
+                              : outcome->kind == Outcome::Kind::bounced ? verify::Standing::undeliverable
+                                                                        : verify::Standing::deferred;
+        verifier_->learn(address, standing, outcome->status.text);
+    }
+}
+
+Task<std::optional<WallTime>> Settler::finish_asking(ActivePtr message) const
+{
+    const queue::EnvelopePtr& envelope = message->envelope;
+    if (message->is_withdrawn) co_return std::nullopt;
+    if (envelope->purpose == mail::Purpose::probe) {
+        if (verifier_) tell_verifier(*message);
+    } else if (!message->traced.empty()) {
+        std::vector<Outcome> traced = message->traced;
+        if (auto sent = co_await bouncer_->report_status(envelope, message->content, std::move(traced)); !sent) {
+            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id), sent.error().text());
+            if (!has_expired(*message, base::wall_now())) {
+                // Asked once more, and told then.
+                queue::Settlement settlement;
+                settlement.id = envelope->id;
+                settlement.next_attempt_at = next_attempt(envelope->arrived_at, base::wall_now(), policy_.backoff, 0.5);
+                for (std::uint32_t i = 0; i < envelope->recipients.size(); ++i) {
+                    settlement.deferred.push_back(queue::Pending{i, {"4.3.0", "delivery status notification failed"}});
+                }
+                const WallTime again = settlement.next_attempt_at;
+                store_.settle(std::move(settlement));
+                co_return again;
+            }
+        }
+    }
+    store_.remove(envelope->id);
+    report::log_removed(policy_.qmgr, envelope->id);
+    co_return std::nullopt;
+}
+
 Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
 {
     const queue::EnvelopePtr& envelope = message->envelope;
     WallTime now = base::wall_now();
+    if (envelope->only_asks()) co_return co_await finish_asking(message);
 
     if (!message->waiting.empty() && has_expired(*message, now)) {
         report::log_expired(policy_.qmgr, *envelope);
@@ -77,26 +165,19 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
     }
 
     if (!message->failed.empty()) {
-        std::vector<Outcome> failed = message->failed;
-        auto bounced = co_await bouncer_->bounce(envelope, message->content, std::move(failed));
-        for (Outcome& outcome : message->failed) {
-            if (bounced) {
-                if (outcome.role == Outcome::Role::settles) message->done.push_back(outcome.recipient);
-                continue;
-            }
-            // The report could not be queued: the recipient stays, and both are tried again.
-            if (outcome.role != Outcome::Role::settles) continue;
-            outcome.kind = Outcome::Kind::deferred;
-            message->waiting.push_back(std::move(outcome));
-        }
-        if (!bounced) policy_.qmgr.info("{}: status=deferred (bounce failed)", format(envelope->id));
-        message->failed.clear();
+        co_await bounce_failed(message);
     }
 
     if (!message->reported.empty()) {
         std::vector<Outcome> reported = std::exchange(message->reported, {});
         bool clears_delay = policy_.confirms_delay_cleared && message->was_warned;
         if (auto sent = co_await bouncer_->report_success(envelope, message->content, std::move(reported), clears_delay); !sent)
+            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id), sent.error().text());
+    }
+
+    if (!message->traced.empty()) {
+        std::vector<Outcome> traced = std::exchange(message->traced, {});
+        if (auto sent = co_await bouncer_->report_status(envelope, message->content, std::move(traced)); !sent)
             policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id), sent.error().text());
     }
 

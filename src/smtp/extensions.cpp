@@ -17,7 +17,7 @@ constexpr Row rows[] = {
     {"ETRN", ext_etrn},             {"STARTTLS", ext_starttls}, {"AUTH", ext_auth},
     {"XCLIENT", ext_xclient},       {"XFORWARD", ext_xforward}, {"ENHANCEDSTATUSCODES", ext_enhanced_status},
     {"8BITMIME", ext_8bitmime},     {"DSN", ext_dsn},           {"SMTPUTF8", ext_smtputf8},
-    {"CHUNKING", ext_chunking},     {"REQUIRETLS", ext_requiretls},
+    {"CHUNKING", ext_chunking},     {"REQUIRETLS", ext_requiretls}, {"XVERP", ext_xverp},
 };
 
 const Row* find(std::string_view keyword)

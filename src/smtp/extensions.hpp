@@ -26,6 +26,7 @@ enum Extension : std::uint32_t {
     ext_smtputf8 = 1u << 11,
     ext_chunking = 1u << 12,
     ext_requiretls = 1u << 13,
+    ext_xverp = 1u << 14,
 };
 using Extensions = std::uint32_t;
 

@@ -1,6 +1,7 @@
 #include "smtp/paths.hpp"
 
 #include "base/text.hpp"
+#include "mail/verp.hpp"
 #include "smtp/command.hpp"
 #include "smtp/xtext.hpp"
 
@@ -121,6 +122,13 @@ std::expected<MailParameters, Reply> parse_mail_parameters(const Path& path, con
             }
             result.size = *size;
             result.has_size = true;
+        } else if (rules.with_verp && (equal_ignoring_case(parameter, "XVERP") || starts_with_ignoring_case(parameter, "XVERP="))) {
+            if (path.address.empty()) return std::unexpected(Reply(503, "5.5.4", "Error: XVERP requires non-null sender"));
+            const bool is_plain = parameter.find('=') == std::string_view::npos;
+            result.verp_delimiters = is_plain ? rules.verp_delimiters : value_of(parameter);
+            if (!is_plain && !mail::are_verp_delimiters(result.verp_delimiters, rules.verp_filter)) {
+                return std::unexpected(bad("Error: XVERP needs two characters from " + std::string(rules.verp_filter)));
+            }
         } else if (starts_with_ignoring_case(parameter, "AUTH=")) {
             result.auth = value_of(parameter);
         } else if (starts_with_ignoring_case(parameter, "RET=")) {

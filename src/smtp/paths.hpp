@@ -47,6 +47,7 @@ struct MailParameters {
     mail::DsnReturn dsn_return = mail::DsnReturn::unspecified;
     std::string envid;                     // decoded
     std::string_view auth;                 // as sent
+    std::string verp_delimiters;           // XVERP; empty: not asked for
 };
 struct RecipientParameters {
     std::uint8_t notify = mail::notify_default;
@@ -55,6 +56,8 @@ struct RecipientParameters {
 // What this server offers; a parameter of an extension that is switched off is refused.
 struct ParameterRules {
     bool with_dsn = true, with_size = true, with_8bitmime = true, with_smtputf8 = true;
+    bool with_verp = false;                // XVERP, for clients who may
+    std::string_view verp_delimiters = "+=", verp_filter = "-=+";   // those of XVERP alone, and those that may be asked for
 };
 std::expected<MailParameters, Reply> parse_mail_parameters(const Path& path, const ParameterRules& rules);
 // `unknown_notify` gets a NOTIFY word that is none, for the log.

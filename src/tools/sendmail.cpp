@@ -108,6 +108,9 @@ public:
             if (auto written = submission->write(read_some()); !written) fail_with(written.error());
         }
         if (auto finished = submission->finish(); !finished) fail_with(finished.error());
+        if (header_.purpose != mail::Purpose::deliver) {
+            std::printf("Mail Delivery Status Report will be mailed to <%s>.\n", mail::quote_address(header_.sender).c_str());
+        }
         return 0;
     }
 
@@ -127,6 +130,10 @@ private:
         header_.dsn_envid = options_.envid;
         if (options_.mode == Mode::verify) header_.purpose = mail::Maildrop::Purpose::verify;
         else if (options_.verbosity == 1) header_.purpose = mail::Maildrop::Purpose::trace;
+        if (options_.verp_delimiters) {
+            header_.verp_delimiters = options_.verp_delimiters->empty() ? settings_.str("default_verp_delimiters") : *options_.verp_delimiters;
+            if (header_.sender.empty()) voice_.fatal(fmt::format("({}): -V option requires non-null sender address", ::getuid()));
+        }
         for (const std::string& text : options_.recipients) {
             auto addresses = mime::parse_address_list(text);
             // A word without an address is the null address; who gets its mail is told by $empty_address_recipient.
@@ -241,7 +248,7 @@ int sendmail_main(int argc, char** argv)
     const std::string directory = find_config_option(argc, argv);
     if (!directory.empty() && ::geteuid() != 0 && has_borrowed_helpers()) require_known_directory(voice, directory);
     const config::SettingsPtr settings = load_settings(voice, directory);
-    const SendmailOptions options = parse_sendmail_options(voice, directory, argc, argv);
+    const SendmailOptions options = parse_sendmail_options(voice, directory, argc, argv, settings->str("verp_delimiter_filter"));
 
     switch (options.mode) {
     case Mode::ignore: return 0;

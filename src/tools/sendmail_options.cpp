@@ -1,6 +1,7 @@
 #include "tools/sendmail_options.hpp"
 
 #include "base/text.hpp"
+#include "mail/verp.hpp"
 
 #include <getopt.h>
 
@@ -100,6 +101,18 @@ void set_queue_run(const Voice& voice, SendmailOptions& options, const char* tex
     }
 }
 
+// -V was what -XV is now, alone or with its two characters behind it: taken so where it can be no ENVID.
+bool take_old_verp(const Voice& voice, SendmailOptions& options, char** argv, std::string_view verp_filter)
+{
+    const bool is_attached = optarg == argv[::optind - 1] + 2;
+    const std::string_view text = optarg;
+    if (is_attached ? !mail::are_verp_delimiters(text, verp_filter) : !text.starts_with('-')) return false;
+    options.verp_delimiters = is_attached ? text : std::string_view();
+    if (!is_attached) --::optind;    // it is an option of its own
+    voice.warning(fmt::format("option -V{0} is deprecated with Postfix 2.3; specify -XV{0} instead", *options.verp_delimiters));
+    return true;
+}
+
 Mode mode_of_name(std::string_view name)
 {
     if (name == "mailq") return Mode::list_queue;
@@ -114,6 +127,7 @@ std::string find_config_option(int argc, char** argv)
     std::string directory;
     ::optind = 0;    // GNU: start anew
     for (int option; (option = ::getopt(argc, argv, option_letters)) != -1;) {
+        if (option == 'V' && optarg != argv[::optind - 1] + 2 && optarg[0] == '-') --::optind;    // see take_old_verp()
         if (option != 'C') continue;
         // Sendmail's -C names a file; ours lie in the folder around it.
         directory = optarg;
@@ -123,7 +137,7 @@ std::string find_config_option(int argc, char** argv)
     return directory;
 }
 
-SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_directory, int argc, char** argv)
+SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_directory, int argc, char** argv, std::string_view verp_filter)
 {
     SendmailOptions options;
     options.config_directory = std::move(config_directory);
@@ -149,10 +163,15 @@ SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_di
             else voice.warning("bad -R option value -- ignored");
             break;
         case 'V':
+            if (take_old_verp(voice, options, argv, verp_filter)) break;
             if (*optarg != '\0' && std::strlen(optarg) <= 100) options.envid = optarg;    // RFC 3461 4.4: 100 characters
             else voice.warning("bad syntax in -V option value -- ignored");
             break;
-        case 'X': voice.fatal(fmt::format("unsupported: -X{}", optarg[0]));
+        case 'X':
+            if (optarg[0] != 'V') voice.fatal(fmt::format("unsupported: -X{}", optarg[0]));
+            if (optarg[1] != '\0' && !mail::are_verp_delimiters(optarg + 1, verp_filter)) voice.fatal(fmt::format("-V requires two characters from {}", verp_filter));
+            options.verp_delimiters = optarg + 1;
+            break;
         case 'b': set_mode(voice, options, optarg); break;
         case 'f': case 'r': options.sender = optarg; break;
         case 'i': options.dots_are_content = true; break;
@@ -172,9 +191,6 @@ SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_di
     for (const NoRecipients& row : without_recipients) {
         if (row.mode == options.mode && !options.recipients.empty()) voice.fatal(fmt::format("{} mode requires no recipient", row.name));
     }
-    // Without probes the message would simply be delivered: the opposite of what was asked.
-    if (options.mode == Mode::verify) voice.fatal("-bv needs address verification, which this release does not have yet; nothing was sent");
-    if (options.mode == Mode::enqueue && options.verbosity == 1) voice.warning("-v: delivery reports are not in this release; the message is sent without one");
     return options;
 }
 

@@ -6,7 +6,7 @@ FATAL = {
     'virtual_alias_maps = hasch:/etc/postfix/virtual': r'main\.cf, line \d+: virtual_alias_maps: unsupported dictionary type: hasch \(is hash meant\?\)',
     'mynetworks = 127.0.0.0/8 nonesuch:/x': r'main\.cf, line \d+: mynetworks: unsupported dictionary type: nonesuch',
     'smtpd_sender_restrictions = check_sender_access nonesuch:/x': r'main\.cf, line \d+: smtpd_sender_restrictions: unsupported dictionary type: nonesuch',
-    'smtpd_sender_restrictions = reject_unverified_sender': r'main\.cf, line \d+: smtpd_sender_restrictions: restriction reject_unverified_sender is not supported',
+    'address_verify_map = memcache:/etc/x': r'address_verify_map: memcache:/etc/x: answers are kept in a file',
 }
 HINTS = {
     'smtpd_client_restrictions = reject_rbl_client list.dsbl.org': r'main\.cf, line \d+: smtpd_client_restrictions: reject_rbl_client list\.dsbl\.org: it has ended',

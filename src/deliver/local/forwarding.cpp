@@ -16,6 +16,17 @@ void LocalDelivery::forward_to(std::string address, const Person& from)
 Task<void> LocalDelivery::send_forwards()
 {
     const mail::Recipient& to = job_.envelope->recipients[recipient_];
+    if (job_.envelope->only_asks()) {
+        for (const auto& [key, forward] : forwards_) {
+            for (const std::string& address : forward.recipients) {
+                Person would;
+                would.address = address;
+                add(would, Outcome::Kind::delivered, "2.0.0", "forwards to " + mail::quote_address(address));
+            }
+        }
+        forwards_.clear();
+        co_return;
+    }
     for (const auto& [key, forward] : forwards_) {
         rewrite::DraftOptions options;
         options.source = rewrite::Source::forward;

@@ -1,6 +1,7 @@
 #include "deliver/smtp/delivery.hpp"
 
 #include "base/text.hpp"
+#include "base/watcher.hpp"
 #include "mail/queue_id.hpp"
 
 #include <algorithm>
@@ -32,15 +33,17 @@ Delivery::Delivery(const Job& job, const Options& options, const Logger& logger,
     outcomes_.reserve(left_.size());
 }
 
-Task<std::vector<Outcome>> Delivery::run()
+Task<std::vector<Outcome>> Delivery::run(bool leaves_own)
 {
     connect_started_at_ = base::wall_now();
     std::string problem;
     const auto destinations = parse_destinations(job_.next_hop, options_, problem);
     if (!problem.empty()) logger_.warning("{}", problem);
     for (std::size_t i = 0; i < destinations.size() && !is_done(); ++i) {
-        co_await try_destination(destinations[i], i + 1 == destinations.size());
+        const bool goes_on = co_await try_destination(destinations[i], i + 1 == destinations.size(), leaves_own);
+        if (!goes_on) break;
     }
+    if (!own_domain_.empty()) co_return std::move(outcomes_);
     // A next hop that means nothing is a mistake in the configuration; the mail waits until it is mended.
     const Met nothing{failed("4.3.5", "server configuration error"), {}};
     const auto rest = left_;
@@ -52,7 +55,7 @@ Task<std::vector<Outcome>> Delivery::run()
     co_return std::move(outcomes_);
 }
 
-Task<void> Delivery::try_destination(Destination destination, bool is_last)
+Task<bool> Delivery::try_destination(Destination destination, bool is_last, bool leaves_own)
 {
     const auto key = co_await reuse_key(destination);
     reuse_key_ = key.value_or("");
@@ -68,12 +71,13 @@ Task<void> Delivery::try_destination(Destination destination, bool is_last)
         const bool was_used = co_await use_session(destination, std::move(idle), true);
         if (was_used) break;
     }
-    if (is_done()) co_return;
+    if (is_done()) co_return false;
     auto found = co_await find_candidates(resolver_, destination, options_);
     if (!found.warning.empty()) logger_.warning("{}", found.warning);
+    if (found.failure && found.is_ours && leaves_own) own_domain_ = destination.host;
     if (found.failure) {
         remember(*found.failure, {});
-        co_return;
+        co_return !found.is_ours;
     }
     std::erase_if(found.list, [&](const Candidate& c) { return std::ranges::find(spoken_to_, c.relay()) != spoken_to_.end(); });
     for (std::size_t i = 0; i < found.list.size() && !is_done(); ++i) {
@@ -81,6 +85,7 @@ Task<void> Delivery::try_destination(Destination destination, bool is_last)
         const bool is_final = is_last && i + 1 == found.list.size();
         co_await try_candidate(destination, std::move(found.list[i]), is_final);
     }
+    co_return !found.is_ours;
 }
 
 Task<void> Delivery::try_candidate(const Destination& destination, Candidate candidate, bool is_last)
@@ -103,6 +108,11 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
             bool is_silent = false;
             ignored = ekiden::smtp::parse_extension_list(**words, unknown, is_silent);
         }
+    }
+    if (base::Watcher* watcher = base::watcher(); watcher && !watcher->permits("connect", candidate.relay())) {
+        co_await tell(*watcher, destination, candidate, *policy);
+        remember(failed("4.4.1", "not connected to " + candidate.relay()), {});
+        co_return;
     }
     // A second time in plain text where TLS cannot be had and need not.
     for (bool is_plain = false;; is_plain = true) {
@@ -152,6 +162,7 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
         co_await session->leave(options_);
         co_return true;
     }
+    message.says_no_author = options_.login.says_dummy_author && !session->login.empty();
     Dialogue dialogue(message, session->offer(), options_.is_lmtp, session->peer(), probes);
     const bool converts = options_.outgoing.converts(message.body == mail::BodyType::eight_bit, session->offer().has(ekiden::smtp::ext_8bitmime));
     std::optional<rewrite::OutgoingContent> filter;
@@ -178,12 +189,15 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
     }
     bool is_clean = session->may_quit();
     if (is_clean && dialogue.needs_reset()) is_clean = co_await session->reset(options_);
-    const auto wants_reuse = [&]() -> bool {
-        if (!is_clean || reuse_key_.empty() || !reuse_->may_keep(*session, options_)) return false;
-        if (options_.reuses_on_demand && pass_ && pass_->is_busy()) return true;
-        return !options_.reused_destinations.is_empty() && options_.reused_destinations.matches_name(destination.host).value_or(false);
-    };
-    if (wants_reuse()) reuse_->keep(reuse_key_, std::move(session), options_);
+    bool wants_reuse = is_clean && !reuse_key_.empty() && reuse_->may_keep(*session, options_);
+    if (wants_reuse && !(options_.reuses_on_demand && pass_ && pass_->is_busy())) {
+        wants_reuse = false;
+        if (!options_.reused_destinations.is_empty()) {
+            const auto is_listed = co_await options_.reused_destinations.matches_name(destination.host);
+            wants_reuse = is_listed.value_or(false);
+        }
+    }
+    if (wants_reuse) reuse_->keep(reuse_key_, std::move(session), options_);
     else co_await session->leave(options_);
     co_return true;
 }
@@ -248,6 +262,7 @@ Message Delivery::message_for_rest() const
     message.needs_smtputf8 = needs_smtputf8_;
     message.wants_smtputf8 = envelope.is_smtputf8;
     message.is_quoted = options_.is_quoted;
+    if (envelope.only_asks()) message.question = options_.asks_at_data ? Message::Question::data : Message::Question::rcpt;
     message.recipients.reserve(left_.size());
     for (const std::uint32_t index : left_) {
         const auto& recipient = envelope.recipients[index];

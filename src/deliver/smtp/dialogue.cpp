@@ -63,6 +63,7 @@ std::string mail_command(const Message& message, const Offer& offer)
         if (message.dsn_return == mail::DsnReturn::full) line += " RET=FULL";
         if (message.dsn_return == mail::DsnReturn::headers) line += " RET=HDRS";
     }
+    if (message.says_no_author) line += " AUTH=<>";
     return line + "\r\n";
 }
 
@@ -114,7 +115,7 @@ void Dialogue::advance()
             }
             output_ += rcpt_command(message_, cursor_, offer_);
             expect(Step::rcpt, cursor_);
-            if (++cursor_ == message_.recipients.size()) next_ = Next::data;
+            if (++cursor_ == message_.recipients.size()) next_ = message_.question == Message::Question::rcpt ? Next::nothing : Next::data;
             break;
         case Next::data:
             if (has_undecided()) {
@@ -160,6 +161,7 @@ void Dialogue::on_reply(const Reply& reply)
         break;
     case Step::rcpt:
         if (has_sender_ && !reply.is_positive()) decide(expected.recipient, refused(peer_, Step::rcpt, reply));
+        else if (has_sender_ && message_.question == Message::Question::rcpt) decide(expected.recipient, accepted(reply));
         break;
     case Step::data: on_data_reply(reply); break;
     default: on_end_reply(expected.recipient, reply); break;
@@ -171,6 +173,11 @@ void Dialogue::on_data_reply(const Reply& reply)
 {
     if (!reply.is_intermediate()) {
         decide_rest(refused(peer_, Step::data, reply));
+        return;
+    }
+    if (message_.question != Message::Question::none) {
+        decide_rest(ready_for_content(reply));
+        is_broken_ = true;
         return;
     }
     if (has_undecided()) {

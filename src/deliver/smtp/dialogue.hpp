@@ -34,6 +34,10 @@ struct Message {
     bool needs_smtputf8 = false;  // cannot go to a peer without it
     bool wants_smtputf8 = false;  // was received with it
     bool is_quoted = true;        // smtp_quote_rfc821_envelope
+    bool says_no_author = false;  // AUTH=<> (RFC 4954 section 5)
+    // Nothing is delivered: the reply to RCPT is the fate, or that to DATA (smtp_address_verify_target), after which only
+    // hanging up keeps the peer from taking an empty message.
+    enum class Question : std::uint8_t { none, rcpt, data } question = Question::none;
 };
 
 class Dialogue {

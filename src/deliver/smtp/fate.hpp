@@ -31,6 +31,8 @@ struct Fate {
 
 // `peer` is "mx.remote.test[127.0.0.25]".
 Fate accepted(const ekiden::smtp::Reply& reply);
+// A 354, where that is all one wanted to hear.
+Fate ready_for_content(const ekiden::smtp::Reply& reply);
 // "host PEER said: REPLY (in reply to RCPT TO command)"
 Fate refused(std::string_view peer, Step step, const ekiden::smtp::Reply& reply);
 // "host PEER refused to talk to me: REPLY"; `is_softened` makes 5xx a deferral (smtp_skip_5xx_greeting).

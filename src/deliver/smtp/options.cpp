@@ -84,6 +84,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     hello.ignored = ekiden::smtp::parse_extension_list(text(options.is_lmtp ? "discard_lhlo_keywords" : "discard_ehlo_keywords"),
                                                        unknown, is_silent);
     const std::string by_address = name(options.is_lmtp ? "discard_lhlo_keyword_address_maps" : "discard_ehlo_keyword_address_maps");
+    options.reply_filter = table::Maps::open(name("reply_filter"), text("reply_filter"));
     options.ignored_keywords_by_address = table::Maps::open(by_address, settings.str(by_address));
 
     options.limits = {time("connect_timeout"),   time(options.is_lmtp ? "lhlo_timeout" : "helo_timeout"),
@@ -102,9 +103,13 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.hosts.defers_without_address = flag("defer_if_no_mx_address_found");
     options.hosts.address_limit = static_cast<std::size_t>(number("mx_address_limit"));
     const bool uses_dns = !settings.boolean("disable_dns_lookups") && text("dns_support_level") != "disabled";
-    const bool is_native = has_word(settings.list(name("host_lookup")), "native");
+    const auto sources = settings.list(name("host_lookup"));
+    const bool is_native = has_word(sources, "native"), is_dns = has_word(sources, "dns");
     options.hosts.uses_mx = uses_dns && !options.is_lmtp;
-    options.hosts.address_source = is_native || !uses_dns ? dns::Source::hosts_and_dns : dns::Source::dns;
+    options.hosts.address_source = !uses_dns || (is_native && !is_dns) ? dns::Source::hosts_and_dns
+                                   : is_native                         ? dns::Source::dns_then_hosts
+                                                                       : dns::Source::dns;
+    options.hosts.is_balanced = flag("balance_inet_protocols");
     const auto own = rewrite::OwnAddresses::from(settings);
     options.is_own_address = [own](const net::Address& address) { return own.is_interface_or_proxy(address); };
 
@@ -115,10 +120,12 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.bind_v4 = bind_address(settings, name("bind_address"));
     options.bind_v6 = bind_address(settings, name("bind_address6"));
     options.is_bind_enforced = flag("bind_address_enforce");
+    if (!options.is_lmtp) options.best_mx_transport = settings.str("best_mx_transport");
     options.fallback_relays = settings.list(name("fallback_relay"));
     options.line_length_limit = static_cast<std::size_t>(number("line_length_limit"));
     options.is_quoted = flag("quote_rfc821_envelope");
     options.skips_quit_reply = flag("skip_quit_response");
+    options.asks_at_data = base::equal_ignoring_case(text("address_verify_target"), "data");
 
     options.tls = tls::Client::make(tls::ClientOptions::from(settings, options.is_lmtp), Logger(options.log_tag, options.verbosity));
     options.plaintext_after = settings.time("minimal_backoff_time");

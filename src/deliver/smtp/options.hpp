@@ -44,10 +44,13 @@ struct Options {
     std::optional<net::Address> bind_v4, bind_v6;
     bool is_bind_enforced = false;        // smtp_bind_address_enforce
     std::vector<std::string> fallback_relays;
+    std::string best_mx_transport;        // for mail that would come back to us; "" = that is an error
     std::size_t line_length_limit = 998;
     bool is_quoted = true;                // smtp_quote_rfc821_envelope
     bool skips_quit_reply = true;
+    bool asks_at_data = false;            // smtp_address_verify_target = data
     bool assumes_final = false;           // lmtp_assume_final: a peer without DSN delivers, it does not relay
+    table::Maps reply_filter;             // smtp_reply_filter
     table::Maps ignored_keywords_by_address;   // smtp_discard_ehlo_keyword_address_maps
 
     tls::ClientPtr tls;                   // null: built without settings (tests)

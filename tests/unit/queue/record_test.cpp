@@ -65,6 +65,37 @@ TEST(Record, every_field_survives)
     EXPECT_EQ(remove->segments, (std::vector<std::uint32_t>{1, 2, 3}));
 }
 
+TEST(Record, purpose_and_verp_stand_at_the_end_and_may_be_absent)
+{
+    AcceptRecord plain = full_accept();
+    const std::string without = encode(plain);
+    auto got = decode_accept(without);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->envelope.purpose, mail::Purpose::deliver);
+    EXPECT_EQ(got->envelope.verp_delimiters, "");
+    for (const auto purpose : {mail::Purpose::deliver, mail::Purpose::trace, mail::Purpose::verify, mail::Purpose::probe}) {
+        for (const char* verp : {"", "+="}) {
+            AcceptRecord record = full_accept();
+            record.envelope.purpose = purpose;
+            record.envelope.verp_delimiters = verp;
+            const std::string bytes = encode(record);
+            auto again = decode_accept(bytes);
+            ASSERT_TRUE(again);
+            EXPECT_EQ(again->envelope.purpose, purpose);
+            EXPECT_EQ(again->envelope.verp_delimiters, verp);
+            EXPECT_EQ(encode(*again), bytes);
+            for (std::size_t size = without.size(); size < bytes.size(); ++size) EXPECT_FALSE(decode_accept(std::string_view(bytes).substr(0, size))) << size;
+        }
+    }
+    AcceptRecord probe = full_accept();
+    probe.envelope.purpose = mail::Purpose::probe;
+    std::string odd = encode(probe);
+    odd[odd.size() - 5] = 4;   // a purpose that there is not
+    EXPECT_FALSE(decode_accept(odd));
+    probe.envelope.verp_delimiters = "+";
+    EXPECT_FALSE(decode_accept(encode(probe)));
+}
+
 TEST(Record, a_part_of_a_payload_is_refused)
 {
     std::string accept = encode(full_accept()), state = encode(*full_accept().state);

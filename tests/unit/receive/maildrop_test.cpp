@@ -20,6 +20,7 @@ Maildrop example()
     drop.body = BodyType::eight_bit;
     drop.is_smtputf8 = true;
     drop.purpose = Maildrop::Purpose::trace;
+    drop.verp_delimiters = "+=";
     drop.original_id = "60EBA1280C7";
     return drop;
 }
@@ -59,6 +60,7 @@ TEST(Maildrop, comes_back_as_it_was_written)
         EXPECT_EQ(got.body, want.body);
         EXPECT_EQ(got.is_smtputf8, want.is_smtputf8);
         EXPECT_EQ(got.purpose, want.purpose);
+        EXPECT_EQ(got.verp_delimiters, want.verp_delimiters);
         EXPECT_EQ(got.original_id, want.original_id);
     }
 }
@@ -67,7 +69,7 @@ TEST(Maildrop, refuses_what_it_does_not_know)
 {
     const std::string head = "ekiden-maildrop 1\n";
     const std::string cases[] = {
-        "ekiden-maildrop 2\n", "sender a\n", head + "sender a\nsender b\n", head + "sender a\ncontent\n", head + "rcpt a\ncontent\n",
+        head + "sender a\nrcpt b\ntask probe\ncontent\n", head + "sender a\nrcpt b\nverp +\ncontent\n", "ekiden-maildrop 2\n", "sender a\n", head + "sender a\nsender b\n", head + "sender a\ncontent\n", head + "rcpt a\ncontent\n",
         head + "wish x\n", head + "notify sometimes\n", head + "sender %4\n", head + "sender %zz\n", head + "content x\n",
         head + "sender " + std::string(max_maildrop_line, 'x') + "\n"};
     for (const auto& text : cases) {

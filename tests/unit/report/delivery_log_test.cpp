@@ -55,6 +55,29 @@ TEST_F(DeliveryLine, RemoteBounce)
     EXPECT_NE(format_delivery(job, o).find("relay=mx.remote.test[127.0.0.25]:2525, conn_use=3, delay=0.04"), std::string::npos);
 }
 
+TEST_F(DeliveryLine, a_message_that_only_asks_is_deliverable_or_not)
+{
+    auto asking = std::make_shared<mail::Envelope>(*job.envelope);
+    Outcome o;
+    o.status = {"2.0.0", "delivers to maildir"};
+    o.ended_at = start;
+    struct {
+        mail::Purpose purpose;
+        Outcome::Kind kind;
+        const char* want;
+    } rows[] = {
+        {mail::Purpose::verify, Outcome::Kind::delivered, "status=deliverable ("}, {mail::Purpose::probe, Outcome::Kind::delivered, "status=deliverable ("},
+        {mail::Purpose::verify, Outcome::Kind::bounced, "status=undeliverable ("}, {mail::Purpose::probe, Outcome::Kind::deferred, "status=undeliverable ("},
+        {mail::Purpose::trace, Outcome::Kind::delivered, "status=sent ("},         {mail::Purpose::trace, Outcome::Kind::deferred, "status=deferred ("},
+    };
+    for (const auto& row : rows) {
+        asking->purpose = row.purpose;
+        job.envelope = asking;
+        o.kind = row.kind;
+        EXPECT_NE(format_delivery(job, o).find(row.want), std::string::npos) << row.want;
+    }
+}
+
 TEST_F(DeliveryLine, LocalWithOriginal)
 {
     Outcome o;

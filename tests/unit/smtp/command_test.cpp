@@ -122,6 +122,16 @@ TEST(Paths, parses_parameters)
         ASSERT_FALSE(bad.has_value()) << c.text;
         EXPECT_EQ(one_line(bad.error()), c.reply) << c.text;
     }
+    auto verp = [](const std::string& verp_line, bool may) {
+        auto got = parse_mail_parameters(parse_path(verp_line, "FROM", false), {.with_verp = may});
+        return got ? got->verp_delimiters : one_line(got.error());
+    };
+    EXPECT_EQ(verp("FROM:<a@b> XVERP", true), "+=");
+    EXPECT_EQ(verp("FROM:<a@b> xverp=-=", true), "-=");
+    EXPECT_EQ(verp("FROM:<a@b> XVERP=ab", true), "501 5.5.4 Error: XVERP needs two characters from -=+");
+    EXPECT_EQ(verp("FROM:<a@b> XVERP=", true), "501 5.5.4 Error: XVERP needs two characters from -=+");
+    EXPECT_EQ(verp("FROM:<> XVERP", true), "503 5.5.4 Error: XVERP requires non-null sender");
+    EXPECT_EQ(verp("FROM:<a@b> XVERP", false), "555 5.5.4 Unsupported option: XVERP");
     const std::string recipient_line = "TO:<a@b> NOTIFY=success,DELAY ORCPT=rfc822;Bob+40x";
     std::string_view unknown;
     const auto recipient = parse_recipient_parameters(parse_path(recipient_line, "TO", false), {}, unknown);

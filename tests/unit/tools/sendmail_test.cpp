@@ -117,6 +117,17 @@ TEST(SendmailOptions, say_what_is_to_be_done)
     EXPECT_EQ(parse({"-R", "HDRS", "a"}).dsn_return, mail::DsnReturn::headers);
     EXPECT_EQ(parse({"-o8", "a"}).body, mail::BodyType::eight_bit);
     EXPECT_EQ(*parse({"-f", "", "a"}).sender, "");
+    EXPECT_EQ(parse({"-bv", "a"}).mode, Mode::verify);
+    EXPECT_EQ(parse({"-v", "a"}).verbosity, 1);
+    EXPECT_FALSE(parse({"a"}).verp_delimiters);
+    EXPECT_EQ(*parse({"-XV", "a"}).verp_delimiters, "");
+    EXPECT_EQ(*parse({"-XV-=", "a"}).verp_delimiters, "-=");
+    // The old spelling, where it can be no ENVID.
+    EXPECT_EQ(*parse({"-V+=", "-f", "b", "a"}).verp_delimiters, "+=");
+    EXPECT_EQ(*parse({"-V", "-f", "b", "a"}).verp_delimiters, "");
+    EXPECT_EQ(*parse({"-V", "-f", "b", "a"}).sender, "b");
+    EXPECT_EQ(parse({"-V", "id", "a"}).envid, "id");
+    EXPECT_FALSE(parse({"-V", "id", "a"}).verp_delimiters);
     // What follows the first recipient is a recipient, whatever it looks like.
     EXPECT_EQ(parse({"-A", "m", "-h5", "-L", "tag", "-G", "-U", "-m", "-x", "-e", "m", "-p", "SMTP", "-O", "x=y", "a", "--", "-f"}).recipients, (std::vector<std::string>{"a", "--", "-f"}));
     EXPECT_EQ(parse({"-i", "--", "-dash"}).recipients, (std::vector<std::string>{"-dash"}));
@@ -162,7 +173,9 @@ TEST(SendmailOptionsDeath, refuse_with_75)
         {{"-q", "x"}, "fatal: flush queue mode requires no recipient"},
         {{"-t", "-bv"}, "fatal: -t option cannot be used with -bv"},
         {{"-t", "-bs"}, "fatal: -t can be used only in delivery mode"},
-        {{"-bv", "a"}, "fatal: -bv needs address verification, which this release does not have yet; nothing was sent"},
+        {{"-Xv", "a"}, "fatal: unsupported: -Xv"},
+        {{"-XV%%", "a"}, "fatal: -V requires two characters from -=\\+"},
+        {{"-XV+==", "a"}, "fatal: -V requires two characters from -=\\+"},
     };
     for (const Case& row : cases) EXPECT_EXIT(parse(row.words), testing::ExitedWithCode(75), row.want);
 }
