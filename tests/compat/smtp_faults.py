@@ -7,13 +7,13 @@ tests/compat/smtp_faults.txt has the outcome of each case of tests/support/fault
 one behind it that works (backup). --record runs Debian's Postfix instead, in private name spaces, and writes that file (root, and
 apt for the package).
 """
-import argparse, fnmatch, os, pathlib, re, smtplib, subprocess, sys, tempfile
+import argparse, fnmatch, os, re, smtplib, subprocess, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, 'tests', 'support'), os.path.join(ROOT, 'dev')]
-import bench_servers
+sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
 import faulty_far
-from instance import Instance, wait_until
+import reference
+from instance import wait_until
 from own_mounts import in_own_mount_namespace
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'smtp_faults.txt')
@@ -32,7 +32,7 @@ def times(seconds):
 
 
 MAIN = '''\
-transport_maps = texthash:{folder}/transport
+transport_maps = texthash:{private}/transport
 notify_classes =
 relayhost =
 lmtp_destination_recipient_limit = 50
@@ -77,42 +77,17 @@ def make_certificate(folder):
     return path
 
 
-def run_ekiden(cases, has_backup, limit=1):
-    with Instance(start=False, master=MASTER) as mail:
-        far = faulty_far.FaultyFar(cases, make_certificate(mail.folder))
-        mail.write('transport', transports(cases, far.port, has_backup))
-        mail.set(times(limit) + MAIN.format(folder=mail.config))
-        mail.start()
-        engine = mail.engine_pid()
-        hand_in(mail.port, cases)
-        wait_for_all(mail.log, cases)
-        if mail.engine_pid() != engine:
-            raise SystemExit('the engine has been restarted')
-        return faulty_far.outcomes(mail.log()), far.accepted
+def run(system, cases, has_backup, limit=1):
+    far = []
 
-
-def run_postfix(cases, has_backup):
-    cache = pathlib.Path(os.environ.get('EKIDEN_POSTFIX_CACHE') or os.path.join(ROOT, 'build', 'bench'))
-    bench_servers.fetch_postfix(cache)
-    with tempfile.TemporaryDirectory(prefix='ekiden-', dir='/var/tmp') as folder:
-        os.chmod(folder, 0o755)
-        private = pathlib.Path(folder)
-        far = faulty_far.FaultyFar(cases, make_certificate(folder))
-        (private / 'transport').write_text(transports(cases, far.port, has_backup))
-        bench_servers.adopt_orphans()
-        server = bench_servers.postfix_server(cache, private / 'postfix')
-        bench_servers.private_accounts(private)
-        server.fresh((times(1) + MAIN.format(folder=folder)).splitlines())
-        with open(server.work / 'etc' / 'master.cf', 'a') as out:
-            out.write(MASTER)
-        server.start()
-        try:
-            hand_in(bench_servers.SMTP_PORT, cases)
-            wait_for_all(lambda: server.log.read_text(errors='replace'), cases)
-            return faulty_far.outcomes(server.log.read_text(errors='replace')), far.accepted
-        finally:
-            server.stop()
-            subprocess.run(['umount', '-l', '/etc', str(private / 'etc')])
+    def begin(folder):
+        far.append(faulty_far.FaultyFar(cases, make_certificate(folder)))
+        with open(os.path.join(folder, 'transport'), 'w') as out:
+            out.write(transports(cases, far[0].port, has_backup))
+    with system(times(limit) + MAIN, MASTER, {}, begin) as server:
+        hand_in(server.port, cases)
+        wait_for_all(server.log, cases)
+        return faulty_far.outcomes(server.log()), far[0].accepted
 
 
 def told(cases, found, accepted, has_backup):
@@ -163,7 +138,7 @@ def compare(pattern):
         for limit in (1, 3, 6):
             if not cases:
                 break
-            outcomes = told(cases, *run_ekiden(cases, has_backup, limit), has_backup)
+            outcomes = told(cases, *run(reference.ekiden, cases, has_backup, limit), has_backup)
             wrong_now = {name: got for name, got in outcomes.items() if not is_right(name, got, recorded)}
             count += len(outcomes) if limit == 1 else 0
             cases = [case for case in cases if any(('backup ' if has_backup else '') + f'{case.name} {who}' in wrong_now for who in ('one', 'two'))]
@@ -180,9 +155,10 @@ if __name__ == '__main__':
     a = parser.parse_args()
     if not a.record:
         sys.exit(compare(a.pattern))
+    reference.fetch()
     in_own_mount_namespace(network=True)
     outcomes = {}
     for has_backup in (False, True):
         cases = all_cases(has_backup)
-        outcomes |= told(cases, *run_postfix(cases, has_backup), has_backup)
+        outcomes |= told(cases, *run(reference.postfix, cases, has_backup), has_backup)
     write_record(outcomes)

@@ -1,0 +1,74 @@
+"""The two mail systems of a comparison behind one face: Ekiden from the build folder, Postfix 3.7.11 from Debian's package.
+
+    in_own_mount_namespace(network=True)
+    with ekiden(main, master, files) as server:  (or postfix)
+        server.port, server.log()
+
+`files` ({name: text}) are in `{folder}`, as main and master may say; before(private) is called before the start with the folder
+that has everything, `{private}`. Postfix wants name spaces of the caller's (in_own_mount_namespace(network=True)).
+"""
+import contextlib, os, pathlib, subprocess, sys, tempfile
+
+from instance import ROOT, Instance
+
+sys.path.insert(0, os.path.join(ROOT, 'dev'))
+import bench_servers
+
+
+def fetch():
+    """while there is a network: Debian's Postfix; ends the scenario where it cannot be had"""
+    bench_servers.fetch_postfix(cache())
+
+
+def cache():
+    return pathlib.Path(os.environ.get('EKIDEN_POSTFIX_CACHE') or os.path.join(ROOT, 'build', 'bench'))
+
+
+def private_etc(folder, files):
+    """files of /etc as the caller wants them, in this mount name space only"""
+    for name, text in files.items():
+        own = pathlib.Path(folder, 'etc-' + name)
+        own.write_text(text)
+        subprocess.run(['mount', '--bind', str(own), '/etc/' + name], check=True)
+
+
+class Subject:
+    def __init__(self, port, log, folder):
+        self.port, self.log, self.folder = port, log, folder
+
+
+@contextlib.contextmanager
+def ekiden(main, master, files, before=lambda folder: None):
+    with Instance(start=False) as mail:
+        for name, text in files.items():
+            mail.write(name, text)
+        mail.set(main.format(folder=mail.config, private=mail.folder))
+        with open(os.path.join(mail.config, 'master.cf'), 'a') as out:
+            out.write(master.format(folder=mail.config, private=mail.folder))
+        before(mail.folder)
+        mail.start()
+        engine = mail.engine_pid()
+        yield Subject(mail.port, mail.log, mail.folder)
+        if mail.engine_pid() != engine:
+            raise SystemExit('the engine has been restarted')
+
+
+@contextlib.contextmanager
+def postfix(main, master, files, before=lambda folder: None):
+    with tempfile.TemporaryDirectory(prefix='ekiden-', dir='/var/tmp') as folder:
+        os.chmod(folder, 0o755)
+        for name, text in files.items():
+            pathlib.Path(folder, name).write_text(text)
+        bench_servers.adopt_orphans()
+        server = bench_servers.postfix_server(cache(), pathlib.Path(folder) / 'postfix')
+        bench_servers.private_accounts(pathlib.Path(folder))
+        before(folder)
+        server.fresh(main.format(folder=folder, private=folder).splitlines())
+        with open(server.work / 'etc' / 'master.cf', 'a') as out:
+            out.write(master.format(folder=folder, private=folder))
+        server.start()
+        try:
+            yield Subject(bench_servers.SMTP_PORT, lambda: server.log.read_text(errors='replace'), folder)
+        finally:
+            server.stop()
+            subprocess.run(['umount', '-l', '/etc', os.path.join(folder, 'etc')])
