@@ -74,7 +74,7 @@ private:
             const auto type = std::ranges::find(file_types, word.substr(0, colon), &FileType::name);
             const std::string path(word.substr(colon + 1));
             if (type == file_types.end() || !path.starts_with('/')) continue;
-            if (seen_.insert(std::string(word)).second) check_table(parameter, std::string(word), *type, path, source_.find(at, path));
+            if (seen_.insert(std::string(word)).second) check_table(parameter, std::string(word), *type, path, source_.find(at, word));
         }
     }
 

@@ -50,6 +50,8 @@ HostPort split_host(std::string_view text)
 bool is_own_loopback(std::string_view host) { return host == "127.0.0.1" || host == "::1" || base::equal_ignoring_case(host, "localhost"); }
 bool is_loopback(std::string_view host) { return is_own_loopback(host) || host.starts_with("127."); }
 
+std::string line_of(const ServiceSpec& service) { return fmt::format("line {} of master.cf", service.line); }
+
 class RouteLinter {
 public:
     explicit RouteLinter(const Settings& settings) : settings_(settings) {}
@@ -144,7 +146,7 @@ private:
                 const auto* server = find_server(split_host(word));
                 if (server == nullptr) continue;
                 add(source_.find(settings_.location(parameter), word), parameter,
-                    fmt::format("{} = {} is this server itself ({} line {}), so mail goes in a circle", parameter, word, server->file, server->line),
+                    fmt::format("{} = {} is this server itself ({}), so mail goes in a circle", parameter, word, line_of(*server)),
                     "name the server that takes your mail, or leave it empty");
             }
         }
@@ -166,7 +168,7 @@ private:
         const auto target = split_host(nexthop);
         if (const auto* server = find_server(target); server != nullptr && server->command == "smtpd" && !filter_of(*server).empty())
             return add(settings_.location("content_filter"), "content_filter",
-                       fmt::format("content_filter = {} is this server itself ({} line {}), which sends the mail there again", filter, server->file, server->line),
+                       fmt::format("content_filter = {} is this server itself ({}), which sends the mail there again", filter, line_of(*server)),
                        "name the filter's port, and write -o content_filter= at the port that takes the mail back");
         if (!is_loopback(target.host)) return;
         for (const auto& service : settings_.services()) {

@@ -147,7 +147,7 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
     std::vector<config::Problem> problems;
     for (const SaslSetup& setup : find_sasl_setups(settings)) {
         auto add = [&](std::string text) { problems.push_back({config::Problem::Level::warning, setup.at, std::move(text)}); };
-        const std::string place = setup.at.line > 0 ? fmt::format("{}, line {}: ", setup.at.file, setup.at.line) : std::string();
+        const std::string place = setup.at.line > 0 ? config::place_of(setup.at) : std::string();
         const std::string search_path = sasl::cyrus_search_path(settings.directory(), setup.config_path);
         sasl::CyrusConfig config;
         if (const auto path = sasl::find_cyrus_config(search_path, setup.application)) {

@@ -130,12 +130,12 @@ std::vector<net::Endpoint> endpoints_of(const config::Settings& settings, const 
     }
     config::Location at{service.file, service.line};
     auto number = net::find_port(port, settings.str("known_tcp_ports"));
-    if (!number) throw config::ConfigError(fmt::format("{}: line {}: unknown service name or port: {}", service.file, service.line, port), at);
+    if (!number) throw config::ConfigError(fmt::format("{}unknown service name or port: {}", config::place_of(at), port), at);
 
     std::vector<net::Endpoint> endpoints;
     std::vector<net::Address> addresses = host.empty() ? interface_addresses(settings) : resolve(host, families_of(settings), "master.cf service " + service.name);
     for (const net::Address& address : addresses) endpoints.push_back({address, *number});
-    if (endpoints.empty()) throw config::ConfigError(fmt::format("{}: line {}: service {} has no address to listen on (inet_interfaces, inet_protocols)", service.file, service.line, service.name), at);
+    if (endpoints.empty()) throw config::ConfigError(fmt::format("{}service {} has no address to listen on (inet_interfaces, inet_protocols)", config::place_of(at), service.name), at);
     return endpoints;
 }
 
@@ -143,7 +143,7 @@ std::vector<config::Problem> find_service_problems(const config::Settings& setti
 {
     std::vector<config::Problem> problems;
     auto add = [&](const config::ServiceSpec& service, config::Problem::Level level, std::string text) {
-        problems.push_back({level, {service.file, service.line}, fmt::format("{}: line {}: {}", service.file, service.line, text)});
+        problems.push_back(config::make_problem(level, {service.file, service.line}, text));
     };
     for (const config::ServiceSpec& service : settings.services()) {
         Role role = role_of(service.command);

@@ -111,8 +111,7 @@ std::vector<config::Problem> find_spawn_problems(const config::Settings& setting
     for (const config::ServiceSpec& service : settings.services()) {
         if (service.command != "spawn") continue;
         auto add = [&](std::string_view text) {
-            problems.push_back({config::Problem::Level::warning, {service.file, service.line},
-                                fmt::format("{}: line {}: service {} turns its clients away: {}", service.file, service.line, service.name, text)});
+            problems.push_back(config::make_problem(config::Problem::Level::warning, {service.file, service.line}, fmt::format("service {} turns its clients away: {}", service.name, text)));
         };
         if (service.type != "inet" && service.type != "unix") {
             add(fmt::format("spawn(8) does not listen on type {}", service.type));

@@ -124,7 +124,7 @@ std::vector<config::Problem> find_login_problems(const config::Settings& setting
 {
     std::vector<config::Problem> problems;
     auto add = [&](config::Problem::Level level, const config::Location& at, std::string_view text) {
-        config::Problem problem{level, at, at.line > 0 ? fmt::format("{}, line {}: {}", at.file, at.line, text) : std::string(text)};
+        config::Problem problem = config::make_problem(level, at.line > 0 ? at : config::Location{}, text);
         for (const auto& other : problems) {
             if (other.text == problem.text) return;
         }

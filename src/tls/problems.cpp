@@ -43,13 +43,6 @@ config::Location place_of(const config::Settings& settings, const ServerOptions&
     return {};
 }
 
-// As Postfix names a place: "main.cf, line 3: ", "master.cf: line 3: ".
-std::string said_at(const config::Location& at, std::string_view text)
-{
-    if (at.line <= 0) return std::string(text);
-    return fmt::format("{}{} line {}: {}", at.file, at.file.ends_with("master.cf") ? ":" : ",", at.line, text);
-}
-
 }  // namespace
 
 std::vector<config::Problem> find_problems(const config::Settings& settings)
@@ -60,8 +53,8 @@ std::vector<config::Problem> find_problems(const config::Settings& settings)
     std::vector<config::Problem> problems;
     auto add = [&](Level level, const std::string& text) {
         config::Location at = place_of(settings, options, text);
-        std::string sentence = said_at(at, text);
-        problems.push_back({level, std::move(at), std::move(sentence)});
+        if (at.line == 0) at = {};
+        problems.push_back(config::make_problem(level, at, text));
     };
     const Level serious = options.is_demanded() ? Level::fatal : Level::warning;
     for (const std::string& text : options.troubles) add(serious, text);
@@ -85,7 +78,7 @@ std::vector<config::Problem> find_server_problems(const config::Settings& settin
         try {
             for (config::Problem& problem : find_problems(*settings.for_service(service))) add(std::move(problem));
         } catch (const config::ConfigError& error) {
-            add({config::Problem::Level::fatal, error.location, said_at(error.location, error.what())});
+            add({config::Problem::Level::fatal, error.location, error.what()});     // which names its place
         }
     }
     return problems;

@@ -9,7 +9,7 @@ FATAL = {
     'address_verify_map = memcache:/etc/x': r'address_verify_map: memcache:/etc/x: answers are kept in a file',
 }
 HINTS = {
-    'smtpd_client_restrictions = reject_rbl_client list.dsbl.org': r'main\.cf, line \d+: smtpd_client_restrictions: reject_rbl_client list\.dsbl\.org: it has ended',
+    'smtpd_client_restrictions = reject_rbl_client list.dsbl.org': r'main\.cf, line \d+: smtpd_client_restrictions: reject_rbl_client list\.dsbl\.org: it ended in 2008',
     'smtpd_client_restrictions = check_client_access /etc/postfix/access': r'main\.cf, line \d+: .*check_client_access: bad argument "/etc/postfix/access": need maptype:mapname',
     'smtpd_client_restrictions = check_policy_service private/policy': r'main\.cf, line \d+: .*bad server "private/policy": need inet:host:port or unix:path',
     'smtpd_client_restrictions = permit_mynetworx': r'main\.cf, line \d+: unknown smtpd restriction: "permit_mynetworx": is permit_mynetworks meant\?',

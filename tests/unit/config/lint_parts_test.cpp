@@ -87,15 +87,15 @@ TEST(LintRoutes, NamesWhatLeadsNowhereAndWhatGoesInACircle)
               {"virtual_transport = lmtpp:unix:x\nmailbox_transport = locl\n", smtp,
                {"main 3: virtual_transport = lmtpp:unix:x: master.cf has no service \"lmtpp\", so this mail waits: add a line for it to master.cf",
                 "main 4: mailbox_transport = locl: master.cf has no service \"locl\", so this mail waits: is local meant?"}},
-              {"relayhost = [127.0.0.1]\n", smtp, {"main 3: relayhost = [127.0.0.1] is this server itself (DIR/master.cf line 1), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
-              {"relayhost = Mail.A.test:25\n", smtp, {"main 3: relayhost = Mail.A.test:25 is this server itself (DIR/master.cf line 1), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
+              {"relayhost = [127.0.0.1]\n", smtp, {"main 3: relayhost = [127.0.0.1] is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
+              {"relayhost = Mail.A.test:25\n", smtp, {"main 3: relayhost = Mail.A.test:25 is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
               {"relayhost = [127.0.0.1]:1025\n", smtp, {}},
               {"relayhost = [127.0.0.27]\n", smtp, {}},
               {"content_filter = smtp:[127.0.0.1]:10024\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n", {}},
               {"content_filter = smtp:[127.0.0.1]:10024\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n",
                {"master 4: what the filter gives back to 127.0.0.1:10025 goes to content_filter = smtp:[127.0.0.1]:10024 again: write -o content_filter= there"}},
               {"content_filter = smtp:[127.0.0.1]:10025\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n",
-               {"main 3: content_filter = smtp:[127.0.0.1]:10025 is this server itself (DIR/master.cf line 4), which sends the mail there again: name the filter's port, and write -o content_filter= at the "
+               {"main 3: content_filter = smtp:[127.0.0.1]:10025 is this server itself (line 4 of master.cf), which sends the mail there again: name the filter's port, and write -o content_filter= at the "
                 "port that takes the mail back"}},
               {"", more + "25 inet n - n - - smtpd\n", {"master 4: port 25 of service 25 is taken by service smtp in line 1, so the start fails: remove one of the two lines, or give each an address of its own"}},
               {"inet_interfaces = 192.0.2.1\n", more + "127.0.0.1:25 inet n - n - - smtpd\n", {}},
