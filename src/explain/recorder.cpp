@@ -16,11 +16,8 @@ std::string shown(std::string_view text)
     return out;
 }
 
-// Restrictions that others would notice, or that only cost time.
-bool is_noticed(std::string_view restriction)
-{
-    return restriction == "check_policy_service" || restriction.starts_with("reject_unverified_") || restriction == "sleep";
-}
+// Restrictions that only the running server can ask, or that only cost time.
+bool is_never_asked(std::string_view restriction) { return restriction.starts_with("reject_unverified_") || restriction == "sleep"; }
 
 }  // namespace
 
@@ -49,7 +46,7 @@ void Recorder::note(std::string_view what, std::string_view name, std::string_vi
 
 bool Recorder::permits(std::string_view act, std::string_view name)
 {
-    if (act == "restriction") return asks_policy_ || !is_noticed(name);
+    if (act == "restriction") return name == "check_policy_service" ? asks_policy_ : !is_never_asked(name);
     return false;    // no server is spoken to
 }
 

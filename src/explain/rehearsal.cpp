@@ -48,8 +48,9 @@ Rehearsal::Chosen Rehearsal::choose_service(const config::Settings& settings, co
         const bool is_server = service.command == "smtpd";
         if (is_server && service.type == "inet" && !first) first = &service;
         if (is_server && service.type == "pass" && !behind_screen) behind_screen = &service;
-        if (service.name != wanted || service.type == "unix") continue;
-        if (is_server) chosen.service = &service;
+        // "submission" is 127.0.0.1:submission too.
+        if (service.type == "unix" || (service.name != wanted && !service.name.ends_with(":" + wanted))) continue;
+        if (is_server && !chosen.service) chosen.service = &service;
         else if (service.command == "postscreen") screen = &service;
     }
     if (!chosen.service && screen) {

@@ -119,7 +119,7 @@ HelperAnswer StandIn::read(const HelperRequest& request, std::string_view bytes)
         // Only root can become somebody else and look. Going on as if there were none is said, and marked as a guess.
         note("read", request, "not looked at: only root may");
         answer.os_error = ENOENT;
-        answer.what = "open";
+        answer.what = "open file";
     } else {
         note("read", request, deliver::means_no_file(answer.os_error) ? "is not there" : std::string_view(answer.text));
     }

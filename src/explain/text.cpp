@@ -11,6 +11,12 @@ namespace ekiden::explain {
 
 namespace {
 
+// "reject" is what a restriction answers to refuse for now, too.
+bool is_for_now(const std::vector<Event>& events)
+{
+    return std::ranges::any_of(events, [](const Event& event) { return (event.what == "reject" && event.value.starts_with('4')) || is_for_now(event.inside); });
+}
+
 class Page {
 public:
     explicit Page(Places& places) : places_(places) {}
@@ -52,8 +58,8 @@ private:
             const std::string name = event.detail.empty() ? event.name : event.name + " " + event.detail;
             const std::string word = event.detail.empty() ? event.name : event.detail;
             const bool is_left_out = !event.inside.empty() && event.inside.front().what == "left out";
-            std::string answer = event.answer == "dunno" ? "-" : event.answer == "reject" ? "REJECT" : event.answer;
-            if (is_left_out) answer = "not asked (--ask-policy asks it)";
+            std::string answer = event.answer == "dunno" ? "-" : event.answer == "reject" ? is_for_now(event.inside) ? "DEFER" : "REJECT" : event.answer;
+            if (is_left_out) answer = event.name == "check_policy_service" ? "not asked (--ask-policy asks it)" : "not asked";
             if (event.answer == "reject" || event.answer == "permit") answer += fmt::format("  ({})", places_.find(parameter, word).text());
             row(depth, name, answer);
             return events(event.inside, depth + 1, parameter);
@@ -146,7 +152,6 @@ std::string as_text(const Findings& findings, Places& places)
     if (findings.relaying.is_known)
         page.line(0, fmt::format("relaying   {}  ({})", findings.relaying.is_allowed ? "this client may send to anybody" : "no: only to our own domains", findings.relaying.because));
     for (const std::string& note : findings.notes) page.line(0, "note       " + note);
-    for (const std::string& warning : findings.warnings) page.line(0, "log        " + warning);
     for (const Step& step : findings.steps) {
         page.line(0, "");
         page.row(0, step.command, step.reply);
@@ -161,6 +166,8 @@ std::string as_text(const Findings& findings, Places& places)
         print_delivery(page, delivery, places);
     }
     if (findings.left_out > 0) page.line(0, fmt::format("and {} more recipients", findings.left_out));
+    if (!findings.warnings.empty()) page.line(0, "\nThe log would complain:");
+    for (const std::string& warning : findings.warnings) page.line(1, warning);
     return page.take();
 }
 

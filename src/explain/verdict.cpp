@@ -42,6 +42,18 @@ void find(const std::vector<Event>& events, std::string_view answer, std::vector
     }
 }
 
+// A table that cannot be asked, or a rule for headers and bodies: what content is refused for.
+std::optional<std::string> find_table(const std::vector<Event>& events, Places& places)
+{
+    for (auto event = events.rbegin(); event != events.rend(); ++event) {
+        const bool is_rule = event->what == "lookup" && event->name.ends_with("_checks");
+        if (!is_rule && event->what != "trouble") continue;
+        return fmt::format("{} {} ({}{}), {}", event->name, event->where, is_rule ? "" : "cannot be asked: ", is_rule ? event->detail + ": " + event->value : event->value,
+                           places.find(event->name, event->where).text());
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> find_reason(const std::vector<Event>& events, Places& places, std::string_view answer)
@@ -79,8 +91,11 @@ Verdict judge(const Findings& findings, Places& places)
             verdict.because = "a deferral that became due because nothing refused";
         } else if (const auto own = std::ranges::find(own_refusals, std::string_view(last.reply), &OwnRefusal::text); own != std::end(own_refusals)) {
             verdict.because = fmt::format("{}, {}", own->parameter, places.find(own->parameter).text());
+        } else if (auto table = find_table(last.events, places)) {
+            verdict.because = *table;
         } else {
-            verdict.because = "the server's own check of the command " + last.command.substr(0, last.command.find(' '));
+            const bool is_command = last.command != "connect" && last.command != "end of message";
+            verdict.because = is_command ? "the server's own check of " + last.command.substr(0, last.command.find(' ')) : "the server's own checks";
         }
         return verdict;
     }

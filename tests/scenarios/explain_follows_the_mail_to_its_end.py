@@ -22,9 +22,9 @@ FILES = {'aliases': 'crew team@example.test, x@far.test\nsupport "|/bin/false ne
          'passwords': f'[127.0.0.1]:{far.port} joe:verysecret\n'}
 
 with Instance(main=MAIN, files=FILES, zone=ZONE) as mail:
-    def explain(recipient, *words, sender='a@remote.test', want=0):
+    def explain(recipient, *words, sender='a@remote.test', want=0, **more):
         p = subprocess.run([tool('ekiden'), 'explain', '-c', mail.config, '--from', sender, '--to', recipient, *words],
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, **more)
         text = p.stdout + p.stderr
         expect(p.returncode, want, f'exit status for {recipient}; it said:\n{text}')
         expect('verysecret' in text, False, 'a password in the answer')
@@ -58,6 +58,11 @@ with Instance(main=MAIN, files=FILES, zone=ZONE) as mail:
     expect([r.get('forwarded_from') for r in document['recipients']], [None] + ['local(8)'] * 3, 'who sends it on')
     expect_match(r'runs, as user [\d:]+: \|?\S*bin/false never run', explain('support@localhost'), 'a command')
     expect_match(r'\A250: accepted, then returned to the sender: <loop2@mail\.example\.test>: 5\.4\.6 alias database loop for', explain('loop@localhost', want=1), 'a loop')
+    # Who is not root cannot look into other people's homes, and is told so.
+    if os.geteuid() == 0:
+        text = explain('games@localhost', user='nobody', group='nogroup', extra_groups=[])
+        expect_match(r'^ +\S+/\.forward not looked at: only root may\n', text, 'a .forward that cannot be looked at')
+        expect_match(r'^note +you are not root', text, 'what is missing')
     # What is accepted and does not arrive
     expect_match(r'\A550 5\.1\.1 <x@gone\.test>: Recipient address rejected: nobody here\n  by smtpd_reject_unlisted_recipient, default', explain('x@gone.test', want=1), 'the error transport')
     expect_match(r'\A250: accepted, then returned to the sender: <x@gone\.test>: 5\.1\.1 nobody here', explain('moved@example.test', want=1), 'the same behind an alias')
@@ -70,7 +75,7 @@ with Instance(main=MAIN, files=FILES, zone=ZONE) as mail:
     # A message of one's own meets the content rules.
     mail.set('header_checks = regexp:{ {/^Subject: bad/ REJECT bad subject} }\n')
     path = mail.write('message', 'From: a@remote.test\nSubject: bad news\n\n.\nHello\n')
-    expect_match(r'\A550 5\.7\.1 bad subject\n', explain('alice@example.test', '--message', path, want=1), 'header_checks')
+    expect_match(r'\A550 5\.7\.1 bad subject\n  by header_checks regexp:.* \(Subject: bad news: REJECT bad subject\), main\.cf line \d+\n', explain('alice@example.test', '--message', path, want=1), 'header_checks')
 
     expect(far.connections, 0, 'connections to a server')
     expect(mail.log(), log, 'lines in the log')

@@ -70,6 +70,7 @@ TEST(Recorder, LeavesOutWhatOthersWouldNotice)
     EXPECT_FALSE(careful.permits("restriction", "sleep"));
     EXPECT_TRUE(careful.permits("restriction", "reject_rbl_client"));
     EXPECT_TRUE(asking.permits("restriction", "check_policy_service"));
+    EXPECT_FALSE(asking.permits("restriction", "reject_unverified_sender"));
     EXPECT_FALSE(asking.permits("connect", "mx.test[192.0.2.1]:25"));
 }
 
