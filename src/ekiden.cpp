@@ -65,6 +65,8 @@ constexpr Name commands[] = {
     {"postlog", ekiden::tools::postlog_main},
     {"postkick", ekiden::tools::postkick_main},
     {"postlock", ekiden::tools::postlock_main},
+    {"postmulti", ekiden::tools::postmulti_main},
+    {"posttls-finger", ekiden::tools::posttls_finger_main},
     {"qshape", ekiden::tools::qshape_main},
     {"qmqp-source", ekiden::tools::qmqp_main},
     {"qmqp-sink", ekiden::tools::qmqp_main},

@@ -139,9 +139,13 @@ Result<Templates> Templates::parse(std::string_view file_text, std::string_view 
 
 Templates Templates::load(const config::Settings& settings, std::vector<std::string>& problems)
 {
-    Templates built_in = standard();
     const std::string file = settings.str("bounce_template_file");
-    if (file.empty()) return built_in;
+    return file.empty() ? standard() : load_file(file, problems);
+}
+
+Templates Templates::load_file(const std::string& file, std::vector<std::string>& problems)
+{
+    Templates built_in = standard();
     std::ifstream in(file, std::ios::binary);
     if (!in) {
         problems.push_back(Error::from_errno("open", file).text());

@@ -26,6 +26,8 @@ struct Templates {
     static Templates standard();
     // Reads a template file over `base`; an error says file, line and what is wrong. Pure.
     static Result<Templates> parse(std::string_view file_text, std::string_view file_name, const Templates& base);
+    // Of that file. One that cannot be read or is wrong leaves the built-in words and is a problem.
+    static Templates load_file(const std::string& file, std::vector<std::string>& problems);
     // What the settings ask for. A file that cannot be read or is wrong leaves the built-in words and is a problem.
     static Templates load(const config::Settings& settings, std::vector<std::string>& problems);
 };

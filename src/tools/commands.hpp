@@ -14,6 +14,8 @@ int postdrop_main(int argc, char** argv);
 int postlog_main(int argc, char** argv);
 int postkick_main(int argc, char** argv);
 int postlock_main(int argc, char** argv);
+int postmulti_main(int argc, char** argv);
+int posttls_finger_main(int argc, char** argv);
 int qshape_main(int argc, char** argv);
 int qmqp_main(int argc, char** argv);        // qmqp-source, qmqp-sink: say why there is none
 int smtp_source_main(int argc, char** argv);

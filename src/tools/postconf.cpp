@@ -36,7 +36,8 @@ constexpr std::string_view usage =
     "[-T compile-version|run-version|public-key-algorithms] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] "
     "[-# (comment-out)] [name...]";
 
-constexpr std::string_view letters = "aAbc:C:deEfFhHjlmMno:pPqtT:vxX#";
+// As in Postfix, options end at the first word that is none: `postconf -e a=b -n` sets a parameter called "-n" no more than it lists.
+constexpr std::string_view letters = "+aAbc:C:defFhHjlmMno:pPqtT:vxX#";
 
 void print_lines(const std::vector<std::string_view>& lines)
 {
@@ -65,53 +66,59 @@ void print_tls(std::string_view what)
     } else if (what == "run-version") {
         fmt::print("{}\n", ::OpenSSL_version(OPENSSL_VERSION));
     } else if (what == "public-key-algorithms") {
-        for (const auto& [name, type] : {std::pair("rsa", EVP_PKEY_RSA), {"rsa-pss", EVP_PKEY_RSA_PSS}, {"dsa", EVP_PKEY_DSA}, {"dh", EVP_PKEY_DH}, {"ec", EVP_PKEY_EC},
-                                         {"x25519", EVP_PKEY_X25519}, {"x448", EVP_PKEY_X448}, {"ed25519", EVP_PKEY_ED25519}, {"ed448", EVP_PKEY_ED448}}) {
+        for (const auto& [name, type] : {std::pair("dsa", EVP_PKEY_DSA), {"ecdsa", EVP_PKEY_EC}, {"ed25519", EVP_PKEY_ED25519}, {"ed448", EVP_PKEY_ED448}, {"rsa", EVP_PKEY_RSA}}) {
             if (const auto context = std::unique_ptr<EVP_PKEY_CTX, decltype(&::EVP_PKEY_CTX_free)>(::EVP_PKEY_CTX_new_id(type, nullptr), ::EVP_PKEY_CTX_free)) fmt::print("{}\n", name);
         }
     } else {
-        throw Fatal(fmt::format("bad -T mode: \"{}\"; want compile-version, run-version or public-key-algorithms", what));
+        throw Fatal(fmt::format("unknown 'postconf -T' mode: {}; want compile-version, run-version or public-key-algorithms", what));
     }
+}
+
+// "specify one of -e -X": by letter, capitals behind small ones, `#` last.
+[[noreturn]] void refuse_both(char one, char other)
+{
+    const auto rank = [](char c) { return c == '#' ? 1000 : 2 * (c | 0x20) + (c < 'a'); };
+    if (rank(one) > rank(other)) std::swap(one, other);
+    throw Fatal(fmt::format("specify one of -{} -{}", one, other));
 }
 
 void set_mode(Options& options, char& chosen, char mode)
 {
-    if (chosen != 0 && chosen != mode)
-        throw Fatal(fmt::format("specify one of -{} -{}", std::min(chosen, mode), std::max(chosen, mode)));
+    if (chosen != 0 && chosen != mode) refuse_both(chosen, mode);
     chosen = options.mode = mode;
+}
+
+void check_edit(const Options& options, char act)
+{
+    const std::pair<char, bool> others[] = {{'d', options.shows_defaults}, {'f', options.folds}, {'h', options.hides_names}, {'H', options.hides_values},
+                                            {'j', options.is_json}, {'n', options.only_set}, {'o', !options.overrides.empty()}, {'x', options.expands}};
+    for (const auto& [letter, is_set] : others)
+        if (is_set) refuse_both(act, letter);
+    if (options.mode == 'F' && act != 'e') throw Fatal(fmt::format("with option -F, do not specify -{}", act));
+    if (options.mode == 'P' && act == '#') throw Fatal("with option -P, do not specify -#");
+    if (!options.names.empty()) return;
+    throw Fatal(act == 'e' ? "-e requires name=value argument" : options.mode != 'p' ? "missing service argument" : fmt::format("-{} requires name argument", act));
 }
 
 // Which options go with which kind of work, told apart before anything is read.
 void check_combination(const Options& options)
 {
-    if (options.is_edit + options.is_removal + options.is_comment > 1)
-        throw Fatal(options.is_edit && options.is_removal ? "specify one of -X -e" : options.is_edit ? "specify one of -e -#" : "specify one of -X -#");
-    const std::string_view act = options.is_edit ? "e" : options.is_removal ? "X" : "#";
-    if (options.is_changing()) {
-        if (options.only_set) throw Fatal(fmt::format("specify one of -{} -n", act));
-        if (options.shows_defaults) throw Fatal(fmt::format("specify one of -{} -d", act));
-        if (options.mode == 'F' && (options.is_removal || options.is_comment))
-            throw Fatal(fmt::format("with option -F, do not specify -{}", act));
-        if (options.mode == 'P' && options.is_comment) throw Fatal("with option -P, do not specify -#");
-        if (options.names.empty())
-            throw Fatal(options.mode != 'p'   ? "missing service argument"
-                        : options.is_edit     ? "-e requires name=value argument"
-                        : options.is_removal  ? "-X requires name argument"
-                                              : "-# requires name argument");
-    }
+    const std::string acts = std::string(options.is_edit ? "e" : "") + (options.is_removal ? "X" : "") + (options.is_comment ? "#" : "");
+    if (acts.size() > 1) refuse_both(acts[0], acts[1]);
+    if (acts.size() == 1) check_edit(options, acts[0]);
     if (options.mode == 'M' && options.hides_names) throw Fatal("with option -M, do not specify -h");
     if (options.mode == 'M' && options.hides_values) throw Fatal("with option -M, do not specify -H");
     if (options.mode != 'p' && options.shows_defaults) throw Fatal(fmt::format("with option -{}, do not specify -d", options.mode));
     if (options.mode != 'p' && options.only_set) throw Fatal(fmt::format("with option -{}, do not specify -n", options.mode));
-    if (options.is_json && options.is_changing()) throw Fatal(fmt::format("specify one of -{} -j", act));
+    if (options.hides_names && options.hides_values) refuse_both('h', 'H');
     for (const auto& [letter, is_set] : {std::pair('f', options.folds), {'h', options.hides_names}, {'H', options.hides_values}})
-        if (options.is_json && is_set) throw Fatal(fmt::format("specify one of -{} -j", letter));
+        if (options.is_json && is_set) refuse_both(letter, 'j');
     if (options.is_json && options.mode == 'M') throw Fatal("with option -M, do not specify -j; use -F");
-    if (options.shows_defaults && options.only_set) throw Fatal("specify one of -d -n");
+    if (options.shows_defaults && options.only_set) refuse_both('d', 'n');
     static constexpr std::array<std::string_view, 4> classes{"builtin", "service", "user", "all"};
     for (const auto name : base::split_any(options.classes))
         if (std::ranges::none_of(classes, [&](auto known) { return base::equal_ignoring_case(known, name); }))
-            throw Fatal(fmt::format("unknown parameter class value \"{}\" in \"{}\"", name, options.classes));
+            throw Fatal(fmt::format("unknown -C option value \"{}\" in \"{}\"", name, options.classes));
 }
 
 int run(Options& options, int argc, char** argv)
@@ -121,7 +128,7 @@ int run(Options& options, int argc, char** argv)
         return 0;
     }
     std::string config_directory;
-    char chosen = 0;
+    char chosen = 0, template_mode = 0;
     ::optind = 0;  // glibc: start anew, also in a process that has parsed before
     for (int letter; (letter = ::getopt(argc, argv, letters.data())) != -1;) {
         switch (letter) {
@@ -145,14 +152,13 @@ int run(Options& options, int argc, char** argv)
         case 'o': {
             std::string error;
             const auto pair = config::split_name_value(::optarg, error);
-            if (!pair) throw Fatal(error);
+            if (!pair) throw Fatal(fmt::format("invalid parameter override: {}: {}", ::optarg, std::string_view(error).substr(0, error.find(':'))));
             options.overrides.emplace_back(pair->name, pair->value);
             break;
         }
-        case 'v':
-        case 'E': break;
+        case 'v': break;
         case 'b':
-        case 't': throw Fatal(fmt::format("option -{} is not available: bounce templates are not part of this release", static_cast<char>(letter)));
+        case 't': template_mode = template_mode == 0 || template_mode == letter ? static_cast<char>(letter) : '?'; break;
         case 'T': print_tls(::optarg); return 0;
         default:
             if (list_types(static_cast<char>(letter))) return 0;
@@ -161,6 +167,10 @@ int run(Options& options, int argc, char** argv)
     }
     for (int i = ::optind; i < argc; ++i) options.names.emplace_back(argv[i]);
     options.directory = config::find_config_directory(config_directory);
+    if (template_mode != 0) {
+        show_templates(options, template_mode);
+        return 0;
+    }
     // `postconf name=value` is meant as an edit.
     const bool lists = !options.is_changing() && !options.only_set && !options.shows_defaults;
     if (lists && std::ranges::any_of(options.names, [](const std::string& name) { return name.find('=') != std::string::npos; }))
@@ -174,8 +184,10 @@ int run(Options& options, int argc, char** argv)
         return 0;
     }
     const auto files = read_files(options);
+    // What is odd about one value is found again for each value that mentions it.
+    std::set<std::string, std::less<>> said;
     for (const auto& problem : files.settings->problems())
-        if (problem.level == config::Problem::Level::warning) warn(options, problem.text);
+        if (problem.level == config::Problem::Level::warning && said.insert(problem.text).second) warn(options, problem.text);
     for (const auto& text : files.undefined) warn(options, text);
     if (options.mode == 'p')
         list_parameters(options, files);

@@ -57,6 +57,8 @@ Files read_files(const Options& options);
 
 void list_parameters(const Options& options, const Files& files);
 void list_services(const Options& options, const Files& files);
+// -b (`mode`): the texts of notifications, expanded; -t: the templates as they are. Of the file named, or of bounce_template_file.
+void show_templates(const Options& options, char mode);
 void edit_main(const Options& options);
 void edit_master(const Options& options);
 

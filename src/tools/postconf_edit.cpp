@@ -105,8 +105,9 @@ std::vector<ServiceSpec> read_services(const Options& options)
         text = config::read_config_file(path);
     } catch (const config::ConfigError& error) {
         // main.cf alone can be shown without it.
-        if (options.mode == 'p' && access(path.c_str(), F_OK) != 0) return {};
-        throw;
+        if (options.mode != 'p' || access(path.c_str(), F_OK) == 0) throw;
+        warn(options, error.what());
+        return {};
     }
     std::vector<ServiceSpec> services;
     for (const auto& line : config::split_logical_lines(text, path)) {
@@ -197,6 +198,7 @@ void edit_main(const Options& options)
             edits.push_back(edit);
     }
     std::vector<std::string> entries;
+    if (access(path.c_str(), F_OK) != 0) throw Fatal(Error::from_errno("open", path).text());
     const auto lines = read_lines(path, entries);
     std::vector<Edit*> edit_of(entries.size(), nullptr);
     for (std::size_t i = 0; i < entries.size(); ++i) {

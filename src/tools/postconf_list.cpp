@@ -48,7 +48,7 @@ void print_parameter(const Options& options, const Files& files, const std::stri
     try {
         print_entry(options, name, settings.expand(raw));
     } catch (const config::ConfigError&) {
-        throw Fatal("macro processing error");  // what is wrong has been said as a warning
+        throw Fatal("dictionary mail_dict: macro processing error");  // what is wrong has been said as a warning
     }
 }
 
