@@ -1,7 +1,6 @@
 #include "check/access_contents.hpp"
 
 #include "base/text.hpp"
-#include "check/access_actions.hpp"
 #include "table/source_lines.hpp"
 #include "table/table.hpp"
 
@@ -11,6 +10,8 @@
 namespace ekiden::check {
 
 namespace {
+
+using MayPermit = std::function<bool(std::string_view)>;
 
 constexpr std::size_t most_entries = 100'000;
 constexpr std::array<std::string_view, 5> indexed_types{"btree", "cdb", "hash", "lmdb", "texthash"};
@@ -37,19 +38,19 @@ std::pair<std::string_view, std::string_view> split_entry(std::string_view line,
     return {line.substr(0, end), base::trim(line.substr(end))};
 }
 
-void add_entry(std::string_view type, std::string_view line, const config::Location& at, AccessContents& contents)
+void add_entry(std::string_view type, std::string_view line, const config::Location& at, AccessContents& contents, const MayPermit& may_permit)
 {
     const auto [key, value] = split_entry(line, type == "pcre" || type == "regexp");
     if (base::equal_ignoring_case(key, "if") || base::equal_ignoring_case(key, "endif")) return;
     if (may_permit(value)) contents.permitting.push_back({std::string(key), std::string(value), at});
 }
 
-bool read_text(std::string_view type, const std::string& path, AccessContents& contents)
+bool read_text(std::string_view type, const std::string& path, AccessContents& contents, const MayPermit& may_permit)
 {
     // "pcre:{{/x/ OK}, …}": the rules themselves.
     if (path.starts_with('{') && path.ends_with('}')) {
         for (std::string_view rule : base::split_quoted_braces(std::string_view(path).substr(1, path.size() - 2))) {
-            if (rule.starts_with('{') && rule.ends_with('}')) add_entry(type, base::trim(rule.substr(1, rule.size() - 2)), {}, contents);
+            if (rule.starts_with('{') && rule.ends_with('}')) add_entry(type, base::trim(rule.substr(1, rule.size() - 2)), {}, contents, may_permit);
         }
         return true;
     }
@@ -60,34 +61,14 @@ bool read_text(std::string_view type, const std::string& path, AccessContents& c
     std::size_t count = 0;
     while (lines.next(line)) {
         if (++count > most_entries) return false;
-        add_entry(type, line.text, {path, line.number}, contents);
+        add_entry(type, line.text, {path, line.number}, contents, may_permit);
     }
     return !lines.error();
 }
 
 }  // namespace
 
-bool may_permit(std::string_view answer)
-{
-    const ParsedAction parsed = parse_access_action(answer);
-    switch (parsed.kind) {
-        case ParsedAction::Kind::action: return base::equal_ignoring_case(parsed.word, "OK") || base::equal_ignoring_case(parsed.word, "RELAY");
-        case ParsedAction::Kind::number: return true;
-        case ParsedAction::Kind::reply:
-        case ParsedAction::Kind::table: return false;
-        case ParsedAction::Kind::restrictions: break;
-    }
-    // Names of restrictions: what refuses ends the matter, what permits may be for some only.
-    for (const std::string_view word : base::split_any(answer)) {
-        const Row* row = find_row(word);
-        if (!row) return true;     // a class, perhaps: whoever asks can only say "may"
-        if (row->name == "permit") return true;
-        if (row->name == "reject" || row->name == "defer" || row->name == "reject_unauth_destination" || row->name == "defer_unauth_destination") return false;
-    }
-    return false;
-}
-
-AccessContents read_access_contents(std::string_view spec, const std::vector<std::string>& sample_keys)
+AccessContents read_access_contents(std::string_view spec, const std::vector<std::string>& sample_keys, const MayPermit& may_permit)
 {
     AccessContents contents;
     while (spec.starts_with("proxy:")) spec.remove_prefix(6);
@@ -99,7 +80,7 @@ AccessContents read_access_contents(std::string_view spec, const std::vector<std
         return contents;
     }
     // The text beside an index is what it was made of; without it only the sample keys can be asked.
-    if (has_text && !read_text(type, name, contents)) contents.is_unknown = true;
+    if (has_text && !read_text(type, name, contents, may_permit)) contents.is_unknown = true;
     const auto opened = table::open_table(spec);
     if (!opened) return contents;     // answers "try later" to everybody
     for (const std::string& key : sample_keys) {

@@ -4,6 +4,7 @@
 
 #include "config/settings.hpp"
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +25,8 @@ struct AccessContents {
     std::vector<PermittingEntry> for_everybody;
 };
 
-// `spec` is "type:name"; `sample_keys` are what such a table would be asked about strangers.
-AccessContents read_access_contents(std::string_view spec, const std::vector<std::string>& sample_keys);
-
-// Does this answer let a client pass, as far as can be told from the answer alone?
-bool may_permit(std::string_view answer);
+// `spec` is "type:name"; `sample_keys` are what such a table would be asked about strangers. `may_permit` says whether an
+// answer lets a stranger pass.
+AccessContents read_access_contents(std::string_view spec, const std::vector<std::string>& sample_keys, const std::function<bool(std::string_view)>& may_permit);
 
 }  // namespace ekiden::check

@@ -1,6 +1,7 @@
 #include "check/relay_proof.hpp"
 
 #include "base/text.hpp"
+#include "check/access_actions.hpp"
 #include "check/access_contents.hpp"
 #include "check/policy.hpp"
 #include "check/relay_networks.hpp"
@@ -261,7 +262,8 @@ private:
         const bool asks_client = row ? detail == access_client || is_of_hosts : subject == Subject::client;
         const bool asks_recipient = row ? detail == access_recipient && !is_of_hosts : subject == Subject::recipient;
         if (row && (detail == access_sasl || detail == access_etrn)) return passes_by(title, "not asked about strangers");
-        const AccessContents contents = read_access_contents(table, asks_client ? sample_addresses : asks_recipient || !row || detail == access_sender ? sample_mail : sample_names);
+        const auto& samples = asks_client ? sample_addresses : asks_recipient || !row || detail == access_sender ? sample_mail : sample_names;
+        const AccessContents contents = read_access_contents(table, samples, [&](std::string_view answer) { return lets_pass(answer, subject, at); });
         if (!contents.for_everybody.empty())
             return permits(title, fmt::format("answers {} for {}, so for everybody", contents.for_everybody.front().value, contents.for_everybody.front().key), at, "move it behind reject_unauth_destination");
         if (contents.is_unknown && contents.permitting.empty()) return depends(title, "whoever the table answers OK", at, "move it behind reject_unauth_destination");
@@ -281,6 +283,28 @@ private:
         return permits(title, fmt::format("answers {} for {}{}, and whoever knows that can call himself so", entry.value, entry.key, place), at, "move it behind reject_unauth_destination");
     }
 
+    // Does this answer of a table let a stranger pass? It may name restrictions and classes, which are judged like a list.
+    bool lets_pass(std::string_view text, Subject subject, const Location& at)
+    {
+        const ParsedAction parsed = parse_access_action(text);
+        switch (parsed.kind) {
+            case ParsedAction::Kind::action: return base::equal_ignoring_case(parsed.word, "OK") || base::equal_ignoring_case(parsed.word, "RELAY");
+            case ParsedAction::Kind::number: return true;
+            case ParsedAction::Kind::reply:
+            case ParsedAction::Kind::table: return false;
+            case ParsedAction::Kind::restrictions: break;
+        }
+        // Tables whose classes ask tables again must end.
+        constexpr int deepest_table = 4;
+        if (table_depth_ >= deepest_table) return false;
+        ++table_depth_;
+        const std::size_t step_count = proof_.steps.size();
+        const Answer answer = judge_list(std::string(text), subject, at, 0);
+        proof_.steps.resize(step_count);
+        --table_depth_;
+        return answer.end == Answer::End::permits || !answer.conditions.empty();
+    }
+
     const config::Settings& own_;
     config::Source& source_;
     RelayNetworks networks_;
@@ -288,6 +312,7 @@ private:
     RelayProof proof_;
     std::string_view parameter_;
     bool delays_reject_ = true, knows_recipient_ = true;
+    int table_depth_ = 0;
 };
 
 }  // namespace

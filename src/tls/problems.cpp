@@ -78,7 +78,10 @@ std::vector<config::Problem> find_server_problems(const config::Settings& settin
         try {
             for (config::Problem& problem : find_problems(*settings.for_service(service))) add(std::move(problem));
         } catch (const config::ConfigError& error) {
-            add({config::Problem::Level::fatal, error.location, error.what()});     // which names its place
+            const config::Location at = error.location.line > 0 ? error.location : config::Location{};
+            // A value of an -o entry that does not parse names its place itself.
+            if (const std::string text = error.what(); text.starts_with(config::place_of(at)) && at.line > 0) add({config::Problem::Level::fatal, at, text});
+            else add(config::make_problem(config::Problem::Level::fatal, at, text));
         }
     }
     return problems;

@@ -48,6 +48,13 @@ with Instance(start=False, main='message_size_limit = \uff11\uff10\uff10\n') as 
     expect([entry['severity'] for entry in entries if 'bad numerical configuration' in entry['text']], ['fatal'], 'the fault')
     expect_match('full-width "1"', ' '.join(entry['text'] for entry in entries), 'the characters')
 
+# What two rooms find is said once: a port that speaks nothing but TLS and has no certificate is a fault.
+with Instance(start=False, master='127.0.0.1:1    inet  n       -       n       -       -       smtpd\n  -o smtpd_tls_wrappermode=yes\n') as mail:
+    refused = mail.run('postfix', 'check', check=False)
+    expect(refused.returncode, 1, 'the exit status without a certificate')
+    expect(len([line for line in refused.stderr.splitlines() if 'master.cf' in line]), 1, 'how often it is said:\n' + refused.stderr)
+    expect_match('fatal: .*no server certificate is configured', refused.stderr, 'the fault')
+
 # Certificates whose end is near are named, and keys that everybody can read. (Those of the tests last two days.)
 with Instance(start=False) as mail:
     made = Certificates(mail.folder)

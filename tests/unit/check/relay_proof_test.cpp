@@ -118,6 +118,10 @@ TEST(RelayProof, TablesAreRead)
         {"check_recipient_access texthash:", "postmaster@ OK\n",
          depends + "table, line 1: check_recipient_access texthash:table: mail to postmaster@ of every domain is relayed"},
         {"check_recipient_access texthash:", "a.test reject_rbl_client x.test, reject\n", closed},
+        // Classes are looked into: what they refuse is refused.
+        {"check_sender_access texthash:", "a.test strict\nb.test reject_unknown_client_hostname, permit_mynetworks\nc.test strict, permit\n", closed},
+        {"check_sender_access texthash:", "a.test lenient\n",
+         open + "check_sender_access texthash:table: answers lenient for a.test (table, line 1), and whoever knows that can call himself so"},
         {"check_sasl_access static:", "", closed},
         {"check_client_access tcp:127.0.0.1:", "", depends + "main.cf, line 3: check_client_access tcp:127.0.0.1:table: whoever the table answers OK"},
     };
@@ -126,7 +130,8 @@ TEST(RelayProof, TablesAreRead)
         const std::string table = std::string(row.restriction).ends_with("127.0.0.1:") || std::string(row.restriction).ends_with("static:") ? "table" : "";
         Proof proof("", "25 inet n - n - - smtpd\n", row.table);
         std::ofstream(proof.path("main.cf")) << "compatibility_level = 3.6\nmynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = " << row.restriction
-                                             << (table.empty() ? proof.path("table") : table) << ", reject_unauth_destination\n";
+                                             << (table.empty() ? proof.path("table") : table)
+                                             << ", reject_unauth_destination\nsmtpd_restriction_classes = strict, lenient\nstrict = reject\nlenient = sleep 1, permit\n";
         config::LoadOptions options;
         options.directory = proof.world.directory();
         proof.proofs = prove_relay_control(*config::Settings::load(options));

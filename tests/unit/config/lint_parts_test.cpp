@@ -87,6 +87,8 @@ TEST(LintRoutes, NamesWhatLeadsNowhereAndWhatGoesInACircle)
               {"virtual_transport = lmtpp:unix:x\nmailbox_transport = locl\n", smtp,
                {"main 3: virtual_transport = lmtpp:unix:x: master.cf has no service \"lmtpp\", so this mail waits: add a line for it to master.cf",
                 "main 4: mailbox_transport = locl: master.cf has no service \"locl\", so this mail waits: is local meant?"}},
+              {"mailbox_transport = box\n", more + "box unix - n n - - pipe\n  user=nobody argv=/nonexistent/box -d ${recipient}\nuucp unix - n n - - pipe user=uucp argv=/nonexistent/uux\n",
+               {"master 5: service box, which mailbox_transport names, runs /nonexistent/box: No such file or directory: install it, or correct the path"}},
               {"relayhost = [127.0.0.1]\n", smtp, {"main 3: relayhost = [127.0.0.1] is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
               {"relayhost = Mail.A.test:25\n", smtp, {"main 3: relayhost = Mail.A.test:25 is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
               {"relayhost = [127.0.0.1]:1025\n", smtp, {}},
