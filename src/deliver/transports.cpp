@@ -47,6 +47,9 @@ Feedback parse_feedback(const config::Settings& settings, const std::string& tra
     return feedback;
 }
 
+// Jobs that wait for silent hosts cost some memory and a descriptor each, but no process.
+constexpr int waiting_per_process = 10;
+
 int to_int(std::int64_t value) { return static_cast<int>(std::clamp<std::int64_t>(value, 0, 1'000'000)); }
 
 }  // namespace
@@ -70,6 +73,9 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
         bool has_filter = service.command == "local" || service.command == "virtual" || service.command == "pipe";
         if (has_filter) transport.agent = with_status_filter(std::move(transport.agent), *settings->for_service(service), service.command);
         agents->insert_or_assign(service.name, transport.agent);
+        // A limit that the operator gives this very service is meant as it stands ("two connections to that host at most").
+        bool is_network = service.command == "smtp" || service.command == "lmtp";
+        if (is_network && service.max_processes == "-") transport.waiting_limit = transport.process_limit * waiting_per_process;
         transport.process_limit = service.process_limit(process_limit);
         const std::string& name = service.name;
         transport.destination_concurrency_limit = to_int(settings->transport_integer(name, "destination_concurrency_limit"));

@@ -22,6 +22,7 @@ struct Transport {
     std::string program;                    // "smtp", "local", "error"
     AgentPtr agent;
     int process_limit = 100;                // jobs at a time over all destinations; 0 = no limit
+    int waiting_limit = 0;                  // and beside these, those that only wait for a far side; 0 = none
     int destination_concurrency_limit = 20;
     int initial_destination_concurrency = 5;
     int recipient_limit = 50;               // recipients in one job

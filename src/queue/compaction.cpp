@@ -35,7 +35,10 @@ void Housekeeper::fold()
     std::vector<Reference> references;
     {
         std::lock_guard lock(log_.mutex);
-        for (QueueId id : std::exchange(log_.to_fold, {}))
+        auto ids = std::exchange(log_.to_fold, {});
+        std::ranges::sort(ids);
+        ids.erase(std::ranges::unique(ids).begin(), ids.end());
+        for (QueueId id : ids)
             if (Entry* entry = log_.find(id); entry && entry->chain.size() > 1) references.push_back(make_reference(log_, id, *entry));
     }
     std::vector<UnitPtr> units;

@@ -99,7 +99,8 @@ void StateUnit::after_write(Log& log, Effects& effects)
     } else {
         entry->chain.add(pieces[0].place);
         log.add_live(pieces[0].place);
-        if (entry->chain.size() >= long_chain) log.to_fold.push_back(id);
+        // Not with each record: a message whose recipients are done one by one has thousands before the next look.
+        if (entry->chain.size() % long_chain == 0) log.to_fold.push_back(id);
     }
     if (entry->extra->unwritten.empty() && entry->extra->old_accepts.empty()) entry->extra.reset();
 }

@@ -71,7 +71,7 @@ void SyncCrew::run()
         if (step(lock)) continue;
         if (is_draining_ && in_hand_ == 0) break;
         ++idle_;
-        bool is_waiting_for_group = !named_.empty() && !is_syncing_folders_;
+        bool is_waiting_for_group = next_named() != nullptr;
         auto status = is_waiting_for_group ? wake_.wait_until(lock, next_group_at_) : wake_.wait_for(lock, idle_time);
         --idle_;
         // Not with work at hand: what was just added may have woken this one and nobody else.
@@ -86,9 +86,16 @@ bool SyncCrew::step(Lock& lock)
 {
     if (!written_.empty()) return sync_file(lock), true;
     bool is_time = threads_ == 0 || is_draining_ || last_group_ < 2 || named_.size() >= in_hand_limit / 2 || base::steady_now() >= next_group_at_;
-    if (named_.empty() || is_syncing_folders_ || !is_time) return false;
-    sync_folders(lock);
+    const Act* next = is_time ? next_named() : nullptr;
+    if (!next) return false;
+    sync_folder(lock, next->folder);
     return true;
+}
+
+const Act* SyncCrew::next_named() const
+{
+    auto at = std::ranges::find_if(named_, [this](const auto& act) { return !syncing_.contains(act->folder); });
+    return at == named_.end() ? nullptr : at->get();
 }
 
 void SyncCrew::sync_file(Lock& lock)
@@ -104,10 +111,13 @@ void SyncCrew::sync_file(Lock& lock)
     named_.push_back(std::move(act));
 }
 
-void SyncCrew::sync_folders(Lock& lock)
+void SyncCrew::sync_folder(Lock& lock, std::string folder)
 {
-    auto group = std::exchange(named_, {});
-    is_syncing_folders_ = true;
+    std::vector<std::unique_ptr<Act>> group;
+    for (auto& act : named_)
+        if (act->folder == folder) group.push_back(std::move(act));
+    std::erase(named_, nullptr);
+    auto at = syncing_.insert(std::move(folder)).first;
     next_group_at_ = base::steady_now() + group_time;
     lock.unlock();
     sync_maildir_folders(group);
@@ -116,7 +126,7 @@ void SyncCrew::sync_folders(Lock& lock)
     for (auto& act : group) answers.push_back(std::move(act->answer));
     reply(engine_, answers);
     lock.lock();
-    is_syncing_folders_ = false;
+    syncing_.erase(at);
     last_group_ = group.size();
     in_hand_ -= group.size();
     quiet_.notify_all();

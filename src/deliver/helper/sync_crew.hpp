@@ -1,6 +1,7 @@
 // The threads of a worker that bring written Maildir files to disk while it writes the next ones. Each file is synced and
 // named by one of them, as many side by side as the disk makes worth it (syncs that run together share the device's
-// flush); then one of them syncs the folder for all that have got their names meanwhile, and answers the engine.
+// flush); then one of them syncs the folder for all that have got their names there meanwhile, and answers the engine.
+// Several folders (a list of virtual mailboxes) are synced side by side, each by one thread.
 //
 // The promise is that of maildir.hpp: an answer "done" means that file and name are on disk. drain() leaves no thread
 // behind, so that the worker may fork.
@@ -15,6 +16,8 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace ekiden::deliver {
@@ -37,7 +40,8 @@ private:
     void run();                      // a thread
     bool step(Lock& lock);           // false: nothing to do now
     void sync_file(Lock& lock);
-    void sync_folders(Lock& lock);
+    const Act* next_named() const;   // the first whose folder nobody syncs now
+    void sync_folder(Lock& lock, std::string folder);
 
     const int engine_;
     std::mutex mutex_;
@@ -46,7 +50,8 @@ private:
     std::vector<std::unique_ptr<Act>> named_;        // or failed: to be answered for
     std::size_t in_hand_ = 0;                        // added and not answered
     std::size_t threads_ = 0, idle_ = 0;
-    bool is_syncing_folders_ = false, is_draining_ = false;
+    std::set<std::string> syncing_;                  // folders
+    bool is_draining_ = false;
     std::chrono::nanoseconds usual_time_{};          // of a file's sync, smoothed
     std::size_t last_group_ = 0;
     SteadyTime next_group_at_{};
