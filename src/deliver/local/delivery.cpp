@@ -25,8 +25,10 @@ Task<std::vector<Outcome>> LocalDelivery::run()
     if (!looped) add(person, Outcome::Kind::deferred, "4.3.0", "cannot read the message: " + looped.error().text());
     else if (*looped) add(person, Outcome::Kind::bounced, "5.4.6", "mail forwarding loop for " + mail::quote_address(person.address));
     else co_await deliver_to(std::move(person));
+    co_await finish_members();
     if (!has_deferred()) co_await send_forwards();
     if (outcomes_.empty()) add(first, Outcome::Kind::delivered, "2.0.0", "expanded to no recipient");
+    put_in_order();
 
     // Whatever must be tried again keeps the recipient in the queue; else what failed is what the sender must hear.
     auto kind = has_deferred() ? Outcome::Kind::deferred : Outcome::Kind::bounced;
@@ -127,6 +129,7 @@ void LocalDelivery::add(const Person& person, Outcome outcome, bool is_elsewhere
     if (outcome.ended_at == WallTime{}) outcome.ended_at = base::wall_now();
     outcomes_.push_back(std::move(outcome));
 }
+    places_.push_back(person.place ? person.place : ++last_place_);
 
 void LocalDelivery::add(const Person& person, Outcome::Kind kind, std::string code, std::string text)
 {

@@ -4,6 +4,9 @@
 // An address that is expanded here leads to further recipients, each with an outcome of its own; run() says which of them
 // settles the recipient. Mail that leaves this machine's own users (or a list with an owner) is gathered and goes back to
 // the queue as a new message, last of all and only if nothing else has to be tried again.
+//
+// Members of a list whose mail goes into their mailboxes are delivered side by side, a few at a time; their outcomes are
+// told in the order of the list all the same.
 #pragma once
 
 #include "deliver/agents.hpp"
@@ -11,6 +14,9 @@
 #include "deliver/local/targets.hpp"
 #include "rewrite/intake.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -55,11 +61,13 @@ private:
         std::optional<MailboxOwner> rights;   // of the alias table or list it came from; none = default_privs
         std::optional<User> user;      // on whose behalf, where there is one
         std::vector<std::string> chain;   // names of the aliases that led here
+        std::size_t place = 0;         // among the outcomes, for a member who is delivered to beside others; 0 = next
     };
 
     // expand.cpp
     Task<void> deliver_to(Person person);
     Task<bool> deliver_to_alias(const Person& person);
+    std::vector<std::string> forward_files(const Person& person) const;   // to look for; none: the long way
     Task<bool> deliver_without_forward(const Person& person);
     Task<bool> deliver_to_forward(const Person& person);
     Task<void> deliver_to_targets(std::vector<Target> targets, const Person& from, From kind);
@@ -67,6 +75,12 @@ private:
     Task<void> deliver_to_include(std::string path, const Person& from, From kind);
     Task<Result<std::optional<HelperAnswer>>> read_file(std::string path, MailboxOwner reader);
     Task<Result<std::string>> find_owner(const Person& person, std::string alias);
+
+    // members.cpp
+    Task<bool> start_member(const Person& person);
+    Task<void> deliver_to_member(Person person, std::vector<std::string> unless);
+    Task<void> finish_members();
+    Task<void> wait_for_members(std::size_t most);
 
     // mailbox.cpp
     Task<void> deliver_to_mailbox(const Person& person);
@@ -92,6 +106,7 @@ private:
     void tell_expansion();
     void add(const Person& person, Outcome::Kind kind, std::string code, std::string text);
     bool has_deferred() const;
+    void put_in_order();
 
     const LocalServices& services_;
     const LocalOptions& options_;
@@ -99,6 +114,8 @@ private:
     std::uint32_t recipient_;
     std::string original_;             // as it was given, for X-Original-To
     std::vector<Outcome> outcomes_;
+    std::vector<std::size_t> places_;  // of each outcome
+    std::size_t last_place_ = 0;
     std::set<std::string> seen_;
     std::size_t members_ = 0;          // addresses met; bounded
     std::optional<std::string> expansion_;   // the recipient became others: "expanded", or "delivered" to a list with an owner
@@ -107,6 +124,9 @@ private:
         std::vector<std::string> recipients;
     };
     std::map<std::string, Forward> forwards_;   // by sender and Delivered-To
+    std::set<std::string> delivering_;          // names of members on whose mail the helper is working
+    std::vector<Person> with_forward_;          // members who turned out to have a .forward
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>* wake_ = nullptr;
 };
 
 }  // namespace ekiden::deliver

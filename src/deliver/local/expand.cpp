@@ -45,6 +45,7 @@ Task<void> LocalDelivery::deliver_to(Person person)
         }
     }
     if (person.user && !person.is_literal) {
+        if (co_await start_member(person)) co_return;
         if (co_await deliver_without_forward(person)) co_return;
         if (co_await deliver_to_forward(person)) co_return;
     }
@@ -154,19 +155,8 @@ Task<Result<std::optional<HelperAnswer>>> LocalDelivery::read_file(std::string p
 // files and delivers only when there is none. False: take the long way.
 Task<bool> LocalDelivery::deliver_without_forward(const Person& person)
 {
-    bool is_plain = options_.mailbox_transport_maps.is_empty() && options_.mailbox_transport.empty() && options_.mailbox_command_maps.is_empty() && options_.mailbox_command.empty();
-    if (!is_plain || seen_.contains("mailbox:" + person.user->name) || seen_.contains("expanded:" + person.user->name)) co_return false;
-    std::vector<std::string> paths;
-    Environment names = names_of(person);
-    for (const std::string& entry : options_.forward_path) {
-        try {
-            std::string path = expand_names(entry, names, options_.forward_filter);
-            if (path.starts_with('/') && std::ranges::find(paths, path) == paths.end()) paths.push_back(std::move(path));
-        } catch (const config::ExpandError&) {
-            co_return false;
-        }
-    }
-    if (paths.empty() || paths.size() > max_items) co_return false;
+    auto paths = forward_files(person);
+    if (paths.empty()) co_return false;
     FileTarget target = mailbox_of(*person.user);
     target.user_name = person.name;
     auto outcome = co_await deliver_to_file_unless(*services_.helper, job_, std::move(target), facts_of_person(person, options_.marks_files), options_.mailbox, std::move(paths));
@@ -174,6 +164,25 @@ Task<bool> LocalDelivery::deliver_without_forward(const Person& person)
     (void)is_new("mailbox:" + person.user->name);
     add(person, std::move(*outcome));
     co_return true;
+}
+
+// The files whose absence makes it the usual case; none when it cannot be.
+std::vector<std::string> LocalDelivery::forward_files(const Person& person) const
+{
+    bool is_plain = options_.mailbox_transport_maps.is_empty() && options_.mailbox_transport.empty() && options_.mailbox_command_maps.is_empty() && options_.mailbox_command.empty();
+    if (!is_plain || seen_.contains("mailbox:" + person.user->name) || seen_.contains("expanded:" + person.user->name)) return {};
+    std::vector<std::string> paths;
+    Environment names = names_of(person);
+    for (const std::string& entry : options_.forward_path) {
+        try {
+            std::string path = expand_names(entry, names, options_.forward_filter);
+            if (path.starts_with('/') && std::ranges::find(paths, path) == paths.end()) paths.push_back(std::move(path));
+        } catch (const config::ExpandError&) {
+            return {};
+        }
+    }
+    if (paths.size() > max_items) return {};
+    return paths;
 }
 
 // True when a .forward file took care of the mail.
