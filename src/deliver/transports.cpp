@@ -15,7 +15,7 @@ struct Program {
     std::string_view name;
     AgentPtr (*make)(const AgentNeeds&);
 };
-AgentPtr make_smtp(const AgentNeeds& needs) { return make_smtp_agent(needs.settings, needs.service, needs.shared.dns, &needs.shared.pool); }
+AgentPtr make_smtp(const AgentNeeds& needs) { return make_smtp_agent(needs.settings, needs.service, needs.shared.dns, &needs.shared.pool, needs.others); }
 
 constexpr Program programs[] = {
     {"smtp", make_smtp},         {"lmtp", make_smtp},             {"local", make_local_agent}, {"virtual", make_virtual_agent},

@@ -42,11 +42,16 @@ Error trouble_with(std::string_view name, Type type)
 
 static Task<Result<Answer>> ask(Resolver& resolver, std::string name, Type type, Source source)
 {
-    return source == Source::dns ? resolver.query_dns(std::move(name), type) : resolver.query(std::move(name), type);
+    return source != Source::hosts_and_dns ? resolver.query_dns(std::move(name), type) : resolver.query(std::move(name), type);
 }
 
 Task<Result<Answer>> find_addresses(Resolver& resolver, std::string name, AddressFamilies families, Source source)
 {
+    if (source == Source::dns_then_hosts) {
+        auto answer = co_await find_addresses(resolver, name, families, Source::dns);
+        if (!answer || !answer->records.empty()) co_return answer;
+        co_return co_await find_addresses(resolver, std::move(name), families, Source::hosts_and_dns);
+    }
     if (!families.ipv4 || !families.ipv6) co_return co_await ask(resolver, std::move(name), families.last_type(), source);
     using namespace asio::experimental::awaitable_operators;
     auto both = ask(resolver, name, Type::a, source) && ask(resolver, name, Type::aaaa, source);
@@ -54,7 +59,7 @@ Task<Result<Answer>> find_addresses(Resolver& resolver, std::string name, Addres
     if (!v4 || !v6) {
         auto& other = v4 ? v4 : v6;
         if (other && !other->records.empty()) co_return std::move(other);
-        co_return std::move(v4 ? v6 : v4);
+        co_return std::move(v6 ? v4 : v6);
     }
     Answer answer = std::move(*v6);
     if (v4->records.empty()) co_return answer;

@@ -77,13 +77,14 @@ private:
 };
 
 // A and AAAA of a host, IPv4 first, asked for at the same time. Trouble with one family is forgotten when the other has
-// an address; when neither has, trouble wins over absence, and the absence told is that of the family asked last (AAAA
-// with both, as `last_type` says).
+// an address; when neither has, trouble wins over absence, and what is told is that of the family asked last (AAAA with
+// both, as `last_type` says).
 struct AddressFamilies {
     bool ipv4 = true, ipv6 = true;
     Type last_type() const { return ipv6 ? Type::aaaa : Type::a; }
 };
-enum class Source : std::uint8_t { hosts_and_dns, dns };
+// dns_then_hosts: /etc/hosts only for a name that DNS does not have.
+enum class Source : std::uint8_t { hosts_and_dns, dns, dns_then_hosts };
 Task<Result<Answer>> find_addresses(Resolver& resolver, std::string name, AddressFamilies families,
                                     Source source = Source::hosts_and_dns);
 // in-addr.arpa / ip6.arpa name of an address; "2.0.0.127" prefix for DNSBLs with reverse_labels().

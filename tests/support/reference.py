@@ -55,7 +55,7 @@ def ekiden(main, master, files, before=lambda folder: None):
 
 @contextlib.contextmanager
 def postfix(main, master, files, before=lambda folder: None):
-    with tempfile.TemporaryDirectory(prefix='ekiden-', dir='/var/tmp') as folder:
+    with tempfile.TemporaryDirectory(prefix='ekiden-', dir='/var/tmp', ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)
         for name, text in files.items():
             pathlib.Path(folder, name).write_text(text)

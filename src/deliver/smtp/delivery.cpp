@@ -189,7 +189,8 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
     }
     bool is_clean = session->may_quit();
     if (is_clean && dialogue.needs_reset()) is_clean = co_await session->reset(options_);
-    bool wants_reuse = is_clean && !reuse_key_.empty() && reuse_->may_keep(*session, options_);
+    bool wants_reuse = is_clean && !reuse_key_.empty() && reuse_->may_keep(*session, options_) &&
+                       (options_.reuses_tls || session->protection == Protection::none);
     if (wants_reuse && !(options_.reuses_on_demand && pass_ && pass_->is_busy())) {
         wants_reuse = false;
         if (!options_.reused_destinations.is_empty()) {

@@ -19,7 +19,10 @@ class Delivery {
 public:
     // All references outlive run().
     Delivery(const Job& job, const Options& options, const Logger& logger, dns::Resolver& resolver, std::shared_ptr<Reuse> reuse);
-    Task<std::vector<Outcome>> run();
+    // With `leaves_own` mail that would come back to us is left to the caller: own_domain() and left() say what.
+    Task<std::vector<Outcome>> run(bool leaves_own = false);
+    const std::string& own_domain() const { return own_domain_; }
+    const std::vector<std::uint32_t>& left() const { return left_; }
 
 private:
     struct Where {                     // who is responsible for a fate
@@ -28,7 +31,8 @@ private:
         int uses = 0;
         bool reports_success = false;  // offers DSN
     };
-    Task<void> try_destination(Destination destination, bool is_last);
+    // False: no later destination may be tried.
+    Task<bool> try_destination(Destination destination, bool is_last, bool leaves_own);
     Task<void> try_candidate(const Destination& destination, Candidate candidate, bool is_last);
     // True when the session was used; false when it was stale and nothing happened.
     Task<bool> use_session(const Destination& destination, SessionPtr session, bool probes);
@@ -72,6 +76,7 @@ private:
     bool needs_smtputf8_ = false;
     const Reuse::Pass* pass_ = nullptr;
     std::string reuse_key_;                    // "" = nothing is kept
+    std::string own_domain_;
     std::vector<std::uint32_t> left_;          // recipients without a sealed fate
     std::vector<Outcome> outcomes_;
     struct Met {

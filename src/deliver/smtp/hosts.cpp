@@ -37,13 +37,17 @@ std::optional<Destination> parse_destination(std::string_view text, const Option
 std::vector<Destination> parse_destinations(std::string_view next_hop, const Options& options, std::string& problem)
 {
     std::vector<Destination> destinations;
-    const auto add = [&](std::string_view text) {
+    const auto add = [&](std::string_view text, bool is_fallback) {
         if (destinations.size() >= most_destinations) return;
-        if (auto destination = parse_destination(text, options)) destinations.push_back(std::move(*destination));
-        else problem = "valid hostname or network address required in server description: " + base::printable(text);
+        if (auto destination = parse_destination(text, options)) {
+            destination->is_fallback = is_fallback;
+            destinations.push_back(std::move(*destination));
+        } else {
+            problem = "valid hostname or network address required in server description: " + base::printable(text);
+        }
     };
-    for (std::string_view text : base::split_any(next_hop)) add(text);
-    for (const std::string& text : options.fallback_relays) add(text);
+    for (std::string_view text : base::split_any(next_hop)) add(text, false);
+    for (const std::string& text : options.fallback_relays) add(text, true);
     if (destinations.empty() && problem.empty()) problem = "valid hostname or network address required in server description: ";
     return destinations;
 }
@@ -74,8 +78,8 @@ Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destinatio
     }
     dns::MailHostOptions how = options.hosts;
     how.uses_mx = destination.uses_mx;
-    // Mail that comes back to us by MX comes back to the port where MX mail is delivered; other ports are someone's plan.
-    if (how.uses_mx && port == default_port) how.is_own_address = options.is_own_address;
+    // Mail that comes back to us comes back to the port where MX mail is delivered; other ports are someone's plan.
+    if (!options.is_lmtp && port == default_port) how.is_own_address = options.is_own_address;
     std::string name = destination.host;
     if (!base::is_ascii(name)) {
         auto ascii = mail::to_ascii_domain(name);
@@ -87,6 +91,7 @@ Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destinatio
     }
     auto hosts = co_await dns::find_mail_hosts(resolver, std::move(name), how);
     found.warning = std::move(hosts.warning);
+    found.is_ours = hosts.is_ours;
     for (auto& host : hosts.hosts) {
         if (options.address_limit > 0 && found.list.size() >= options.address_limit) break;
         Candidate candidate;
@@ -94,7 +99,11 @@ Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destinatio
         candidate.endpoint = {host.address, *port};
         found.list.push_back(std::move(candidate));
     }
-    if (found.list.empty()) found.failure = failed(std::move(hosts.code), std::move(hosts.text), hosts.is_dns_trouble);
+    if (found.list.empty()) {
+        // A fall-back relay that is not there is a mistake of ours, and no reason to give mail back.
+        if (destination.is_fallback && hosts.code.starts_with('5')) hosts.code = "4.3.5";
+        found.failure = failed(std::move(hosts.code), std::move(hosts.text), hosts.is_dns_trouble);
+    }
     co_return found;
 }
 

@@ -16,6 +16,7 @@ struct Destination {
     std::string port;          // as written; empty = default
     bool is_unix = false;
     bool uses_mx = false;
+    bool is_fallback = false;  // of smtp_fallback_relay
     std::string text;          // as written, lower case: the name under which connections are kept
     std::string key;           // as written, without "inet:" or "unix:": what tables of logins and policies are asked for
 };
@@ -33,6 +34,7 @@ struct Candidate {
 struct Candidates {
     std::vector<Candidate> list;
     std::optional<Fate> failure;   // when the list is empty
+    bool is_ours = false;          // this host is one of them: nobody who comes later may be tried, mail would go in circles
     std::string warning;
 };
 Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destination, const Options& options);

@@ -91,7 +91,8 @@ LoginOptions LoginOptions::from(const config::Settings& settings, bool is_lmtp)
     if (tables.empty()) refuse(name("sasl_auth_enable"), fmt::format("specify a password table via the `{}' configuration parameter", name("sasl_password_maps")));
     o.passwords = table::Maps::open(name("sasl_password_maps"), tables);
     o.delimiter = settings.str(name("sasl_password_result_delimiter"));
-    o.is_sender_dependent = !is_lmtp && settings.boolean("smtp_sender_dependent_authentication");
+    o.is_sender_dependent = settings.boolean(name("sender_dependent_authentication"));
+    o.says_dummy_author = settings.boolean(name("send_dummy_mail_auth"));
     o.sender_search.recipient_delimiter = settings.str("recipient_delimiter");
     o.own_domain = settings.str("myorigin");
     o.own_domains = table::MatchList::open("mydestination", settings.str("mydestination"), table::MatchList::Kind::names);

@@ -33,6 +33,7 @@ struct LoginOptions {
     bool is_enabled = false;
     bool is_lmtp = false;
     bool is_sender_dependent = false;     // smtp_sender_dependent_authentication
+    bool says_dummy_author = false;       // smtp_send_dummy_mail_auth: MAIL has AUTH=<> after a login
     table::Maps passwords;
     std::string delimiter = ":";          // smtp_sasl_password_result_delimiter
     table::MatchList filter;              // smtp_sasl_mechanism_filter

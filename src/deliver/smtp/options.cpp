@@ -134,6 +134,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.reuses_on_demand = flag("connection_cache_on_demand");
     options.reused_destinations = table::MatchList::open(name("connection_cache_destinations"), text("connection_cache_destinations"),
                                                          table::MatchList::Kind::names);
+    options.reuses_tls = flag("tls_connection_reuse") || !settings.is_set(name("tls_connection_reuse"));
     options.idle_limit = time("connection_cache_time_limit");
     options.reuse_time_limit = time("connection_reuse_time_limit");
     options.reuse_count_limit = static_cast<unsigned>(number("connection_reuse_count_limit"));

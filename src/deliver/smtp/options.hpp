@@ -63,6 +63,7 @@ struct Options {
     table::MatchList reused_destinations; // smtp_connection_cache_destinations
     seconds idle_limit{2}, reuse_time_limit{300};
     unsigned reuse_count_limit = 0;       // 0 = none
+    bool reuses_tls = true;               // only smtp_tls_connection_reuse = no, written by somebody, says otherwise
 
     // Throws config::ConfigError.
     static Options from(const config::Settings& settings, const config::ServiceSpec& service);

@@ -92,13 +92,13 @@ TEST(find_mail_hosts, answers_as_postfix)
         {"[127.0.0.25]", "127.0.0.25[127.0.0.25]"},
         {"[IPv6:::1]", "::1[::1]"},
         {"nullmx.test", "5.1.0 Domain nullmx.test does not accept mail (nullMX)"},
-        {"half.test", "mx.remote.test[127.0.0.25]"},
+        {"half.test", "5.1.0 Domain half.test does not accept mail (nullMX)"},
         {"mxnohost.test", "5.4.4 " + dns_error("nohost.mxnohost.test", "AAAA", "Host not found") +
                               " | no MX host for mxnohost.test has a valid address record"},
         {"noaddr.test", "5.4.4 " + dns_error("noaddr.test", "AAAA", "Host found but no data record of requested type")},
         {"nosuch.test", "5.4.4 " + dns_error("nosuch.test", "AAAA", "Host not found")},
         {"servfail.test", "4.4.3 " + dns_error("servfail.test", "MX", "Host not found, try again")},
-        {"halfdead.test", "4.4.3 " + dns_error("dead.test", "A", "Host not found, try again") +
+        {"halfdead.test", "4.4.3 " + dns_error("dead.test", "AAAA", "Host not found, try again") +
                               " | no MX host for halfdead.test has a valid address record"},
         {"loop.test", "5.4.6 mail for loop.test loops back to myself"},
         {"self.test", "5.4.6 mail for self.test loops back to myself"},
@@ -175,6 +175,54 @@ TEST(find_mail_hosts, bounds_how_much_it_looks_up)
     }
     test::Loop loop;
     EXPECT_EQ(loop.run(find_mail_hosts(world, "huge.test", {})).hosts.size(), max_mx_hosts);
+}
+
+TEST(find_mail_hosts, gives_both_protocols_their_turn)
+{
+    FakeResolver world;
+    for (int i = 1; i <= 3; ++i) {
+        const std::string host = "six" + std::to_string(i) + ".test";
+        add_mx(world, "many.test", static_cast<std::uint16_t>(10 * i), host.c_str());
+        add_address(world, host.c_str(), ("2001:db8::" + std::to_string(i)).c_str());
+    }
+    for (int i = 1; i <= 2; ++i) {
+        const std::string host = "four" + std::to_string(i) + ".test";
+        add_mx(world, "many.test", static_cast<std::uint16_t>(40 + i), host.c_str());
+        add_address(world, host.c_str(), ("192.0.2." + std::to_string(i)).c_str());
+    }
+    const struct {
+        std::size_t limit;
+        const char* want;   // which protocols are among the first
+    } cases[] = {{1, "6"}, {2, "64"}, {3, "664"}, {4, "6644"}, {5, "66644"}, {0, "66644"}};
+    for (const auto& c : cases) {
+        MailHostOptions options;
+        options.address_limit = c.limit;
+        test::Loop loop;
+        std::string got;
+        for (const auto& host : loop.run(find_mail_hosts(world, "many.test", options)).hosts) got += host.address.is_v6() ? '6' : '4';
+        EXPECT_EQ(got.substr(0, c.limit > 0 ? c.limit : got.size()), c.want) << c.limit;
+        options.is_balanced = false;
+        got.clear();
+        for (const auto& host : loop.run(find_mail_hosts(world, "many.test", options)).hosts) got += host.address.is_v6() ? '6' : '4';
+        EXPECT_EQ(got, c.limit > 0 ? std::string("66644").substr(0, c.limit) : "66644") << c.limit;
+    }
+}
+
+TEST(find_mail_hosts, says_what_the_system_says_when_it_asks_the_system)
+{
+    FakeResolver world;
+    fill(world);
+    world.fail("dead.test", Type::a);
+    MailHostOptions options;
+    options.uses_mx = false;
+    options.address_source = Source::hosts_and_dns;
+    test::Loop loop;
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "nosuch.test", options))), "5.4.4 unable to look up host nosuch.test: Name or service not known");
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "noaddr.test", options))), "5.3.0 unable to look up host noaddr.test: No address associated with hostname");
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "dead.test", options))), "4.4.4 unable to look up host dead.test: Temporary failure in name resolution");
+    options.address_source = Source::dns_then_hosts;
+    EXPECT_TRUE(show(loop.run(find_mail_hosts(world, "dead.test", options))).starts_with("4.4.3 Host or domain name not found."));
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "nosuch.test", options))), "5.4.4 unable to look up host nosuch.test: Name or service not known");
 }
 
 }  // namespace

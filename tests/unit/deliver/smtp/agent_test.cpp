@@ -74,7 +74,7 @@ TEST(smtp_options, come_from_parameters_of_the_program)
     EXPECT_EQ(smtp.handshake.own_name, "mail.golden.test");
     EXPECT_EQ(smtp.handshake.ignored, ekiden::smtp::ext_dsn);
     EXPECT_TRUE(smtp.hosts.uses_mx);
-    EXPECT_EQ(smtp.hosts.address_source, dns::Source::hosts_and_dns);
+    EXPECT_EQ(smtp.hosts.address_source, dns::Source::dns_then_hosts);
     EXPECT_TRUE(smtp.hosts.families.ipv4);
     EXPECT_FALSE(smtp.hosts.families.ipv6);
     EXPECT_EQ(smtp.fallback_relays.size(), 2u);
