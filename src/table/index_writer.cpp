@@ -104,7 +104,7 @@ Result<std::unique_ptr<IndexWriter>> IndexWriter::open(const IndexFormat& format
     }
     EKIDEN_TRY_VALUE(work_path, writer->make_work_file(is_update));
     writer->work_path_ = work_path;
-    EKIDEN_TRY_VALUE(file, open_index_file(format, work_path, mode, 0600));
+    EKIDEN_TRY_VALUE(file, open_index_file(format, work_path, mode, 0600, options.expected_bytes));
     writer->file_ = std::move(file);
     return writer;
 }

@@ -18,6 +18,7 @@ public:
         bool is_update = false;              // else the table is made anew
         bool may_create = true;              // updates: a missing file is made
         mode_t permissions = 0644;           // of a new file; an old one keeps its own
+        std::size_t expected_bytes = 0;      // of all that will be put, about
     };
     // `name` without suffix. Errors: "open /etc/x.db: Permission denied", "open database /etc/x.db: No such file…".
     static Result<std::unique_ptr<IndexWriter>> open(const IndexFormat& format, const std::string& name, const Options& options);

@@ -155,6 +155,7 @@ table::TablePtr Postmap::open_for_query(const MapName& map) const
     options.fold_keys = job_.folds;
     options.log = log_;
     auto opened = table::open_table(map.spec(), options);
+    options.may_load = false;
     if (!opened) fatal(printed_error(opened.error()));
     return *opened;
 }
@@ -244,6 +245,7 @@ void Postmap::build(const MapName& map)
     std::optional<ActingAsOwner> owner;
     if (!job_.keeps_root) owner.emplace(uid, gid);
     auto writer = IndexWriter::open(*format, map.name, options);
+    options.expected_bytes = text.size();
     if (!writer) fatal(printed_error(writer.error()));
     add_entries(map, **writer, *format, text, job_.is_incremental ? "stdin" : map.name);
     if (job_.is_alias) {
