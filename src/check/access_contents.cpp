@@ -13,7 +13,7 @@ namespace {
 
 using MayPermit = std::function<bool(std::string_view)>;
 
-constexpr std::size_t most_entries = 100'000;
+constexpr std::size_t most_kept = 10'000;
 constexpr std::array<std::string_view, 5> indexed_types{"btree", "cdb", "hash", "lmdb", "texthash"};
 constexpr std::array<std::string_view, 3> rule_types{"cidr", "pcre", "regexp"};
 constexpr std::array<std::string_view, 3> written_out_types{"inline", "static", "internal"};
@@ -42,7 +42,8 @@ void add_entry(std::string_view type, std::string_view line, const config::Locat
 {
     const auto [key, value] = split_entry(line, type == "pcre" || type == "regexp");
     if (base::equal_ignoring_case(key, "if") || base::equal_ignoring_case(key, "endif")) return;
-    if (may_permit(value)) contents.permitting.push_back({std::string(key), std::string(value), at});
+    if (!may_permit(value)) return;
+    if (++contents.permitting_count <= most_kept) contents.permitting.push_back({std::string(key), std::string(value), at});
 }
 
 bool read_text(std::string_view type, const std::string& path, AccessContents& contents, const MayPermit& may_permit)
@@ -58,9 +59,7 @@ bool read_text(std::string_view type, const std::string& path, AccessContents& c
     if (!source) return false;
     table::SourceLines lines(source->text, path, [](const std::string&) {});
     table::SourceLines::Line line;
-    std::size_t count = 0;
     while (lines.next(line)) {
-        if (++count > most_entries) return false;
         add_entry(type, line.text, {path, line.number}, contents, may_permit);
     }
     return !lines.error();

@@ -19,7 +19,8 @@ struct PermittingEntry {
 struct AccessContents {
     // Nobody can say: the table is another program's, cannot be read, or is larger than is worth reading.
     bool is_unknown = false;
-    // Entries whose answer permits, or names restrictions that may.
+    // Entries whose answer permits: how many, and the first few thousand of them.
+    std::size_t permitting_count = 0;
     std::vector<PermittingEntry> permitting;
     // Keys of strangers that the table was asked for and permitted: whoever comes.
     std::vector<PermittingEntry> for_everybody;

@@ -55,6 +55,8 @@ constexpr std::array lists{
 const std::vector<std::string> sample_addresses{"unknown", "1.2.3.4", "8.8.8.8", "77.88.99.111", "133.5.6.7", "196.40.50.60", "2001:4860:4860::8888", "2a00:1450::1"};
 const std::vector<std::string> sample_names{"unknown", "mail.stranger.example", "stranger.example"};
 const std::vector<std::string> sample_mail{"somebody@stranger.example", "stranger.example", "somebody@"};
+// Recipients that exist everywhere.
+const std::vector<std::string> sample_recipients{"somebody@stranger.example", "stranger.example", "somebody@", "postmaster@stranger.example", "abuse@stranger.example"};
 
 std::string shown(const Location& at) { return at.line > 0 ? fmt::format("{}, line {}", at.file, at.line) : std::string(); }
 
@@ -262,8 +264,11 @@ private:
         const bool asks_client = row ? detail == access_client || is_of_hosts : subject == Subject::client;
         const bool asks_recipient = row ? detail == access_recipient && !is_of_hosts : subject == Subject::recipient;
         if (row && (detail == access_sasl || detail == access_etrn)) return passes_by(title, "not asked about strangers");
-        const auto& samples = asks_client ? sample_addresses : asks_recipient || !row || detail == access_sender ? sample_mail : sample_names;
+        const auto& samples = asks_client ? sample_addresses : asks_recipient ? sample_recipients : !row || detail == access_sender ? sample_mail : sample_names;
         const AccessContents contents = read_access_contents(table, samples, [&](std::string_view answer) { return lets_pass(answer, subject, at); });
+        if (asks_recipient && !contents.for_everybody.empty() && !contents.for_everybody.front().key.starts_with("somebody") && contents.for_everybody.front().key.contains('@'))
+            return depends(title, fmt::format("mail to {} of every domain is relayed", contents.for_everybody.front().key.substr(0, contents.for_everybody.front().key.find('@') + 1)), at,
+                           "move the table behind reject_unauth_destination");
         if (!contents.for_everybody.empty())
             return permits(title, fmt::format("answers {} for {}, so for everybody", contents.for_everybody.front().value, contents.for_everybody.front().key), at, "move it behind reject_unauth_destination");
         if (contents.is_unknown && contents.permitting.empty()) return depends(title, "whoever the table answers OK", at, "move it behind reject_unauth_destination");
@@ -273,12 +278,12 @@ private:
         if (asks_client) {
             for (const PermittingEntry& each : contents.permitting)
                 if (is_wide_network(each.key)) return depends(title, fmt::format("{} {}, which is larger than a site's own network", each.key, each.value), each.at.line > 0 ? each.at : at, "name your own networks only");
-            return passes_by(title, fmt::format("permits the {} clients it names, such as {}{}", contents.permitting.size(), entry.key, place));
+            return passes_by(title, fmt::format("permits the {} clients it names, such as {}{}", contents.permitting_count, entry.key, place));
         }
         if (asks_recipient) {
             for (const PermittingEntry& each : contents.permitting)
                 if (each.key.ends_with('@')) return depends(title, fmt::format("mail to {} of every domain is relayed", each.key), each.at.line > 0 ? each.at : at, "move the table behind reject_unauth_destination");
-            return passes_by(title, fmt::format("permits the {} recipients it names, such as {}{}", contents.permitting.size(), entry.key, place));
+            return passes_by(title, fmt::format("permits the {} recipients it names, such as {}{}", contents.permitting_count, entry.key, place));
         }
         return permits(title, fmt::format("answers {} for {}{}, and whoever knows that can call himself so", entry.value, entry.key, place), at, "move it behind reject_unauth_destination");
     }

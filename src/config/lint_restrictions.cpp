@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace ekiden::config {
@@ -101,26 +102,26 @@ private:
     void check(const std::string& name, const std::string& value, const Location& at)
     {
         const auto items = read_items(split_list(value));
-        std::vector<std::string> seen;
+        std::set<std::string> seen;
+        std::map<std::string, int> counts;
         bool only_warns = false;
         for (std::size_t i = 0; i < items.size(); ++i) {
             const Item& item = items[i];
             if (item.is_odd) continue;
             if (item.word.starts_with('#')) return;    // that comment is another message's
-            const auto place = source_.find(at, item.word, static_cast<int>(std::ranges::count_if(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(i), [&](const Item& other) { return other.word == item.word; })));
+            const auto place = source_.find(at, item.word, counts[item.word]++);
             check_word(name, item, place);
             const bool was_warning = std::exchange(only_warns, base::equal_ignoring_case(item.word, "warn_if_reject"));
             if (only_warns) continue;
             const std::string whole = base::lower(item.word) + " " + item.argument;
             if (!was_warning && item.word != "sleep") {
-                if (std::ranges::find(seen, whole) != seen.end())
+                if (!seen.insert(whole).second)
                     add(place, name, fmt::format("{} stands twice in {}", base::trim(item.word + " " + item.argument), name), "the second one can go: it never decides anything");
-                seen.push_back(whole);
             }
             // warn_if_reject makes a refusal harmless, and a permit stays one.
             if (!is_end(item.word) || (was_warning && item.word != "permit")) continue;
             if (i + 1 < items.size() && !items[i + 1].word.starts_with('#')) {
-                const auto next = source_.find(at, items[i + 1].word);
+                const auto next = source_.find(at, items[i + 1].word, counts[items[i + 1].word]);
                 add(next, name, fmt::format("{} is never reached: \"{}\" in front of it ends {} for every client", items[i + 1].word, item.word, name),
                     fmt::format("move it in front of \"{}\", or remove it", item.word));
             }

@@ -117,6 +117,8 @@ TEST(RelayProof, TablesAreRead)
         {"check_recipient_access texthash:", "partner.test OK\n", closed},
         {"check_recipient_access texthash:", "postmaster@ OK\n",
          depends + "table, line 1: check_recipient_access texthash:table: mail to postmaster@ of every domain is relayed"},
+        {"check_recipient_access regexp:", "/^postmaster@/ OK\n", depends + "main.cf, line 3: check_recipient_access regexp:table: mail to postmaster@ of every domain is relayed"},
+        {"check_recipient_access regexp:", "/./ OK\n", open + "check_recipient_access regexp:table: answers OK for somebody@stranger.example, so for everybody"},
         {"check_recipient_access texthash:", "a.test reject_rbl_client x.test, reject\n", closed},
         // Classes are looked into: what they refuse is refused.
         {"check_sender_access texthash:", "a.test strict\nb.test reject_unknown_client_hostname, permit_mynetworks\nc.test strict, permit\n", closed},
