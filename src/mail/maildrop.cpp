@@ -1,5 +1,6 @@
 #include "mail/maildrop.hpp"
 
+#include "base/percent.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -16,40 +17,6 @@ struct NotifyName {
     std::uint8_t bit;
 };
 constexpr NotifyName notify_names[] = {{"never", notify_never}, {"success", notify_success}, {"failure", notify_failure}, {"delay", notify_delay}};
-
-std::string encode(std::string_view value)
-{
-    static constexpr char digits[] = "0123456789ABCDEF";
-    std::string out;
-    for (char c : value) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 32 && byte != 127 && c != '%') {
-            out += c;
-        } else {
-            out += '%';
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        }
-    }
-    return out;
-}
-
-std::optional<std::string> decode(std::string_view value)
-{
-    std::string out;
-    out.reserve(value.size());
-    for (std::size_t i = 0; i < value.size(); ++i) {
-        if (value[i] != '%') {
-            out += value[i];
-            continue;
-        }
-        const auto byte = i + 2 < value.size() ? base::parse_number<unsigned>(value.substr(i + 1, 2), 16) : std::nullopt;
-        if (!byte) return std::nullopt;
-        out += static_cast<char>(*byte);
-        i += 2;
-    }
-    return out;
-}
 
 std::string notify_text(std::uint8_t notify)
 {
@@ -71,7 +38,7 @@ std::string format(const Maildrop& header)
     auto line = [&](std::string_view key, std::string_view value) {
         out += key;
         out += ' ';
-        out += encode(value);
+        out += base::percent_encode(value, base::Blanks::stay);
         out += '\n';
     };
     line("sender", header.sender);
@@ -118,7 +85,7 @@ Result<bool> MaildropParser::read_line(std::string_view line)
     }
     const auto space = std::min(line.find(' '), line.size());
     const std::string_view key = line.substr(0, space);
-    auto value = decode(line.substr(std::min(space + 1, line.size())));
+    auto value = base::percent_decode(line.substr(std::min(space + 1, line.size())));
     if (!value) return bad("value of " + base::printable(key.substr(0, 40)));
 
     if (key == "sender" && !has_sender_) {

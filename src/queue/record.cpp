@@ -237,6 +237,7 @@ Result<AcceptRecord> decode_accept(std::string_view payload)
         else envelope.purpose = static_cast<mail::Purpose>(purpose);
         envelope.verp_delimiters = in.get_text();
         if (!envelope.verp_delimiters.empty() && envelope.verp_delimiters.size() != 2) in.refuse();
+        if (envelope.purpose == mail::Purpose::deliver && envelope.verp_delimiters.empty()) in.refuse();   // nobody writes that
     }
     EKIDEN_TRY(finish(in, "accept"));
     return record;

@@ -78,8 +78,11 @@ ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::
         const auto under_stress = settings->with({{"stress", "yes"}});
         auto stressed = std::make_shared<Service>(*made);
         stressed->options = Options::from(*under_stress, service);
-        // Lists that were written with stress in mind; the defaults of postconf(5) mention it in options only.
-        if (mentions_stress(*settings)) stressed->policy = check::Policy::make(under_stress, std::move(resolver), dns, stressed->options.logger, verifier);
+        // Lists that were written with stress in mind, and how long a session waits for an address to be verified. The other
+        // defaults of postconf(5) mention it in options only.
+        const char* const patience = "address_verify_poll_count";
+        if (mentions_stress(*settings) || under_stress->integer(patience) != settings->integer(patience))
+            stressed->policy = check::Policy::make(under_stress, std::move(resolver), dns, stressed->options.logger, verifier);
         result.stressed_ = std::move(stressed);
     }
     return result;

@@ -75,6 +75,8 @@ bool wants(std::uint8_t notify, NoticeKind kind)
 
 std::vector<Outcome> wanted(const mail::Envelope& envelope, std::vector<Outcome> outcomes, NoticeKind kind)
 {
+    // Who asks about addresses hears of all of them, whatever should be told of mail.
+    if (envelope.purpose == mail::Purpose::verify) return outcomes;
     std::erase_if(outcomes, [&](const Outcome& outcome) { return !wants(envelope.recipients.at(outcome.recipient).notify, kind); });
     return outcomes;
 }

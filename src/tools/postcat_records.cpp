@@ -20,6 +20,7 @@ struct TypeName {
 constexpr TypeName type_names[] = {
     {'C', "message_size"}, {'T', "message_arrival_time"}, {'A', "named_attribute"}, {'F', "sender_fullname"}, {'S', "sender"},
     {'O', "original_recipient"}, {'R', "recipient"}, {'D', "done_recipient"}, {'f', "content_filter"}, {'>', "redirect_to"},
+    {'V', "verp_delimiters"},
 };
 constexpr std::size_t size_record_bytes = 97;    // six numbers of 15 digits and the blanks between them
 constexpr char content_begins = 'M', content_line = 'N', content_ends = 'X', file_ends = 'E';
@@ -139,7 +140,7 @@ std::vector<QueueRecord> envelope_records(const queue::Loaded& message)
     else out.attribute_if("log_ident", origin.log_ident);
     if (is_internal) {
         out.attribute("log_message_origin", "local");
-        out.attribute("trace_flags", "0");
+        out.attribute("trace_flags", envelope.purpose == mail::Purpose::probe ? "256" : "0");
     }
     out.attribute_if("sasl_method", origin.sasl_method);
     out.attribute_if("sasl_username", origin.sasl_username);
@@ -151,6 +152,7 @@ std::vector<QueueRecord> envelope_records(const queue::Loaded& message)
     if (!envelope.filter.empty()) out.add('f', envelope.filter);
     if (!envelope.redirect.empty()) out.add('>', envelope.redirect);
     out.add('S', mail::quote_address(envelope.sender));
+    if (!envelope.verp_delimiters.empty()) out.add('V', envelope.verp_delimiters);
     add_encoding(out, envelope.body);
     if (has_client) add_client(out, origin);
 
@@ -182,6 +184,7 @@ std::vector<QueueRecord> envelope_records(const mail::Maildrop& header, WallTime
     out.attribute("rewrite_context", header.is_gateway ? "remote" : "local");
     if (!header.full_name.empty()) out.add('F', header.full_name);
     out.add('S', mail::quote_address(header.sender));
+    if (!header.verp_delimiters.empty()) out.add('V', header.verp_delimiters);
     add_encoding(out, header.body);
     for (const mail::Recipient& recipient : header.recipients) {
         if (recipient.notify != mail::notify_default) out.attribute("notify_flags", std::to_string(recipient.notify));

@@ -1,6 +1,7 @@
 #include "verify/journal.hpp"
 
 #include "base/fd.hpp"
+#include "base/percent.hpp"
 #include "base/text.hpp"
 #include "queue/crc32c.hpp"
 
@@ -18,39 +19,13 @@ namespace {
 constexpr std::string_view first_line = "ekiden-verify 1\n";
 constexpr std::size_t largest_file = 1u << 30;
 constexpr std::size_t longest_line = 8192;
+constexpr std::size_t longest_address = 2048;    // fits into a line however it is encoded
 
 struct Word {
     Standing standing;
     std::string_view text;
 };
 constexpr Word words[] = {{Standing::deliverable, "deliverable"}, {Standing::deferred, "deferred"}, {Standing::undeliverable, "undeliverable"}};
-
-std::string encode(std::string_view text)
-{
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte > 32 && byte != 127 && c != '%') out += c;
-        else fmt::format_to(std::back_inserter(out), "%{:02X}", byte);
-    }
-    return out;
-}
-
-std::optional<std::string> decode(std::string_view text)
-{
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            out += text[i];
-            continue;
-        }
-        const auto byte = i + 2 < text.size() ? base::parse_number<unsigned>(text.substr(i + 1, 2), 16) : std::nullopt;
-        if (!byte) return std::nullopt;
-        out += static_cast<char>(*byte);
-        i += 2;
-    }
-    return out;
-}
 
 std::string checked(std::string line) { return fmt::format("{:08x} {}\n", queue::crc32c(line), line); }
 
@@ -66,7 +41,7 @@ std::optional<WallTime> parse_time(std::string_view text)
 std::string answer_line(std::string_view address, const Answer& answer)
 {
     const auto* word = std::ranges::find(words, answer.standing, &Word::standing);
-    return checked(fmt::format("{} {} {} {}", word->text, base::to_seconds(answer.at), encode(address), encode(answer.text)));
+    return checked(fmt::format("{} {} {} {}", word->text, base::to_seconds(answer.at), base::percent_encode(address), base::percent_encode(answer.text)));
 }
 
 std::string cleaned_line(WallTime at) { return checked(fmt::format("cleaned {}", base::to_seconds(at))); }
@@ -93,8 +68,8 @@ Result<void> JournalReader::read(std::string_view bytes)
         if (at && parts[0] == "cleaned" && parts.size() == 2) {
             if (on_cleaned) on_cleaned(*at);
         } else if (at && word != std::end(words) && parts.size() == 4) {
-            auto address = decode(parts[2]), text = decode(parts[3]);
-            if (!address || address->empty() || !text || text->size() > longest_text) ++damaged;
+            auto address = base::percent_decode(parts[2]), text = base::percent_decode(parts[3]);
+            if (!address || address->empty() || address->size() > longest_address || !text || text->size() > longest_text) ++damaged;
             else if (on_answer) on_answer(std::move(*address), Answer{word->standing, *at, std::move(*text)});
         } else {
             ++damaged;

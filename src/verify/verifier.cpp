@@ -1,5 +1,6 @@
 #include "verify/verifier.hpp"
 
+#include "base/text.hpp"
 #include "mail/address.hpp"
 #include "net/cores.hpp"
 #include "verify/journal.hpp"
@@ -156,7 +157,7 @@ Task<void> Verifier::send_probe(std::shared_ptr<Verifier> self, std::string addr
     mail::Recipient recipient;
     recipient.address = address;
     recipient.original = address;
-    recipient.dsn_original = "rfc822;" + mail::quote_address(address);
+    recipient.dsn_original = (base::is_ascii(address) ? "rfc822;" : "utf-8;") + mail::quote_address(address);
     draft.add_recipient(std::move(recipient));
     auto queued = co_await draft.submit();
     if (!queued) {
@@ -202,14 +203,15 @@ void Verifier::clean(OptionsPtr options)
         is_done = cache_.clean(progress, buckets_at_a_time, now, options->path ? on_kept : Cache::OnKept());
         if (!is_done) continue;
         cleaned_at_ = now;
-        is_cleaning_ = false;
         lines_in_file_ = count;
     }
     options->log.info("cache {} full cleanup: retained={} dropped={} entries", options->map, progress.retained, progress.dropped);
-    if (!options->path) return;
-    if (auto written = replace_journal(*options->path, lines); !written) {
-        options->log.warning("{}: {}", options->map, written.error().text());
+    if (options->path) {
+        if (auto written = replace_journal(*options->path, lines); !written) options->log.warning("{}: {}", options->map, written.error().text());
     }
+    const std::lock_guard guard(lock_);
+    is_cleaning_ = false;
+    has_cleaned_.notify_all();
 }
 
 void Verifier::write_later()
@@ -269,7 +271,8 @@ Task<void> Verifier::stop()
     co_await net::run_on(home_, close_gate(gate_));
     co_await pool_.run([self] {
         {
-            const std::lock_guard guard(self->lock_);
+            std::unique_lock guard(self->lock_);
+            self->has_cleaned_.wait(guard, [&] { return !self->is_cleaning_; });
             self->is_writing_ = true;
         }
         self->write_pending();

@@ -15,6 +15,7 @@
 #include "verify/cache.hpp"
 #include "verify/probe_sender.hpp"
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -71,6 +72,7 @@ private:
     Cache cache_;
     WallTime cleaned_at_{};
     bool is_cleaning_ = false;
+    std::condition_variable has_cleaned_;
     std::string unwritten_;                     // lines for the journal
     std::size_t lines_in_file_ = 0;
     bool is_writing_ = false;

@@ -1,5 +1,5 @@
 // link: smtp mail
-// The first byte chooses MAIL or RCPT; an address that is accepted holds no control bytes, and survives being written down
+// The first byte chooses MAIL or RCPT and what is allowed; an address that is accepted holds no control bytes, and survives being written down
 // and read again.
 #include "smtp/paths.hpp"
 
@@ -27,9 +27,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (mail::split_address(path.address).domain.find_first_of(" \"\\()<>[]:;,") == std::string_view::npos) EKIDEN_ASSERT(is_good && again == path.address);
 
     if (is_mail) {
-        const auto parameters = smtp::parse_mail_parameters(path, {});
-        if (parameters) EKIDEN_ASSERT(parameters->envid.size() <= 100 && parameters->size <= INT64_MAX);
-        else EKIDEN_ASSERT(parameters.error().code >= 500);
+        const auto parameters = smtp::parse_mail_parameters(path, {.with_verp = (data[0] & 4) != 0});
+        if (parameters) {
+            EKIDEN_ASSERT(parameters->envid.size() <= 100 && parameters->size <= INT64_MAX);
+            EKIDEN_ASSERT(parameters->verp_delimiters.empty() || (parameters->verp_delimiters.size() == 2 && !path.address.empty()));
+        } else {
+            EKIDEN_ASSERT(parameters.error().code >= 500);
+        }
     } else {
         std::string_view unknown;
         const auto parameters = smtp::parse_recipient_parameters(path, {}, unknown);

@@ -90,8 +90,10 @@ TEST(Record, purpose_and_verp_stand_at_the_end_and_may_be_absent)
     AcceptRecord probe = full_accept();
     probe.envelope.purpose = mail::Purpose::probe;
     std::string odd = encode(probe);
-    odd[odd.size() - 5] = 4;   // a purpose that there is not
-    EXPECT_FALSE(decode_accept(odd));
+    for (const char purpose : {'\x04', '\0'}) {   // one that there is not, and one that needs no words
+        odd[odd.size() - 5] = purpose;
+        EXPECT_FALSE(decode_accept(odd));
+    }
     probe.envelope.verp_delimiters = "+";
     EXPECT_FALSE(decode_accept(encode(probe)));
 }

@@ -100,6 +100,23 @@ TEST(Postcat, prints_the_records_of_a_message_from_the_network)
     for (const std::size_t step : {1, 5, 1000}) EXPECT_EQ(print({.shows_envelope = true, .shows_header = true, .shows_body = true}, four_recipients(), content, step), want);
 }
 
+TEST(Postcat, shows_what_only_asks_and_what_has_a_sender_for_each)
+{
+    queue::Loaded message = four_recipients();
+    auto envelope = std::make_shared<mail::Envelope>(*message.envelope);
+    envelope->verp_delimiters = "-=";
+    message.envelope = envelope;
+    EXPECT_NE(print({}, message).find("sender: user2@golden.test\nverp_delimiters: -=\n"), std::string::npos);
+
+    auto probe = std::make_shared<mail::Envelope>();
+    probe->id = envelope->id;
+    probe->sender = "double-bounce@mail.golden.test";
+    probe->purpose = mail::Purpose::probe;
+    message.envelope = probe;
+    message.pending.clear();
+    EXPECT_NE(print({}, message).find("named_attribute: trace_flags=256\n"), std::string::npos);
+}
+
 TEST(Postcat, prints_the_parts_that_are_asked_for)
 {
     const queue::Loaded message = four_recipients();
