@@ -176,10 +176,10 @@ Task<Step> apply_action(Evaluation& evaluation, std::string table, std::string k
         case ParsedAction::Kind::action: {
             const ActionRow& row = actions[parsed.number];
             const Step step = row.run(action);
-            if (step == Step::permit) log_permit(evaluation, parsed.word, subject, table);
+            if (step == Step::permit) co_await log_permit(evaluation, parsed.word, subject, table);
             co_return step;
         }
-        case ParsedAction::Kind::number: log_permit(evaluation, parsed.whole, subject, table); co_return Step::permit;
+        case ParsedAction::Kind::number: co_await log_permit(evaluation, parsed.whole, subject, table); co_return Step::permit;
         case ParsedAction::Kind::reply:
             co_return refuse(evaluation, refusal_of(action, parsed.number, parsed.number < 500 ? "4.7.1" : "5.7.1", "Access denied"));
         case ParsedAction::Kind::table:

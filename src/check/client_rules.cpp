@@ -9,15 +9,16 @@
 
 namespace ekiden::check {
 
-Step permit_mynetworks(Evaluation& evaluation, const Restriction&)
+Task<Step> permit_mynetworks(Evaluation& evaluation, const Restriction&)
 {
     const Facts& facts = evaluation.facts;
-    const auto matched = evaluation.data.mynetworks.matches(facts.client_name, facts.client_address);
-    if (!matched) {
-        evaluation.data.logger.warning("{}", matched.error().text());
-        return refuse(evaluation, lookup_failure(evaluation, evaluation.subject));
+    auto matched = evaluation.data.mynetworks.matches_at_once(facts.client_name, facts.client_address);
+    if (!matched) matched = co_await evaluation.data.mynetworks.matches(facts.client_name, facts.client_address);
+    if (!*matched) {
+        evaluation.data.logger.warning("{}", matched->error().text());
+        co_return refuse(evaluation, lookup_failure(evaluation, evaluation.subject));
     }
-    return *matched ? Step::permit : Step::dunno;
+    co_return **matched ? Step::permit : Step::dunno;
 }
 
 Step permit_inet_interfaces(Evaluation& evaluation, const Restriction&)

@@ -113,10 +113,12 @@ Refusal lookup_failure(const Evaluation& evaluation, Subject subject)
 
 Refusal configuration_error() { return {Fault::software, 451, "4.3.5", "Server configuration error"}; }
 
-void log_permit(const Evaluation& evaluation, std::string_view action, Subject subject, std::string_view table)
+Task<void> log_permit(const Evaluation& evaluation, std::string_view action, Subject subject, std::string_view table)
 {
     const auto& logged = evaluation.data.logged_permits;
-    if (logged.is_empty() || !logged.matches_name(action).value_or(false)) return;
+    if (logged.is_empty()) co_return;
+    const auto is_logged = co_await logged.matches_name(std::string(action));
+    if (!is_logged.value_or(false)) co_return;
     log_event(evaluation, "permit", fmt::format("action={} for {}={} {}{}", action, class_of(subject), name_of(evaluation.facts, subject), table.empty() ? "" : "from ", table));
 }
 

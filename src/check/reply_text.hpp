@@ -33,7 +33,7 @@ Step defer_if_permit(Evaluation& evaluation, Refusal refusal);
 Step defer_if_reject(Evaluation& evaluation, Refusal refusal);
 
 // smtpd_log_access_permit_actions: "action=OK for Recipient address=x@y from hash:/z".
-void log_permit(const Evaluation& evaluation, std::string_view action, Subject subject, std::string_view table = {});
+Task<void> log_permit(const Evaluation& evaluation, std::string_view action, Subject subject, std::string_view table = {});
 
 // An address could not be resolved. Tables have told the log about their own trouble; the rest is told here.
 void warn_of_trouble(const Evaluation& evaluation, const Error& error);

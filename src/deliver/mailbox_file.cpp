@@ -92,6 +92,7 @@ MailboxSettings MailboxSettings::from(const config::Settings& settings, std::str
     result.lock_limit = static_cast<std::uint32_t>(std::clamp<std::int64_t>(settings.integer("deliver_lock_attempts") * settings.time("deliver_lock_delay").count(), 1, 240));
     result.stale_lock_limit = static_cast<std::uint32_t>(std::min<std::int64_t>(settings.time("stale_lock_time").count(), 1'000'000'000));
     result.checks_owner = settings.boolean("strict_mailbox_ownership");
+    result.has_original_to = settings.boolean("enable_original_recipient");
     return result;
 }
 
@@ -116,7 +117,7 @@ std::string delivery_prefix(const DeliveryFacts& facts, bool with_from_line)
     std::string prefix;
     if (with_from_line) prefix = from_line(facts.sender);
     fmt::format_to(std::back_inserter(prefix), "Return-Path: <{}>\n", mail::quote_address(facts.sender));
-    fmt::format_to(std::back_inserter(prefix), "X-Original-To: {}\n", mail::quote_address(facts.original));
+    if (!facts.original.empty()) fmt::format_to(std::back_inserter(prefix), "X-Original-To: {}\n", mail::quote_address(facts.original));
     if (facts.has_delivered_to) fmt::format_to(std::back_inserter(prefix), "Delivered-To: {}\n", mail::quote_address(facts.delivered_to));
     return prefix;
 }

@@ -23,6 +23,7 @@ struct MailboxSettings {
     std::uint8_t locks = 1;          // of an mbox file: see HelperRequest::locks
     std::uint32_t lock_limit = 20, stale_lock_limit = 500;   // seconds
     bool checks_owner = true;        // strict_mailbox_ownership
+    bool has_original_to = true;     // enable_original_recipient: X-Original-To is written
     bool is_virtual = false;         // virtual(8): all but a quota is tried again
     bool tells_users = false;        // biff
     Logger logger;                   // for hints to the administrator
@@ -40,7 +41,7 @@ DeliveryFacts facts_of(const Job& job, std::uint32_t recipient);
 
 // "From sender  date" with a newline.
 std::string from_line(std::string_view sender);   // "" is MAILER-DAEMON
-// Return-Path, X-Original-To, Delivered-To; with `with_from_line` the mbox separator first.
+// Return-Path, X-Original-To (unless `original` is empty), Delivered-To; with `with_from_line` the mbox separator first.
 std::string delivery_prefix(const DeliveryFacts& facts, bool with_from_line);
 
 struct FileTarget {

@@ -14,7 +14,7 @@ namespace ekiden::deliver {
 // What a table's answer makes of `status`; nothing when it may not stand for it. Pure.
 std::optional<mail::Status> filtered_status(const mail::Status& status, std::string_view answer);
 
-// `agent` with its outcomes filtered; the agent itself when the settings name no table. `program` ("local", "pipe", "virtual")
+// `agent` with its outcomes filtered; the agent itself when the settings name no table. `program` ("smtp", "lmtp", "local", "pipe", "virtual")
 // is the prefix of the parameter. Throws config::ConfigError for a table that cannot be opened.
 AgentPtr with_status_filter(AgentPtr agent, const config::Settings& settings, std::string_view program);
 

@@ -69,14 +69,13 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
         transport.name = service.name;
         transport.program = service.command;
         transport.agent = program->make({settings->for_service(service), service, needs, agents});
-        // smtp and lmtp look after theirs themselves: theirs is about replies as well.
-        bool has_filter = service.command == "local" || service.command == "virtual" || service.command == "pipe";
+        bool has_filter = service.command != "error" && service.command != "discard";
         if (has_filter) transport.agent = with_status_filter(std::move(transport.agent), *settings->for_service(service), service.command);
         agents->insert_or_assign(service.name, transport.agent);
+        transport.process_limit = service.process_limit(process_limit);
         // A limit that the operator gives this very service is meant as it stands ("two connections to that host at most").
         bool is_network = service.command == "smtp" || service.command == "lmtp";
         if (is_network && service.max_processes == "-") transport.waiting_limit = transport.process_limit * waiting_per_process;
-        transport.process_limit = service.process_limit(process_limit);
         const std::string& name = service.name;
         transport.destination_concurrency_limit = to_int(settings->transport_integer(name, "destination_concurrency_limit"));
         transport.initial_destination_concurrency = to_int(settings->transport_integer(name, "initial_destination_concurrency"));

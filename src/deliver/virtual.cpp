@@ -116,7 +116,9 @@ Task<Outcome> VirtualAgent::deliver_one(const Job& job, std::uint32_t recipient)
     target.path = std::move(path);
     target.user_name = mail::split_address(address).local;
     target.owner = {*uid, *gid};
-    outcome = co_await deliver_to_file(*helper_, job, std::move(target), facts_of(job, recipient), file_);
+    DeliveryFacts facts = facts_of(job, recipient);
+    if (!file_.has_original_to) facts.original.clear();
+    outcome = co_await deliver_to_file(*helper_, job, std::move(target), std::move(facts), file_);
     outcome.recipient = recipient;
     co_return outcome;
 }

@@ -104,13 +104,17 @@ bool HeaderBlock::starts_field(std::string_view line) const
     return start.name_length > 0 && start.body_at <= std::min(longest_name, field_limit_);
 }
 
+// What is too long ends with the last line that fits: half an address would be another address.
 void HeaderBlock::clip()
 {
-    if (text_.size() - open_at_ > field_limit_) text_.resize(open_at_ + field_limit_);
+    if (!is_clipped_ && text_.size() - open_at_ <= field_limit_) return;
+    is_clipped_ = true;
+    text_.resize(line_at_ > open_at_ ? line_at_ : std::min(text_.size(), open_at_ + field_limit_));
 }
 
 void HeaderBlock::close_field()
 {
+    is_clipped_ = false;
     if (open_at_ == text_.npos) return;
     if (mends_) {
         const auto start = field_start(std::string_view(text_).substr(open_at_, line_at_ - open_at_));

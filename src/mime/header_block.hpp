@@ -56,6 +56,7 @@ private:
     std::size_t line_at_ = 0;                        // where the line being gathered begins
     std::size_t open_at_ = std::string::npos;        // where the open field begins
     bool is_header_line_ = false;                    // the partial line is known to be header
+    bool is_clipped_ = false;                        // the open field has reached the limit
     bool is_first_line_;                             // and a mailbox line may stand in it
     bool is_complete_ = false, has_blank_line_ = false;
 };

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,10 +13,23 @@
 
 namespace ekiden::net {
 
+// Belongs to the pool it was last used with; that pool's mutex guards it.
+struct BlockingPool::Lane {
+    explicit Lane(unsigned most) : limit(most) {}
+    const unsigned limit;
+    unsigned started = 0;      // running, or waiting for a thread
+    std::deque<std::function<void()>> aside;
+};
+
 struct BlockingPool::Shared {
+    struct Work {
+        std::function<void()> function;
+        std::shared_ptr<Lane> lane;
+    };
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<std::function<void()>> waiting;
+    std::deque<Work> waiting;
+    std::set<std::shared_ptr<Lane>> crowded;   // lanes with something standing aside
     bool is_stopping = false;
     std::vector<std::thread> threads;
 
@@ -29,10 +43,22 @@ struct BlockingPool::Shared {
             auto next = std::move(waiting.front());
             waiting.pop_front();
             lock.unlock();
-            next();
-            next = nullptr;   // what it held must not live on while this thread waits
+            next.function();
+            next.function = nullptr;   // what it held must not live on while this thread waits
             lock.lock();
+            if (next.lane) leave(std::move(next.lane));
         }
+    }
+    // One of the lane is done: the next of it takes its place, behind all others that wait.
+    void leave(std::shared_ptr<Lane> lane)
+    {
+        --lane->started;
+        if (lane->aside.empty() || is_stopping) return;
+        waiting.push_back({std::move(lane->aside.front()), lane});
+        lane->aside.pop_front();
+        ++lane->started;
+        if (lane->aside.empty()) crowded.erase(lane);
+        changed.notify_one();
     }
 };
 
@@ -50,22 +76,38 @@ BlockingPool::BlockingPool(unsigned threads) : shared_(std::make_shared<Shared>(
 
 BlockingPool::~BlockingPool()
 {
-    std::deque<std::function<void()>> dropped;
+    std::deque<Shared::Work> dropped;
+    std::deque<std::function<void()>> dropped_aside;
     {
         const std::lock_guard lock(shared_->mutex);
         shared_->is_stopping = true;
         dropped.swap(shared_->waiting);
+        for (Shared::Work& work : dropped)
+            if (work.lane) --work.lane->started;
+        for (const auto& lane : shared_->crowded) {
+            for (auto& function : lane->aside) dropped_aside.push_back(std::move(function));
+            lane->aside.clear();
+        }
+        shared_->crowded.clear();
     }
     shared_->changed.notify_all();
     for (auto& thread : shared_->threads) thread.join();
 }
 
-void BlockingPool::post(std::function<void()> work)
+std::shared_ptr<BlockingPool::Lane> BlockingPool::make_lane(unsigned limit) { return std::make_shared<Lane>(std::max(1U, limit)); }
+
+void BlockingPool::post(std::function<void()> work, std::shared_ptr<Lane> lane)
 {
     {
         const std::lock_guard lock(shared_->mutex);
         if (shared_->is_stopping) return;
-        shared_->waiting.push_back(std::move(work));
+        if (lane && lane->started >= lane->limit) {
+            lane->aside.push_back(std::move(work));
+            shared_->crowded.insert(std::move(lane));
+            return;
+        }
+        if (lane) ++lane->started;
+        shared_->waiting.push_back({std::move(work), std::move(lane)});
     }
     shared_->changed.notify_one();
 }

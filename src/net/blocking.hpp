@@ -20,10 +20,15 @@ public:
     BlockingPool(const BlockingPool&) = delete;
     BlockingPool& operator=(const BlockingPool&) = delete;
 
-    template <class F>
-    Task<std::invoke_result_t<F>> run(F function);    // function() on a pool thread; exceptions come back to the caller
+    // Work that waits for the same slow thing. At most `limit` pieces of it run at a time; the rest stands aside, so that
+    // one thing that hangs does not take the threads all others need. Outlives the pool or ends with its last holder.
+    struct Lane;
+    static std::shared_ptr<Lane> make_lane(unsigned limit);
 
-    void post(std::function<void()> work);
+    template <class F>
+    Task<std::invoke_result_t<F>> run(F function, std::shared_ptr<Lane> lane = nullptr);    // function() on a pool thread; exceptions come back to the caller
+
+    void post(std::function<void()> work, std::shared_ptr<Lane> lane = nullptr);
 
 private:
     struct Shared;
@@ -31,13 +36,13 @@ private:
 };
 
 template <class F>
-Task<std::invoke_result_t<F>> BlockingPool::run(F function)
+Task<std::invoke_result_t<F>> BlockingPool::run(F function, std::shared_ptr<Lane> lane)
 {
     using T = std::invoke_result_t<F>;
     auto executor = co_await asio::this_coro::executor;
     // The handler moves from the pool's queue into the core's queue; no reference to it stays on the pool's thread,
     // so that the coroutine is never torn down there.
-    auto start = [this, executor, &function](auto handler) {
+    auto start = [this, executor, &function, &lane](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         post([shared = std::move(shared), executor, &function]() mutable {
             std::exception_ptr error;
@@ -51,7 +56,7 @@ Task<std::invoke_result_t<F>> BlockingPool::run(F function)
                     (*shared)(error, value ? std::move(*value) : T{});
                 });
             }
-        });
+        }, lane);
     };
     if constexpr (std::is_void_v<T>) co_await asio::async_initiate<const net::UseTask, void(std::exception_ptr)>(start, use_task);
     else co_return co_await asio::async_initiate<const net::UseTask, void(std::exception_ptr, T)>(start, use_task);

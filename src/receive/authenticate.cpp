@@ -51,7 +51,7 @@ std::string without_responses(std::string_view lines)
 // Is there somebody to ask, and may the password travel?
 bool Session::may_log_in() const { return service_->logins && (facts_.is_encrypted || !options_.tls.auth_needs_tls); }
 
-sasl::Peer Session::login_peer() const
+Task<sasl::Peer> Session::login_peer() const
 {
     const LoginOptions& options = options_.logins;
     sasl::Peer peer;
@@ -64,29 +64,33 @@ sasl::Peer Session::login_peer() const
     peer.has_client_certificate = facts_.is_ccert_verified;
     // Where mechanisms that bind to the channel are filtered out, a client that could do it must not be taken for one
     // that was lied to about them.
-    const bool has_bound = options.mechanism_filter.is_empty() || options.mechanism_filter.matches_name("SCRAM-SHA-256-PLUS").value_or(false);
+    bool has_bound = options.mechanism_filter.is_empty();
+    if (!has_bound) {
+        const auto is_wanted = co_await options.mechanism_filter.matches_name("SCRAM-SHA-256-PLUS");
+        has_bound = is_wanted.value_or(false);
+    }
     if (tls_ && has_bound) {
         peer.tls_server_end_point = tls_->server_end_point();
         peer.tls_exporter = tls_->exporter();
     }
-    return peer;
+    co_return peer;
 }
 
 // Those of `known` that this client is told of, in their order.
-std::string Session::name_mechanisms(const std::vector<sasl::Mechanism>& known, const sasl::Peer& peer) const
+Task<std::string> Session::name_mechanisms(const std::vector<sasl::Mechanism>& known, const sasl::Peer& peer) const
 {
     std::string names;
     for (const sasl::Mechanism& mechanism : known) {
         if (mechanism.is_private || !sasl::is_allowed(mechanism, peer.security) || !sasl::is_possible(mechanism, peer)) continue;
         if (!options_.logins.mechanism_filter.is_empty()) {
-            const auto is_wanted = options_.logins.mechanism_filter.matches_name(mechanism.name);
+            const auto is_wanted = co_await options_.logins.mechanism_filter.matches_name(std::string(mechanism.name));
             if (!is_wanted) log_.warning("{}", is_wanted.error().text());
             if (!is_wanted || !*is_wanted) continue;
         }
         if (!names.empty()) names += ' ';
         names += mechanism.name;
     }
-    return names;
+    co_return names;
 }
 
 Task<std::optional<std::string>> Session::offer_logins()
@@ -94,7 +98,7 @@ Task<std::optional<std::string>> Session::offer_logins()
     const LoginOptions& options = options_.logins;
     if (!may_log_in()) co_return "";
     if (!options.hidden_from.is_empty()) {
-        const auto is_hidden = options.hidden_from.matches(facts_.client_name, facts_.client_address);
+        const auto is_hidden = co_await options.hidden_from.matches(facts_.client_name, facts_.client_address);
         if (!is_hidden) {
             log_.warning("{}", is_hidden.error().text());
             log_.warning("don't know if EHLO feature AUTH should be announced to {}", label_);
@@ -111,8 +115,8 @@ Task<std::optional<std::string>> Session::offer_logins()
         log_.warning("{}", known.error().text());
         co_return "";
     }
-    const sasl::Peer peer = login_peer();
-    std::string names = name_mechanisms(*known, peer);
+    const sasl::Peer peer = co_await login_peer();
+    std::string names = co_await name_mechanisms(*known, peer);
     if (names.empty()) log_.warning("no SASL authentication mechanisms");
     co_return names;
 }
@@ -176,7 +180,8 @@ Task<bool> Session::on_auth(smtp::Command command)
     if (words == 2) response.emplace(smtp::next_word(rest));
     reader_.wipe_consumed();
 
-    auto exchange = service_->logins->begin(mechanism, login_peer());
+    sasl::Peer self = co_await login_peer();
+    auto exchange = service_->logins->begin(mechanism, std::move(self));
     for (int step = 0; step < most_steps; ++step) {
         Answer answer = co_await exchange->step(std::move(response));
         // The library repeats what it took for a mechanism.

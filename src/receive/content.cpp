@@ -13,6 +13,7 @@ namespace {
 // Which of notify_classes it is when the waist does not take a message.
 TroubleClass trouble_of_refusal(const rewrite::Refusal& why)
 {
+    if (why.is_by_rule) return trouble_policy;
     if (why.status.code == "4.6.0") return trouble_data;             // aliases without end
     if (why.smtp_code < 500) return trouble_resource;                // no room, or a disk that fails
     return why.smtp_code == 550 ? trouble_policy : trouble_bounce;   // content rules; size and loops

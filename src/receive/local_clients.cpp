@@ -27,7 +27,10 @@ LocalClients LocalClients::from(const config::Settings& settings, std::vector<st
 Task<bool> LocalClients::match(const check::Facts& facts) const
 {
     if (with_own_addresses_ && own_addresses_.is_interface(facts.client_address)) co_return true;
-    if (with_mynetworks_ && mynetworks_.matches_address(facts.client_address).value_or(false)) co_return true;
+    if (with_mynetworks_) {
+        const auto is_inside = co_await mynetworks_.matches_address(facts.client_address);
+        if (is_inside.value_or(false)) co_return true;
+    }
     if (with_sasl_ && !facts.sasl_username.empty()) co_return true;
     if (with_all_certificates_ && facts.is_ccert_verified) co_return true;
     if (with_certificates_) {

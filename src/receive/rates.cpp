@@ -6,41 +6,41 @@ namespace ekiden::receive {
 
 using Event = ClientTable::Event;
 
-bool Session::admit_to_count()
+Task<bool> Session::admit_to_count()
 {
     if (is_counted_) clients_.disconnect(client_key_, options_.limits.rate_unit);
     is_counted_ = has_limits_ = false;
     client_key_ = ClientTable::key_of(facts_.client_address, options_.limits.ipv4_prefix, options_.limits.ipv6_prefix);
     // Who may speak for others is counted as whom it speaks for.
-    if (may_xclient_ || !is_over_limit()) return true;
+    if (may_xclient_ || !co_await is_over_limit()) co_return true;
     counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
     note_trouble(trouble_policy);
     say(421, "4.7.0", options_.hostname + " Error: too many connections from " + net::format_address(facts_.client_address));
-    return false;
+    co_return false;
 }
 
-bool Session::is_over_limit()
+Task<bool> Session::is_over_limit()
 {
     const auto& limits = options_.limits;
-    if (!limits.has_any()) return false;
-    const auto is_exempt = limits.exceptions.matches(facts_.client_name, facts_.client_address);
+    if (!limits.has_any()) co_return false;
+    const auto is_exempt = co_await limits.exceptions.matches(facts_.client_name, facts_.client_address);
     if (!is_exempt) {
         // Nobody is exempt by a list that cannot be read; said again when the client goes, as it matters there too.
         limit_trouble_ = is_exempt.error().text();
         log_.warning("{}", limit_trouble_);
-    } else if (*is_exempt) return false;
+    } else if (*is_exempt) co_return false;
     has_limits_ = true;
     const auto counts = clients_.connect(client_key_, limits.rate_unit);
     is_counted_ = true;
     if (limits.connection_count > 0 && counts.now > limits.connection_count) {
         log_.warning("Connection concurrency limit exceeded: {} from {} for service {}", counts.now, label_, options_.service_name);
-        return true;
+        co_return true;
     }
     if (limits.connection_rate > 0 && counts.rate > limits.connection_rate) {
         log_.warning("Connection rate limit exceeded: {} from {} for service {}", counts.rate, label_, options_.service_name);
-        return true;
+        co_return true;
     }
-    return false;
+    co_return false;
 }
 
 bool Session::is_excess(Event event, int limit, std::string_view what)

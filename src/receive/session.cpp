@@ -171,11 +171,15 @@ Task<void> Session::obey(net::LineReader::Line line)
     const smtp::Command command = smtp::parse_command(line.text);
     const bool is_known = !may_hear_secret_ || find_verb(command.verb) + 1 < verb_count;
     note_heard(is_known ? without_response(line.text) : std::string_view("..."));
-    bool was_ok = false;
+    bool was_ok = false, is_noop = false;
+    if (!options_.noop_commands.is_empty() && !command.verb.empty()) {
+        const auto is_listed = co_await options_.noop_commands.matches_name(std::string(command.verb));
+        is_noop = is_listed.value_or(false);
+    }
     if (command.verb.empty()) {
         note_trouble(trouble_protocol);
         say(500, "5.5.2", "Error: bad syntax");
-    } else if (!options_.noop_commands.is_empty() && options_.noop_commands.matches_name(command.verb).value_or(false)) {
+    } else if (is_noop) {
         was_ok = true;
         say(250, "2.0.0", "Ok");
         if (junk_++ > options_.junk_command_limit) ++errors_;

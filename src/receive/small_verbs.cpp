@@ -62,7 +62,7 @@ Task<bool> Session::on_etrn(smtp::Command command)
     Verdict verdict = co_await service_->policy->evaluate(Stage::etrn, facts_);
     const std::string asked = std::exchange(facts_.etrn_domain, {});
     if (verdict.action == Verdict::Action::reject) co_return refuse(std::move(verdict));
-    const auto may_flush = options_.fast_flush_domains.matches_name(asked);
+    const auto may_flush = co_await options_.fast_flush_domains.matches_name(asked);
     if (!may_flush) co_return refuse(458, "", "Unable to queue messages");
     if (!*may_flush) {
         log_.warning("reject: ETRN {:.100}... from {}", base::printable(domain), label_);
@@ -76,8 +76,11 @@ Task<bool> Session::on_etrn(smtp::Command command)
 Task<bool> Session::on_unknown(smtp::Command command)
 {
     // Message text or another protocol: whoever made the other side say this must not get a second command through.
-    const bool is_forbidden = smtp::looks_like_header(command.verb) ||
-                              (!options_.forbidden_commands.is_empty() && options_.forbidden_commands.matches_name(command.verb).value_or(false));
+    bool is_forbidden = smtp::looks_like_header(command.verb);
+    if (!is_forbidden && !options_.forbidden_commands.is_empty()) {
+        const auto is_listed = co_await options_.forbidden_commands.matches_name(std::string(command.verb));
+        is_forbidden = is_listed.value_or(false);
+    }
     if (!is_forbidden) co_return refuse(500, "5.5.2", "Error: command not recognized");
     note_trouble(trouble_protocol);
     // Behind a login that failed early it may be the rest of it.

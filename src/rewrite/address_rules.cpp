@@ -50,6 +50,12 @@ AddressRules::Fault AddressRules::lookup_problem(const table::Maps& maps, std::s
     return {false, fmt::format("{} map lookup problem for {} -- message not accepted, try again later", maps.title(), address)};
 }
 
+AddressRules::Fault AddressRules::no_address(const table::Maps& maps, std::string_view key, std::string_view value) const
+{
+    if (log_) log_->warning("{} lookup of {} returns non-address result \"{}\"", maps.title(), key, value.substr(0, 100));
+    return lookup_problem(maps, key);
+}
+
 AddressRules AddressRules::from(const config::Settings& settings, std::shared_ptr<const Resolver> resolver, const Logger* log)
 {
     const auto maps = [&](const std::string& name) { return table::Maps::open(name, settings.str(name)); };
@@ -67,7 +73,7 @@ AddressRules AddressRules::from(const config::Settings& settings, std::shared_pt
     rules.recipient_canonical_classes_ = parse_classes(settings.list("recipient_canonical_classes"));
     rules.masquerade_classes_ = parse_classes(settings.list("masquerade_classes"));
     for (const auto& domain : settings.list("masquerade_domains")) rules.masquerade_domains_.push_back(base::lower(domain));
-    rules.masquerade_exceptions_ = settings.list("masquerade_exceptions");
+    rules.masquerade_exceptions_ = table::MatchList::open("masquerade_exceptions", settings.str("masquerade_exceptions"), table::MatchList::Kind::names);
     rules.propagates_canonical_ = std::find(propagates.begin(), propagates.end(), "canonical") != propagates.end();
     rules.propagates_virtual_ = std::find(propagates.begin(), propagates.end(), "virtual") != propagates.end();
     rules.recipient_delimiter_ = settings.str("recipient_delimiter");
@@ -89,12 +95,15 @@ const table::Maps& AddressRules::own_maps(Place place) const
 
 bool AddressRules::has_maps_for(Place place) const
 {
-    return !own_maps(place).is_empty() || (has(canonical_classes_, place) && !canonical_.is_empty());
+    return !own_maps(place).is_empty() || (has(canonical_classes_, place) && !canonical_.is_empty())
+        || (has_masquerading_for(place) && masquerade_exceptions_.has_tables());
 }
 
 std::string AddressRules::rewrite_now(std::string address, Place place) const
 {
     if (!has_masquerading_for(place)) return address;
+    const auto is_exempt = masquerade_exceptions_.matches_name_at_once(mail::split_address(address).local);
+    if (is_exempt && is_exempt->value_or(false)) return address;
     base::Watcher* const watcher = base::watcher();
     const std::string before = watcher ? address : std::string();
     masquerade(address);
@@ -102,24 +111,31 @@ std::string AddressRules::rewrite_now(std::string address, Place place) const
     return address;
 }
 
-Task<AddressRules::Outcome<std::string>> AddressRules::rewrite(std::string address, Place place) const
+Task<AddressRules::Outcome<std::string>> AddressRules::rewrite(std::string address, Place place, std::string_view id_text) const
 {
     if (address.empty()) co_return address;
     if (base::Watcher* watcher = base::watcher()) watcher->note("address", name_of(place), address);
     if (!own_maps(place).is_empty()) {
-        Outcome<std::string> mapped = co_await apply(own_maps(place), std::move(address));
+        Outcome<std::string> mapped = co_await apply(own_maps(place), std::move(address), id_text);
         if (!mapped) co_return std::unexpected(std::move(mapped).error());
         address = std::move(*mapped);
     }
     if (has(canonical_classes_, place) && !canonical_.is_empty()) {
-        Outcome<std::string> mapped = co_await apply(canonical_, std::move(address));
+        Outcome<std::string> mapped = co_await apply(canonical_, std::move(address), id_text);
         if (!mapped) co_return std::unexpected(std::move(mapped).error());
         address = std::move(*mapped);
     }
-    co_return rewrite_now(std::move(address), place);
+    if (!has_masquerading_for(place)) co_return address;
+    const auto is_exempt = co_await masquerade_exceptions_.matches_name(std::string(mail::split_address(address).local));
+    if (!is_exempt) {
+        if (log_) log_->warning("{}", is_exempt.error().text());
+        co_return std::unexpected(Fault{false, fmt::format("masquerade_exceptions map lookup problem for {} -- message not accepted, try again later", address)});
+    }
+    if (!*is_exempt) masquerade(address);
+    co_return address;
 }
 
-Task<AddressRules::Outcome<std::string>> AddressRules::apply(const table::Maps& maps, std::string address) const
+Task<AddressRules::Outcome<std::string>> AddressRules::apply(const table::Maps& maps, std::string address, std::string_view id_text) const
 {
     const std::string original = address;
     for (int step = 0; step < max_canonical_steps; ++step) {
@@ -127,8 +143,11 @@ Task<AddressRules::Outcome<std::string>> AddressRules::apply(const table::Maps& 
         if (!answer) co_return std::unexpected(std::move(answer).error());
         if (!*answer) co_return address;
         const auto extension = propagates_canonical_ ? std::string_view((*answer)->extension) : std::string_view();
-        std::string next = result_address((*answer)->value, address, extension);
-        if (next.empty() || base::equal_ignoring_case(next, address)) co_return next.empty() ? address : next;
+        bool has_several = false;
+        std::string next = result_address((*answer)->value, address, extension, &has_several);
+        if (next.empty()) co_return std::unexpected(no_address(maps, address, (*answer)->value));
+        if (has_several && log_) log_->warning("{}: multi-valued {} entry for {}", id_text, maps.title(), address);
+        if (base::equal_ignoring_case(next, address)) co_return next;
         address = std::move(next);
     }
     co_return std::unexpected(unreasonable(maps, "nesting", original));
@@ -141,18 +160,20 @@ AddressRules::look_up(const table::Maps& maps, std::string address) const
     table::Maps::AddressOptions options{.recipient_delimiter = recipient_delimiter_};
     options.is_local_domain = base::equal_ignoring_case(domain, origin_);
     if (!options.is_local_domain) {
-        const Result<bool> is_local = resolver_->is_local_domain_now(domain);
-        if (!is_local) co_return std::unexpected(lookup_problem(maps, address));
-        options.is_local_domain = *is_local;
+        auto is_local = resolver_->is_local_domain_at_once(domain);
+        if (!is_local) is_local = co_await resolver_->is_local_domain(std::string(domain));
+        if (!*is_local) co_return std::unexpected(lookup_problem(maps, address));
+        options.is_local_domain = **is_local;
     }
     Result<std::optional<table::Maps::AddressAnswer>> answer = co_await maps.find_address(address, options, log_);
     if (!answer) co_return std::unexpected(lookup_problem(maps, address));
     co_return std::move(*answer);
 }
 
-std::string AddressRules::result_address(std::string_view text, std::string_view original, std::string_view extension) const
+std::string AddressRules::result_address(std::string_view text, std::string_view original, std::string_view extension, bool* has_several) const
 {
     auto addresses = mime::parse_address_list(text);
+    if (has_several) *has_several = addresses.size() > 1;
     if (addresses.empty()) return {};
     std::string& address = addresses.front();
     if (address.starts_with('@')) {
@@ -168,8 +189,6 @@ void AddressRules::masquerade(std::string& address) const
 {
     const auto [local, domain, has_domain] = mail::split_address(address);
     if (!has_domain) return;
-    for (const auto& exception : masquerade_exceptions_)
-        if (base::equal_ignoring_case(exception, local)) return;
     for (const auto& entry : masquerade_domains_) {
         const bool is_negated = entry.starts_with('!');
         const auto parent = std::string_view(entry).substr(is_negated ? 1 : 0);
@@ -218,10 +237,7 @@ Task<AddressRules::Outcome<std::vector<std::string>>> AddressRules::expand(std::
             if (items.size() + replacement.size() > expansion_limit_ + 1)
                 co_return std::unexpected(unreasonable(virtual_alias_, "expansion size", address));
         }
-        if (replacement.empty()) {   // nothing that could be read as an address: the recipient stays
-            ++i;
-            continue;
-        }
+        if (replacement.empty()) co_return std::unexpected(no_address(virtual_alias_, from.address, (*answer)->value));
         items.erase(items.begin() + static_cast<std::ptrdiff_t>(i));
         items.insert(items.begin() + static_cast<std::ptrdiff_t>(i), std::make_move_iterator(replacement.begin()),
                      std::make_move_iterator(replacement.end()));

@@ -288,7 +288,7 @@ Task<void> Draft::State::rewrite_field(std::string text, std::string& out)
     for (const auto& span : list.addresses) {
         std::string address = data->resolver->complete(span.address, envelope.origin.rewrite_context);
         if (options.expands_aliases) {
-            AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(std::move(address), place);
+            AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(std::move(address), place, id_text);
             if (!mapped) {
                 refuse(mapped.error());
                 co_return;

@@ -93,6 +93,7 @@ void Draft::State::watch_body(std::string_view content)
 void Draft::State::look_at_field(mime::HeaderKind, const mime::Field& field)
 {
     const auto& o = data->options;
+    if (is_strict && field.known == mime::FieldName::content_type) last_content_type_ = field.raw.substr(0, std::min(field.raw.size() - 1, logged_flaw));
     if (is_strict && o.refuses_eight_bit_headers && !envelope.is_smtputf8 && !base::is_ascii(field.raw))
         refuse_flaw("improper use of 8-bit data in message header", field.raw.substr(0, field.raw.size() - 1));
     if (o.detects_eight_bit && field.known == mime::FieldName::content_transfer_encoding) {
@@ -125,7 +126,7 @@ void Draft::State::look_at_nesting()
 {
     const auto& o = data->options;
     if (is_strict && (o.refuses_eight_bit_headers || o.refuses_eight_bit_body || o.refuses_bad_encodings || o.converts_eight_bit))
-        refuse(550, "5.6.0", "MIME nesting exceeds safety limit");
+        refuse_flaw("MIME nesting exceeds safety limit", last_content_type_);
 }
 
 void Draft::State::refuse_flaw(std::string_view what, std::string_view where)
@@ -156,6 +157,7 @@ void Draft::State::act(const ContentRules::Verdict& verdict, std::string_view ki
         if (reason.empty()) reason = "message content rejected";
         shown = code + " " + reason;
         refuse(code.starts_with('4') ? 451 : 550, code, std::move(reason));
+        if (refusal) refusal->is_by_rule = true;
         break;
     }
     case discard: is_discarded = true; break;

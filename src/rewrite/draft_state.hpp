@@ -111,6 +111,7 @@ private:
     mime::HeaderBlock header_;
     HeaderFacts facts_;
     std::string prepended_;
+    std::string last_content_type_;        // of the part looked at last
     std::string last_recipient_;           // for the log lines of checks
     std::vector<std::string> more_recipients_;   // BCC actions
     std::string held_body_;                // body that waits for the header or for checks

@@ -1,5 +1,6 @@
 #include "rewrite/intake.hpp"
 
+#include "base/fold.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "mail/queue_id.hpp"
@@ -118,7 +119,7 @@ Task<void> Draft::State::rewrite_sender()
     has_rewritten_sender_ = true;
     envelope.sender = data->resolver->complete(envelope.sender, "local");
     if (!options.expands_aliases) co_return;
-    AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(envelope.sender, Place::envelope_sender);
+    AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(envelope.sender, Place::envelope_sender, id_text);
     if (mapped) envelope.sender = std::move(*mapped);
     else refuse(mapped.error());
 }
@@ -153,7 +154,7 @@ Task<void> Draft::State::take_recipient(mail::Recipient recipient, std::vector<m
 
     std::vector<std::string> targets;
     if (options.expands_aliases) {
-        AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(std::move(address), Place::envelope_recipient);
+        AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(std::move(address), Place::envelope_recipient, id_text);
         if (!mapped) {
             refuse(mapped.error());
             co_return;
@@ -173,11 +174,14 @@ Task<void> Draft::State::take_recipient(mail::Recipient recipient, std::vector<m
     }
     for (std::string& target : targets) {
         mail::Recipient& added = out.emplace_back(recipient);
-        // The answer to a probe belongs to the address that was asked about.
-        if (!data->options.keeps_original_recipient && envelope.purpose != mail::Purpose::probe) added.original.clear();
-        else if (added.original.empty() && target != given) added.original = given;
+        if (added.original.empty() && target != given) added.original = given;
         added.address = std::move(target);
     }
+}
+
+static AddressRules::Fault copy_problem(const table::Maps& maps)
+{
+    return {false, maps.title() + " map lookup problem -- message not accepted, try again later"};
 }
 
 // always_bcc, sender_bcc_maps, recipient_bcc_maps: copies nobody is told about.
@@ -185,7 +189,7 @@ Task<void> Draft::State::add_bcc(std::vector<mail::Recipient>& given)
 {
     const std::size_t count = given.size();
     std::vector<std::string> copies;
-    if (!data->options.always_bcc.empty()) copies.push_back(mail::unquote_address(data->options.always_bcc));
+    if (!data->options.always_bcc.empty()) copies.push_back(data->resolver->complete(mail::unquote_address(data->options.always_bcc), "local"));
 
     const struct {
         const table::Maps* maps;
@@ -198,13 +202,13 @@ Task<void> Draft::State::add_bcc(std::vector<mail::Recipient>& given)
             if (key.empty()) continue;
             const Result<bool> is_local = co_await data->resolver->is_local_domain(std::string(mail::split_address(key).domain));
             if (!is_local) {
-                refuse(AddressRules::lookup_problem(*row.maps, key));
+                refuse(copy_problem(*row.maps));
                 co_return;
             }
             table::Maps::AddressOptions look{.recipient_delimiter = data->options.recipient_delimiter, .is_local_domain = *is_local};
             Result<std::optional<table::Maps::AddressAnswer>> answer = co_await row.maps->find_address(key, look, &data->log);
             if (!answer) {
-                refuse(AddressRules::lookup_problem(*row.maps, key));
+                refuse(copy_problem(*row.maps));
                 co_return;
             }
             if (*answer)
@@ -219,7 +223,7 @@ void Draft::State::redirect_recipients()
     if (envelope.redirect.empty()) return;
     const std::string target = data->resolver->complete(envelope.redirect, "local");
     for (mail::Recipient& recipient : envelope.recipients) {
-        if (data->options.keeps_original_recipient && recipient.original.empty() && recipient.address != target)
+        if (recipient.original.empty() && recipient.address != target)
             recipient.original = recipient.address;
         recipient.address = target;
     }
@@ -235,8 +239,8 @@ void Draft::State::drop_duplicates()
     const std::size_t limit = data->options.duplicate_filter_limit;
     std::unordered_set<std::string> seen;
     std::erase_if(recipients, [&](const mail::Recipient& recipient) {
-        std::string key = base::lower(recipient.address);
-        if (data->options.keeps_original_recipient) (key += '\0') += base::lower(recipient.original);
+        std::string key = base::fold_case(recipient.address);
+        if (data->options.keeps_original_recipient) (key += '\0') += base::fold_case(recipient.original);
         if (seen.contains(key)) return true;
         if (limit == 0 || seen.size() < limit) seen.insert(std::move(key));
         return false;

@@ -59,6 +59,7 @@ private:
 struct Refusal {
     int smtp_code = 451;           // 451, 452, 550, 552, 554
     mail::Status status;           // {"4.3.0", "Error: queue file write error"}
+    bool is_by_rule = false;       // header or body checks said so
 };
 
 class Draft {

@@ -18,7 +18,7 @@ struct IntakeOptions {
     std::size_t duplicate_filter_limit = 1000;  // recipients remembered; 0 = no limit
     mime::FieldNames dropped_fields;            // message_drop_headers
     bool adds_missing_always = false;           // always_add_missing_headers
-    bool keeps_original_recipient = true;       // enable_original_recipient
+    bool keeps_original_recipient = true;       // enable_original_recipient: copies for different originals are different
     bool replaces_stray_cr = true;              // cleanup_replace_stray_cr_lf
     bool has_obsolete_from = false;             // header_from_format = obsolete
     bool has_remote_domain = false;             // remote_header_rewrite_domain is not empty

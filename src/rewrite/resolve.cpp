@@ -1,5 +1,6 @@
 #include "rewrite/resolve.hpp"
 
+#include "base/fold.hpp"
 #include "base/text.hpp"
 #include "base/watcher.hpp"
 #include "mail/address.hpp"
@@ -117,37 +118,63 @@ std::string Resolver::complete(std::string_view address, std::string_view contex
 const Completion& Resolver::completion() const { return tables_->completion; }
 const OwnAddresses& Resolver::own_addresses() const { return tables_->own; }
 
-Result<bool> Resolver::is_local_domain_now(std::string_view domain) const
+// Does the list, or an address literal of this host, say that `domain` is local?
+bool Resolver::is_own_literal(std::string_view domain) const
 {
-    EKIDEN_TRY_VALUE(listed, tables_->mydestination.matches_name(domain));
-    if (listed) return true;
     if (domain.empty() || domain.front() != '[') return false;
     const auto address = net::parse_address(domain);
     return address && tables_->own.is_interface_or_proxy(*address);
 }
 
-Result<AddressClass> Resolver::classify_now(std::string_view domain) const
+std::optional<Result<bool>> Resolver::is_local_domain_at_once(std::string_view domain) const
 {
-    // The first that claims a domain has it: a name listed twice behaves as in Postfix.
-    EKIDEN_TRY_VALUE(is_local, is_local_domain_now(domain));
-    if (is_local) return AddressClass::local;
-    const struct {
-        const table::MatchList* list;
-        AddressClass address_class;
-    } rows[] = {
+    auto listed = tables_->mydestination.matches_name_at_once(domain);
+    if (!listed || !*listed || **listed) return listed;
+    return is_own_literal(domain);
+}
+
+Task<Result<bool>> Resolver::is_local_domain(std::string domain) const
+{
+    EKIDEN_CO_TRY_VALUE(listed, co_await tables_->mydestination.matches_name(domain));
+    co_return listed || is_own_literal(domain);
+}
+
+// The first that claims a domain has it: a name listed twice behaves as in Postfix.
+std::array<Resolver::ClassList, 3> Resolver::class_lists() const
+{
+    return {{
         {&tables_->virtual_alias_domains, AddressClass::virtual_alias},
         {&tables_->virtual_mailbox_domains, AddressClass::virtual_mailbox},
         {&tables_->relay_domains, AddressClass::relay},
-    };
-    for (const auto& row : rows) {
-        EKIDEN_TRY_VALUE(listed, row.list->matches_name(domain));
-        if (listed) return row.address_class;
+    }};
+}
+
+std::optional<Result<AddressClass>> Resolver::classify_at_once(std::string_view domain) const
+{
+    auto is_local = is_local_domain_at_once(domain);
+    if (!is_local) return std::nullopt;
+    if (!*is_local) return std::unexpected(std::move(*is_local).error());
+    if (**is_local) return AddressClass::local;
+    for (const ClassList& row : class_lists()) {
+        auto listed = row.list->matches_name_at_once(domain);
+        if (!listed) return std::nullopt;
+        if (!*listed) return std::unexpected(std::move(*listed).error());
+        if (**listed) return row.address_class;
     }
     return AddressClass::other;
 }
 
-Task<Result<AddressClass>> Resolver::classify(std::string domain) const { co_return classify_now(domain); }
-Task<Result<bool>> Resolver::is_local_domain(std::string domain) const { co_return is_local_domain_now(domain); }
+Task<Result<AddressClass>> Resolver::classify(std::string domain) const
+{
+    if (auto known = classify_at_once(domain)) co_return std::move(*known);
+    EKIDEN_CO_TRY_VALUE(is_local, co_await is_local_domain(domain));
+    if (is_local) co_return AddressClass::local;
+    for (const ClassList& row : class_lists()) {
+        EKIDEN_CO_TRY_VALUE(listed, co_await row.list->matches_name(domain));
+        if (listed) co_return row.address_class;
+    }
+    co_return AddressClass::other;
+}
 
 void apply_filter(Route& route, std::string_view filter, std::string_view recipient)
 {
@@ -176,20 +203,22 @@ Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient)
     for (int turn = 0;; ++turn) {
         const auto parts = mail::split_address(address);
         if (!parts.has_domain) co_return bad();   // append_at_myorigin = no
-        domain = base::lower(parts.domain);
+        domain = base::fold_case(parts.domain);
         if (domain.empty()) {
             if (!t.resolve_null_domain) co_return bad();
             domain = base::lower(t.myhostname);
             address += t.myhostname;
         }
         // "user%site@us" asks us to pass it on to site: take our domain off and look again.
-        EKIDEN_CO_TRY_VALUE(is_local, is_local_domain_now(domain));
+        auto known = is_local_domain_at_once(domain);
+        if (!known) known = co_await is_local_domain(domain);
+        EKIDEN_CO_TRY_VALUE(is_local, std::move(*known));
         const auto local = mail::split_address(address).local;
         if (!is_local || turn == max_turns) {
             if (is_local) co_return bad();
             break;
         }
-        if (t.resolve_dequoted && local.find('@') != local.npos) address = std::string(local);
+        if (t.resolve_dequoted && local.find('@') != local.npos) address = t.completion.complete(local, "local");
         else if (auto turned = t.completion.turn_round(local); !turned.empty()) address = t.completion.complete(turned, "local");
         else break;
     }
@@ -210,7 +239,9 @@ Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient)
         address = std::string(parts.local) + "@" + domain;
     }
 
-    EKIDEN_CO_TRY_VALUE(address_class, classify_now(domain));
+    auto claimed = classify_at_once(domain);
+    if (!claimed) claimed = co_await classify(domain);
+    EKIDEN_CO_TRY_VALUE(address_class, std::move(*claimed));
     route.address_class = address_class;
     route.has_sender_routing = address_class != AddressClass::local && address_class != AddressClass::virtual_mailbox
         && mail::split_address(address).local.find_first_of("@!%") != std::string_view::npos;
@@ -297,7 +328,7 @@ Task<Result<Resolver::Target>> Resolver::sender_dependent(const table::Maps& map
 Task<Result<void>> Resolver::apply_transport_maps(Route& route, const std::string& domain) const
 {
     const Tables& t = *tables_;
-    const std::string address = base::lower(route.recipient);
+    const std::string address = base::fold_case(route.recipient);
     const auto [local, ignored, has_domain] = mail::split_address(address);
 
     // In order: the address with and without its extension, the domain, the domains above it, everything.

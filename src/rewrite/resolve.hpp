@@ -6,8 +6,11 @@
 #include "rewrite/completion.hpp"
 #include "rewrite/own_addresses.hpp"
 #include "table/maps.hpp"
+#include "table/match_list.hpp"
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace ekiden::rewrite {
@@ -44,8 +47,9 @@ public:
     // The class alone, as smtpd needs it for "is it ours".
     Task<Result<AddressClass>> classify(std::string domain) const;
     Task<Result<bool>> is_local_domain(std::string domain) const;     // mydestination, inet_interfaces literals
-    Result<bool> is_local_domain_now(std::string_view domain) const;  // the same where nothing needs to be awaited
-    Result<AddressClass> classify_now(std::string_view domain) const;
+    // The same without a coroutine; nothing where a table has to be awaited.
+    std::optional<Result<bool>> is_local_domain_at_once(std::string_view domain) const;
+    std::optional<Result<AddressClass>> classify_at_once(std::string_view domain) const;
 
     const config::SettingsPtr& settings() const { return settings_; }
 
@@ -54,6 +58,12 @@ public:
 
 private:
     struct Target;
+    struct ClassList {
+        const table::MatchList* list;
+        AddressClass address_class;
+    };
+    std::array<ClassList, 3> class_lists() const;
+    bool is_own_literal(std::string_view domain) const;
     Task<Result<Route>> choose_transport(std::string sender, Route route, std::string domain) const;
     Task<Result<Target>> sender_dependent(const table::Maps& maps, std::string sender) const;
     Task<Result<void>> apply_transport_maps(Route& route, const std::string& domain) const;

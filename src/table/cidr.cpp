@@ -52,8 +52,8 @@ struct Rule {
 
     bool matches(const Bits& key) const
     {
-        const bool is_inside = key.is_v6 == base.is_v6 && (key.words[0] & mask[0]) == base.words[0] &&
-                               (key.words[1] & mask[1]) == base.words[1];
+        if (key.is_v6 != base.is_v6) return false;   // "!192.0.2.0/24" speaks of IPv4 addresses only
+        const bool is_inside = (key.words[0] & mask[0]) == base.words[0] && (key.words[1] & mask[1]) == base.words[1];
         return is_inside != is_negated;
     }
 };

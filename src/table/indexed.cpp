@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/locked.hpp"
 #include "base/privileged_read.hpp"
+#include "base/fold.hpp"
 #include "base/text.hpp"
 #include "table/dictionary.hpp"
 
@@ -40,7 +41,7 @@ public:
     }
     Answer lookup(std::string_view key) const override
     {
-        return folds_ ? entries_.find(base::lower(key)) : entries_.find(key);
+        return folds_ ? entries_.find(base::fold_case(key)) : entries_.find(key);
     }
     bool is_stale() const override { return FileStamp::of(path_) != std::optional(stamp_); }
 
@@ -72,7 +73,7 @@ private:
     // Nothing: the file is locked and there was no patience.
     std::optional<Answer> look_up(std::string_view key, int patience_ms) const
     {
-        const std::string wanted = folds_ ? base::lower(key) : std::string(key);
+        const std::string wanted = folds_ ? base::fold_case(key) : std::string(key);
         auto opened = opened_.lock();
         // The library caches pages: once the file changed, what it would answer may be half old and half new. Maps
         // opens the table anew within a second; until then it is followed here. A file that was replaced has its own lock.

@@ -3,6 +3,7 @@
 #include "table/openers.hpp"
 
 #include "base/random.hpp"
+#include "base/fold.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -28,7 +29,7 @@ public:
     }
     Answer lookup(std::string_view key) const override
     {
-        return folds_ ? entries_.find(base::lower(key)) : entries_.find(key);
+        return folds_ ? entries_.find(base::fold_case(key)) : entries_.find(key);
     }
 
     std::optional<std::vector<std::pair<std::string, std::string>>> list() const override
@@ -44,7 +45,7 @@ private:
 class FailTable final : public Table {
 public:
     explicit FailTable(const OpenRequest& request) : Table(request.spec) {}
-    Answer lookup(std::string_view) const override { return fail(ErrorCode::unavailable, "Application error"); }
+    Answer lookup(std::string_view) const override { return fail(ErrorCode::unavailable, ""); }   // Maps has the words
 };
 
 // internal: a table in memory that lives as long as a process and starts empty. Nobody fills those that parameters name.

@@ -2,6 +2,8 @@
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "base/watcher.hpp"
+#include "table/inquiries.hpp"
 
 #include <array>
 #include <atomic>
@@ -30,14 +32,21 @@ struct Slot {
     std::string spec;
     std::atomic<TablePtr> table;
     std::atomic<bool> has_warned = false;
+    std::shared_ptr<Inquiries> inquiries;
+
+    // Without waiting: from memory, or what was asked a moment ago.
+    std::optional<Answer> answer_at_once(const TablePtr& from, std::string_view key) const
+    {
+        std::optional<Answer> answer = from->lookup_at_once(key);
+        if (!answer) answer = inquiries->recall(key);
+        return answer;
+    }
 };
 
 // The one place where a lookup leaves the event loop.
-Task<Answer> ask_slowly(TablePtr table, std::string key)
+Task<Answer> ask_slowly(Inquiries& inquiries, TablePtr table, std::string key)
 {
-    net::BlockingPool* pool = blocking_pool.load(std::memory_order_acquire);
-    if (!pool) co_return table->lookup(key);
-    co_return co_await pool->run([table, key] { return table->lookup(key); });
+    return inquiries.ask(std::move(table), std::move(key), blocking_pool.load(std::memory_order_acquire));
 }
 
 }  // namespace
@@ -81,18 +90,25 @@ struct Maps::Chain {
     }
     Logger log(const Logger* given) const { return given ? *given : options.log ? *options.log : Logger("postfix"); }
 
+    void tell(base::Watcher& watcher, const Slot& slot, std::string_view key, const Answer& answer) const
+    {
+        if (!answer) watcher.note("trouble", title, key, answer.error().text(), slot.spec);
+        else if (*answer) watcher.note("lookup", title, key, **answer, slot.spec);
+    }
+
     // What an answer means to the chain: a value ends it, trouble ends it, nothing goes on.
     Answer judge(const Slot& slot, std::string_view key, Answer answer, const Logger* given) const
     {
+        if (base::Watcher* watcher = base::watcher()) tell(*watcher, slot, key, answer);
         if (answer && (!*answer || !(*answer)->empty())) return answer;
         if (answer) {
             log(given).warning("{} lookup of {} returns an empty string result", title, key);
             log(given).warning("{} should return NO RESULT in case of NOT FOUND", title);
-        } else {
+        } else if (!answer.error().text().empty()) {
             log(given).warning("{}", answer.error().text());
         }
         std::string text = slot.spec + " lookup error for \"" + std::string(key) + "\"";
-        log(given).warning("{}", text);
+        if (!answer) log(given).warning("{}", text);
         return fail(ErrorCode::unavailable, std::move(text));
     }
 };
@@ -113,6 +129,7 @@ Maps Maps::open(std::string_view parameter, std::string_view value, const OpenOp
         } else {
             slot->table = std::move(*table);
         }
+        slot->inquiries = Inquiries::about(slot->spec, (options.fold_keys ? "f:" : "-:") + slot->spec);
         chain->slots.push_back(std::move(slot));
     }
     chain->claims_check();  // just read; look again in a second
@@ -152,15 +169,31 @@ Task<Answer> Maps::find(std::string key, const Logger* log) const
     if (chain->claims_check() && chain->has_stale()) co_await refresh_slowly(*this);
     for (const auto& slot : chain->slots) {
         TablePtr table = slot->table.load();
-        std::optional<Answer> answer = table->lookup_at_once(key);
+        std::optional<Answer> answer = slot->answer_at_once(table, key);
         if (!answer) {
-            auto slow = co_await ask_slowly(std::move(table), key);
+            auto slow = co_await ask_slowly(*slot->inquiries, std::move(table), key);
             answer = std::move(slow);
         }
         if (*answer && !**answer) continue;
         co_return chain->judge(*slot, key, std::move(*answer), log);
     }
     co_return std::nullopt;
+}
+
+std::optional<Answer> Maps::find_at_once(std::string_view key, const Logger* log) const
+{
+    if (!chain_) return Answer(std::nullopt);
+    if (chain_->claims_check() && chain_->has_stale()) {
+        chain_->next_check_at.store(0, std::memory_order_relaxed);   // find() shall see it, and read what has changed
+        return std::nullopt;
+    }
+    for (const auto& slot : chain_->slots) {
+        std::optional<Answer> answer = slot->answer_at_once(slot->table.load(), key);
+        if (!answer) return std::nullopt;
+        if (*answer && !**answer) continue;
+        return chain_->judge(*slot, key, std::move(*answer), log);
+    }
+    return Answer(std::nullopt);
 }
 
 Answer Maps::find_now(std::string_view key, const Logger* log) const
@@ -186,9 +219,9 @@ Task<Result<std::optional<Maps::AddressAnswer>>> Maps::find_address(std::string 
         for (const auto& slot : chain->slots) {
             TablePtr table = slot->table.load();
             if (i > 0 && table->has_patterns()) continue;
-            std::optional<Answer> answer = table->lookup_at_once(keys[i].key);
+            std::optional<Answer> answer = slot->answer_at_once(table, keys[i].key);
             if (!answer) {
-                auto slow = co_await ask_slowly(std::move(table), keys[i].key);
+                auto slow = co_await ask_slowly(*slot->inquiries, std::move(table), keys[i].key);
                 answer = std::move(slow);
             }
             if (*answer && !**answer) continue;
@@ -218,7 +251,7 @@ std::vector<Maps::AddressKey> Maps::address_keys(std::string_view address, const
             keys.push_back({std::string(local), {}});
             if (split) keys.push_back({user, extension});
         }
-        if (options.with_domain_catch_all) keys.push_back({std::string(domain), extension});
+        if (options.with_domain_catch_all) keys.push_back({std::string(domain), {}});
     }
     return keys;
 }

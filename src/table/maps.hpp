@@ -31,13 +31,15 @@ public:
     // (`warning: hash:/x lookup error for "key"`), with `log` if given, which must live across the await, else with the
     // options' logger: the caller adds its own line, not this one again. An empty value is trouble too.
     Task<Answer> find(std::string key, const Logger* log = nullptr) const;
+    // As find() where nothing has to be awaited; nothing where something has: then find() it.
+    std::optional<Answer> find_at_once(std::string_view key, const Logger* log = nullptr) const;
     // As find() where the caller may block (tools, the blocking pool).
     Answer find_now(std::string_view key, const Logger* log = nullptr) const;
 
     // Postfix's address search order for address-keyed tables (canonical, virtual, transport…):
     //   user+ext@domain, user@domain, user+ext, user (when the domain is $myorigin, or in $mydestination,
     //   $inet_interfaces or $proxy_interfaces, as `is_local_domain` says), @domain. Pattern tables see only the whole
-    // address. `extension` gets the unmatched "+ext" to be put on the result (with @domain too).
+    // address. `extension` gets the unmatched "+ext" to be put on the result; not with @domain, as Postfix has it.
     struct AddressAnswer {
         std::string value;
         std::string extension;
@@ -71,7 +73,8 @@ private:
 std::optional<std::size_t> find_extension(std::string_view local_part, std::string_view recipient_delimiter);
 
 // The pool that waits for slow tables and reads changed ones; without one (tools, tests) the caller's thread does it.
-// Set once at start, before the first lookup; the pool outlives the last one.
+// Set once at start, before the first lookup; the pool outlives the last one. It should have no other work: what a table
+// keeps waiting must not be a delivery.
 void use_blocking_pool(net::BlockingPool* pool);
 
 }  // namespace ekiden::table

@@ -1,6 +1,7 @@
 // Table types by name, and the sharing of open tables: several parameters often name the same file.
 #include "table/openers.hpp"
 
+#include "base/fold.hpp"
 #include "base/locked.hpp"
 #include "base/text.hpp"
 
@@ -59,7 +60,7 @@ Warn OpenRequest::warn() const
 
 std::string folded(std::string_view key, const OpenOptions& options)
 {
-    return options.fold_keys ? base::lower(key) : std::string(key);
+    return options.fold_keys ? base::fold_case(key) : std::string(key);
 }
 
 Result<TablePtr> open_table(std::string_view spec, const OpenOptions& options)

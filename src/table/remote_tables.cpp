@@ -1,8 +1,9 @@
 // tcp:HOST:PORT (tcp_table(5)) and socketmap:inet:HOST:PORT:NAME, socketmap:unix:PATH:NAME (socketmap_table(5)).
 //
 // Lookups block, so Maps moves them to the blocking pool. Connections are kept for the next lookup, a few for each table;
-// one that has died in the meantime is replaced once. A lookup takes at most `time_limit`; after one that failed, the
-// table fails at once for `pause`, so that a server that hangs does not take all threads that other tables need.
+// one that has died in the meantime is replaced once. A lookup takes at most `time_limit`. After one that failed the table
+// fails at once for a pause; then one lookup tries again, and until it has an answer the others still fail at once. So
+// senders hear quickly that they have to come back, and a server that hangs takes one thread.
 #include "table/openers.hpp"
 #include "table/remote_replies.hpp"
 
@@ -143,7 +144,11 @@ protected:
     {
         {
             auto state = state_.lock();
-            if (base::steady_now() < state->rests_until) return fail(ErrorCode::unavailable, spec() + ": " + state->trouble);
+            if (!state->trouble.empty()) {
+                if (state->is_tried || base::steady_now() < state->rests_until)
+                    return fail(ErrorCode::unavailable, spec() + ": " + state->trouble);
+                state->is_tried = true;
+            }
         }
         const SteadyTime deadline = base::steady_now() + time_limit;
         std::optional<Connection> connection = take_idle();
@@ -156,12 +161,14 @@ protected:
                 continue;
             }
             if (!is_connection_trouble) {
+                is_well();
                 if (answer || !answer.error().is(ErrorCode::protocol)) keep(std::move(*connection));
                 if (!answer) return fail(ErrorCode::unavailable, spec() + " " + answer.error().text());
                 return answer;
             }
             auto state = state_.lock();
             state->rests_until = base::steady_now() + pause_after_trouble;
+            state->is_tried = false;
             state->trouble = answer.error().text();
             return fail(ErrorCode::unavailable, "table " + spec() + " lookup error: " + state->trouble);
         }
@@ -202,6 +209,12 @@ private:
         }
         return std::nullopt;
     }
+    void is_well() const
+    {
+        auto state = state_.lock();
+        state->trouble.clear();
+        state->is_tried = false;
+    }
     void keep(Connection connection) const
     {
         auto state = state_.lock();
@@ -211,7 +224,8 @@ private:
     struct State {
         std::vector<Connection> idle;
         SteadyTime rests_until{};
-        std::string trouble;
+        std::string trouble;        // why the last lookup failed; empty: it did not
+        bool is_tried = false;      // after the pause, by one lookup
     };
     const Place place_;
     mutable base::Locked<State> state_;

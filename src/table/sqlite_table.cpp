@@ -8,6 +8,7 @@
 #include "table/query_template.hpp"
 
 #include "base/clock.hpp"
+#include "base/fold.hpp"
 #include "base/locked.hpp"
 #include "base/privileged_read.hpp"
 #include "base/text.hpp"
@@ -60,11 +61,11 @@ public:
 
     Answer lookup(std::string_view given) const override
     {
-        const std::string key = folds_ ? base::lower(given) : std::string(given);
+        const std::string key = folds_ ? base::fold_case(given) : std::string(given);
         if (!domains_.is_empty()) {
             const std::size_t at = key.rfind('@');
             if (at == key.npos) return std::nullopt;
-            EKIDEN_TRY_VALUE(is_ours, domains_.matches_name(std::string_view(key).substr(at + 1)));
+            EKIDEN_TRY_VALUE(is_ours, domains_.matches_name_now(std::string_view(key).substr(at + 1)));
             if (!is_ours) return std::nullopt;
         }
         const auto query = expand_query(settings_.query, key, quoted);

@@ -3,6 +3,7 @@
 #include "table/entry_grammar.hpp"
 #include "table/openers.hpp"
 
+#include "base/fold.hpp"
 #include "base/text.hpp"
 
 namespace ekiden::table {
@@ -17,7 +18,7 @@ public:
     }
     Answer lookup(std::string_view key) const override
     {
-        return folds_ ? entries_.find(base::lower(key)) : entries_.find(key);
+        return folds_ ? entries_.find(base::fold_case(key)) : entries_.find(key);
     }
 
     std::optional<std::vector<std::pair<std::string, std::string>>> list() const override

@@ -113,7 +113,7 @@ void check_user(const Voice& voice, const config::Settings& settings, const char
     const passwd* user = ::getpwuid(uid);
     const std::string name = user ? user->pw_name : "unknown";
     if (is_about_queue && name == settings.str("mail_owner")) return;
-    const auto allowed = table::MatchList::open(parameter, value, table::MatchList::Kind::names).matches_name(name);
+    const auto allowed = table::MatchList::open(parameter, value, table::MatchList::Kind::names).matches_name_now(name);
     if (!allowed) voice.warning(allowed.error().text());
     if (!allowed || !*allowed) voice.fatal(fmt::format("User {}({}) is not allowed to {}", name, uid, what));
 }

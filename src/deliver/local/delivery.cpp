@@ -106,7 +106,8 @@ std::optional<MailboxOwner> LocalDelivery::rights_of(const Person& person) const
 
 DeliveryFacts LocalDelivery::facts_of_person(const Person& person, bool has_delivered_to) const
 {
-    return {person.sender, person.has_owner ? person.address : original_, person.delivered_to, has_delivered_to};
+    const std::string original = person.has_owner ? person.address : original_;
+    return {person.sender, options_.mailbox.has_original_to ? original : std::string(), person.delivered_to, has_delivered_to};
 }
 
 // False for a destination that this delivery has had already.
@@ -128,8 +129,8 @@ void LocalDelivery::add(const Person& person, Outcome outcome, bool is_elsewhere
     }
     if (outcome.ended_at == WallTime{}) outcome.ended_at = base::wall_now();
     outcomes_.push_back(std::move(outcome));
-}
     places_.push_back(person.place ? person.place : ++last_place_);
+}
 
 void LocalDelivery::add(const Person& person, Outcome::Kind kind, std::string code, std::string text)
 {

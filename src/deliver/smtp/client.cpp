@@ -59,6 +59,17 @@ Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::read_reply()
     }
 }
 
+// Without the filter nobody knows whether a refusal is meant; mail that was taken is not sent again.
+Task<std::string> Session::filtered(std::string line)
+{
+    table::Answer answer = co_await reply_filter.find(line, log);
+    if (answer) co_return *answer ? std::move(**answer) : std::move(line);
+    if (!line.starts_with('5')) co_return line;
+    line.front() = '4';
+    if (line.size() > 4 && mail::enhanced_code_length(std::string_view(line).substr(4)) > 0) line[4] = '4';
+    co_return line;
+}
+
 Task<std::optional<Trouble>> Session::write(std::string_view bytes)
 {
     auto written = co_await stream_->write(bytes);
@@ -70,6 +81,7 @@ Task<std::optional<Fate>> Session::greet(const Options& options, ekiden::smtp::E
 {
     HandshakeOptions hello = options.handshake;
     hello.ignored |= ignored;
+    is_lmtp_ = hello.is_lmtp;
     Handshake handshake(std::move(hello), peer_);
     co_return co_await run(handshake, options);
 }
@@ -78,7 +90,6 @@ Task<std::optional<Fate>> Session::greet_again(const Options& options, ekiden::s
 {
     HandshakeOptions hello = options.handshake;
     hello.ignored |= ignored;
-    is_lmtp_ = hello.is_lmtp;
     Handshake handshake(std::move(hello), peer_);
     handshake.begin_anew();
     co_return co_await run(handshake, options);

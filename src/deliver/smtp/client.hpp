@@ -9,6 +9,7 @@
 #include "net/stream.hpp"
 #include "queue/content.hpp"
 #include "smtp/reply.hpp"
+#include "table/maps.hpp"
 #include "tls/client.hpp"
 
 #include <memory>
@@ -59,6 +60,7 @@ public:
 private:
     Task<std::optional<Fate>> run(Handshake& handshake, const Options& options);
     Task<std::expected<ekiden::smtp::Reply, Trouble>> read_reply();
+    Task<std::string> filtered(std::string line);
     Task<std::optional<Trouble>> write(std::string_view bytes);
     Task<std::optional<Trouble>> send_content(const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter);
 

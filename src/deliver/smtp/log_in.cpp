@@ -34,7 +34,7 @@ Task<std::optional<Fate>> log_in(Session& session, const LoginOptions& options, 
     if (auto known = find_refusal(options, session.host(), login)) {
         co_return not_accepted(options, *known, fmt::format("SASL [CACHED] authentication failed; server {} said: {}", session.host(), one_line(*known)));
     }
-    auto allowed = options.allowed_mechanisms(offered);
+    auto allowed = co_await options.allowed_mechanisms(offered);
     if (!allowed) {
         log.warning("{}", allowed.error().text());
         co_return failed("4.3.0", "local data error while talking to " + session.peer());

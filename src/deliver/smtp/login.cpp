@@ -126,18 +126,18 @@ sasl::Properties LoginOptions::security(Protection protection) const
     return plain;
 }
 
-Result<std::string> LoginOptions::allowed_mechanisms(std::string_view offered) const
+Task<Result<std::string>> LoginOptions::allowed_mechanisms(std::string offered) const
 {
     std::string allowed;
     for (std::string_view word : base::split_any(offered, " \t")) {
         if (has_filter) {
-            EKIDEN_TRY_VALUE(is_allowed, filter.matches_name(word));
+            EKIDEN_CO_TRY_VALUE(is_allowed, co_await filter.matches_name(std::string(word)));
             if (!is_allowed) continue;
         }
         if (!allowed.empty()) allowed += ' ';
         allowed += word;
     }
-    return allowed;
+    co_return allowed;
 }
 
 Task<Result<std::optional<Login>>> find_login_of_sender(const LoginOptions& options, std::string sender, const Logger* log)
@@ -147,7 +147,7 @@ Task<Result<std::optional<Login>>> find_login_of_sender(const LoginOptions& opti
     const std::string domain(mail::split_address(sender).domain);
     search.is_local_domain = base::equal_ignoring_case(domain, options.own_domain);
     if (!search.is_local_domain) {
-        EKIDEN_CO_TRY_VALUE(is_own, options.own_domains.matches_name(domain));
+        EKIDEN_CO_TRY_VALUE(is_own, co_await options.own_domains.matches_name(domain));
         search.is_local_domain = is_own;
     }
     EKIDEN_CO_TRY_VALUE(found, co_await options.passwords.find_address(std::move(sender), search, log));

@@ -52,7 +52,7 @@ struct LoginOptions {
     static LoginOptions from(const config::Settings& settings, bool is_lmtp);
     sasl::Properties security(Protection protection) const;
     // Those of `offered` that the filter lets through.
-    Result<std::string> allowed_mechanisms(std::string_view offered) const;
+    Task<Result<std::string>> allowed_mechanisms(std::string offered) const;
 };
 
 // Which keys have an entry: by sender (where that is wanted), by the server's name, and by the next hop as it is written.

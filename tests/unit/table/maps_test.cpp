@@ -1,9 +1,16 @@
 #include "support.hpp"
 
 #include "base/clock.hpp"
+#include "table/inquiries.hpp"
 #include "table/maps.hpp"
 #include "table/match_list.hpp"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <map>
+#include <mutex>
 #include <thread>
 
 namespace ekiden::table {
@@ -107,7 +114,7 @@ TEST(maps, address_search_order)
     options.is_local_domain = true;
     std::string order;
     for (const auto& key : Maps::address_keys("user+ext@example.com", options)) order += key.key + "|" + key.extension + " ";
-    EXPECT_EQ(order, "user+ext@example.com| user@example.com|+ext user+ext| user|+ext @example.com|+ext ");
+    EXPECT_EQ(order, "user+ext@example.com| user@example.com|+ext user+ext| user|+ext @example.com| ");
     options.is_local_domain = false;
     options.with_domain_catch_all = false;
     EXPECT_EQ(Maps::address_keys("user@example.com", options).size(), 1U);
@@ -119,7 +126,7 @@ TEST(maps, address_search_order)
     auto maps = Maps::open("virtual_alias_maps", "regexp:" + patterns + " inline:{user@example.com=found, @example.com=all, bare=local}");
     EXPECT_EQ(address(maps, "user+x@example.com", options), "found|+x");
     EXPECT_EQ(address(maps, "USER@Example.com", options), "found|");
-    EXPECT_EQ(address(maps, "other+y@example.com", options), "all|+y");
+    EXPECT_EQ(address(maps, "other+y@example.com", options), "all|");
     EXPECT_EQ(address(maps, "pat@example.com", options), "whole|");
     EXPECT_EQ(address(maps, "bare@other.test", options), "(absent)");
     options.is_local_domain = true;
@@ -172,7 +179,7 @@ TEST(match_list, names)
     };
     KeptLog log;
     for (const auto& c : cases) {
-        EXPECT_EQ(shown(MatchList::open("mydestination", c.list, c.matches_parent).matches_name(c.name)), c.want) << c.list << " " << c.name;
+        EXPECT_EQ(shown(MatchList::open("mydestination", c.list, c.matches_parent).matches_name_now(c.name)), c.want) << c.list << " " << c.name;
     }
 }
 
@@ -198,7 +205,7 @@ TEST(match_list, addresses)
         {"host.example.com", "192.0.2.1", "no"},
     };
     for (const auto& c : cases) {
-        EXPECT_EQ(shown(MatchList::open("mynetworks", c.list).matches_address(*net::parse_address(c.address))), c.want) << c.list << " " << c.address;
+        EXPECT_EQ(shown(MatchList::open("mynetworks", c.list).matches_address_now(*net::parse_address(c.address))), c.want) << c.list << " " << c.address;
     }
     EXPECT_EQ(MatchList::open("mynetworks", "127.0.0.0/8  # comment 10.0.0.0/8").problems(),
               Lines{"mynetworks: comment at end of line is not supported: # comment 10.0.0.0/8"});
@@ -210,10 +217,10 @@ TEST(match_list, name_or_address_in_order)
 {
     const auto list = MatchList::open("x", "!bad.example.com 192.0.2.0/24 .example.com");
     const auto inside = *net::parse_address("192.0.2.1"), outside = *net::parse_address("203.0.113.1");
-    EXPECT_EQ(shown(list.matches("bad.example.com", inside)), "no");
-    EXPECT_EQ(shown(list.matches("other.test", inside)), "yes");
-    EXPECT_EQ(shown(list.matches("good.example.com", outside)), "yes");
-    EXPECT_EQ(shown(list.matches("other.test", outside)), "no");
+    EXPECT_EQ(shown(list.matches_now("bad.example.com", inside)), "no");
+    EXPECT_EQ(shown(list.matches_now("other.test", inside)), "yes");
+    EXPECT_EQ(shown(list.matches_now("good.example.com", outside)), "yes");
+    EXPECT_EQ(shown(list.matches_now("other.test", outside)), "no");
 }
 
 TEST(match_list, files_are_lists)
@@ -221,11 +228,125 @@ TEST(match_list, files_are_lists)
     TemporaryFolder folder;
     const auto path = folder.file("list", "# networks\n10.0.0.0/8\n  192.0.2.1\n!172.16.0.1\n172.16.0.0/12\n");
     const auto list = MatchList::open("mynetworks", path);
-    EXPECT_EQ(shown(list.matches_address(*net::parse_address("192.0.2.1"))), "yes");
-    EXPECT_EQ(shown(list.matches_address(*net::parse_address("172.16.0.1"))), "no");
-    EXPECT_EQ(shown(list.matches_address(*net::parse_address("172.16.0.2"))), "yes");
+    EXPECT_EQ(shown(list.matches_address_now(*net::parse_address("192.0.2.1"))), "yes");
+    EXPECT_EQ(shown(list.matches_address_now(*net::parse_address("172.16.0.1"))), "no");
+    EXPECT_EQ(shown(list.matches_address_now(*net::parse_address("172.16.0.2"))), "yes");
     const auto loop = folder.file("loop", folder.path("loop") + "\n");
-    EXPECT_EQ(shown(MatchList::open("mynetworks", loop).matches_name("x")), "(trouble) mynetworks: " + loop + ": files are nested too deep");
+    EXPECT_EQ(shown(MatchList::open("mynetworks", loop).matches_name_now("x")), "(trouble) mynetworks: " + loop + ": files are nested too deep");
+}
+
+// A table that has to be waited for: it answers what `entries` says, and counts.
+class SlowServer {
+public:
+    SlowServer(const std::string& path, std::map<std::string, std::string> entries) : entries_(std::move(entries))
+    {
+        listener_ = ::socket(AF_UNIX, SOCK_STREAM, 0);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        ::listen(listener_, 5);
+        thread_ = std::thread([this] { serve(); });
+    }
+    ~SlowServer()
+    {
+        ::shutdown(listener_, SHUT_RDWR);
+        thread_.join();
+        ::close(listener_);
+    }
+    std::vector<std::string> asked()
+    {
+        const std::lock_guard guard(mutex_);
+        return asked_;
+    }
+
+private:
+    void serve()
+    {
+        for (int peer; (peer = ::accept(listener_, nullptr, nullptr)) >= 0; ::close(peer)) {
+            char buffer[1000];
+            for (ssize_t got; (got = ::recv(peer, buffer, sizeof buffer, 0)) > 0;) {
+                std::string query(buffer, static_cast<std::size_t>(got));   // "6:m abcd,"
+                query = query.substr(query.find(' ') + 1);
+                query.pop_back();
+                const auto at = entries_.find(query);
+                const std::string reply = at == entries_.end() ? "9:NOTFOUND ," : "4:OK " + at->second + ",";
+                {
+                    const std::lock_guard guard(mutex_);
+                    asked_.push_back(query);
+                }
+                (void)!::send(peer, reply.data(), reply.size(), MSG_NOSIGNAL);
+            }
+        }
+    }
+    std::map<std::string, std::string> entries_;
+    int listener_;
+    std::mutex mutex_;
+    std::vector<std::string> asked_;
+    std::thread thread_;
+};
+
+TEST(match_list, tables_that_have_to_be_waited_for)
+{
+    base::FixedClock clock{WallTime{std::chrono::seconds(1'800'000'000)}};
+    TemporaryFolder folder;
+    const std::string path = folder.path("s");
+    {
+        net::BlockingPool pool(1);
+        use_blocking_pool(&pool);
+        // Nothing listens yet: what needs no table is answered, the rest is trouble when awaited.
+        KeptLog log;
+        {
+            const auto list = MatchList::open("relay_domains", "known.test, !socketmap:unix:" + path + ":no, socketmap:unix:" + path + ":m, late.test", true);
+            EXPECT_EQ(shown(list.matches_name_at_once("Known.test").value()), "yes");
+            EXPECT_FALSE(list.matches_name_at_once("a.late.test").has_value());
+            EXPECT_EQ(shown(run(list.matches_name("a.late.test"))), "(trouble) relay_domains: socketmap:unix:" + path + ":no: table lookup problem");
+        }
+        SlowServer server(path, {{"listed.test", "x"}});
+        clock.advance(std::chrono::milliseconds(1100));
+        const auto two = MatchList::open("relay_domains", "known.test, socketmap:unix:" + path + ":m, late.test", true);
+        EXPECT_EQ(shown(run(two.matches_name("known.test"))), "yes");
+        EXPECT_EQ(server.asked().size(), 0U);
+        EXPECT_EQ(shown(run(two.matches_name("a.b.LISTED.test"))), "yes");
+        EXPECT_EQ(server.asked(), (Lines{"a.b.listed.test", "b.listed.test", "listed.test"}));
+        // What was asked a moment ago needs neither a server nor a coroutine.
+        EXPECT_EQ(shown(two.matches_name_at_once("a.b.listed.test").value()), "yes");
+        EXPECT_EQ(shown(run(two.matches_name("x.late.test"))), "yes");
+        EXPECT_EQ(server.asked().size(), 6U);
+        EXPECT_EQ(shown(run(two.matches("nobody.example", *net::parse_address("192.0.2.1")))), "no");
+        EXPECT_EQ(server.asked().back(), "192.0.2.1");
+        EXPECT_EQ(shown(two.matches_now("nobody.example", *net::parse_address("192.0.2.1"))), "no");
+        clock.advance(std::chrono::milliseconds(1100));
+        EXPECT_FALSE(two.matches_name_at_once("a.b.listed.test").has_value()) << "nothing is remembered for long";
+        const auto before = server.asked().size();
+        EXPECT_EQ(shown(two.matches_name_now("a.b.listed.test")), "yes");
+        EXPECT_EQ(server.asked().size(), before + 3);
+
+        for (const auto& [spec, counts] : Inquiries::all()) {
+            if (!spec.ends_with(":m")) continue;
+            EXPECT_EQ(counts.found, 1U);
+            EXPECT_GE(counts.remembered, 3U);
+            EXPECT_EQ(counts.trouble, 0U);
+        }
+        use_blocking_pool(nullptr);
+    }
+}
+
+TEST(maps, find_at_once_says_nothing_where_something_has_changed_or_has_to_be_awaited)
+{
+    base::FixedClock clock{WallTime{std::chrono::seconds(1'800'000'000)}};
+    TemporaryFolder folder;
+    const auto path = folder.file("t", "a 1\n");
+    const auto maps = Maps::open("m", "texthash:" + path + " inline:{b=2}");
+    EXPECT_EQ(table::shown(maps.find_at_once("a").value()), "1");
+    EXPECT_EQ(table::shown(maps.find_at_once("b").value()), "2");
+    EXPECT_EQ(table::shown(maps.find_at_once("c").value()), "(absent)");
+    EXPECT_EQ(table::shown(Maps().find_at_once("c").value()), "(absent)");
+    folder.file("t", "a 33\n");
+    clock.advance(std::chrono::milliseconds(1100));
+    EXPECT_FALSE(maps.find_at_once("a").has_value());
+    EXPECT_EQ(table::shown(run(maps.find("a"))), "33");
+    EXPECT_EQ(table::shown(maps.find_at_once("a").value()), "33");
 }
 
 }  // namespace

@@ -113,6 +113,15 @@ TEST(cidr, first_match_with_blocks_and_negation)
     EXPECT_EQ(ask("cidr:/nonexistent/c", "::1"), "(not opened) open /nonexistent/c: No such file or directory");
 }
 
+TEST(cidr, a_negated_network_speaks_of_its_own_family_only)
+{
+    const std::string spec = "cidr:{ {!192.0.2.0/24 other} {!2001:db8::/32 other6} }";
+    EXPECT_EQ(ask(spec, "198.51.100.1"), "other");
+    EXPECT_EQ(ask(spec, "192.0.2.1"), "(absent)");
+    EXPECT_EQ(ask(spec, "::1"), "other6");
+    EXPECT_EQ(ask(spec, "2001:db8::1"), "(absent)");
+}
+
 TEST(cidr, bounds_nesting)
 {
     TemporaryFolder folder;
