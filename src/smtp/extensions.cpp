@@ -51,6 +51,7 @@ Offer parse_offer(const Reply& ehlo_reply)
         if (!row) continue;
         offer.bits |= row->bit;
         if (row->bit == ext_size) offer.size_limit = base::parse_number<std::uint64_t>(arguments).value_or(0);
+        if (row->bit == ext_xforward) offer.forwarded = arguments;
         if (row->bit == ext_auth && !arguments.empty()) {
             if (!offer.auth_mechanisms.empty()) offer.auth_mechanisms += ' ';
             offer.auth_mechanisms += arguments;

@@ -39,6 +39,7 @@ struct Offer {
     Extensions bits = 0;
     std::uint64_t size_limit = 0;       // SIZE argument; 0 = none given
     std::string auth_mechanisms;        // AUTH argument, "AUTH=" form included
+    std::string forwarded;              // XFORWARD argument: the attributes that may be sent
     bool has(Extension e) const { return bits & e; }
 };
 Offer parse_offer(const Reply& ehlo_reply);

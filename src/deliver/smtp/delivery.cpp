@@ -1,6 +1,7 @@
 #include "deliver/smtp/delivery.hpp"
 
 #include "base/text.hpp"
+#include "deliver/smtp/forwarded.hpp"
 #include "base/watcher.hpp"
 #include "mail/queue_id.hpp"
 
@@ -161,6 +162,11 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
         spoken_to_.push_back(session->relay());
         co_await session->leave(options_);
         co_return true;
+    }
+    if (options_.forwards_client) {
+        auto commands = forward_commands(*job_.envelope, session->offer());
+        message.forward_address = std::move(commands.address);
+        message.forward_session = std::move(commands.session);
     }
     message.says_no_author = options_.login.says_dummy_author && !session->login.empty();
     Dialogue dialogue(message, session->offer(), options_.is_lmtp, session->peer(), probes);

@@ -79,7 +79,7 @@ std::string rcpt_command(const Message& message, std::size_t recipient, const Of
 }
 
 Dialogue::Dialogue(const Message& message, const Offer& offer, bool is_lmtp, std::string peer, bool probes)
-    : message_(message), offer_(offer), is_lmtp_(is_lmtp), peer_(std::move(peer)), next_(probes ? Next::probe : Next::mail),
+    : message_(message), offer_(offer), is_lmtp_(is_lmtp), peer_(std::move(peer)), next_(probes ? Next::probe : Next::forward_address),
       fates_(message.recipients.size()), undecided_(message.recipients.size())
 {
     if (offer_.size_limit > 0 && message.size > offer_.size_limit) {
@@ -101,8 +101,19 @@ void Dialogue::advance()
         case Next::probe:
             output_ += "RSET\r\n";
             expect(Step::rset);
-            next_ = Next::mail;
+            next_ = Next::forward_address;
             break;
+        case Next::forward_address:
+        case Next::forward_session: {
+            const bool is_address = next_ == Next::forward_address;
+            const std::string& command = is_address ? message_.forward_address : message_.forward_session;
+            if (!command.empty()) {
+                output_ += command;
+                expect(is_address ? Step::forward_address : Step::forward_session);
+            }
+            next_ = is_address ? Next::forward_session : Next::mail;
+            break;
+        }
         case Next::mail:
             output_ += mail_command(message_, offer_);
             expect(Step::mail);
@@ -150,6 +161,8 @@ void Dialogue::on_reply(const Reply& reply)
             return;
         }
         break;
+    case Step::forward_address:
+    case Step::forward_session: break;   // the mail does not depend on it
     case Step::mail:
         if (reply.is_positive()) {
             has_sender_ = is_open_ = true;

@@ -34,6 +34,7 @@ struct Message {
     bool needs_smtputf8 = false;  // cannot go to a peer without it
     bool wants_smtputf8 = false;  // was received with it
     bool is_quoted = true;        // smtp_quote_rfc821_envelope
+    std::string forward_address, forward_session;   // XFORWARD commands that go before MAIL, or empty
     bool says_no_author = false;  // AUTH=<> (RFC 4954 section 5)
     // Nothing is delivered: the reply to RCPT is the fate, or that to DATA (smtp_address_verify_target), after which only
     // hanging up keeps the peer from taking an empty message.
@@ -63,7 +64,7 @@ public:
     const std::vector<std::optional<Fate>>& fates() const { return fates_; }
 
 private:
-    enum class Next : std::uint8_t { probe, mail, rcpt, data, nothing };
+    enum class Next : std::uint8_t { probe, forward_address, forward_session, mail, rcpt, data, nothing };
     struct Expected {
         Step step;
         std::size_t recipient;

@@ -19,6 +19,8 @@ constexpr StepWords step_words[] = {
     {Step::starttls, "receiving the STARTTLS response", "STARTTLS"},
     {Step::auth, "performing the EHLO handshake", "AUTH"},
     {Step::rset, "sending RSET", "RSET"},
+    {Step::forward_address, "sending XFORWARD name/address", "XFORWARD"},
+    {Step::forward_session, "sending XFORWARD helo/protocol", "XFORWARD"},
     {Step::mail, "sending MAIL FROM", "MAIL FROM"},
     {Step::rcpt, "sending RCPT TO", "RCPT TO"},
     {Step::data, "sending DATA command", "DATA"},

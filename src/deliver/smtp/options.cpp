@@ -17,6 +17,8 @@ seconds TimeLimits::of(Step step) const
     case Step::starttls:
     case Step::auth: return hello;
     case Step::rset: return reset;
+    case Step::forward_address:
+    case Step::forward_session: return forward;
     case Step::mail: return mail;
     case Step::rcpt: return rcpt;
     case Step::data: return data_init;
@@ -91,7 +93,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
                       time("mail_timeout"),      time("rcpt_timeout"),
                       time("data_init_timeout"), time("data_xfer_timeout"),
                       time("data_done_timeout"), time("rset_timeout"),
-                      time("quit_timeout")};
+                      time("quit_timeout"),      time("xforward_timeout")};
 
     if (flag("per_request_deadline")) options.min_data_rate = static_cast<std::uint64_t>(number("min_data_rate"));
 
@@ -124,6 +126,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.fallback_relays = settings.list(name("fallback_relay"));
     options.line_length_limit = static_cast<std::size_t>(number("line_length_limit"));
     options.is_quoted = flag("quote_rfc821_envelope");
+    options.forwards_client = flag("send_xforward_command");
     options.skips_quit_reply = flag("skip_quit_response");
     options.asks_at_data = base::equal_ignoring_case(text("address_verify_target"), "data");
 

@@ -24,6 +24,7 @@ using std::chrono::seconds;
 
 struct TimeLimits {
     seconds connect, hello, mail, rcpt, data_init, data_transfer, data_done, reset, quit;
+    seconds forward{300};
     seconds of(Step step) const;
 };
 
@@ -47,6 +48,7 @@ struct Options {
     std::string best_mx_transport;        // for mail that would come back to us; "" = that is an error
     std::size_t line_length_limit = 998;
     bool is_quoted = true;                // smtp_quote_rfc821_envelope
+    bool forwards_client = false;         // smtp_send_xforward_command
     bool skips_quit_reply = true;
     bool asks_at_data = false;            // smtp_address_verify_target = data
     bool assumes_final = false;           // lmtp_assume_final: a peer without DSN delivers, it does not relay
