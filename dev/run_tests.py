@@ -112,7 +112,9 @@ def main():
     if 'compat' in wanted:
         binaries = os.path.join(a.build, 'bin')
         programs('compat', chosen(glob.glob('tests/compat/*.py')), a.build, jobs, {
+            'commands.py': ['--bin', binaries],
             'load_tools.py': ['--bin', binaries],
+            'posttls_finger.py': ['--bin', binaries],
             'postconf_sites.py': [os.path.join(binaries, 'postconf'), os.path.join(SHARED, 'configs')],
         })
     if 'golden' in wanted:

@@ -143,8 +143,10 @@ void append_json(std::string& out, const Entry& entry, bool is_detailed)
 
 }  // namespace
 
-Result<void> write_listing(const Store& store, ListingFormat format, const std::function<bool(QueueId)>& is_active,
-                           const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& more)
+namespace {
+
+Result<void> write_all(const Store* store, ListingFormat format, const std::function<bool(QueueId)>& is_active, const std::function<bool(std::string_view)>& out,
+                       const std::vector<ListedMessage>& more)
 {
     std::string piece;
     std::uint64_t count = 0, bytes = 0;
@@ -163,7 +165,7 @@ Result<void> write_listing(const Store& store, ListingFormat format, const std::
         return goes_on;
     };
     bool goes_on = true;
-    EKIDEN_TRY(store.list([&](const Summary& summary, const Loaded& loaded) { return goes_on = add(entry_of(summary, loaded, is_active(summary.id))); }));
+    if (store) EKIDEN_TRY(store->list([&](const Summary& summary, const Loaded& loaded) { return goes_on = add(entry_of(summary, loaded, is_active(summary.id))); }));
     for (const ListedMessage& message : more) {
         if (goes_on) goes_on = add(entry_of(message));
     }
@@ -174,6 +176,19 @@ Result<void> write_listing(const Store& store, ListingFormat format, const std::
     }
     out(piece);
     return {};
+}
+
+}  // namespace
+
+Result<void> write_listing(const Store& store, ListingFormat format, const std::function<bool(QueueId)>& is_active,
+                           const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& more)
+{
+    return write_all(&store, format, is_active, out, more);
+}
+
+void write_listing(ListingFormat format, const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& messages)
+{
+    (void)write_all(nullptr, format, {}, out, messages);
 }
 
 }  // namespace ekiden::queue

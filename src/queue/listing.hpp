@@ -27,4 +27,7 @@ struct ListedMessage {
 Result<void> write_listing(const Store& store, ListingFormat format, const std::function<bool(QueueId)>& is_active,
                            const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& more = {});
 
+// The same where there is no store yet.
+void write_listing(ListingFormat format, const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& messages);
+
 }  // namespace ekiden::queue

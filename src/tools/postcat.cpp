@@ -57,6 +57,7 @@ public:
         if (error != 0) voice_.fatal(fmt::format("open {}: {}", path, std::strerror(error)));
     }
 
+    bool has_failed() const { return has_failed_; }
     void show_input() { show_stream(STDIN_FILENO, "stdin", base::wall_now()); }
 
 private:
@@ -131,7 +132,11 @@ private:
             std::string_view bytes = std::string_view(buffer).substr(0, static_cast<std::size_t>(count));
             if (!has_header) {
                 const auto parsed = parser.feed(bytes);
-                if (!parsed) return voice_.warning(name + ": input is not a valid queue file");
+                if (!parsed) {
+                    voice_.warning(name + ": input is not a valid queue file");
+                    has_failed_ = true;
+                    return;
+                }
                 has_header = *parsed;
                 if (has_header) printer.envelope(envelope_records(parser.header(), written_at));
             }
@@ -144,6 +149,7 @@ private:
     config::SettingsPtr settings_;
     const PrintOptions options_;
     const std::string queue_directory_;
+    bool has_failed_ = false;
     std::unique_ptr<queue::Store> store_;
 };
 
@@ -168,7 +174,12 @@ int postcat_main(int argc, char** argv)
         case 'o': options.shows_offsets = true; break;
         case 'q': uses_queue = true; break;
         case 'r': break;      // records are in file order here
-        case 's': options.skip = static_cast<std::size_t>(std::strtoull(optarg, nullptr, 10)); break;
+        case 's': {
+            const auto offset = base::parse_number<std::size_t>(std::string_view(optarg));
+            if (!offset) voice.fatal(fmt::format("bad offset: {}", optarg));
+            options.skip = *offset;
+            break;
+        }
         case 'v': options.is_verbose = true; break;
         default: voice.fatal(usage);
         }
@@ -184,7 +195,7 @@ int postcat_main(int argc, char** argv)
         if (uses_queue) command.show_id(argv[i]);
         else command.show_file(argv[i]);
     }
-    return std::fflush(stdout) == 0 ? 0 : 1;
+    return std::fflush(stdout) == 0 && !command.has_failed() ? 0 : 1;
 }
 
 }  // namespace ekiden::tools

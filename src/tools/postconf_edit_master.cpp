@@ -36,6 +36,7 @@ Edit parse_edit(const Options& options, const std::string& argument)
     if (base::trim(argument).starts_with('#')) throw Fatal("-e, -X, or -# accepts no comment input");
     Edit edit{argument, {}, {}};
     std::string target(base::trim(argument));
+    if (!options.is_edit && argument.contains('=')) throw Fatal(options.is_removal ? "-X requires names without value" : "-# requires names without value");
     if (options.is_edit) {
         std::string error;
         const auto pair = config::split_name_value(argument, error);

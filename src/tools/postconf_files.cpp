@@ -204,8 +204,6 @@ Files read_files(const Options& options)
         for (const auto& row : config::service_parameters())
             if (row.is_for_commands ? service.command == "pipe" || service.command == "spawn" : is_delivery_agent(service))
                 files.service_names.insert(service.name + std::string(row.suffix));
-    // A parameter of the table that looks like one of a service is not one (local_destination_concurrency_limit).
-    std::erase_if(files.service_names, [](const std::string& name) { return config::find_parameter(name) != nullptr; });
     if (options.shows_defaults) return files;
     Usage usage(options, files);
     usage.find_user_names();

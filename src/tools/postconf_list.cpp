@@ -31,7 +31,9 @@ std::vector<std::string> candidate_names(const Options& options, const Files& fi
     if (has_class(options, "service")) names.insert(names.end(), files.service_names.begin(), files.service_names.end());
     if (has_class(options, "user") && !options.shows_defaults)
         names.insert(names.end(), files.user_names.begin(), files.user_names.end());
+    // Of both classes: local_destination_concurrency_limit, which has a default of its own.
     std::ranges::sort(names);
+    names.erase(std::ranges::unique(names).begin(), names.end());
     return names;
 }
 

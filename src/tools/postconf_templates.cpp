@@ -31,9 +31,10 @@ report::Templates read_templates(const Options& options, const config::Settings&
     return templates;
 }
 
-// The delivery report of the sender's own mail has no copy for the postmaster.
-void print_template(const report::Template& words)
+// As a file that would give these very notifications. Not all of them have a copy for the postmaster.
+void print_template(report::Template words, const config::Settings& settings)
 {
+    if (words.from == report::Template().from && settings.str("header_from_format") == "standard") words.from = "Mail Delivery System <MAILER-DAEMON>";
     fmt::print("{}_template = <<EOF\nCharset: {}\nFrom: {}\nSubject: {}\n", words.name, words.charset, words.from, words.subject);
     if (!words.postmaster_subject.empty()) fmt::print("Postmaster-Subject: {}\n", words.postmaster_subject);
     fmt::print("\n{}EOF\n", words.text);
@@ -56,7 +57,7 @@ void show_templates(const Options& options, char mode)
     for (const auto* words : {&templates.failure, &templates.delay, &templates.success, &templates.verify}) {
         if (!std::exchange(is_first, false)) fmt::print("\n");
         if (mode == 't') {
-            print_template(*words);
+            print_template(*words, *settings);
             continue;
         }
         std::vector<std::string> warnings;

@@ -22,7 +22,8 @@ namespace ekiden::tools {
 
 namespace {
 
-constexpr int try_later = 75;    // EX_TEMPFAIL
+constexpr int try_later = 75;    // EX_TEMPFAIL: no lock, so the command did not run
+constexpr int command_failed = 1;   // it could not be executed, or a signal ended it
 constexpr auto usage = "usage: postlock [-c config_dir] [-l lock_style] [-v] folder command...";
 
 // FILE.lock, made exclusively, gone at the end.
@@ -81,7 +82,7 @@ Styles parse_styles(const Voice& voice, std::string_view text)
     for (const auto word : base::split_any(text, ", \t\r\n")) {
         if (word == "dotlock") styles.has_dotlock = true;
         else if (word == "fcntl" || word == "flock") styles.kernel.emplace_back(word);
-        else voice.fatal(fmt::format("unknown lock style: {}; want fcntl, flock, dotlock", word));
+        else voice.fatal(fmt::format("unknown mailbox_delivery_lock value \"{}\" in \"{}\"; want fcntl, flock, dotlock", word, text));
     }
     if (styles.kernel.empty() && !styles.has_dotlock) voice.fatal("no lock style is given");
     return styles;
@@ -110,7 +111,7 @@ int postlock_main(int argc, char** argv)
     const config::SettingsPtr settings = load_settings(voice, directory);
     const Styles styles = parse_styles(voice, wanted ? *wanted : settings->str("mailbox_delivery_lock"));
 
-    auto opened = base::open_file(file, O_RDWR | O_APPEND);
+    auto opened = base::open_file(file, O_RDWR | O_APPEND | O_CREAT, 0600);   // a mailbox comes into being with its first message
     if (!opened) voice.fatal(opened.error().text());
     const auto attempts = settings->integer("deliver_lock_attempts");
     const auto delay = std::chrono::milliseconds(settings->time("deliver_lock_delay"));
@@ -142,13 +143,13 @@ int postlock_main(int argc, char** argv)
     if (child == 0) {
         for (const int signal : {SIGINT, SIGQUIT, SIGHUP, SIGTERM}) std::signal(signal, SIG_DFL);
         ::execvp(argv[optind + 1], argv + optind + 1);
-        std::fprintf(stderr, "postlock: fatal: %s: %s\n", argv[optind + 1], std::strerror(errno));
-        ::_exit(try_later);
+        std::fprintf(stderr, "postlock: fatal: execvp %s: %s\n", argv[optind + 1], std::strerror(errno));
+        ::_exit(command_failed);
     }
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     dot.release();
-    return WIFEXITED(status) ? WEXITSTATUS(status) : try_later;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : command_failed;
 }
 
 }  // namespace ekiden::tools

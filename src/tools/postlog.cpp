@@ -60,13 +60,13 @@ int postlog_main(int argc, char** argv)
         case 'i': break;    // our lines always carry the process id
         case 'p': {
             const auto* at = std::ranges::find(priorities, std::string_view(optarg), &Priority::name);
-            if (at == std::end(priorities)) voice.fatal(fmt::format("invalid priority: {}", optarg));
+            if (at == std::end(priorities)) voice.fatal(fmt::format("bad severity: \"{}\"; want info, warn, error, fatal or panic", optarg));
             priority = at;
             break;
         }
         case 't': tag = optarg, has_tag = true; break;
         case 'v': break;
-        default: voice.fatal("usage: postlog [-iv] [-c config_dir] [-p priority] [-t tag] [text...]");
+        default: voice.fatal("usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]");
         }
     }
     const config::SettingsPtr settings = load_settings(voice, directory);

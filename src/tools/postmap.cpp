@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/log_sinks.hpp"
+#include "base/fold.hpp"
 #include "base/text.hpp"
 #include "config/settings.hpp"
 #include "table/entry_grammar.hpp"
@@ -78,7 +79,7 @@ public:
 private:
     MapName split(const std::string& map) const;
     table::TablePtr open_for_query(const MapName& map) const;
-    std::string folded(std::string_view key) const { return job_.folds ? base::lower(key) : std::string(key); }
+    std::string folded(std::string_view key) const { return job_.folds ? base::fold_case(key) : std::string(key); }
 
     void build(const MapName& map);
     void add_entries(const MapName& map, IndexWriter& writer, const IndexFormat& format, std::string_view text, const std::string& source);
@@ -154,8 +155,8 @@ table::TablePtr Postmap::open_for_query(const MapName& map) const
     table::OpenOptions options;
     options.fold_keys = job_.folds;
     options.log = log_;
-    auto opened = table::open_table(map.spec(), options);
     options.may_load = false;
+    auto opened = table::open_table(map.spec(), options);
     if (!opened) fatal(printed_error(opened.error()));
     return *opened;
 }
@@ -244,8 +245,8 @@ void Postmap::build(const MapName& map)
     }
     std::optional<ActingAsOwner> owner;
     if (!job_.keeps_root) owner.emplace(uid, gid);
-    auto writer = IndexWriter::open(*format, map.name, options);
     options.expected_bytes = text.size();
+    auto writer = IndexWriter::open(*format, map.name, options);
     if (!writer) fatal(printed_error(writer.error()));
     add_entries(map, **writer, *format, text, job_.is_incremental ? "stdin" : map.name);
     if (job_.is_alias) {
@@ -266,7 +267,7 @@ bool Postmap::query_one(const std::vector<std::pair<MapName, table::TablePtr>>& 
 {
     for (const auto& [map, opened] : tables) {
         auto answer = opened->lookup(key);
-        if (!answer) fatal("table " + map.spec() + ": query error: " + answer.error().text());
+        if (!answer) fatal("table " + map.spec() + ": query error: " + (answer.error().text().empty() ? "Application error" : answer.error().text()));
         if (!*answer) continue;
         if ((*answer)->empty()) {
             log_.warning("table {}: key {}: empty string result is not allowed", map.spec(), key);

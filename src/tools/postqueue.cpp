@@ -17,6 +17,7 @@
 #include <getopt.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
@@ -93,10 +94,22 @@ void read_queue(Voice& voice, const config::Settings& settings, bool is_json, co
     queue::StoreOptions options;
     options.directory = directory + "/log";
     options.is_read_only = true;
+    const auto format = is_json ? queue::ListingFormat::json : queue::ListingFormat::text;
+    // Before the first start there is only what was handed in.
+    if (::access(options.directory.c_str(), F_OK) != 0 && errno == ENOENT) {
+        queue::write_listing(
+            format,
+            [&](std::string_view piece) {
+                on_piece(piece);
+                return true;
+            },
+            read_maildrop(directory + "/maildrop"));
+        return;
+    }
     auto store = queue::open_store(options);
     if (!store) voice.fatal(store.error().text());
     auto listed = queue::write_listing(
-        **store, is_json ? queue::ListingFormat::json : queue::ListingFormat::text, [](mail::QueueId) { return false; },
+        **store, format, [](mail::QueueId) { return false; },
         [&](std::string_view piece) {
             on_piece(piece);
             return true;
@@ -130,7 +143,7 @@ int flush_site(Voice& voice, const config::Settings& settings, const std::string
     const bool is_valid = site.starts_with('[') ? mail::is_valid_address_literal(site) : mail::is_valid_hostname(site);
     if (!is_valid) voice.fatal(fmt::format("Cannot flush mail queue - invalid destination: \"{}\"", site));
     const auto list = table::MatchList::open("fast_flush_domains", settings.str("fast_flush_domains"), true);
-    const auto is_known = list.matches_name(site);
+    const auto is_known = list.matches_name_now(site);
     if (!is_known || !*is_known) voice.fatal(fmt::format("Flush service is not configured for destination \"{}\"", site));
     return ask_engine(voice, settings, {"flush-site", site});
 }

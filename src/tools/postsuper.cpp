@@ -6,14 +6,18 @@
 #include "queue/store.hpp"
 #include "tools/commands.hpp"
 #include "tools/offline_queue.hpp"
+#include "tools/queue_shape.hpp"
 #include "tools/support.hpp"
 
 #include <getopt.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <map>
+#include <set>
 #include <unistd.h>
 
 namespace ekiden::tools {
@@ -62,6 +66,7 @@ public:
         const Action& action = action_of(option);
         counts_.try_emplace(option, 0);
         if (is_all) {
+            if (option == 'd' && is_wanted("maildrop")) remove_maildrop({}, false);
             if (folders.empty()) change_all(action, "");
             for (const std::string& folder : folders) change_all(action, folder);
             return;
@@ -75,6 +80,8 @@ public:
             }
             if (id != "ALL") valid.push_back(id);
         }
+        if (option == 'd' && is_wanted("maildrop")) valid = remove_maildrop(std::move(valid), true);
+        if (!folders.empty()) valid = only_in_folders(std::move(valid));
         for (std::size_t at = 0; at < valid.size(); at += ids_per_request) {
             std::vector<std::string> some(valid.begin() + static_cast<std::ptrdiff_t>(at), valid.begin() + static_cast<std::ptrdiff_t>(std::min(valid.size(), at + ids_per_request)));
             change(action, some, true);
@@ -91,6 +98,46 @@ public:
     bool has_failed() const { return has_failed_; }
 
 private:
+    bool is_wanted(std::string_view folder) const { return folders.empty() || std::ranges::find(folders, folder) != folders.end(); }
+
+    // What was handed in and not collected yet is a file. Of the ids given those that were none are returned; without ids all
+    // files go. What the engine collects at this moment is queued under a new id, as with Postfix.
+    std::vector<std::string> remove_maildrop(std::vector<std::string> ids, bool names_each)
+    {
+        const std::string folder = settings_->str("queue_directory") + "/maildrop";
+        if (!names_each) {
+            std::error_code trouble;
+            for (const auto& entry : std::filesystem::directory_iterator(folder, trouble)) {
+                const std::string name = entry.path().filename().string();
+                if (std::ranges::all_of(name, base::is_alnum) && entry.is_regular_file(trouble)) ids.push_back(name);
+            }
+        }
+        std::erase_if(ids, [&](const std::string& id) {
+            const bool is_gone = ::unlink((folder + "/" + id).c_str()) == 0;
+            if (is_gone) note(action_of('d'), "changed " + id, names_each);
+            else if (errno != ENOENT) voice_.fatal(Error::from_errno("remove", folder + "/" + id).text());
+            return is_gone;
+        });
+        return ids;
+    }
+
+    // Ids of messages that are in one of the queues named on the command line.
+    std::vector<std::string> only_in_folders(std::vector<std::string> ids)
+    {
+        std::set<std::string, std::less<>> found;
+        std::string unread;
+        const auto listed = control::call(settings_->str("queue_directory"), {"list", "json"}, [&](std::string_view piece) {
+            unread.append(piece);
+            for (std::size_t end; (end = unread.find('\n')) != unread.npos; unread.erase(0, end + 1)) {
+                const auto message = parse_queued(std::string_view(unread).substr(0, end));
+                if (message && is_wanted(message->queue_name)) found.insert(message->id);
+            }
+        });
+        if (!listed && !listed.error().is(ErrorCode::unavailable)) voice_.fatal(listed.error().text());
+        if (listed) std::erase_if(ids, [&](const std::string& id) { return !found.contains(id); });
+        return ids;    // without an engine change_offline() looks
+    }
+
     void change_all(const Action& action, const std::string& folder) { change(action, {folder.empty() ? "ALL" : "ALL:" + folder}, false); }
 
     void change(const Action& action, const std::vector<std::string>& ids, bool names_each)
@@ -121,6 +168,8 @@ private:
 
     void change_offline(const Action& action, const std::vector<std::string>& ids, bool names_each)
     {
+        // Before the first start there is no queue.
+        if (::access((settings_->str("queue_directory") + "/log").c_str(), F_OK) != 0 && errno == ENOENT) return;
         if (!offline_) offline_ = std::make_unique<OfflineQueue>(voice_, *settings_);
         std::string folder = ids[0].starts_with("ALL:") ? ids[0].substr(4) : "";
         std::vector<mail::QueueId> wanted;
@@ -134,6 +183,7 @@ private:
             bool is_held = summary.state == queue::State::held;
             std::string_view name = is_held ? "hold" : summary.state == queue::State::deferred ? "deferred" : "incoming";
             if (!folder.empty() && folder != name && !(folder == "active" && name == "incoming")) return true;
+            if (!wanted.empty() && !is_wanted(name) && !(name == "incoming" && is_wanted("active"))) return true;
             if ((action.option == 'h' && is_held) || (action.option == 'H' && !is_held)) return true;
             if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), summary.id) == wanted.end()) return true;
             if (wanted.empty() && !ids[0].starts_with("ALL")) return true;

@@ -108,6 +108,7 @@ config::SettingsPtr load(const Voice& voice, Overrides overrides)
 
 void check_words(const Voice& voice, const Options& options)
 {
+    if (options.level == tls::Level::none) return;
     const auto& grade = options.tls.grade(options.level);
     if (const auto list = tls::cipher_list(grade.ciphers, options.tls.lists, {}); !list) voice.fatal(fmt::format("invalid cipher grade: \"{}\"", grade.ciphers));
     if (const auto protocols = tls::parse_protocols(grade.protocols); !protocols) voice.fatal(fmt::format("Invalid TLS protocol list \"{}\"", grade.protocols));

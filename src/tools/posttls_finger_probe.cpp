@@ -292,14 +292,16 @@ Task<Probe::Outcome> Probe::talk(const Host& host, bool is_reconnect)
 
 Task<int> Probe::run()
 {
-    std::vector<std::string> warnings;
-    auto context = tls::ClientContext::make(options_.tls, warnings);
-    for (const std::string& text : warnings) log_.warning("{}", text);
-    if (!context) {
-        log_.fatal("{}", context.error().text());
-        co_return 1;
+    if (options_.level != tls::Level::none || options_.is_wrapped) {
+        std::vector<std::string> warnings;
+        auto context = tls::ClientContext::make(options_.tls, warnings);
+        for (const std::string& text : warnings) log_.warning("{}", text);
+        if (!context) {
+            log_.fatal("{}", context.error().text());
+            co_return 1;
+        }
+        context_ = std::move(*context);
     }
-    context_ = std::move(*context);
     const auto hosts = co_await find_hosts();
     if (!hosts) {
         say(fmt::format("Destination address lookup failed: {}", hosts.error().text()));

@@ -47,6 +47,7 @@ std::optional<QueuedMessage> parse_queued(std::string_view line)
     const auto seconds = base::parse_number<std::int64_t>(digits.substr(0, digits.find_first_not_of("0123456789")));
     if (!seconds) return std::nullopt;
     message.arrival_time = *seconds;
+    message.id = field(line, "queue_id").value_or("");
     for (std::size_t next = line.find(address_key); next != line.npos; next = line.find(address_key, next + 1)) message.recipients.push_back(string_at(line, next + address_key.size()));
     return message;
 }

@@ -10,11 +10,12 @@
 
 namespace ekiden::tools {
 
-// What the table needs of one line of `postqueue -j`.
+// What the table (and who looks for messages by queue) needs of one line of `postqueue -j`.
 struct QueuedMessage {
     std::string queue_name, sender;
     std::int64_t arrival_time = 0;          // seconds
     std::vector<std::string> recipients;
+    std::string id;
 };
 // Nothing where the line is none of postqueue's.
 std::optional<QueuedMessage> parse_queued(std::string_view json_line);
