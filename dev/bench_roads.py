@@ -53,7 +53,7 @@ def relay_tls(server, load, options):
     return relay_over_tls(server, load, options, "smtp_tls_connection_reuse = yes")
 
 
-def relay_tls_handshakes(server, load, options):
+def relay_tls_default(server, load, options):
     return relay_over_tls(server, load, options, "smtp_tls_connection_reuse = no")
 
 
@@ -90,6 +90,13 @@ def list_virtual(server, load, options):
     result = to_many(server, load, list_count(options), "user@list.test", b"status=sent", RECIPIENTS)
     set_aside(boxes)
     return result
+
+
+def list_discard(server, load, options):
+    """One message to a thousand recipients whom nobody delivers to: acceptance, queue and log alone."""
+    server.fresh(["default_transport = discard"])
+    server.start()
+    return to_many(server, load, list_count(options) * 3, "user@relay.test", b"status=sent", RECIPIENTS)
 
 
 def list_remote(server, load, options):
@@ -223,6 +230,6 @@ def scattered(server, load, options):
     return result
 
 
-FIGURES = {"relay-tls": relay_tls, "relay-tls-handshakes": relay_tls_handshakes, "list-virtual": list_virtual,
-           "list-remote": list_remote, "list-alias": list_alias, "scattered": scattered}
+FIGURES = {"relay-tls": relay_tls, "relay-tls-default": relay_tls_default, "list-discard": list_discard,
+           "list-virtual": list_virtual, "list-remote": list_remote, "list-alias": list_alias, "scattered": scattered}
 ONCE = ("scattered",)

@@ -4,6 +4,8 @@
 #include "report/delivery_log.hpp"
 #include "schedule/scheduler.hpp"
 
+#include <malloc.h>
+
 namespace ekiden::schedule {
 
 using deliver::Outcome;
@@ -16,6 +18,7 @@ constexpr std::size_t activating_limit = 64;
 constexpr std::size_t recipients_at_a_time = 256;
 // A message with more recipients is a long list: how many of these are in memory together is limited.
 constexpr std::size_t long_list = 1000;
+constexpr std::size_t very_long_list = 20000;
 // Destinations of one message that are filled at a time. A destination takes a kilobyte, so a list with one for each
 // recipient comes in parts; a list with a few thousand domains is whole, and no host is visited more often than it must be.
 constexpr std::size_t destinations_at_a_time = 5000;
@@ -39,7 +42,10 @@ Task<void> Scheduler::feed(net::Gate::Pass pass)
             is_feeder_idle_ = false;
             continue;
         }
-        if (!fresh_.empty()) {
+        // Neither holds up the other when both come faster than they leave.
+        bool takes_fresh = !fresh_.empty() && (is_fresh_next_ || backlog_.empty());
+        is_fresh_next_ = !takes_fresh;
+        if (takes_fresh) {
             New fresh = std::move(fresh_.front());
             fresh_.pop_front();
             mail::QueueId id = fresh.envelope->id;
@@ -98,9 +104,16 @@ bool Scheduler::must_wait_for_memory(const Waiting& waiting, std::size_t recipie
 void Scheduler::give_back_memory(const ActiveMessage& message)
 {
     if (message.listed_recipients == 0) return;
+    return_to_system(message);
     listed_recipients_ -= std::min(listed_recipients_, message.listed_recipients);
     // One after another: each sees whether there is room by then.
     for (; !long_lists_.empty(); long_lists_.pop_back()) backlog_.push_front(long_lists_.back());
+}
+
+// What reading and resolving a very long list leaves free lies scattered, and the library would keep it.
+void Scheduler::return_to_system(const ActiveMessage& message)
+{
+    if (message.listed_recipients >= very_long_list) ::malloc_trim(0);
 }
 
 Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate::Pass pass)
@@ -194,6 +207,7 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
 
 Task<void> Scheduler::assign(ActivePtr message, Routes routes)
 {
+    return_to_system(*message);
     std::size_t assigned = 0;
     for (auto& [key, recipients] : routes) {
         if (++assigned % recipients_at_a_time == 0) co_await asio::post(home_.executor(), use_task);

@@ -102,6 +102,7 @@ private:
     Task<void> activate(queue::Loaded loaded, bool is_flushed, net::Gate::Pass pass);
     bool must_wait_for_memory(const Waiting& waiting, std::size_t recipients);
     void give_back_memory(const ActiveMessage& message);
+    static void return_to_system(const ActiveMessage& message);
     struct RouteKey {
         std::string transport, destination, next_hop;   // destination: the next hop, or the recipient (recipient_limit 1)
         auto operator<=>(const RouteKey&) const = default;
@@ -144,7 +145,8 @@ private:
     std::deque<Waiting> backlog_;                                 // to be read when there is room
     std::deque<Waiting> long_lists_;                              // to be read when there is memory for their recipients
     std::size_t listed_recipients_ = 0;                           // of the long lists in memory
-    std::deque<New> fresh_;                                       // new mail with content at hand, before the backlog
+    std::deque<New> fresh_;                                       // new mail with content at hand; takes turns with the backlog
+    bool is_fresh_next_ = true;
     std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
     std::map<std::string, TransportState, std::less<>> transports_;
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> timer_, feeder_;
