@@ -201,13 +201,13 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
     }
     if (changed) message->envelope = std::move(changed);
     co_await assign(message, std::move(routes));
+    return_to_system(*message);
     finish_if_over(message);    // nobody was left to deliver to
     wake_feeder();
 }
 
 Task<void> Scheduler::assign(ActivePtr message, Routes routes)
 {
-    return_to_system(*message);
     std::size_t assigned = 0;
     for (auto& [key, recipients] : routes) {
         if (++assigned % recipients_at_a_time == 0) co_await asio::post(home_.executor(), use_task);
