@@ -43,12 +43,10 @@ Options Options::from(const config::Settings& settings)
     o.unknown_virtual_mailbox_code = number("unknown_virtual_mailbox_reject_code");
     o.defers_unknown_address = settings.str("unknown_address_tempfail_action") == "defer";
     o.defers_unknown_helo = settings.str("unknown_helo_hostname_tempfail_action") == "defer";
-    const auto verify_rule = [&](const std::string& prefix) {
-        return VerifyRule{number((prefix + "_reject_code").c_str()), number((prefix + "_defer_code").c_str()), settings.str(prefix + "_reject_reason"),
-                          settings.str(prefix + "_tempfail_action") == "defer"};
-    };
-    o.verify_sender = verify_rule("unverified_sender");
-    o.verify_recipient = verify_rule("unverified_recipient");
+    o.verify_sender = {number("unverified_sender_reject_code"), number("unverified_sender_defer_code"), settings.str("unverified_sender_reject_reason"),
+                       settings.str("unverified_sender_tempfail_action") == "defer"};
+    o.verify_recipient = {number("unverified_recipient_reject_code"), number("unverified_recipient_defer_code"),
+                          settings.str("unverified_recipient_reject_reason"), settings.str("unverified_recipient_tempfail_action") == "defer"};
     o.verify_poll_count = number("address_verify_poll_count");
     o.verify_poll_delay = settings.time("address_verify_poll_delay");
     o.recipient_delimiter = settings.str("recipient_delimiter");

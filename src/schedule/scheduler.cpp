@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "report/delivery_log.hpp"
+#include "verify/probe_route.hpp"
 
 namespace ekiden::schedule {
 
@@ -20,25 +21,6 @@ std::string error_process(const Logger& qmgr)
     // The error transport's process stands beside qmgr's in the log: same prefix, other name.
     std::string tag = qmgr.tag();
     return tag.substr(0, tag.rfind('/') + 1) + "error";
-}
-
-// address_verify_… in place of the parameters that choose the way of other mail. By default they say the same.
-std::shared_ptr<const rewrite::Resolver> probe_resolver(const config::SettingsPtr& settings, const std::shared_ptr<const rewrite::Resolver>& usual)
-{
-    constexpr const char* parameters[] = {
-        "local_transport", "virtual_transport", "relay_transport", "default_transport", "relayhost", "transport_maps",
-        "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps",
-    };
-    std::vector<std::pair<std::string, std::string>> changed;
-    for (const std::string name : parameters) {
-        std::string value = settings->str("address_verify_" + name);
-        if (value == settings->str(name)) continue;
-        // Expanded already: a '$' that is left stands for itself.
-        std::string quoted;
-        for (const char c : value) quoted += c == '$' ? std::string("$$") : std::string(1, c);
-        changed.emplace_back(name, std::move(quoted));
-    }
-    return changed.empty() ? usual : rewrite::Resolver::make(settings->with(changed));
 }
 
 }  // namespace
@@ -68,7 +50,7 @@ WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite:
     world->filter_next_hop = settings->str("default_filter_nexthop");
     world->settler = std::make_shared<const Settler>(store, std::move(bouncer), std::move(policy), std::move(verifier));
     world->probe_sender = verify::ProbeSender::from(*settings, *resolver);
-    world->probe_resolver = probe_resolver(settings, resolver);
+    world->probe_resolver = verify::probe_resolver(settings, resolver);
     world->settings = std::move(settings);
     world->resolver = std::move(resolver);
     world->transports = std::move(transports);

@@ -3,6 +3,7 @@
 #include "base/log_sinks.hpp"
 #include "support/memory_store.hpp"
 #include "verify/journal.hpp"
+#include "verify/probe_route.hpp"
 
 #include <gtest/gtest.h>
 
@@ -185,6 +186,29 @@ TEST_F(VerifierTest, a_table_elsewhere_is_refused)
     start();
     EXPECT_THROW(Verifier::check(*settings->with({{"address_verify_map", "memcache:/etc/x.cf"}})), config::ConfigError);
     EXPECT_NO_THROW(Verifier::check(*settings));
+    stop();
+}
+
+TEST_F(VerifierTest, probes_go_their_own_way_where_one_is_given)
+{
+    start();
+    const auto usual = rewrite::Resolver::make(settings);
+    EXPECT_EQ(probe_resolver(settings, usual), usual);
+    const auto own = settings->with({{"relayhost", "[hub.test]"}, {"address_verify_relayhost", ""}, {"address_verify_local_transport", "discard:a$$b"}});
+    const auto mail_goes = rewrite::Resolver::make(own);
+    const auto probes_go = probe_resolver(own, mail_goes);
+    const auto route = [&](const rewrite::Resolver& resolver, const char* address) {
+        std::string text;
+        asio::co_spawn(loop, resolver.resolve("a@b.test", address), [&](std::exception_ptr, Result<rewrite::Route> found) {
+            text = found ? found->transport + " " + found->next_hop : found.error().text();
+        });
+        run();
+        return text;
+    };
+    EXPECT_EQ(route(*mail_goes, "x@far.test"), "smtp [hub.test]");
+    EXPECT_EQ(route(*probes_go, "x@far.test"), "smtp far.test");
+    EXPECT_EQ(route(*mail_goes, "x@golden.test"), "local golden.test");
+    EXPECT_EQ(route(*probes_go, "x@golden.test"), "discard a$b");
     stop();
 }
 
