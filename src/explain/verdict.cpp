@@ -42,6 +42,13 @@ void find(const std::vector<Event>& events, std::string_view answer, std::vector
     }
 }
 
+// local(8) made other mail of it, and that is all: the other mail is followed by itself.
+bool is_passed_on(const Delivery& delivery)
+{
+    const auto is_forward = [](const Delivery::End& end) { return end.fate == Fate::delivered && end.text.starts_with("forwarded as "); };
+    return !delivery.ends.empty() && std::ranges::all_of(delivery.ends, is_forward);
+}
+
 // A table that cannot be asked, or a rule for headers and bodies: what content is refused for.
 std::optional<std::string> find_table(const std::vector<Event>& events, Places& places)
 {
@@ -111,7 +118,12 @@ Verdict judge(const Findings& findings, Places& places)
     const Delivery* at = nullptr;
     const Delivery::End* worst = nullptr;
     const auto weight = [](Fate fate) { return fate == Fate::bounced ? 2 : fate == Fate::deferred ? 1 : 0; };
+    std::size_t passed_on = 0;    // recipients that only stand for others
     for (const Delivery& delivery : findings.deliveries) {
+        if (is_passed_on(delivery)) {
+            ++passed_on;
+            continue;
+        }
         for (const Delivery::End& end : delivery.ends) {
             if (worst && weight(end.fate) <= weight(worst->fate)) continue;
             at = &delivery;
@@ -122,7 +134,7 @@ Verdict judge(const Findings& findings, Places& places)
         verdict.headline = "250: accepted";
         return verdict;
     }
-    const std::size_t count = findings.deliveries.size() + findings.left_out;
+    const std::size_t count = findings.deliveries.size() + findings.left_out - passed_on;
     const std::string others = count > 1 ? fmt::format(" ({} recipients after expansion)", count) : std::string();
     switch (worst->fate) {
     case Fate::bounced:

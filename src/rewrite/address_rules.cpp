@@ -104,10 +104,7 @@ std::string AddressRules::rewrite_now(std::string address, Place place) const
     if (!has_masquerading_for(place)) return address;
     const auto is_exempt = masquerade_exceptions_.matches_name_at_once(mail::split_address(address).local);
     if (is_exempt && is_exempt->value_or(false)) return address;
-    base::Watcher* const watcher = base::watcher();
-    const std::string before = watcher ? address : std::string();
     masquerade(address);
-    if (watcher && address != before) watcher->note("rewrite", "masquerade_domains", before, address);
     return address;
 }
 
@@ -196,7 +193,11 @@ void AddressRules::masquerade(std::string& address) const
         const bool is_below = domain.size() > parent.size() && domain[domain.size() - parent.size() - 1] == '.'
             && base::equal_ignoring_case(domain.substr(domain.size() - parent.size()), parent);
         if (!is_same && !is_below) continue;
-        if (!is_negated && is_below) address.erase(local.size() + 1, domain.size() - parent.size());
+        if (is_negated || !is_below) return;
+        base::Watcher* const watcher = base::watcher();
+        const std::string before = watcher ? address : std::string();
+        address.erase(local.size() + 1, domain.size() - parent.size());
+        if (watcher) watcher->note("rewrite", "masquerade_domains", before, address);
         return;
     }
 }

@@ -55,6 +55,7 @@ with Instance(main=MAIN, files=FILES, zone=ZONE) as mail:
     # local(8): an alias whose mail is sent on, a command that is not run, a loop
     document = json.loads(explain('crew@localhost', '--json'))
     expect([r['address'] for r in document['recipients']], ['crew@localhost', 'alice@example.test', 'bob@example.test', 'x@far.test'], 'where the list leads')
+    expect_match(r'^250: delivered to Maildir \S+/alice/ \(3 recipients after expansion\)$', document['verdict']['text'], 'the verdict for the list')
     expect([r.get('forwarded_from') for r in document['recipients']], [None] + ['local(8)'] * 3, 'who sends it on')
     expect_match(r'runs, as user [\d:]+: \|?\S*bin/false never run', explain('support@localhost'), 'a command')
     expect_match(r'\A250: accepted, then returned to the sender: <loop2@mail\.example\.test>: 5\.4\.6 alias database loop for', explain('loop@localhost', want=1), 'a loop')

@@ -98,6 +98,16 @@ TEST(Verdict, IsTheWorstOfAllRecipients)
     EXPECT_NE(verdict.headline.find("2 recipients"), std::string::npos);
 }
 
+TEST(Verdict, LooksAtWhatAnAliasLeadsTo)
+{
+    Places places = defaults();
+    Findings findings = accepted(Fate::delivered, "2.0.0", "forwarded as 4gTk8R1dQhz1");
+    findings.deliveries.push_back(accepted(Fate::deferred, "4.3.0", "mail transport unavailable").deliveries.front());
+    const Verdict verdict = judge(findings, places);
+    EXPECT_EQ(verdict.status, 75);
+    EXPECT_EQ(verdict.headline, "250: accepted, then waiting in the queue: <x@example.test>: 4.3.0 mail transport unavailable");
+}
+
 TEST(Verdict, KnowsHeldAndDiscardedMail)
 {
     Places places = defaults();
