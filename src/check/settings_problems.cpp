@@ -9,6 +9,7 @@
 #include "config/source.hpp"
 #include "net/endpoint.hpp"
 #include "table/table.hpp"
+#include "table/types.hpp"
 #include "verify/journal.hpp"
 
 #include <fmt/format.h>
@@ -205,9 +206,25 @@ private:
     void look_at_table(const Place& place, std::string_view word)
     {
         const std::string_view type = type_of(word);
-        if (type.empty() || table::is_known_type(type)) return;
-        const std::string_view nearest = nearest_type(type);
-        fatal(place, word, fmt::format("unsupported dictionary type: {}{}", type, nearest.empty() ? "" : fmt::format(" (is {} meant?)", nearest)));
+        if (type.empty()) return;
+        if (table::is_known_type(type)) {
+            look_at_members(place, type, word.substr(word.find(type) + type.size() + 1));
+            return;
+        }
+        const std::string text = table::unsupported_type(type);
+        const std::string_view nearest = text.ends_with(')') ? std::string_view() : nearest_type(type);
+        fatal(place, word, fmt::format("{}{}", text, nearest.empty() ? "" : fmt::format(" (is {} meant?)", nearest)));
+    }
+
+    // unionmap:{hash:/x, mysql:/y}: the tables that stand in the name of a table.
+    void look_at_members(const Place& place, std::string_view type, std::string_view name)
+    {
+        if (type == "debug") return look_at_table(place, name);
+        if ((type != "unionmap" && type != "pipemap") || name.size() < 2 || !name.starts_with('{') || !name.ends_with('}')) return;
+        for (std::string_view member : base::split_quoted_braces(name.substr(1, name.size() - 2))) {
+            if (member.size() > 2 && member.starts_with('{') && member.ends_with('}')) member = base::trim(member.substr(1, member.size() - 2));
+            look_at_table(place, member);
+        }
     }
 
     void look_at_argument(const Place& place, const Row& row, std::string_view word, std::string_view argument)

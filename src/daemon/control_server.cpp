@@ -4,6 +4,7 @@
 #include "control/request.hpp"
 #include "net/line_reader.hpp"
 #include "queue/listing.hpp"
+#include "table/inquiries.hpp"
 
 #include <sys/socket.h>
 #include <unordered_set>
@@ -121,6 +122,10 @@ Task<Result<void>> ControlServer::answer(net::Stream& stream, const std::vector<
         auto s = needs_.store.statistics();
         std::string body = fmt::format("ok\ncommits {}\nsyncs {}\nbatches {}\nbytes_written {}\nmessages {}\nsegments {}\nlive_bytes {}\ncorrupt_records {}\n", s.commits,
                                        s.syncs, s.batches, s.bytes_written, s.messages, s.segments, s.live_bytes, s.corrupt_records);
+        for (const auto& [table, counts] : table::Inquiries::all()) {
+            body += fmt::format("table {} found {} absent {} trouble {} remembered {} longest_ms {}\n", table, counts.found, counts.absent, counts.trouble,
+                                counts.remembered, counts.longest.count());
+        }
         co_return co_await stream.write(body);
     }
     if (verb == "change" && count >= 2) {

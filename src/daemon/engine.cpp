@@ -26,6 +26,7 @@
 #include "rewrite/intake.hpp"
 #include "rewrite/resolve.hpp"
 #include "schedule/scheduler.hpp"
+#include "table/inquiries.hpp"
 #include "table/maps.hpp"
 #include "tls/context.hpp"
 #include "verify/verifier.hpp"
@@ -326,6 +327,11 @@ void Engine::stop()
     if (scheduler_) wait_for(scheduler_->stop(), delivery_drain_limit);
     if (verifier_) wait_for(verifier_->stop(), std::chrono::seconds(5));
     if (store_) store_->stop();
+    for (const auto& [table, counts] : table::Inquiries::all()) {
+        if (counts.found + counts.absent + counts.trouble + counts.remembered == 0) continue;
+        Logger("postfix/proxymap").info("statistics: table {}: found {}, absent {}, trouble {}, remembered {}, longest {} ms", table, counts.found, counts.absent,
+                                        counts.trouble, counts.remembered, counts.longest.count());
+    }
     base::flush_log();
 }
 

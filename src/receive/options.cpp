@@ -67,6 +67,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.logs_port = settings.boolean("smtpd_client_port_logging");
     o.accepts_null_domain = settings.boolean("resolve_null_domain");
     o.accepts_numeric_domain = settings.boolean("resolve_numeric_domain");
+    o.accepts_double_at = o.accepts_null_domain || !settings.boolean("resolve_dequoted_address");
     o.accepts_leading_dash = settings.boolean("allow_min_user");
     o.shows_login = settings.boolean("smtpd_sasl_authenticated_header");
     o.has_smtputf8 = settings.boolean("smtputf8_enable");

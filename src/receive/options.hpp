@@ -52,7 +52,7 @@ struct Options {
 
     bool requires_helo = false, has_vrfy = true, is_strict = false, is_soft_bounce = false;
     bool looks_up_names = true, forbids_bad_pipelining = true, logs_port = false;
-    bool accepts_null_domain = false, accepts_numeric_domain = false, accepts_leading_dash = false;
+    bool accepts_null_domain = false, accepts_numeric_domain = false, accepts_leading_dash = false, accepts_double_at = false;
     bool shows_login = false;               // smtpd_sasl_authenticated_header
     bool has_smtputf8 = true, is_strict_smtputf8 = false;
     bool maps_addresses = true, checks_content = true;    // receive_override_options

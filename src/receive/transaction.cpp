@@ -79,7 +79,7 @@ bool Session::accept_address(std::string_view verb, std::string_view text, std::
     if (is_parsed && address.ends_with('.') && address.find('@') != std::string::npos && !address.ends_with("@.")) address.pop_back();
     // Programs might take it for an option; and "user@@domain" has a domain that is empty.
     const bool is_odd = (address.starts_with('-') && !options_.accepts_leading_dash)
-        || (!options_.accepts_null_domain && text.find('"') == text.npos && text.find("@@") != text.npos);
+        || (!options_.accepts_double_at && text.find('"') == text.npos && text.find("@@") != text.npos);
     if (is_parsed && !is_odd && !is_bad_domain(address)) return true;
     note_trouble(trouble_protocol);
     log_.warning("Illegal address syntax from {} in {} command: {}", label_, verb, base::printable(text.substr(0, 100)));

@@ -196,7 +196,13 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
         }
         const deliver::Transport* transport = world->transports->find(route->transport);
         bool is_per_recipient = transport && transport->recipient_limit == 1;
-        RouteKey key{route->transport, is_per_recipient ? base::lower(route->recipient.empty() ? recipient.address : route->recipient) : base::lower(route->next_hop), route->next_hop};
+        // The sender, or a filter, may choose another next hop for the same recipient: that is another destination.
+        std::string destination = base::lower(route->next_hop);
+        if (is_per_recipient) {
+            std::string person = base::lower(route->recipient.empty() ? recipient.address : route->recipient);
+            destination = mail::split_address(person).domain == destination ? std::move(person) : person + " via " + destination;
+        }
+        RouteKey key{route->transport, std::move(destination), route->next_hop};
         routes[std::move(key)].push_back(index);
     }
     if (changed) message->envelope = std::move(changed);

@@ -171,7 +171,7 @@ Result<TablePtr> open_cidr(const OpenRequest& request)
 {
     EKIDEN_TRY_VALUE(rules, inline_rules(request));
     if (rules) return parse_cidr(request, *rules, {});
-    EKIDEN_TRY_VALUE(source, read_source(request.name));
+    EKIDEN_TRY_VALUE(source, read_lookup_source(request.name));
     return parse_cidr(request, source.text, source.stamp);
 }
 

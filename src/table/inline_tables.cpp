@@ -45,7 +45,7 @@ private:
 class FailTable final : public Table {
 public:
     explicit FailTable(const OpenRequest& request) : Table(request.spec) {}
-    Answer lookup(std::string_view) const override { return fail(ErrorCode::unavailable, ""); }   // Maps has the words
+    Answer lookup(std::string_view) const override { return fail(ErrorCode::unavailable, std::string(no_reason)); }
 };
 
 // internal: a table in memory that lives as long as a process and starts empty. Nobody fills those that parameters name.

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "base/watcher.hpp"
 #include "table/inquiries.hpp"
+#include "table/openers.hpp"
 
 #include <array>
 #include <atomic>
@@ -104,7 +105,7 @@ struct Maps::Chain {
         if (answer) {
             log(given).warning("{} lookup of {} returns an empty string result", title, key);
             log(given).warning("{} should return NO RESULT in case of NOT FOUND", title);
-        } else if (!answer.error().text().empty()) {
+        } else if (answer.error().text() != no_reason) {
             log(given).warning("{}", answer.error().text());
         }
         std::string text = slot.spec + " lookup error for \"" + std::string(key) + "\"";

@@ -7,6 +7,9 @@
 
 namespace ekiden::table {
 
+// The error of a table that says no more than that it failed.
+inline constexpr std::string_view no_reason = "Application error";
+
 struct OpenRequest {
     std::string spec;
     std::string_view type;

@@ -265,7 +265,7 @@ Result<TablePtr> open_patterns(const OpenRequest& request)
 {
     EKIDEN_TRY_VALUE(rules, inline_rules(request));
     if (rules) return parse_patterns(request, *rules, {});
-    EKIDEN_TRY_VALUE(source, read_source(request.name));
+    EKIDEN_TRY_VALUE(source, read_lookup_source(request.name));
     return parse_patterns(request, source.text, source.stamp);
 }
 

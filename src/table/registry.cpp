@@ -1,5 +1,6 @@
 // Table types by name, and the sharing of open tables: several parameters often name the same file.
 #include "table/openers.hpp"
+#include "table/types.hpp"
 
 #include "base/fold.hpp"
 #include "base/locked.hpp"
@@ -72,7 +73,7 @@ Result<TablePtr> open_table(std::string_view spec, const OpenOptions& options)
     }
     const std::string_view type_name = spec.substr(0, colon);
     const Type* type = find_type(type_name);
-    if (!type) return fail(ErrorCode::not_found, "unsupported dictionary type: " + std::string(type_name));
+    if (!type) return fail(ErrorCode::not_found, unsupported_type(type_name));
 
     const std::string key = type->is_shared ? share_key(spec, options) : std::string{};
     if (type->is_shared) {
@@ -97,6 +98,14 @@ Result<TablePtr> open_table(std::string_view spec, const OpenOptions& options)
         (*tables)[key] = *table;
     }
     return table;
+}
+
+std::string unsupported_type(std::string_view type)
+{
+    static constexpr std::array missing = std::to_array<std::string_view>(
+        {"dbm", "hesiod", "ldap", "memcache", "mongodb", "mysql", "netinfo", "nisplus", "pgsql", "sdbm"});
+    const bool is_missing = std::ranges::find(missing, type) != missing.end();
+    return "unsupported dictionary type: " + std::string(type) + (is_missing ? " (not in this release)" : "");
 }
 
 bool is_known_type(std::string_view type) { return type == "proxy" || find_type(type) != nullptr; }

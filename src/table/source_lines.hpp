@@ -66,5 +66,7 @@ struct SourceText {
     FileStamp stamp;
 };
 Result<SourceText> read_source(const std::string& path);
+// As read_source(), for tables that are looked up: a directory is no table. (postmap reads one as nothing, as Postfix's does.)
+Result<SourceText> read_lookup_source(const std::string& path);
 
 }  // namespace ekiden::table

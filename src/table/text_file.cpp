@@ -6,6 +6,8 @@
 #include "base/fold.hpp"
 #include "base/text.hpp"
 
+#include <cerrno>
+
 namespace ekiden::table {
 
 namespace {
@@ -56,10 +58,10 @@ Result<TablePtr> parse_texthash(const OpenRequest& request, std::string_view tex
 
 Result<TablePtr> open_texthash(const OpenRequest& request)
 {
-    auto source = read_source(request.name);
+    auto source = read_lookup_source(request.name);
     if (!source) {
         // Postfix says "open database" for texthash, though it is a text file.
-        if (source.error().os_error()) return fail(Error::from_errno(source.error().os_error(), "open database", request.name));
+        if (source.error().os_error() && source.error().os_error() != EISDIR) return fail(Error::from_errno(source.error().os_error(), "open database", request.name));
         return std::unexpected(std::move(source).error());
     }
     return parse_texthash(request, source->text, source->stamp);

@@ -36,6 +36,8 @@ TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
         {"virtual_alias_maps = hasch:/etc/postfix/virtual\n", {"main.cf, line 2: virtual_alias_maps: unsupported dictionary type: hasch (is hash meant?)"}},
         {"mynetworks = 127.0.0.0/8, [::1]/128 2001:db8::/32 fe80::/64 !cidrr:/x\n", {"main.cf, line 2: mynetworks: unsupported dictionary type: cidrr (is cidr meant?)"}},
         {"alias_maps = hash:/etc/aliases,\n  nonesuch:mail.aliases\n", {"main.cf, line 3: alias_maps: unsupported dictionary type: nonesuch"}},
+        {"virtual_alias_maps = mysql:/etc/postfix/x\n", {"main.cf, line 2: virtual_alias_maps: unsupported dictionary type: mysql (not in this release)"}},
+        {"virtual_alias_maps = unionmap:{hash:/x, {debug:proxy:ldap:/y}}\n", {"main.cf, line 2: virtual_alias_maps: unsupported dictionary type: ldap (not in this release)"}},
         {"transport_maps = proxy:blurb:/x\n", {"main.cf, line 2: transport_maps: unsupported dictionary type: blurb"}},
         {"smtpd_recipient_restrictions = check_client_access blurb:/x, permit\n", {"main.cf, line 2: smtpd_recipient_restrictions: unsupported dictionary type: blurb"}},
         {"transport_maps = blurb:/x, blurb:/y\n", {"main.cf, line 2: transport_maps: unsupported dictionary type: blurb"}},

@@ -319,6 +319,55 @@ TEST_F(IntakeTest, applies_canonical_maps_and_masquerading)
     EXPECT_EQ(submit({.sender = "a@golden.test"}), "451 4.6.0 Alias expansion error");
 }
 
+TEST_F(IntakeTest, exempts_users_from_masquerading_by_name_table_and_file)
+{
+    configure({{"masquerade_domains", "golden.test"}, {"masquerade_exceptions", "root, inline:{ daemon=x }"}});
+    const Mail mail{.content = "From: Root@a.golden.test\nReply-To: z@a.golden.test, daemon@b.golden.test\n\n", .options = from_localhost()};
+    for (const auto& [sender, want] : {std::pair{"root@a.golden.test", "root@a.golden.test"}, {"daemon@a.golden.test", "daemon@a.golden.test"}, {"z@a.golden.test", "z@golden.test"}}) {
+        Mail one = mail;
+        one.sender = sender;
+        EXPECT_EQ(submit(one), "");
+        EXPECT_EQ(envelope().sender, want);
+        EXPECT_NE(content().find("\nFrom: Root@a.golden.test\nReply-To: z@golden.test, daemon@b.golden.test\n"), std::string::npos) << content();
+    }
+    configure({{"masquerade_domains", "golden.test"}, {"masquerade_exceptions", "root, fail:x"}});
+    EXPECT_EQ(submit({.sender = "root@a.golden.test"}), "") << "the first that matches decides";
+    EXPECT_EQ(submit({.sender = "z@a.golden.test"}), "451 4.3.0 Error: queue file write error");
+    EXPECT_NE(log().find("masquerade_exceptions map lookup problem for z@a.golden.test -- message not accepted, try again later"), std::string::npos);
+}
+
+TEST_F(IntakeTest, tables_whose_answer_is_no_address_let_the_sender_try_again)
+{
+    for (const char* parameter : {"virtual_alias_maps", "canonical_maps"}) {
+        configure({{parameter, "inline:{ {user1@golden.test=,} {several@golden.test=a@x.test, b@x.test} }"}});
+        EXPECT_EQ(submit({}), "451 4.3.0 Error: queue file write error") << parameter;
+        EXPECT_NE(log().find(std::string("warning: ") + parameter + " lookup of user1@golden.test returns non-address result \",\"\n"), std::string::npos) << log();
+    }
+    EXPECT_EQ(submit({.recipients = {"several@golden.test"}, .content = "\n"}), "");
+    EXPECT_EQ(recipients(), Strings{"a@x.test orig=several@golden.test"});
+    EXPECT_NE(log().find("warning: ID: multi-valued canonical_maps entry for several@golden.test\n"), std::string::npos) << log();
+}
+
+TEST_F(IntakeTest, extensions_go_with_users_and_not_with_domains)
+{
+    configure({{"virtual_alias_maps", "inline:{ {@va.test=one@golden.test} {al@va.test=two@golden.test} {@d.test=@golden.test} }"}, {"recipient_delimiter", "+"}});
+    EXPECT_EQ(submit({.recipients = {"x+e@va.test", "al+e@va.test", "x+e@d.test"}}), "");
+    EXPECT_EQ(recipients(), (Strings{"one@golden.test orig=x+e@va.test", "two+e@golden.test orig=al+e@va.test", "x+e@golden.test orig=x+e@d.test"}));
+}
+
+TEST_F(IntakeTest, original_recipients_are_kept_and_tell_duplicates_apart_where_enabled)
+{
+    const Overrides aliases{{"virtual_alias_maps", "inline:{ {a@golden.test=c@golden.test} {b@golden.test=c@golden.test} }"}};
+    configure(aliases);
+    EXPECT_EQ(submit({.recipients = {"a@golden.test", "b@golden.test"}}), "");
+    EXPECT_EQ(recipients(), (Strings{"c@golden.test orig=a@golden.test", "c@golden.test orig=b@golden.test"}));
+    Overrides without = aliases;
+    without.emplace_back("enable_original_recipient", "no");
+    configure(without);
+    EXPECT_EQ(submit({.recipients = {"a@golden.test", "b@golden.test"}}), "");
+    EXPECT_EQ(recipients(), (Strings{"c@golden.test orig=a@golden.test"})) << "orig_to= in the log stays";
+}
+
 TEST_F(IntakeTest, adds_bcc_copies_and_drops_duplicates)
 {
     configure({{"always_bcc", "user2@golden.test"}, {"sender_bcc_maps", "inline:{ @remote.test=watch }"}, {"recipient_bcc_maps", "inline:{ user1@golden.test=user3@golden.test }"}});
@@ -327,6 +376,12 @@ TEST_F(IntakeTest, adds_bcc_copies_and_drops_duplicates)
     EXPECT_EQ(envelope().recipients[1].notify, mail::notify_never);
     EXPECT_EQ(submit({.options = {.source = Source::bounce}}), "");
     EXPECT_EQ(recipients(), Strings{"user1@golden.test"}) << "no copies of bounces";
+    configure({{"always_bcc", "archive"}});
+    EXPECT_EQ(submit({}), "");
+    EXPECT_EQ(recipients(), (Strings{"user1@golden.test", "archive@mail.golden.test"})) << "nobody gave the address that was completed";
+    configure({{"recipient_bcc_maps", "fail:x"}});
+    EXPECT_EQ(submit({}), "451 4.3.0 Error: queue file write error");
+    EXPECT_NE(log().find("warning: ID: recipient_bcc_maps map lookup problem -- message not accepted, try again later\n"), std::string::npos) << log();
 }
 
 TEST_F(IntakeTest, detects_smtputf8_in_the_mail_of_sendmail_users)

@@ -32,6 +32,7 @@ TEST(inline_tables, found_absent_and_failed)
         {"pipemap:{inline:{x=a},inline:{b=b}}", "x", "(absent)"},
         {"pipemap:{inline:{x=a},fail:b}", "x", "(trouble) Application error"},
         {"pipemap:{foo}", "x", "(not opened) bad syntax: \"pipemap:{foo}\"; need \"pipemap:{type:name...}\""},
+        {"unionmap:{static:a, mysql:/x}", "x", "(not opened) unsupported dictionary type: mysql (not in this release)"},
         {"pipemap:{nosuch:x}", "x", "(not opened) unsupported dictionary type: nosuch"},
         {"randmap:{a}", "x", "a"},
         {"randmap:{}", "x", "(not opened) bad syntax: \"randmap:{}\"; need \"randmap:{value...}\""},

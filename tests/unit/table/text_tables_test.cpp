@@ -20,6 +20,9 @@ TEST(texthash, found_absent_and_failed)
     exact.fold_keys = false;
     EXPECT_EQ(ask("texthash:" + path, "key1", exact), "dup");
     EXPECT_EQ(ask("texthash:/nonexistent/x", "key1"), "(not opened) open database /nonexistent/x: No such file or directory");
+    EXPECT_EQ(ask("texthash:/usr", "key1"), "(not opened) read /usr: Is a directory");
+    EXPECT_EQ(ask("cidr:/usr", "::1"), "(not opened) read /usr: Is a directory");
+    EXPECT_EQ(ask("regexp:/usr", "x"), "(not opened) read /usr: Is a directory");
 }
 
 TEST(texthash, is_stale_once_the_file_changed)
