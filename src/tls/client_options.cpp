@@ -1,10 +1,9 @@
 #include "tls/client_options.hpp"
 
 #include "base/text.hpp"
+#include "tls/side_options.hpp"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-#include <openssl/objects.h>
 
 #include <algorithm>
 
@@ -22,11 +21,6 @@ constexpr Row levels[] = {
 };
 
 constexpr std::chrono::seconds shortest_session{120};
-
-bool is_group(const std::string& name)
-{
-    return EC_curve_nist2nid(name.c_str()) != NID_undef || OBJ_sn2nid(name.c_str()) != NID_undef || name.starts_with("ffdhe");
-}
 
 }  // namespace
 
@@ -94,35 +88,19 @@ ClientOptions ClientOptions::from(const config::Settings& settings, bool is_lmtp
     o.server_name = text("tls_servername");
     o.trust_anchor_files = list("tls_trust_anchor_file");
 
-    o.credentials.chain_files = list("tls_chain_files");
-    if (o.credentials.chain_files.empty()) {
-        constexpr struct {
-            const char *kind, *certificate, *key;
-        } pairs[] = {{"RSA", "tls_cert_file", "tls_key_file"}, {"ECDSA", "tls_eccert_file", "tls_eckey_file"}, {"DSA", "tls_dcert_file", "tls_dkey_file"}};
-        for (const auto& pair : pairs) {
-            const std::string certificate = text(pair.certificate), key = text(pair.key);
-            if (!certificate.empty()) o.credentials.pairs.push_back({pair.kind, certificate, key.empty() ? certificate : key});
-        }
-    }
+    o.credentials = credential_files(settings, o.prefix);
     o.ca_file = text("tls_CAfile");
     o.ca_path = text("tls_CApath");
     o.trusts_default_authorities = settings.boolean("tls_append_default_CA");
     o.verify_depth = static_cast<int>(settings.integer(name("tls_scert_verifydepth")));
     o.wildcards_are_deep = settings.boolean("tls_wildcard_matches_multiple_labels");
-    o.lists = {settings.str("tls_high_cipherlist"), settings.str("tls_medium_cipherlist"), settings.str("tls_low_cipherlist"),
-               settings.str("tls_export_cipherlist"), settings.str("tls_null_cipherlist")};
-    for (const char* parameter : {"tls_eecdh_auto_curves", "tls_ffdhe_auto_groups"}) {
-        for (const std::string& group : settings.list(parameter)) {
-            if (!is_group(group)) o.warnings.push_back(fmt::format("ignoring unknown ECDHE curve \"{}\"", group));
-            else o.groups += (o.groups.empty() ? "" : ":") + group;
-        }
-    }
-    std::vector<std::string> unknown;
-    o.options_set = parse_ssl_options(settings.list("tls_ssl_options"), unknown);
-    for (const auto& word : unknown) o.warnings.push_back(fmt::format("unknown tls_ssl_options value \"{}\" in \"{}\"", word, settings.str("tls_ssl_options")));
-    unknown.clear();
-    o.options_cleared = parse_workarounds(settings.list("tls_disable_workarounds"), unknown);
-    for (const auto& word : unknown) o.warnings.push_back(fmt::format("unknown tls_disable_workarounds value \"{}\" in \"{}\"", word, settings.str("tls_disable_workarounds")));
+    o.lists = cipher_lists(settings);
+    std::vector<std::string> groups = settings.list("tls_eecdh_auto_curves");
+    for (std::string& group : settings.list("tls_ffdhe_auto_groups")) groups.push_back(std::move(group));
+    o.groups = group_list(groups, o.warnings);
+    const OptionBits chosen = option_bits(settings, o.warnings);
+    o.options_set = chosen.set;
+    o.options_cleared = chosen.cleared;
     o.digest = text("tls_fingerprint_digest");
     o.has_legacy_key_fingerprints = settings.boolean("tls_legacy_public_key_fingerprints");
     if (auto bits = parse_log_level(text("tls_loglevel"))) o.log = *bits;

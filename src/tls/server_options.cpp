@@ -2,9 +2,9 @@
 
 #include "base/text.hpp"
 #include "tls/context.hpp"
+#include "tls/side_options.hpp"
 
 #include <openssl/evp.h>
-#include <openssl/objects.h>
 
 #include <fmt/format.h>
 
@@ -32,30 +32,6 @@ ServerOptions::Level level_of(const config::Settings& settings, std::vector<std:
     throw config::ConfigError(fmt::format("Invalid TLS level \"{}\"", word), settings.location("smtpd_tls_security_level"));
 }
 
-bool is_group(const std::string& name)
-{
-    if (EC_curve_nist2nid(name.c_str()) != NID_undef) return true;
-    const int nid = OBJ_sn2nid(name.c_str());
-    return nid != NID_undef || name.starts_with("ffdhe");
-}
-
-CredentialFiles credentials_of(const config::Settings& settings)
-{
-    CredentialFiles files;
-    files.chain_files = settings.list("smtpd_tls_chain_files");
-    if (!files.chain_files.empty()) return files;
-    const struct {
-        const char *kind, *certificate, *key;
-    } pairs[] = {{"RSA", "smtpd_tls_cert_file", "smtpd_tls_key_file"}, {"ECDSA", "smtpd_tls_eccert_file", "smtpd_tls_eckey_file"}, {"DSA", "smtpd_tls_dcert_file", "smtpd_tls_dkey_file"}};
-    for (const auto& pair : pairs) {
-        const std::string certificate = settings.str(pair.certificate);
-        if (certificate.empty()) continue;
-        const std::string key = settings.str(pair.key);
-        files.pairs.push_back({pair.kind, certificate, key.empty() ? certificate : key});
-    }
-    return files;
-}
-
 void choose_groups(ServerOptions& o, const config::Settings& settings)
 {
     const std::string grade = settings.str("smtpd_tls_eecdh_grade");
@@ -70,10 +46,7 @@ void choose_groups(ServerOptions& o, const config::Settings& settings)
     } else if (!base::equal_ignoring_case(grade, "none")) {
         o.warnings.push_back(fmt::format("unknown smtpd_tls_eecdh_grade value \"{}\": OpenSSL chooses the curves", grade));
     }
-    for (const std::string& name : names) {
-        if (!is_group(name)) o.warnings.push_back(fmt::format("ignoring unknown ECDHE curve \"{}\"", name));
-        else o.groups += (o.groups.empty() ? "" : ":") + name;
-    }
+    o.groups = group_list(names, o.warnings);
 }
 
 }  // namespace
@@ -97,7 +70,7 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     if (auto level = parse_log_level(settings.str("smtpd_tls_loglevel"))) o.log = *level;
     else o.warnings.push_back(level.error().text());
 
-    o.credentials = credentials_of(settings);
+    o.credentials = credential_files(settings, "smtpd_");
     if (!o.credentials.chain_files.empty() && !(settings.str("smtpd_tls_cert_file") + settings.str("smtpd_tls_eccert_file") + settings.str("smtpd_tls_dcert_file")).empty()) {
         o.warnings.push_back("Both smtpd_tls_chain_files and one or more of the legacy  smtpd_tls_cert_file, smtpd_tls_eccert_file or smtpd_tls_dcert_file are non-empty; the legacy  parameters will be ignored");
     }
@@ -119,23 +92,17 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     }
     // Without a certificate of ours there can be none of the client's.
     if (o.asks_certificate) excluded.push_back("aNULL");
-    const CipherLists lists{settings.str("tls_high_cipherlist"), settings.str("tls_medium_cipherlist"), settings.str("tls_low_cipherlist"),
-                            settings.str("tls_export_cipherlist"), settings.str("tls_null_cipherlist")};
     o.grade = settings.str(is_mandatory ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers");
-    if (auto ciphers = cipher_list(o.grade, lists, excluded)) o.ciphers = std::move(*ciphers);
+    if (auto ciphers = cipher_list(o.grade, cipher_lists(settings), excluded)) o.ciphers = std::move(*ciphers);
     else o.troubles.push_back(ciphers.error().text());
     o.prefers_own_order = settings.boolean("tls_preempt_cipherlist");
     choose_groups(o, settings);
     o.dh_file = settings.str("smtpd_tls_dh1024_param_file");
     if (base::equal_ignoring_case(o.dh_file, "auto")) o.dh_file.clear();
 
-    std::vector<std::string> unknown;
-    const std::string wanted = settings.str("tls_ssl_options"), unwanted = settings.str("tls_disable_workarounds");
-    o.options_set = parse_ssl_options(settings.list("tls_ssl_options"), unknown);
-    for (const auto& word : unknown) o.warnings.push_back(fmt::format("unknown tls_ssl_options value \"{}\" in \"{}\"", word, wanted));
-    unknown.clear();
-    o.options_cleared = parse_workarounds(settings.list("tls_disable_workarounds"), unknown);
-    for (const auto& word : unknown) o.warnings.push_back(fmt::format("unknown tls_disable_workarounds value \"{}\" in \"{}\"", word, unwanted));
+    const OptionBits bits = option_bits(settings, o.warnings);
+    o.options_set = bits.set;
+    o.options_cleared = bits.cleared;
 
     o.session_limit = settings.time("smtpd_tls_session_cache_timeout");
     o.has_session_cache = !settings.str("smtpd_tls_session_cache_database").empty();
