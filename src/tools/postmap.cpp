@@ -69,6 +69,36 @@ struct MapName {
     std::string spec() const { return type + ":" + name; }
 };
 
+// Lines of standard input. What was answered is shown before more is waited for, and not after each line.
+class InputLines {
+public:
+    bool next(std::string& line)
+    {
+        for (;;) {
+            if (const std::size_t end = buffer_.find('\n', at_); end != buffer_.npos) {
+                line.assign(buffer_, at_, end - at_);
+                at_ = end + 1;
+                return true;
+            }
+            buffer_.erase(0, at_);
+            at_ = 0;
+            std::fflush(stdout);
+            char chunk[65536];
+            const ssize_t n = ::read(STDIN_FILENO, chunk, sizeof chunk);
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) {
+                line = std::exchange(buffer_, {});
+                return !line.empty();
+            }
+            buffer_.append(chunk, static_cast<std::size_t>(n));
+        }
+    }
+
+private:
+    std::string buffer_;
+    std::size_t at_ = 0;
+};
+
 class Postmap {
 public:
     Postmap(Job job, std::string program) : job_(std::move(job)), log_(std::move(program)) {}
@@ -289,7 +319,8 @@ bool Postmap::query_one(const std::vector<std::pair<MapName, table::TablePtr>>& 
 std::vector<std::string> Postmap::read_lines()
 {
     std::vector<std::string> lines;
-    for (std::string line; std::getline(std::cin, line);) lines.push_back(std::move(line));
+    InputLines input;
+    for (std::string line; input.next(line);) lines.push_back(std::move(line));
     return lines;
 }
 
@@ -301,14 +332,15 @@ bool Postmap::query_stdin()
         auto opened = open_for_query(name);
         tables.emplace_back(std::move(name), std::move(opened));
     }
+    InputLines input;
     bool is_found = false;
     if (job_.message.with_headers || job_.message.with_body) {
         MessageCutter cutter(job_.message, [&](const std::string& piece) { is_found |= query_one(tables, piece, true); });
-        for (std::string line; std::getline(std::cin, line);) cutter.line(line);
+        for (std::string line; input.next(line);) cutter.line(line);
         cutter.finish();
         return is_found;
     }
-    for (std::string line; std::getline(std::cin, line);) is_found |= query_one(tables, line, true);
+    for (std::string line; input.next(line);) is_found |= query_one(tables, line, true);
     return is_found;
 }
 

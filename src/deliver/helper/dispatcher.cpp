@@ -1,6 +1,6 @@
 // The dispatcher: the helper's first process, with root's rights and no other knowledge. It reads one bounded request after
-// another from the engine and hands each to a worker that has become the request's user for good; a worker never changes
-// back. Workers answer the engine directly.
+// another from the engine and hands each to a worker that has become the request's user for good, or, for the Maildir of
+// somebody who gets mail now and then, to the crowd. Workers answer the engine directly.
 #include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "deliver/helper/channel.hpp"
@@ -110,6 +110,7 @@ public:
 private:
     static constexpr std::size_t backlog_limit = 256;
     static constexpr int most_at_a_time = 32;     // requests, before the workers are looked after again
+    static constexpr int often = 3;               // Maildir requests for one user in a second
 
     void take(Datagram datagram)
     {
@@ -119,6 +120,7 @@ private:
         bool is_root = ::geteuid() == 0;
         if (is_root && (request->uid == 0 || request->gid == 0) && !is_allowed_as_root(*request)) return refuse(engine_, request->number, "deliver as root", EPERM);
         Identity who{request->uid, request->gid, 0, request->user, request->root};
+        if (is_root && goes_to_crowd(*request)) who = {0, 0, 0, {}, {}, true};
         if (is_root && request->is_in_spool && request->kind != HelperRequest::Kind::command) prepare_spool(*request, who);
         Worker* worker = find(who);
         if (!worker) return refuse(engine_, request->number, "become user", errno);
@@ -127,6 +129,18 @@ private:
         worker->waiting.push_back(std::move(datagram));
         ++backlog_;
         push(who);
+    }
+
+    // Whose mail comes often has a worker of his own, which shares its syncs and keeps others out of his troubles.
+    bool goes_to_crowd(const HelperRequest& r)
+    {
+        if (r.kind != HelperRequest::Kind::maildir || r.is_in_spool || r.uid == 0 || r.gid == 0 || !r.user.empty() || !r.root.empty()) return false;
+        if (workers_.contains(Identity{r.uid, r.gid, 0, {}, {}})) return false;
+        if (base::steady_now() >= lately_until_) {
+            lately_.clear();
+            lately_until_ = base::steady_now() + std::chrono::seconds(1);
+        }
+        return ++lately_[{r.uid, r.gid}] <= often;
     }
 
     // A worker ends by itself only when we drop it: this one was killed. Nobody shall wait for what it had in hand; what it
@@ -204,6 +218,8 @@ private:
     int engine_;
     std::map<Identity, Worker> workers_;
     std::size_t backlog_ = 0;
+    std::map<std::pair<uid_t, gid_t>, int> lately_;   // Maildir requests since a moment ago
+    SteadyTime lately_until_{};
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cerrno>
 #include <fcntl.h>
 #include <map>
@@ -33,7 +34,7 @@ bool make_folders(const std::string& path)
 
 bool open_temporary(Act& act)
 {
-    static unsigned long counter = 0;
+    static std::atomic<unsigned long> counter = 0;
     std::string& path = act.request.path;
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     act.folder = path + "/new";
@@ -103,10 +104,32 @@ bool write_maildir_file(Act& act)
 
 bool sync_maildir_file(Act& act)
 {
-    if (::fsync(act.file.get()) < 0) fail_act(act, "fsync", act.temporary);
-    else act.is_named = give_name(act);
+    if (::fsync(act.file.get()) == 0) return name_maildir_file(act);
+    drop_maildir_file(act, "fsync");
+    return false;
+}
+
+bool name_maildir_file(Act& act)
+{
+    act.is_named = give_name(act);
     clean_up(act);
     return act.is_named;
+}
+
+void drop_maildir_file(Act& act, std::string step)
+{
+    fail_act(act, std::move(step), act.temporary);
+    clean_up(act);
+}
+
+void sync_maildir_folder(Act& act)
+{
+    if (auto done = base::sync_folder(act.folder); done) {
+        act.answer.kind = HelperAnswer::Kind::done;
+    } else {
+        errno = done.error().os_error() ? done.error().os_error() : EIO;
+        fail_act(act, "fsync", act.folder);
+    }
 }
 
 void sync_maildir_folders(std::span<const std::unique_ptr<Act>> acts)

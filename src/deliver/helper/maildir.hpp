@@ -7,14 +7,19 @@
 
 #include <memory>
 #include <span>
+#include <string>
 
 namespace ekiden::deliver {
 
-// One thread. The content is let go of afterwards.
+// Any thread, each act by one. The content is let go of afterwards.
 bool write_maildir_file(Act& act);
-// Any thread, each act by one.
 bool sync_maildir_file(Act& act);
+// The second half of it, for a file that is on disk already; and for one that could not be brought there: errno says why.
+bool name_maildir_file(Act& act);
+void drop_maildir_file(Act& act, std::string step);
 // Syncs each folder once for all acts that have a name in it, and answers for them; failed ones keep their answer.
 void sync_maildir_folders(std::span<const std::unique_ptr<Act>> acts);
+// The same for one act that has a name.
+void sync_maildir_folder(Act& act);
 
 }  // namespace ekiden::deliver

@@ -4,6 +4,7 @@
 #include "deliver/helper/maildir.hpp"
 
 #include <algorithm>
+#include <sys/stat.h>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -84,7 +85,8 @@ void SyncCrew::run()
 
 bool SyncCrew::step(Lock& lock)
 {
-    if (!written_.empty()) return sync_file(lock), true;
+    if (!written_.empty() && !is_syncing_group_ && together_.is_for(written_.front()->file.get(), written_.size())) return sync_group(lock), true;
+    if (!written_.empty() && !is_syncing_group_) return sync_file(lock), true;
     bool is_time = threads_ == 0 || is_draining_ || last_group_ < 2 || named_.size() >= in_hand_limit / 2 || base::steady_now() >= next_group_at_;
     const Act* next = is_time ? next_named() : nullptr;
     if (!next) return false;
@@ -109,6 +111,31 @@ void SyncCrew::sync_file(Lock& lock)
     lock.lock();
     usual_time_ += (took - usual_time_) / 8;
     named_.push_back(std::move(act));
+}
+
+// One thread does it for all; what is written meanwhile waits for its turn, and is more then.
+void SyncCrew::sync_group(Lock& lock)
+{
+    // Of one file system, as nearly all Maildirs of one user are; the others have their turn.
+    struct stat first{}, other{};
+    ::fstat(written_.front()->file.get(), &first);
+    std::vector<std::unique_ptr<Act>> group;
+    for (auto& act : written_)
+        if (::fstat(act->file.get(), &other) == 0 && other.st_dev == first.st_dev) group.push_back(std::move(act));
+    std::erase(written_, nullptr);
+    is_syncing_group_ = true;
+    lock.unlock();
+    auto took = GroupSync::run(group, false);
+    std::vector<HelperAnswer> answers;
+    answers.reserve(group.size());
+    for (auto& act : group) answers.push_back(std::move(act->answer));
+    reply(engine_, answers);
+    lock.lock();
+    is_syncing_group_ = false;
+    together_.note(took);
+    in_hand_ -= group.size();
+    quiet_.notify_all();
+    wake_.notify_all();
 }
 
 void SyncCrew::sync_folder(Lock& lock, std::string folder)

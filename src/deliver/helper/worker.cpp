@@ -2,6 +2,7 @@
 
 #include "deliver/helper/acts.hpp"
 #include "deliver/helper/channel.hpp"
+#include "deliver/helper/crowd.hpp"
 #include "deliver/helper/maildir.hpp"
 #include "deliver/helper/sync_crew.hpp"
 
@@ -112,6 +113,7 @@ void run_worker(const Identity& who, int requests, int engine)
 {
     ::signal(SIGTERM, SIG_DFL);
     ::signal(SIGXFSZ, SIG_IGN);
+    if (who.is_crowd) serve_crowd(requests, engine);
     if (!become(who)) refuse_all(requests, engine, errno ? errno : EPERM);
     serve(requests, engine);
 }

@@ -17,6 +17,7 @@ struct Identity {
     gid_t group;
     std::string user;
     std::string root = {};   // becomes "/" first
+    bool is_crowd = false;   // nobody of his own: crowd.hpp
     auto operator<=>(const Identity&) const = default;
 };
 

@@ -12,7 +12,7 @@ namespace ekiden::deliver {
 
 namespace {
 
-constexpr std::size_t side_by_side = 32;    // as many as keep the helper busy and leave room for others
+constexpr std::size_t side_by_side = 64;    // as many as keep the helper busy and leave room for others
 
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>;
 
