@@ -119,7 +119,7 @@ class FaultyFar:
 class Play:
     def __init__(self, far, s, case):
         self.far, self.s, self.case, self.buffer = far, s, case, b''
-        self.is_lmtp = case is not None and case.protocol == 'lmtp'
+        self.is_lmtp = False
 
     def line(self):
         while b'\n' not in self.buffer:
@@ -157,6 +157,7 @@ class Play:
             line = self.line()
             verb = line.split(' ')[0].upper()
             if verb in ('EHLO', 'LHLO'):
+                self.is_lmtp = verb == 'LHLO'
                 if step == 'helo':
                     self.s.sendall(b'502 5.5.1 what\r\n')
                     continue
