@@ -195,14 +195,4 @@ if __name__ == '__main__':
             got = play(server, state)
         finally:
             state['nsd'].__exit__()
-    if a.record:
-        with open(RECORDED, 'w') as out:
-            out.write('# What Postfix 3.7.11 did; written by client_logins.py --record.\n' + ''.join(f'{name}: {outcome}\n' for name, outcome in got.items()))
-        sys.exit()
-    with open(RECORDED) as f:
-        recorded = dict(line.rstrip('\n').split(': ', 1) for line in f if not line.startswith('#'))
-    wrong = [name for name in got if got[name] != recorded.get(name)]
-    for name in wrong:
-        print(f'{name}\n  want {recorded.get(name)}\n  got  {got[name]}')
-    print(f'{len(CASES)} logins, {len(wrong)} of them wrong')
-    sys.exit(1 if wrong else 0)
+    reference.conclude(RECORDED, got, a.record, 'logins')

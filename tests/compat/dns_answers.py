@@ -17,12 +17,14 @@ from own_mounts import in_own_mount_namespace
 import reference
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'dns_answers.txt')
-# 127.0.0.21-23 and fd00::21 take mail, .31-.35 refuse connections, .41-.42 greet with 421, .51-.52 with 554.
-GOOD, BUSY, RUDE = ['127.0.0.21', '127.0.0.22', '127.0.0.23', 'fd00::21'], ['127.0.0.41', '127.0.0.42'], ['127.0.0.51', '127.0.0.52']
+# 127.0.0.21-25 and fd00::21 take mail, .31-.35 refuse connections, .41-.42 greet with 421, .51-.52 with 554.
+GOOD, BUSY, RUDE = ['127.0.0.21', '127.0.0.22', '127.0.0.23', '127.0.0.24', '127.0.0.25', 'fd00::21'], ['127.0.0.41', '127.0.0.42'], ['127.0.0.51', '127.0.0.52']
 ZONE = '''\
 mail.example A 127.0.0.1
 good1 A 127.0.0.21
 good2 A 127.0.0.22
+bound1 A 127.0.0.24
+bound2 A 127.0.0.25
 good6 AAAA fd00::21
 both A 127.0.0.21
 both AAAA fd00::21
@@ -223,8 +225,8 @@ CASES = [(name.rstrip('.').replace('.', '-'), name.rstrip('.') if name.endswith(
     ('port', '[good1.test]:2626', ''),
     ('port-name', '[good1.test]:smtp', ''),
     ('port-mx-self', 'self.test:2626', ''),
-    ('bind', '[good1.test]', '-o smtp_bind_address=127.0.0.77'),
-    ('bind-missing', '[good1.test]', '-o smtp_bind_address=192.0.2.77'),
+    ('bind', '[bound1.test]', '-o smtp_bind_address=127.0.0.77'),
+    ('bind-missing', '[bound2.test]', '-o smtp_bind_address=192.0.2.77'),
     ('bind-v6', '[good6.test]', '-o smtp_bind_address=127.0.0.77'),
     ('best-mx', 'self.test', '-o best_mx_transport=discard'),
     ('best-mx-selfbackup', 'selfbackup.test', '-o best_mx_transport=discard'),
@@ -236,6 +238,7 @@ OWN = {
     'cnameloop': 'smtp relay=none 4.4.3 deferred (Host or domain name not found. Name service error for name=cnameloop.test type=MX: Host not found, try again)',
     'cnamelame': 'smtp relay=none 4.4.3 deferred (Host or domain name not found. Name service error for name=cnamelame.test type=MX: Host not found, try again)',
 }
+BOUND = {'bind': '127.0.0.24', 'bind-missing': '127.0.0.25'}     # whose address is of interest
 MAIN = '''\
 transport_maps = texthash:{folder}/transport
 notify_classes =
@@ -256,16 +259,12 @@ def master():
 
 
 class Far(FarServer):
-    """knows who connects"""
+    """knows who connects: peers[its address] are those"""
     peers = {}
 
     def serve(self, s):
-        peer = s.getpeername()[0]
-        before = len(self.messages)
+        self.peers.setdefault(s.getsockname()[0], set()).add(s.getpeername()[0])
         super().serve(s)
-        for _, recipients, _ in self.messages[before:]:
-            for recipient in recipients:
-                self.peers[re.search(r'@([\w-]+)\.case', recipient).group(1)] = peer
 
 
 def far_sides():
@@ -307,8 +306,8 @@ def play(server):
             s.sendmail('a@sender.test', [f'x@{name}.case'], 'Subject: x\n\nHello\n')
     wanted = {name for name, _, _ in CASES}
     wait_until(lambda: wanted <= set(outcome_lines(server.log())), lambda: f'{sorted(wanted - set(outcome_lines(server.log())))}', 90)
-    return {name: ' then '.join(outcome) + (f' from {Far.peers[name]}' if name.startswith('bind') and name in Far.peers else '')
-            for name, outcome in outcome_lines(server.log()).items()}
+    found = outcome_lines(server.log())
+    return {name: ' then '.join(found[name]) + (f' from {sorted(Far.peers[BOUND[name]])}' if name in BOUND else '') for name, _, _ in CASES}
 
 
 if __name__ == '__main__':
@@ -330,15 +329,4 @@ if __name__ == '__main__':
     with (reference.postfix if a.record else reference.ekiden)(MAIN, master(), {'transport': transports()}, begin) as server:
         got = play(server)
         names[0].__exit__()
-    if a.record:
-        with open(RECORDED, 'w') as out:
-            out.write('# What Postfix 3.7.11 did; written by dns_answers.py --record.\n' + ''.join(f'{name}: {got[name]}\n' for name, _, _ in CASES))
-        sys.exit()
-    with open(RECORDED) as f:
-        recorded = dict(line.rstrip('\n').split(': ', 1) for line in f if not line.startswith('#'))
-    recorded |= OWN
-    wrong = [name for name, _, _ in CASES if got[name] != recorded.get(name)]
-    for name in wrong:
-        print(f'{name}\n  want {recorded.get(name)}\n  got  {got[name]}')
-    print(f'{len(CASES)} answers, {len(wrong)} of them wrong')
-    sys.exit(1 if wrong else 0)
+    reference.conclude(RECORDED, got, a.record, 'answers', OWN)

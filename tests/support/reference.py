@@ -72,3 +72,20 @@ def postfix(main, master, files, before=lambda folder: None):
         finally:
             server.stop()
             subprocess.run(['umount', '-l', '/etc', os.path.join(folder, 'etc')])
+
+
+def conclude(path, got, is_recording, what, own=None):
+    """`got` ({case: outcome}) becomes the record at `path`, or is compared with it; ends the program. own: Ekiden's outcomes where
+    they differ on purpose"""
+    if is_recording:
+        with open(path, 'w') as out:
+            out.write(f'# What Postfix 3.7.11 did; written by {os.path.basename(sys.argv[0])} --record.\n')
+            out.writelines(f'{name}: {outcome}\n' for name, outcome in got.items())
+        sys.exit()
+    with open(path) as f:
+        recorded = dict(line.rstrip('\n').split(': ', 1) for line in f if not line.startswith('#')) | (own or {})
+    wrong = [name for name in got if got[name] != recorded.get(name)]
+    for name in wrong:
+        print(f'{name}\n  want {recorded.get(name)}\n  got  {got[name]}')
+    print(f'{len(got)} {what}, {len(wrong)} of them wrong')
+    sys.exit(1 if wrong or not got else 0)
