@@ -17,6 +17,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,10 +94,7 @@ bool is_running(const Instance& instance)
     // The master holds this lock as long as it lives.
     const auto file = base::open_file(instance.queue_directory + "/pid/master.pid", O_RDONLY);
     if (!file) return false;
-    struct flock lock{};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    return ::fcntl(file->get(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    return ::flock(file->get(), LOCK_SH | LOCK_NB) != 0;
 }
 
 // ---- create and import ----

@@ -314,6 +314,9 @@ def main():
                         step.reason = None
                     else:
                         step.reason, step.seen["!"] = step.reason or "?", got
+                elif step.reason == "?":
+                    is_good = False
+                    print(f"FAILED: {path.stem}: {case.title}\n  $ {step.line}\n  there is no reason why Ekiden differs")
                 elif got != step.expected(root is not None):
                     is_good = False
                     show(f"{path.stem}: {case.title}", step, step.expected(root is not None), got)
