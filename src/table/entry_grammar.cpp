@@ -101,7 +101,9 @@ std::string print_value(const std::vector<Token>& tokens, std::size_t from, std:
         if (i > from) {
             const Token& before = tokens[i - 1];
             const bool opens_group = token.kind == Token::Kind::special && token.text == "<";
-            if (before.kind == Token::Kind::special ? before.text == "," : is_word_like(token) || opens_group) out += ' ';
+            const bool is_command = before.kind == Token::Kind::word && before.text == "|";   // |"/bin/x y"
+            const bool has_gap = before.kind == Token::Kind::special ? before.text == "," : (is_word_like(token) || opens_group) && !is_command;
+            if (has_gap) out += ' ';
         }
         if (token.kind == Token::Kind::quoted) {
             append_quoted(out, token.text);

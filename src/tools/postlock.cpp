@@ -118,10 +118,12 @@ int postlock_main(int argc, char** argv)
     const auto stale = settings->time("stale_lock_time").count();
     DotLock dot;
     bool is_locked = false;
+    std::string why_not;
     for (std::int64_t attempt = 0; !is_locked; ++attempt) {
-        if (attempt > 0 && attempt >= attempts) voice.fatal(fmt::format("unable to lock for exclusive access: {}", file));
+        if (attempt > 0 && attempt >= attempts) voice.fatal(fmt::format("unable to lock for exclusive access: {}{}", file, why_not));
         if (attempt > 0) ::poll(nullptr, 0, static_cast<int>(delay.count()));
         auto taken = styles.has_dotlock ? dot.take(file, stale) : Result<bool>(true);
+        why_not = taken && !*taken ? fmt::format(": there is {}.lock; if nothing uses the mailbox, remove it", file) : ": another program has locked it";
         for (const std::string& style : styles.kernel) {
             if (taken && *taken) taken = take_kernel_lock(opened->get(), style);
         }

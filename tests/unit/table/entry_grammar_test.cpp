@@ -55,6 +55,7 @@ TEST(parse_alias_entry, names_and_members)
         {"c: \"unclosed", "[c][\"unclosed\"]"},
         {"e: a\\ b", "[e][\"a b\"]"},
         {"g: \"|a \\\"b\\\" c\"", "[g][\"|a \\\"b\\\" c\"]"},
+        {"h: |\"/bin/x y\", | z", "[h][|\"/bin/x y\", |z]"},
         {"a@b: c", "name must be local"},
         {"k,l: m", "need name:value pair"},
         {": empty", "need name:value pair"},
