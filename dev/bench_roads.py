@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 
-from bench_figures import CLIENTS, Sink, until_arrived, wait_for_log, with_cpu
+from bench_figures import CLIENTS, Sink, raise_descriptor_limit, until_arrived, wait_for_log, with_cpu
 from bench_servers import (ACCOUNTS, DEAD_PORT, MEMBERS, SILENT_PORT, SINK_PORT, SLOW_PORT, BenchError, far_side,
                            make_certificate, run, set_aside)
 
@@ -199,11 +199,12 @@ def live_delays(server, load, options, dead_hosts):
     """Sorted delays, in seconds, of the mail for live hosts, and how much of it did not arrive in time."""
     messages = options.scattered
     server.fresh([f"transport_maps = regexp:{server.work}/etc/transport", "smtp_helo_timeout = 20s",
-                  "smtp_connect_timeout = 20s"])
+                  "smtp_connect_timeout = 20s", "initial_destination_concurrency = 5"])
     (server.work / "etc/transport").write_text(HOSTS + dead_hosts)
     live = sum(1 for number in range(1, messages + 1) if number // 100 % 2 == 0)
     line = re.compile(rb"relay=127\.0\.1\..*status=sent")
-    with Sink(load, "0.0.0.0"), Unwilling():
+    raise_descriptor_limit(5000)   # of those who take the connections: no far side may be what mail waits for
+    with Sink(load, "0.0.0.0", 4000), Unwilling():
         server.start()
         load.send(messages, "user@scattered.test", "-N", "-d")
         with contextlib.suppress(BenchError):
