@@ -33,15 +33,18 @@ void on_message(int is_sent, int version, int kind, const void* bytes, std::size
 class Layer : public Connection, private SslOwner {
 public:
     Layer(net::StreamPtr below, ContextPtr context, Witness witness)
-        : Layer(std::move(below), UniqueSsl(SSL_new(context->handle())), context, std::move(witness))
+        : below_(std::move(below)), keeper_(context), context_(std::move(context)), witness_(std::move(witness))
     {
-        context_ = std::move(context);
-        SSL_set_accept_state(ssl_.get());
     }
     Layer(net::StreamPtr below, UniqueSsl ssl, std::shared_ptr<const void> keeper, Witness witness)
-        : below_(std::move(below)), keeper_(std::move(keeper)), witness_(std::move(witness)), ssl_(std::move(ssl))
+        : below_(std::move(below)), keeper_(std::move(keeper)), witness_(std::move(witness))
     {
-        if (!ssl_) throw std::bad_alloc();
+        use(std::move(ssl));
+    }
+    void use(UniqueSsl ssl)
+    {
+        if (!ssl) throw std::bad_alloc();
+        ssl_ = std::move(ssl);
         BIO* bio = BIO_new(bio_method());
         if (!bio) throw std::bad_alloc();
         BIO_set_data(bio, this);
@@ -59,7 +62,7 @@ public:
     const Summary& summary() const override { return summary_; }
     const std::vector<std::string>& failures() const override { return failures_; }
     Task<void> say_goodbye() override;
-    std::string server_end_point() const override { return server_end_point_of(SSL_get_certificate(ssl_.get())); }
+    std::string server_end_point() const override { return ssl_ ? server_end_point_of(SSL_get_certificate(ssl_.get())) : std::string(); }
     std::string exporter() const override;
 
     // Stream
@@ -67,7 +70,7 @@ public:
     Task<Result<void>> write(std::span<const std::string_view> pieces) override;
     void set_deadline(SteadyTime at) override { below_->set_deadline(at); }
     void close() override { below_->close(); }
-    bool has_unread_bytes() override { return begin_ < end_ || SSL_has_pending(ssl_.get()) || below_->has_unread_bytes(); }
+    bool has_unread_bytes() override { return begin_ < end_ || (ssl_ && SSL_has_pending(ssl_.get())) || below_->has_unread_bytes(); }
     net::Executor executor() override { return below_->executor(); }
     int native_handle() override { return below_->native_handle(); }
 
@@ -91,6 +94,7 @@ public:
 private:
     bool is_dumping() const { return (witness_.bits & log_everything) || ((witness_.bits & log_packets) && !is_established_); }
     Task<Result<void>> shake_hands();
+    Task<Result<void>> hear_first_record();
     Task<Result<void>> fill();
     Task<Result<void>> flush();
     std::unexpected<Error> broken(std::string_view when);
@@ -105,7 +109,7 @@ private:
     std::shared_ptr<const void> keeper_;    // of the SSL_CTX
     ContextPtr context_;                    // of a server
     Witness witness_;
-    UniqueSsl ssl_;
+    UniqueSsl ssl_;                         // of a server: null until the client has said its first record
     std::string input_, output_;
     std::size_t begin_ = 0, end_ = 0;
     Summary summary_;
@@ -212,8 +216,29 @@ Task<Result<void>> Layer::connect()
     co_return co_await shake_hands();
 }
 
+// OpenSSL takes 56 KiB as soon as it is asked for a step, and gives none back while it waits. A client that connects and
+// keeps silent, or sends its first record by the byte, costs what it has sent. Whatever is no such record is OpenSSL's to
+// refuse at once.
+Task<Result<void>> Layer::hear_first_record()
+{
+    constexpr std::size_t header_size = 5;
+    auto byte = [this](std::size_t at) { return static_cast<unsigned char>(input_[at]); };
+    for (;;) {
+        std::size_t wanted = header_size;
+        if ((end_ > 0 && byte(0) != SSL3_RT_HANDSHAKE) || (end_ > 1 && byte(1) != SSL3_VERSION_MAJOR)) co_return Result<void>{};
+        if (end_ >= header_size) wanted += (std::size_t{byte(3)} << 8 | byte(4));
+        if ((end_ >= header_size && end_ >= wanted) || wanted > header_size + record_size) co_return Result<void>{};
+        input_.resize(std::max(input_.size(), std::min(wanted, std::max(2 * end_, idle_buffer))));
+        EKIDEN_CO_TRY_VALUE(count, co_await below_->read_some(std::span(input_.data() + end_, input_.size() - end_)));
+        end_ += count;
+    }
+}
+
 Task<Result<void>> Layer::accept()
 {
+    EKIDEN_CO_TRY(co_await hear_first_record());
+    use(UniqueSsl(SSL_new(context_->handle())));
+    SSL_set_accept_state(ssl_.get());
     EKIDEN_CO_TRY(co_await shake_hands());
     summary_ = summarize(ssl_.get(), context_->options());
     if (chosen_ && *chosen_) summary_.server_name = server_name_;

@@ -5,7 +5,8 @@
 // else that is ready on that core runs once, so a flood of them costs live sessions one step of delay, not a thousand.
 // The stream's deadline holds for all of it, the waiting included.
 //
-// Memory: an idle connection keeps half a kilobyte of its own beside what OpenSSL needs. Renegotiation is refused, and
+// Memory: an idle connection keeps half a kilobyte of its own beside what OpenSSL needs; until a client has said the whole
+// first record of its handshake, that half kilobyte (or what it has sent) is all. Renegotiation is refused, and
 // so is a peer that changes keys again and again. What the peer sends is bounded by the record size of TLS (16 KiB and
 // a little), its certificate chain by OpenSSL (100 KiB).
 #pragma once

@@ -29,6 +29,16 @@ with Instance(main=ENABLED, start=False) as mail:
         expect(c.say('AUTH PLAIN ' + plain('bob', 'secret2')), '535 5.7.8 Error: authentication failed: authentication failure', 'an unknown user')
         add_user('/etc/sasldb2', 'bob', 'secret2')
         expect(c.say('AUTH PLAIN ' + plain('bob', 'secret2')), '235 2.7.0 Authentication successful', 'a user who is new')
+    # what changes in the database counts at once
+    add_user('/etc/sasldb2', 'bob', 'changed')
+    with mail.dialogue() as c:
+        c.say('EHLO x')
+        expect(c.say('AUTH PLAIN ' + plain('bob', 'secret2'))[:3], '535', 'a password that was changed')
+        expect(c.say('AUTH PLAIN ' + plain('bob', 'changed'))[:3], '235', 'the new one')
+    subprocess.run(['saslpasswd2', '-d', '-u', 'example.test', 'bob'], check=True)
+    with mail.dialogue() as c:
+        c.say('EHLO x')
+        expect(c.say('AUTH PLAIN ' + plain('bob', 'changed'))[:3], '535', 'a user who was deleted')
     for mechanism in ('auth_plain', 'auth_login', 'auth_cram_md5'):
         with mail.smtp() as s:
             s.ehlo()

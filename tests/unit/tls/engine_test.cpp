@@ -8,6 +8,7 @@
 
 #include <boost/asio/post.hpp>
 #include <gmock/gmock.h>
+#include <malloc.h>
 
 namespace ekiden::tls {
 namespace {
@@ -232,6 +233,36 @@ TEST_F(Engine, a_wire_that_stalls_anywhere_ends_at_the_deadline)
 }
 
 Task<void> write_plain(net::Stream& stream, std::string bytes) { (void)co_await stream.write(bytes); }
+Task<void> accept_in_background(Connection& server) { (void)co_await server.accept(); }
+
+TEST_F(Engine, a_client_that_says_nothing_or_half_a_record_costs_little)
+{
+    constexpr std::size_t count = 200;
+    const std::string half = std::string("\x16\x03\x01\x40\x00", 5) + std::string(300, 'x');    // of 16 KiB
+    const auto context = test::context_of(options);
+    for (const std::string& said : {std::string(), half}) {
+        std::vector<Ends> all;
+        for (std::size_t i = 0; i < count; ++i) all.push_back(make_ends(context, {}, 1024));
+        const auto used = [] { return ::mallinfo2().uordblks + ::mallinfo2().hblkhd; };
+        const std::size_t before = used();
+        for (Ends& ends : all) {
+            if (!said.empty()) loop.start(write_plain(ends.client->below(), said));
+            loop.start(accept_in_background(*ends.server));
+        }
+        loop.poll();
+        EXPECT_LT(used() - before, count * 6000) << said.size();    // OpenSSL would take 56 KiB
+        for (Ends& ends : all) ends.client->below().close();
+        loop.poll();
+    }
+}
+
+TEST_F(Engine, a_handshake_may_come_by_the_byte)
+{
+    // Of TLS 1.2: the server has the last word, and the client reads it.
+    Ends ends = make_ends(test::context_of(options), {.highest = TLS1_2_VERSION}, 1);
+    ends.server->set_time_limit(30s);
+    EXPECT_TRUE(shake(ends));
+}
 
 TEST_F(Engine, garbage_is_refused_with_openssl_words)
 {
@@ -240,6 +271,7 @@ TEST_F(Engine, garbage_is_refused_with_openssl_words)
         {"EHLO client.example\r\n", "wrong version number"},
         {"GET / HTTP/1.0\r\n\r\n", "http request"},
         {std::string("\x16\x03\x01\x00\x05" "aaaaa", 10), "unexpected message"},
+        {std::string("\x16\x02\x00\x00\x40", 5), "wrong version number"},    // and nothing more
         {std::string("\x16\x03\x01\xff\xff", 5) + std::string(70000, 'z'), "packet length too long"},
     };
     for (const auto& [bytes, reason] : rows) {
