@@ -63,7 +63,7 @@ Rehearsal::Chosen Rehearsal::choose_service(const config::Settings& settings, co
 }
 
 // Programs that would be handed the message, or asked about it: named, and left out.
-config::SettingsPtr Rehearsal::without_others(config::SettingsPtr settings, const Question&, std::vector<std::string>& notes)
+config::SettingsPtr Rehearsal::without_others(const config::SettingsPtr& settings, std::vector<std::string>& notes)
 {
     std::vector<std::pair<std::string, std::string>> off{{"smtpd_tls_wrappermode", "no"}, {"smtpd_upstream_proxy_protocol", ""}};
     for (const char* parameter : {"smtpd_milters", "smtpd_proxy_filter"}) {
@@ -87,7 +87,7 @@ Rehearsal::Rehearsal(Question question, config::SettingsPtr settings, StandIn& s
     const config::SettingsPtr written = settings_->for_service(*service_);
     places_ = Places(written);
     findings_.is_encrypted = question_.is_encrypted || written->boolean("smtpd_tls_wrappermode");
-    own_settings_ = without_others(written, question_, notes_);
+    own_settings_ = without_others(written, notes_);
 
     resolver_ = rewrite::Resolver::make(settings_);
     intake_ = rewrite::Intake::make(of_cleanup(settings_, own_settings_->str("cleanup_service_name")), resolver_, store_);

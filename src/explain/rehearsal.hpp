@@ -35,7 +35,7 @@ private:
         std::vector<std::string> notes;
     };
     static Chosen choose_service(const config::Settings& settings, const std::string& name);
-    static config::SettingsPtr without_others(config::SettingsPtr settings, const Question& question, std::vector<std::string>& notes);
+    static config::SettingsPtr without_others(const config::SettingsPtr& settings, std::vector<std::string>& notes);
 
     Task<void> answer();
     // dialogue.cpp: plays a client up to the first refusal.
