@@ -1,13 +1,10 @@
 #include "base/text.hpp"
 #include "check/rules.hpp"
 
-#include <algorithm>
-
 namespace ekiden::check {
 namespace {
 
 using enum Argument;
-using Support = CatalogueEntry::Support;
 constexpr auto full = Support::full;
 constexpr auto obsolete = Support::obsolete;
 
@@ -113,16 +110,6 @@ const Row* find_row(std::string_view name)
         if (base::equal_ignoring_case(row.name, name)) return &row;
     }
     return nullptr;
-}
-
-std::span<const CatalogueEntry> catalogue()
-{
-    static const std::vector<CatalogueEntry> entries = [] {
-        std::vector<CatalogueEntry> all;
-        for (const Row& row : catalogue_rows) all.push_back({row.name, row.argument != Argument::none, row.support, row.modern_name});
-        return all;
-    }();
-    return entries;
 }
 
 }  // namespace ekiden::check

@@ -123,7 +123,7 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
         else if (restriction.members) step = co_await run_list(evaluation, *restriction.members, subject);
         else if (!restriction.row || !restriction.flaw.empty()) step = refuse_flawed(evaluation, restriction);
         else {
-            if (restriction.row->support == CatalogueEntry::Support::obsolete) complain_about_old_name(evaluation, restriction);
+            if (restriction.row->support == Support::obsolete) complain_about_old_name(evaluation, restriction);
             step = restriction.row->at_once ? restriction.row->at_once(evaluation, restriction)
                                             : co_await restriction.row->awaiting(evaluation, restriction);
             // Tables log what they said themselves.

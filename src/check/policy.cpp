@@ -99,7 +99,7 @@ void Policy::Data::warn_once(std::string_view key, const std::string& text) cons
 namespace {
 
 // A table may stand without a restriction's name: it then belongs to what the list is about.
-constexpr Row plain_table = {"", Argument::table, nullptr, check_access, CatalogueEntry::Support::full, {}, access_list};
+constexpr Row plain_table = {"", Argument::table, nullptr, check_access, Support::full, {}, access_list};
 
 void open_argument_table(Restriction& restriction, const Logger* logger)
 {

@@ -15,7 +15,6 @@
 #include "smtp/reply.hpp"
 
 #include <memory>
-#include <span>
 #include <optional>
 #include <string>
 #include <vector>
@@ -72,14 +71,5 @@ private:
 // such settings. `settings` is the service's own snapshot; opens no table.
 bool is_open_relay(const config::Settings& settings);
 extern const char open_relay_text[];  // what is said of it, in Postfix's words
-
-// Every restriction name of Postfix 3.11 with what this build makes of it; for start-up checks and documents.
-struct CatalogueEntry {
-    std::string_view name;
-    bool takes_argument;
-    enum class Support : std::uint8_t { full, obsolete } support;
-    std::string_view modern_name;      // obsolete aliases
-};
-std::span<const CatalogueEntry> catalogue();
 
 }  // namespace ekiden::check

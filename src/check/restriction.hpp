@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,13 +43,15 @@ using List = std::vector<Restriction>;
 
 enum class Argument : std::uint8_t { none, table, certificate_table, domain, service, number };
 
+enum class Support : std::uint8_t { full, obsolete };     // obsolete: an old name, with a modern one
+
 // One row of the catalogue. Exactly one of the two makers is set: most restrictions answer at once, without a coroutine.
 struct Row {
     std::string_view name;
     Argument argument = Argument::none;
     Step (*at_once)(Evaluation&, const Restriction&) = nullptr;
     Task<Step> (*awaiting)(Evaluation&, const Restriction&) = nullptr;
-    CatalogueEntry::Support support = CatalogueEntry::Support::full;
+    Support support = Support::full;
     std::string_view modern_name = {};
     int detail = 0;      // which of several similar checks (a Subject, mostly)
 };
