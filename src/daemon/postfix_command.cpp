@@ -73,6 +73,7 @@ private:
     void repeat_warnings(std::initializer_list<const char*> programs);
     int refuse_master_cf(const config::ConfigError& error);
     int not_running();
+    int refuse(const std::string& why);
     bool may_signal(int pid);
     bool wait_until_gone(std::chrono::seconds limit);
 
@@ -348,12 +349,19 @@ int Command::logrotate()
     return 1;
 }
 
+// Said where there is no terminal, too: a script that asks for what there is not should fail with words.
+int Command::refuse(const std::string& why)
+{
+    script_.fatal("{}", why);
+    if (!::isatty(STDERR_FILENO)) std::fprintf(stderr, "postfix: fatal: %s\n", why.c_str());
+    return 1;
+}
+
 // There are no files beside the binary that could have wrong owners, and no master.cf that is too old to be read.
 int Command::set_permissions(const std::string& word, bool has_arguments)
 {
     if (has_arguments) {
-        script_.fatal("\"postfix {}\" takes no arguments here: change parameters with postconf(1) first, then say \"postfix {}\"", word, word);
-        return 1;
+        return refuse(fmt::format("\"postfix {}\" takes no arguments here: change parameters with postconf(1) first, then say \"postfix {}\"", word, word));
     }
     auto owner = find_owner(*settings_);
     auto made = owner ? make_directories(*settings_, *owner) : Result<void>(std::unexpected(owner.error()));
@@ -366,9 +374,8 @@ int Command::set_permissions(const std::string& word, bool has_arguments)
 
 int Command::tls()
 {
-    script_.fatal("\"postfix tls\" is not part of this system: make keys with openssl(1) or an ACME client, then set smtpd_tls_chain_files, "
+    return refuse("\"postfix tls\" is not part of this system: make keys with openssl(1) or an ACME client, then set smtpd_tls_chain_files, "
                   "smtpd_tls_security_level and smtp_tls_security_level with postconf(1)");
-    return 1;
 }
 
 int Command::unknown(const std::string& word)
@@ -407,7 +414,7 @@ int postfix_main(int argc, char** argv)
         const std::string_view argument = argv[i];
         if (argument == "--json") style.is_json = true;
         else if (argument == "-v") style.is_verbose = true;
-        else {
+        else if (argument.starts_with('-')) {   // other words mean nothing, as everywhere
             std::fprintf(stderr, "postfix: fatal: usage: postfix [-c config_dir] check [-v] [--json]\n");
             return 1;
         }
