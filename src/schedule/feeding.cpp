@@ -148,6 +148,7 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
         if (routes.size() >= destinations_at_a_time) {
             if (changed) message->envelope = std::exchange(changed, nullptr);
             co_await assign(message, std::exchange(routes, {}));
+            return_to_system(*message);
             wake_feeder();
             co_await wait_for_room(message);
             if (is_stopping_) co_return;
