@@ -153,6 +153,7 @@ Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& j
     target.is_virtual = settings.is_virtual;
     WallTime started_at = base::wall_now();
     if (job.envelope->only_asks()) {
+        if (!unless.empty()) co_return std::nullopt;   // whether these are there is seen on the long way
         Outcome would;
         would.kind = Outcome::Kind::delivered;
         would.status.code = "2.0.0";

@@ -106,7 +106,7 @@ TEST(Postcat, shows_what_only_asks_and_what_has_a_sender_for_each)
     auto envelope = std::make_shared<mail::Envelope>(*message.envelope);
     envelope->verp_delimiters = "-=";
     message.envelope = envelope;
-    EXPECT_NE(print({}, message).find("sender: user2@golden.test\nverp_delimiters: -=\n"), std::string::npos);
+    EXPECT_NE(print({.shows_envelope = true}, message).find("sender: user2@golden.test\nverp_delimiters: -=\n"), std::string::npos);
 
     auto probe = std::make_shared<mail::Envelope>();
     probe->id = envelope->id;
@@ -114,7 +114,7 @@ TEST(Postcat, shows_what_only_asks_and_what_has_a_sender_for_each)
     probe->purpose = mail::Purpose::probe;
     message.envelope = probe;
     message.pending.clear();
-    EXPECT_NE(print({}, message).find("named_attribute: trace_flags=256\n"), std::string::npos);
+    EXPECT_NE(print({.shows_envelope = true}, message).find("named_attribute: trace_flags=256\n"), std::string::npos);
 }
 
 TEST(Postcat, prints_the_parts_that_are_asked_for)

@@ -127,9 +127,9 @@ TEST_F(VerifierTest, a_file_that_cannot_be_written_is_told_once_and_costs_nothin
     std::filesystem::create_directory(directory + "/cache");
     start();
     for (int i = 0; i < 5; ++i) verifier->learn("u" + std::to_string(i) + "@far.test", Standing::deliverable, "ok");
-    stop();
     EXPECT_EQ(verifier->ask("u3@far.test").state, State::deliverable);
     run();
+    stop();
     const std::string lines = logged();
     const auto at = lines.find("answers are kept in memory until it can be written");
     ASSERT_NE(at, std::string::npos) << lines;

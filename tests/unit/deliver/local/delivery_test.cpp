@@ -79,6 +79,7 @@ protected:
         options.origin = {.client_name = "localhost", .client_address = "127.0.0.1", .helo_name = "client2.remote.test", .protocol = "ESMTP", .rewrite_context = "local"};
         auto draft = intake->open(std::move(options));
         draft.set_sender("sender@remote.test");
+        draft.envelope().purpose = purpose;
         draft.add_recipient({.address = address, .notify = notify});
         draft.write(content);
         auto queued = run(draft.submit());
@@ -124,6 +125,7 @@ protected:
 
     std::string user, log;
     std::uint8_t notify = mail::notify_default;
+    mail::Purpose purpose = mail::Purpose::deliver;
     NoDns dns;
     net::BlockingPool pool{2};
     std::unique_ptr<queue::Store> store;
@@ -278,6 +280,31 @@ TEST_F(Local, runs_the_mailbox_command)
 {
     start("", "mailbox_command = /bin/cat - -x\n");
     EXPECT_TRUE(deliver(user + "@golden.test").contains("dsn=5.3.0, status=bounced (Command died with status 1: \"/bin/cat - -x\". Command output: ")) << last[0].status.text;
+}
+
+// sendmail -bv: every way is followed to where it would end, and nothing is there afterwards.
+TEST_F(Local, says_what_it_would_do_and_does_nothing)
+{
+    start("list: " + user + ", far@ok.test\ncmd: \"|/bin/touch " + folder + "/touched\"\nfile: " + folder + "/afile\nforw: far@ok.test, near@ok.test\n");
+    purpose = mail::Purpose::verify;
+    const std::string mailbox = folder + "/spool/" + user;
+    EXPECT_EQ(deliver(user + "@golden.test"), "*to=<" + user + "@golden.test>, dsn=2.0.0, status=sent (delivers to mailbox)\n");
+    EXPECT_EQ(deliver("cmd@golden.test"), "*to=<cmd@golden.test>, dsn=2.0.0, status=sent (delivers to command: /bin/touch " + folder + "/touched)\n");
+    EXPECT_EQ(deliver("file@golden.test"), "*to=<file@golden.test>, dsn=2.0.0, status=sent (delivers to file: " + folder + "/afile)\n");
+    const std::string both = deliver("forw@golden.test");
+    for (const char* who : {"far@ok.test", "near@ok.test"})
+        EXPECT_NE(both.find(fmt::format("to=<{0}>, dsn=2.0.0, status=sent (forwards to {0})\n", who)), std::string::npos) << both;
+    const std::string all = deliver("list@golden.test");
+    EXPECT_NE(all.find("status=sent (delivers to mailbox)\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("to=<far@ok.test>, dsn=2.0.0, status=sent (forwards to far@ok.test)\n"), std::string::npos) << all;
+    EXPECT_EQ(deliver("nobody-of-that-name@golden.test"), "*to=<nobody-of-that-name@golden.test>, dsn=5.1.1, status=bounced (unknown user: \"nobody-of-that-name\")\n");
+    EXPECT_EQ(deliver("x@ok.test", "pp", "touch " + folder + "/piped"), "*to=<x@ok.test>, dsn=2.0.0, status=sent (delivers to command: /bin/sh)\n");
+
+    // A .forward is read, since it decides where the mail would go.
+    forward_file(".forward", "elsewhere@ok.test\n");
+    EXPECT_EQ(deliver(user + "@golden.test"), "*to=<elsewhere@ok.test>, dsn=2.0.0, status=sent (forwards to elsewhere@ok.test)\n");
+    for (const std::string& path : {mailbox, folder + "/touched", folder + "/afile", folder + "/piped"}) EXPECT_FALSE(std::filesystem::exists(path)) << path;
+    EXPECT_EQ(forwarded()->recipients[0].address, "") << "no new message";
 }
 
 }  // namespace
