@@ -207,7 +207,7 @@ TEST_F(VerifierTest, probes_go_their_own_way_where_one_is_given)
     };
     EXPECT_EQ(route(*mail_goes, "x@far.test"), "smtp [hub.test]");
     EXPECT_EQ(route(*probes_go, "x@far.test"), "smtp far.test");
-    EXPECT_EQ(route(*mail_goes, "x@golden.test"), "local golden.test");
+    EXPECT_EQ(route(*mail_goes, "x@golden.test"), "local mail.golden.test");
     EXPECT_EQ(route(*probes_go, "x@golden.test"), "discard a$b");
     stop();
 }
