@@ -141,6 +141,7 @@ Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::
         outcome.kind = Outcome::Kind::delivered;
         outcome.status = {"2.0.0", std::move(success)};
         // As documented for pipe(8): what a successful command said is logged too.
+        output.resize(base::trim_right(output).size());
         if (program == "pipe" && !output.empty()) outcome.status.text += " (" + on_one_line(output) + ")";
         return outcome;
     }

@@ -59,6 +59,11 @@ TEST(command_outcome, follows_exit_status_and_the_commands_own_words)
     missing.what = "execvp";
     missing.text = "execvp /no/such/cmd: No such file or directory";
     EXPECT_EQ(command_outcome(missing, "x", "local", "").status.text, "temporary failure. Command output: local: fatal: execvp /no/such/cmd: No such file or directory ");
+    HelperAnswer spoke;
+    spoke.kind = Kind::exited;
+    spoke.text = "two\nlines \n";
+    EXPECT_EQ(command_outcome(spoke, "x", "pipe", "delivered").status.text, "delivered (two lines)");
+    EXPECT_EQ(command_outcome(spoke, "x", "local", "delivered").status.text, "delivered");
     EXPECT_EQ(command_outcome(missing, "x", "local", "").kind, Outcome::Kind::deferred);
 }
 
