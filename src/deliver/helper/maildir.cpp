@@ -42,7 +42,8 @@ bool open_temporary(Act& act)
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     int fd = ::open(name.c_str(), flags, 0600);
     if (fd < 0 && errno == ENOENT) {
-        for (const char* part : {"/tmp", "/new", "/cur"}) {
+        // tmp/ last: whoever finds it, a moment later, finds new/ as well.
+        for (const char* part : {"/new", "/cur", "/tmp"}) {
             if (!make_folders(path + part)) return fail_act(act, "create maildir file", name), false;
         }
         fd = ::open(name.c_str(), flags, 0600);

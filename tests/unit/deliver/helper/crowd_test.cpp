@@ -57,6 +57,24 @@ TEST_F(crowd, each_file_is_its_users)
     EXPECT_EQ(names.size(), 300u);
 }
 
+TEST_F(crowd, first_messages_may_come_together)
+{
+    asio::io_context& context = ekiden::test::loop();
+    for (uid_t user = 21000; user < 21040; ++user) {
+        std::string path = home_of(user);
+        int done = 0, answered = 0;
+        for (int i = 0; i < 5; ++i) {
+            asio::co_spawn(context, helper->ask(maildir(user, path + "/deep/down"), Fd()), [&](std::exception_ptr, Result<HelperAnswer> answer) {
+                ++answered;
+                done += answer && answer->kind == Answer::done;
+            });
+        }
+        auto keep_running = asio::make_work_guard(context);
+        while (answered < 5 && context.run_one_for(std::chrono::seconds(60)) > 0) {}
+        EXPECT_EQ(done, 5) << "five messages, and the Maildir was not there";
+    }
+}
+
 TEST_F(crowd, nobody_goes_where_he_may_not)
 {
     std::string own = home_of(20001), others = home_of(20002);
