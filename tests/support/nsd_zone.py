@@ -4,7 +4,7 @@
 
 A zone in `broken` is configured and has no data: SERVFAIL. What is in no zone is REFUSED.
 """
-import os, shutil, signal, socket, struct, subprocess
+import atexit, os, shutil, signal, socket, struct, subprocess
 
 from instance import free_port, skip, wait_until
 
@@ -44,6 +44,7 @@ remote-control:
         with open(path, 'w') as f:
             f.write(config)
         self.process = subprocess.Popen([program, '-d', '-c', path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        atexit.register(self.__exit__)      # also when a test fails in between
         wait_until(lambda: self.process.poll() is not None or self.answers(next(iter(zones))), lambda: 'nsd; its log:\n' + self.log())
         if self.process.poll() is not None:
             skip('nsd does not start: ' + self.log()[-300:].replace('\n', ' '))
@@ -68,5 +69,6 @@ remote-control:
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait()
