@@ -133,7 +133,8 @@ Maps Maps::open(std::string_view parameter, std::string_view value, const OpenOp
         slot->inquiries = Inquiries::about(slot->spec, (options.fold_keys ? "f:" : "-:") + slot->spec);
         chain->slots.push_back(std::move(slot));
     }
-    chain->claims_check();  // just read; look again in a second
+    // Just read; look again in a second. What could not be opened is tried again by the first who asks.
+    if (chain->problems.empty()) chain->claims_check();
     Maps maps;
     if (!chain->slots.empty()) maps.chain_ = std::move(chain);
     return maps;
