@@ -129,6 +129,7 @@ mydestination =
 queue_directory = {spool}
 data_directory = {folder}/data
 maillog_file = {folder}/mail.log
+maillog_file_prefixes = {folder}
 command_directory = {BIN}
 mail_owner = {owner}
 setgid_group = {'daemon' if is_root else owner}
