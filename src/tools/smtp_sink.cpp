@@ -1,4 +1,5 @@
 // smtp-sink: takes SMTP or LMTP mail and throws it away, or captures it, as fast as clients can send (smtp-sink.1).
+#include "tools/smtp_sink_ledger.hpp"
 #include "tools/smtp_sink_server.hpp"
 
 #include "tools/commands.hpp"
@@ -18,6 +19,8 @@ namespace ekiden::tools {
 
 namespace {
 
+constexpr std::size_t ledger_limit = std::size_t{4} * 1024 * 1024 * 1024;
+
 struct SinkOptions {
     SinkSettings settings;
     SinkServerSettings server;
@@ -26,6 +29,8 @@ struct SinkOptions {
     std::string user;
     bool has_file_per_message = false;
     bool has_common_file = false;
+    std::string ledger;  // path
+    bool checks_ledger = false;
     std::vector<std::string> complaints;  // said before the usage text
 };
 
@@ -147,16 +152,19 @@ constexpr Row rows[] = {
     {'v', false, [](SinkOptions& o, Value) -> Result<void> { o.server.is_verbose = true; return {}; }},
     {'w', true, set_data_delay},
     {'W', true, set_delay},
+    {'\0', true, [](SinkOptions& o, Value v) -> Result<void> { o.ledger = v; return {}; }, "ledger"},
+    {'\0', false, [](SinkOptions& o, Value) -> Result<void> { o.checks_ledger = true; return {}; }, "ledger-check"},
 };
 // clang-format on
 
 std::string usage(std::string_view program)
 {
     return fmt::format(
-        "usage: {} [-468acCeEFLpPv] [-A abort_delay] [-b soft_bounce_reply] [-B hard_bounce_reply] [-d dump-template] "
-        "[-D dump-template] [-f commands] [-h hostname] [-m max_concurrency] [-M message_quit_count] [-n quit_count] "
-        "[-q commands] [-r commands] [-R root-dir] [-s commands] [-S start-string] [-u user_privs] [-w delay] "
-        "[host]:port backlog",
+        "usage: {0} --ledger-check sent-ledger received-ledger\n"
+        "usage: {0} [-468acCeEFLpPv] [--ledger file] [-A abort_delay] [-b soft_bounce_reply] [-B hard_bounce_reply] "
+        "[-d dump-template] [-D dump-template] [-f commands] [-h hostname] [-m max_concurrency] [-M message_quit_count] "
+        "[-n quit_count] [-q commands] [-r commands] [-R root-dir] [-s commands] [-S start-string] [-u user_privs] "
+        "[-w delay] [host]:port backlog",
         program);
 }
 
@@ -202,10 +210,27 @@ Result<int> serve(SinkOptions& options, const char* endpoint, int backlog, Conso
     EKIDEN_TRY_VALUE(listeners, open_listeners(addresses, backlog, options.server.window_size));
     raise_descriptor_limit();
     ::openlog("smtp-sink", LOG_PID | LOG_NDELAY, LOG_MAIL);
+    std::optional<LedgerFile> ledger;
+    if (!options.ledger.empty()) {
+        EKIDEN_TRY_VALUE(opened, LedgerFile::open(options.ledger));
+        ledger = std::move(opened);
+        options.settings.ledger = &*ledger;
+    }
     EKIDEN_TRY(give_up_rights(options.root_folder, account));
 
     SinkServer server(options.settings, options.server, std::move(listeners), console);
     return server.run();
+}
+
+// What is found goes to standard output, one finding a line, the figures last.
+Result<int> compare_ledgers(const std::string& sent, const std::string& received, Console& console)
+{
+    EKIDEN_TRY_VALUE(sent_text, base::read_file(sent, ledger_limit));
+    EKIDEN_TRY_VALUE(received_text, base::read_file(received, ledger_limit));
+    EKIDEN_TRY_VALUE(report, check_ledgers(sent_text, received_text));
+    for (const std::string& finding : report.findings) console.count(finding + '\n');
+    console.count(report.summary() + '\n');
+    return report.is_proof() ? 0 : 1;
 }
 
 }  // namespace
@@ -218,6 +243,10 @@ int smtp_sink_main(int argc, char** argv)
     for (const std::string& complaint : options.complaints) console.error(complaint);
     if (!operands) return console.fatal(operands.error().text().empty() ? usage(argv[0]) : operands.error().text());
     if (argc - *operands != 2) return console.fatal(usage(argv[0]));
+    if (options.checks_ledger) {
+        const auto status = compare_ledgers(argv[*operands], argv[*operands + 1], console);
+        return status ? *status : console.fatal(status.error().text());
+    }
     const auto backlog = base::parse_number<int>(argv[*operands + 1]);
     if (!backlog || *backlog <= 0) return console.fatal(usage(argv[0]));
 

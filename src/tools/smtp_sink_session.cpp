@@ -11,7 +11,7 @@ namespace ekiden::tools {
 namespace {
 
 constexpr std::size_t longest_command = 2048;
-constexpr std::size_t most_dumped_recipients = 10'000;
+constexpr std::size_t most_kept_recipients = 10'000;
 constexpr std::string_view end_of_content = "\r\n.\r\n";
 
 struct VerbRow {
@@ -35,6 +35,19 @@ int roll_delay(const SinkTreatment& treatment)
            base::random_below(100) < static_cast<std::uint64_t>(treatment.delay_odds))
         ++times;
     return times * treatment.delay_seconds;
+}
+
+// "a@b" of "<a@b> NOTIFY=NEVER".
+std::string_view bare_address(std::string_view path)
+{
+    if (!path.starts_with('<')) return path.substr(0, path.find(' '));
+    bool is_quoted = false;
+    for (std::size_t i = 1; i < path.size(); ++i) {
+        if (path[i] == '\\') ++i;
+        else if (path[i] == '"') is_quoted = !is_quoted;
+        else if (path[i] == '>' && !is_quoted) return path.substr(1, i - 1);
+    }
+    return path.substr(1);
 }
 
 }  // namespace
@@ -132,6 +145,7 @@ std::optional<SinkSession::Next> SinkSession::process_content(std::string_view& 
 
 bool SinkSession::keep_content(std::string_view bytes)
 {
+    if (scan_) scan_->add(bytes);
     if (!dump_) return true;
     auto written = dump_->content(bytes);
     if (!written) trouble_ = written.error().text();
@@ -214,7 +228,7 @@ SinkSession::Next SinkSession::answer(SinkVerb verb, std::string_view argument, 
     case SinkVerb::ehlo:
     case SinkVerb::lhlo:
         forget_transaction();
-        if (settings_.dump) envelope_.greet(verb == SinkVerb::helo ? "SMTP" : verb == SinkVerb::ehlo ? "ESMTP" : "LMTP", argument);
+        if (keeps_envelope()) envelope_.greet(verb == SinkVerb::helo ? "SMTP" : verb == SinkVerb::ehlo ? "ESMTP" : "LMTP", argument);
         if (verb == SinkVerb::helo)
             reply("250 " + settings_.host_name, out);
         else
@@ -268,7 +282,7 @@ SinkSession::Next SinkSession::answer_mail(std::string_view argument, std::strin
         return Next::read;
     }
     has_mail_ = true;
-    if (settings_.dump) envelope_.sender = DumpEnvelope::path_of(argument);
+    if (keeps_envelope()) envelope_.sender = DumpEnvelope::path_of(argument);
     reply("250 2.1.0 Ok", out);
     return Next::read;
 }
@@ -279,12 +293,12 @@ SinkSession::Next SinkSession::answer_rcpt(std::string_view argument, std::strin
         reply("503 5.5.1 Error: need MAIL command", out);
         return Next::read;
     }
-    if (settings_.dump && envelope_.recipients.size() >= most_dumped_recipients) {
+    if (keeps_envelope() && envelope_.recipients.size() >= most_kept_recipients) {
         reply("452 4.5.3 Error: too many recipients", out);
         return Next::read;
     }
     ++recipients_;
-    if (settings_.dump) envelope_.recipients.emplace_back(DumpEnvelope::path_of(argument));
+    if (keeps_envelope()) envelope_.recipients.emplace_back(DumpEnvelope::path_of(argument));
     reply("250 2.1.5 Ok", out);
     return Next::read;
 }
@@ -303,6 +317,7 @@ SinkSession::Next SinkSession::answer_data(std::string& out)
         }
         dump_ = std::move(*dump);
     }
+    if (settings_.ledger) scan_.emplace();
     mode_ = Mode::content;
     is_content_start_ = true;
     reply("354 End data with <CR><LF>.<CR><LF>", out);
@@ -327,8 +342,25 @@ SinkSession::Next SinkSession::end_content(std::string& out)
     return treat(SinkVerb::dot, {}, out);
 }
 
+// Only what is accepted: a message that is refused here comes again.
+void SinkSession::write_ledger()
+{
+    const std::string digest = scan_->id().empty() ? "-" : scan_->digest();
+    const std::string_view kind = scan_->id().empty() ? "unmarked" : "received";
+    const std::string_view id = scan_->id().empty() ? "-" : std::string_view(scan_->id());
+    for (const std::string& path : envelope_.recipients) settings_.ledger->add(kind, digest, id, bare_address(path));
+    scan_.reset();
+}
+
 SinkSession::Next SinkSession::answer_dot(std::string& out)
 {
+    if (scan_) {
+        write_ledger();
+        if (auto written = settings_.ledger->flush(); !written) {
+            trouble_ = written.error().text();
+            return Next::fail;
+        }
+    }
     if (settings_.is_lmtp)
         for (int i = 0; i < recipients_; ++i) reply("250 2.2.0 Ok", out);
     else
@@ -341,6 +373,7 @@ void SinkSession::forget_transaction()
 {
     has_mail_ = false;
     recipients_ = 0;
+    scan_.reset();
     envelope_.sender.clear();
     envelope_.recipients.clear();
 }

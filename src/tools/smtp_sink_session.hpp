@@ -5,6 +5,7 @@
 #pragma once
 
 #include "tools/smtp_sink_dump.hpp"
+#include "tools/smtp_sink_ledger.hpp"
 
 #include <array>
 #include <cstdint>
@@ -43,6 +44,7 @@ struct SinkSettings {
     int data_read_delay = 0;         // -H, seconds
     std::array<SinkTreatment, sink_verb_count> treatments{};
     DumpSettings dump;
+    LedgerFile* ledger = nullptr;    // where accepted messages are written down
 
     SinkTreatment& treatment(SinkVerb verb) { return treatments[static_cast<std::size_t>(verb)]; }
     const SinkTreatment& treatment(SinkVerb verb) const { return treatments[static_cast<std::size_t>(verb)]; }
@@ -102,6 +104,8 @@ private:
     Next end_content(std::string& out);
     void answer_ehlo(std::string& out) const;
     bool is_known(SinkVerb verb) const;
+    bool keeps_envelope() const { return settings_.dump || settings_.ledger; }
+    void write_ledger();
     void forget_transaction();
     Next pause(int seconds, After after);
     bool keep_content(std::string_view bytes);
@@ -126,8 +130,9 @@ private:
     SinkVerb delayed_verb_ = SinkVerb::noop;
     std::string delayed_argument_;
     std::string trouble_;
-    DumpEnvelope envelope_;       // filled only when messages are dumped
+    DumpEnvelope envelope_;       // filled only when messages are dumped or entered in the ledger
     std::unique_ptr<Dump> dump_;
+    std::optional<LedgerScan> scan_;
 };
 
 }  // namespace ekiden::tools

@@ -24,6 +24,7 @@ struct SourceOptions {
     int sessions = 1;
     int payload_length = 0;
     std::string prepared_message;  // path
+    std::string ledger;            // path
     std::string subject;
     std::optional<std::string> sender;
     std::optional<std::string> recipient;
@@ -90,6 +91,7 @@ constexpr Row rows[] = {
     {'w', true, [](SourceOptions& o, Value v) { return set_delay(o.settings.fixed_delay, v, "fixed delay"); }},
     {'\0', true, set_login, "auth"},
     {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.settings.shows_latency = true; return {}; }, "latency"},
+    {'\0', true, [](SourceOptions& o, Value v) -> Result<void> { o.ledger = v; return {}; }, "ledger"},
     {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.sends_mail = false; return {}; }, "no-mail"},
     {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.tls = Campaign::Tls::starttls; return {}; }, "starttls"},
     {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.tls = Campaign::Tls::wrapper; return {}; }, "tls-wrapper"},
@@ -99,7 +101,7 @@ constexpr Row rows[] = {
 
 std::string usage(std::string_view program)
 {
-    return fmt::format("usage: {} -cdLNov --starttls --tls-wrapper --auth plain|login --user name:password --no-mail --latency "
+    return fmt::format("usage: {} -cdLNov --starttls --tls-wrapper --auth plain|login --user name:password --no-mail --latency --ledger file "
                        "-s sess -l msglen -m msgs -C count -M myhostname -f from -t to -r rcptcount -R delay -w delay host[:port]",
                        program);
 }
@@ -117,6 +119,8 @@ Result<void> check_combinations(const SourceOptions& options)
         return fail(ErrorCode::syntax, "-o option cannot be used with --auth or --starttls");
     if (!campaign.sends_mail && (campaign.keeps_connection || !campaign.sends_helo))
         return fail(ErrorCode::syntax, "--no-mail option cannot be used with -d or -o");
+    if (!options.ledger.empty() && (!campaign.sends_helo || !campaign.sends_mail))
+        return fail(ErrorCode::syntax, "--ledger option cannot be used with -o or --no-mail");
     return {};
 }
 
@@ -151,6 +155,13 @@ Result<int> send_everything(SourceOptions& options, const char* destination, Con
     EKIDEN_TRY(fill_campaign(options));
     EKIDEN_TRY_VALUE(addresses, resolve_endpoint(destination, options.family, Purpose::connect));
     raise_descriptor_limit();
+    std::optional<LedgerFile> ledger;
+    if (!options.ledger.empty()) {
+        EKIDEN_TRY_VALUE(opened, LedgerFile::open(options.ledger));
+        ledger = std::move(opened);
+        options.campaign.ledger = &*ledger;
+        options.campaign.ledger_run = make_ledger_run();
+    }
 
     SourceRun run(options.campaign, options.settings, std::move(addresses), console);
     if (options.campaign.tls != Campaign::Tls::none) EKIDEN_TRY(run.prepare_tls());

@@ -238,6 +238,8 @@ void SourceClient::proceed(SourceSession::Next next)
     case SourceSession::Next::send_body:
         body_ = run_.campaign_.content;
         counts_when_sent_ = true;
+        // Before the first byte: a copy that arrives is always known to have been offered.
+        if (!run_.flush_ledger()) return;
         [[fallthrough]];
     case SourceSession::Next::read:
         show_sent();
@@ -339,7 +341,10 @@ SourceRun::~SourceRun() = default;
 int SourceRun::send_all(int sessions)
 {
     sessions_left_ = std::min(sessions, campaign_.messages_left);
-    loop_.after_round([this] { console_.flush(); });
+    loop_.after_round([this] {
+        flush_ledger();
+        console_.flush();
+    });
     for (int serial = 0; serial < sessions_left_; ++serial)
         clients_.push_back(std::make_unique<SourceClient>(*this, serial));
     const auto begin = std::chrono::steady_clock::now();
@@ -347,6 +352,7 @@ int SourceRun::send_all(int sessions)
     for (auto& client : clients_)
         if (!loop_.is_stopping()) client->start();
     const int status = loop_.run();
+    if (!flush_ledger()) return 1;
     if (settings_.shows_latency && status == 0)
         console_.count(latencies_.report(std::chrono::steady_clock::now() - begin,
                                          campaign_.sends_mail ? "messages" : "sessions") + "\n");
@@ -357,6 +363,14 @@ void SourceRun::fail_run(std::string_view text)
 {
     if (loop_.is_stopping()) return;
     loop_.stop(console_.fatal(text));
+}
+
+bool SourceRun::flush_ledger()
+{
+    if (!campaign_.ledger) return true;
+    auto written = campaign_.ledger->flush();
+    if (!written) fail_run(written.error().text());
+    return written.has_value();
 }
 
 void SourceRun::message_sent()

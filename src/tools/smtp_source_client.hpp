@@ -45,6 +45,8 @@ private:
     void message_sent();
     void message_delivered(EventLoop::Duration taken);
     void session_ended();
+    // False, and the run over, when it cannot be written.
+    bool flush_ledger();
     EventLoop::Duration delay_between_messages() const;
 
     Campaign& campaign_;

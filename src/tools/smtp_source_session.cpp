@@ -88,6 +88,8 @@ SourceSession::Step SourceSession::on_reply(int code, std::string& out)
     if (!is_accepted) step.rejected = rejection();
     // 421 announces that the connection ends; the message is given up, the next one gets a new connection.
     if (!is_accepted && code == 421) {
+        if (campaign_.ledger && state_ == State::body)
+            while (final_replies_left_ > 0) enter_answer(false), --final_replies_left_;
         step.next = Next::reconnect;
         return step;
     }
@@ -126,6 +128,7 @@ SourceSession::Step SourceSession::on_reply(int code, std::string& out)
     case State::mail: follow(is_accepted ? say_recipient(out) : abandon_message(out)); break;
     case State::rcpt:
         recipients_accepted_ += is_accepted;
+        if (is_accepted && campaign_.ledger) accepted_recipients_.push_back(recipient_);
         if (recipients_left_ > 0) {
             follow(say_recipient(out));
         } else if (recipients_accepted_ > 0) {
@@ -143,10 +146,12 @@ SourceSession::Step SourceSession::on_reply(int code, std::string& out)
         state_ = State::body;
         final_replies_left_ = campaign_.is_lmtp ? recipients_accepted_ : 1;  // RFC 2033 4.2
         if (!campaign_.has_own_headers) append_headers(out);
+        if (campaign_.ledger) mark_message(out);
         step.next = Next::send_body;
         break;
     case State::body:
         step.is_delivered = is_accepted && final_replies_left_ == 1;
+        if (campaign_.ledger) enter_answer(is_accepted);
         if (--final_replies_left_ == 0) follow(end_message(out));
         break;
     case State::rset: follow(end_message(out)); break;
@@ -207,6 +212,7 @@ SourceSession::Step SourceSession::say_mail(std::string& out)
     message_number_ = campaign_.messages_left;
     recipients_left_ = campaign_.recipients_per_message;
     recipients_accepted_ = 0;
+    accepted_recipients_.clear();
     fmt::format_to(std::back_inserter(out), "MAIL FROM:<{}>\r\n", campaign_.sender);
     return {};
 }
@@ -214,14 +220,13 @@ SourceSession::Step SourceSession::say_mail(std::string& out)
 SourceSession::Step SourceSession::say_recipient(std::string& out)
 {
     state_ = State::rcpt;
-    auto end = std::back_inserter(out);
     // -r counts down and leaves the last one bare; -N never repeats a number in the whole run.
-    if (campaign_.numbers_every_recipient)
-        fmt::format_to(end, "RCPT TO:<{}{}>\r\n", ++campaign_.recipients_numbered, campaign_.recipient);
-    else if (recipients_left_ > 1)
-        fmt::format_to(end, "RCPT TO:<{}{}>\r\n", recipients_left_, campaign_.recipient);
-    else
-        fmt::format_to(end, "RCPT TO:<{}>\r\n", campaign_.recipient);
+    recipient_.clear();
+    auto end = std::back_inserter(recipient_);
+    if (campaign_.numbers_every_recipient) fmt::format_to(end, "{}", ++campaign_.recipients_numbered);
+    else if (recipients_left_ > 1) fmt::format_to(end, "{}", recipients_left_);
+    recipient_ += campaign_.recipient;
+    fmt::format_to(std::back_inserter(out), "RCPT TO:<{}>\r\n", recipient_);
     --recipients_left_;
     return {};
 }
@@ -254,6 +259,30 @@ void SourceSession::append_headers(std::string& out) const
                    "From: <{}>\r\nTo: <{}>\r\nDate: {}\r\nMessage-Id: <{:04x}.{:04x}.{:04x}@{}>\r\n{}\r\n",
                    campaign_.sender, campaign_.recipient, current_date(), ::getpid(), serial_, message_number_,
                    campaign_.host_name, campaign_.headers_after_id);
+}
+
+// The mark goes in front of what `out` holds of the message; the rest of it is the campaign's content.
+void SourceSession::mark_message(std::string& out)
+{
+    constexpr std::string_view final_dot = ".\r\n";
+    ContentDigest digest;
+    digest.add(out);
+    digest.add(std::string_view(campaign_.content).substr(0, campaign_.content.size() - final_dot.size()));
+    ledger_digest_ = digest.hex();
+    ledger_id_ = fmt::format("{}/{}", campaign_.ledger_run, ++campaign_.ledger_sequence);
+    out.insert(0, fmt::format("{}: {}/{}\r\n", ledger_header, ledger_id_, ledger_digest_));
+    for (const std::string& recipient : accepted_recipients_)
+        campaign_.ledger->add("offered", ledger_digest_, ledger_id_, recipient);
+}
+
+// The final dot is answered once, or in LMTP once for each recipient; final_replies_left_ still counts this answer.
+void SourceSession::enter_answer(bool is_accepted)
+{
+    const std::string_view kind = is_accepted ? "accepted" : "refused";
+    const auto first = campaign_.is_lmtp ? accepted_recipients_.size() - static_cast<std::size_t>(final_replies_left_) : 0;
+    const auto last = campaign_.is_lmtp ? first + 1 : accepted_recipients_.size();
+    for (std::size_t i = first; i < last; ++i)
+        campaign_.ledger->add(kind, ledger_digest_, ledger_id_, accepted_recipients_[i]);
 }
 
 std::string make_payload(int length)

@@ -5,10 +5,13 @@
 // start TLS (RFC 3207) and log in (RFC 4954). Thread: one.
 #pragma once
 
+#include "tools/smtp_source_ledger.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ekiden::tools {
 
@@ -35,6 +38,10 @@ struct Campaign {
     // how far it has come
     int messages_left = 1;              // not yet begun
     std::uint64_t recipients_numbered = 0;
+    // where every copy that is sent is written down; not owned, may be absent
+    LedgerFile* ledger = nullptr;
+    std::string ledger_run;
+    std::uint64_t ledger_sequence = 0;
 
     bool take_message()
     {
@@ -87,6 +94,8 @@ private:
     Step end_message(std::string& out);
     Step abandon_message(std::string& out);
     void append_headers(std::string& out) const;
+    void mark_message(std::string& out);
+    void enter_answer(bool is_accepted);
     std::string_view rejection() const;
 
     Campaign& campaign_;
@@ -97,6 +106,10 @@ private:
     int recipients_accepted_ = 0;
     int final_replies_left_ = 0;
     int message_number_ = 0;
+    // only for the ledger: the mark of the message, and who has been accepted, in order
+    std::string ledger_id_, ledger_digest_;
+    std::string recipient_;
+    std::vector<std::string> accepted_recipients_;
 };
 
 // The whole value of -l: rows of 80 bytes, of which each but the last starts with its number and ends in CR LF.
