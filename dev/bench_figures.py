@@ -60,11 +60,12 @@ class Load:
 class Sink:
     """A running smtp-sink that counts; leaving the context ends it."""
 
-    def __init__(self, load, address="127.0.0.1", sessions=1000):
-        self.load, self.address, self.sessions = load, address, sessions
+    def __init__(self, load, address="127.0.0.1", sessions=1000, counts=True):
+        self.load, self.address, self.sessions, self.counts = load, address, sessions, counts
 
     def __enter__(self):
-        command = [self.load.sink, "-u", "nobody", "-c", "-m", str(self.sessions), f"{self.address}:{SINK_PORT}", "1000"]
+        # Counts that nobody reads would fill the pipe, and then the sink stops.
+        command = [self.load.sink, "-u", "nobody", *(["-c"] if self.counts else []), "-m", str(self.sessions), f"{self.address}:{SINK_PORT}", "1000"]
         self.process = subprocess.Popen(command, env=self.load.environment, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
         os.set_blocking(self.process.stdout.fileno(), False)

@@ -208,7 +208,7 @@ def page(options, results, troubles, load, servers, work):
         "  which throws all mail away; until the server's log says `status=sent` for the last.",
         "- *1,000 recipients*: `smtp-source -s 1 -r 1000`, counted in the log; the first message, which makes the mailboxes, is",
         "  not counted. The alias is `everybody: member0, member1, …` in a `hash:` table; each member has a Maildir.",
-        f"- *live among dead*: {options.scattered} messages over kept connections, numbered recipients (`-N`); a `regexp:` transport map",
+        f"- *live among dead*: {options.scattered} messages over kept connections, numbered recipients (`-N`); a transport map",
         "  sends each hundred in turn to a hundred live hosts (smtp-sink) or to a hundred of which thirty refuse connections,",
         "  forty accept and say nothing, and thirty take a second for each reply. Without the others: theirs go to `discard`.",
         "  Delays are those of the log; `smtp_helo_timeout = 20s`.",

@@ -270,8 +270,10 @@ class Server:
     def configure(self, settings=(), smtpd_limit="100"):
         etc = self.work / "etc"
         etc.mkdir(parents=True, exist_ok=True)
-        figure_cf = "".join(f"{line}\n" for line in settings)
-        (etc / "main.cf").write_text(MAIN_CF.format(folder=self.work) + self.extra_cf + figure_cf)
+        # In place of what the common main.cf says: a name given twice would be warned of by each process that starts.
+        names = {line.split("=")[0].strip() for line in settings}
+        common = [line for line in MAIN_CF.format(folder=self.work).splitlines() if line.split("=")[0].strip() not in names]
+        (etc / "main.cf").write_text("\n".join([*common, self.extra_cf, *settings, ""]))
         (etc / "master.cf").write_text(MASTER_CF.format(port=self.port, smtpd_limit=smtpd_limit))
 
     def fresh(self, settings=(), smtpd_limit="100"):

@@ -69,8 +69,10 @@ TEST_F(crowd, first_messages_may_come_together)
                 done += answer && answer->kind == Answer::done;
             });
         }
+        context.restart();
         auto keep_running = asio::make_work_guard(context);
         while (answered < 5 && context.run_one_for(std::chrono::seconds(60)) > 0) {}
+        ASSERT_EQ(answered, 5);
         EXPECT_EQ(done, 5) << "five messages, and the Maildir was not there";
     }
 }
