@@ -118,7 +118,7 @@ Result<bool> MaildropParser::read_line(std::string_view line)
         header_.is_gateway = true;
     } else if (key == "task" && (*value == "verify" || *value == "trace")) {
         header_.purpose = *value == "verify" ? Maildrop::Purpose::verify : Maildrop::Purpose::trace;
-    } else if (key == "verp" && value->size() == 2) {
+    } else if (key == "verp" && value->size() == 2 && std::ranges::all_of(*value, [](char c) { return base::is_print(c) && c != ' '; })) {
         header_.verp_delimiters = std::move(*value);
     } else if (key == "orig-id") {
         header_.original_id = std::move(*value);

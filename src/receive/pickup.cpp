@@ -81,6 +81,13 @@ Result<OpenFile> open_drop(const std::string& path)
     return file;
 }
 
+// Whoever hands mail in himself may put anything into an address, and addresses become lines: of headers, of mailboxes.
+std::string on_its_line(std::string text)
+{
+    std::ranges::replace_if(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
+    return text;
+}
+
 Result<std::string> read_piece(int fd, off_t offset)
 {
     std::string piece(piece_size, '\0');
@@ -271,6 +278,7 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         options.expands_aliases = overrides.maps_addresses;
         options.checks_content = overrides.checks_content;
         if (is_trusted) options.log_ident = header.original_id;
+        header.sender = on_its_line(std::move(header.sender));
         auto draft = target.open(std::move(options));
         const std::string orig = is_trusted && !header.original_id.empty() ? " orig_id=" + header.original_id : "";
         log.info("{}: uid={} from=<{}>{}", mail::format(draft.id()), file.owner, mail::quote_address(header.sender), orig);
@@ -278,12 +286,15 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         auto& envelope = draft.envelope();
         envelope.full_name = std::move(header.full_name);
         envelope.dsn_return = header.dsn_return;
-        envelope.dsn_envid = std::move(header.dsn_envid);
+        envelope.dsn_envid = on_its_line(std::move(header.dsn_envid));
         envelope.body = header.body;
         envelope.is_smtputf8 = header.is_smtputf8;
         envelope.purpose = header.purpose;
         envelope.verp_delimiters = std::move(header.verp_delimiters);
-        for (auto& recipient : header.recipients) draft.add_recipient(std::move(recipient));
+        for (auto& recipient : header.recipients) {
+            recipient.address = on_its_line(std::move(recipient.address));
+            draft.add_recipient(std::move(recipient));
+        }
         return draft;
     }
 
