@@ -37,8 +37,9 @@ with Instance(main=f'relayhost = [127.0.0.1]:{free_port()}\n') as mail:
     expect(run('postlock', '-l', 'dotlock, fcntl', box, 'sh', '-c', f'test -e {box}.lock && echo locked'), 'locked\n', 'what runs under the lock')
     expect(os.path.exists(box + '.lock'), False, 'the lock file afterwards')
     run('postlock', '-l', 'flock', box, 'sh', '-c', 'exit 7', status=7)
-    run('postlock', box, '/nonexistent/program', status=75)
-    run('postlock', os.path.join(mail.folder, 'missing'), 'true', status=75)
+    run('postlock', box, '/nonexistent/program', status=1)
+    run('postlock', os.path.join(mail.folder, 'new'), 'true')
+    run('postlock', os.path.join(mail.folder, 'no', 'folder'), 'true', status=75)
     run('postlock', '-l', 'paperclip', box, 'true', status=75)
 
     expect(json.loads(run('postconf', '-j', 'myhostname')), {'myhostname': 'mail.example.test'}, 'postconf -j')

@@ -105,7 +105,9 @@ with Instance(main='smtpd_recipient_restrictions = reject_unauth_destination, ch
         expect_match(r'service owner turns its clients away: request to deliver as mail system owner', checked, 'check')
     else:
         expect_match(r'service owner turns its clients away: request to run a command as nobody, and the mail system was not started by root', checked, 'check')
-    expect(re.findall(r'service (?:policy|facts|echo|slow|status|jail) .*', checked), [], 'complaints about what is right')
+    # Services that no parameter names are hinted at, and that is all.
+    complaints = [line for line in re.findall(r'service (?:policy|facts|echo|slow|status|jail) .*', checked) if 'where it shall be asked' not in line]
+    expect(complaints, [], 'complaints about what is right')
     mail.start()
 
     with mail.dialogue() as d:
