@@ -24,6 +24,8 @@ namespace {
 constexpr std::uint64_t max_loaded_bytes = std::uint64_t{64} << 20;
 constexpr int lock_patience_ms = 2000;
 constexpr int lock_attempts = 16;   // a table that is replaced at every look
+// Nobody writes such a file in less time; asking each time whether somebody did costs as much as the answer.
+constexpr std::chrono::milliseconds believed_for{1};
 // A source that was changed just now is probably about to be compiled; warn only about one left behind.
 constexpr std::time_t grace_seconds = 100;
 
@@ -57,7 +59,7 @@ public:
     LargeTable(const OpenRequest& request, std::string path, FileStamp stamp, const IndexFormat& format, Fd lock,
                std::unique_ptr<IndexFile> file)
         : Table(request.spec), path_(std::move(path)), stamp_(stamp), format_(format), folds_(request.options.fold_keys),
-          opened_(Opened{std::move(lock), stamp, std::move(file)})
+          opened_(Opened{std::move(lock), stamp, {}, std::move(file)})
     {
     }
     Answer lookup(std::string_view key) const override { return *look_up(key, lock_patience_ms); }
@@ -83,7 +85,11 @@ private:
                 return Answer(std::unexpected(std::move(locked).error()));
             }
             const Unlocking unlocking{opened->lock, format_};
+            const SteadyTime now = base::steady_now();
+            if (now < opened->checked_at + believed_for) return find(*opened->file, wanted);
+            opened->checked_at = now;
             if (FileStamp::of(path_) == std::optional(opened->stamp)) return find(*opened->file, wanted);
+            opened->checked_at = {};
             if (auto fresh = open_again(*opened); !fresh) return Answer(std::unexpected(std::move(fresh).error()));
         }
         return Answer(fail(ErrorCode::unavailable, "open database " + path_ + ": the file keeps changing"));
@@ -92,6 +98,7 @@ private:
     struct Opened {
         Fd lock;          // the file itself, for its lock
         FileStamp stamp;  // of the file as the library opened it
+        SteadyTime checked_at{};
         std::unique_ptr<IndexFile> file;
     };
     // Gives the lock back; where open_again() has put another file there meanwhile, that one's (the old one is closed).
