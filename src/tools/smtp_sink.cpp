@@ -31,6 +31,7 @@ struct SinkOptions {
     bool has_common_file = false;
     std::string ledger;  // path
     bool checks_ledger = false;
+    std::string certificate;  // path
     std::vector<std::string> complaints;  // said before the usage text
 };
 
@@ -110,6 +111,15 @@ Result<void> set_abort_delay(SinkOptions& options, Value value)
     return {};
 }
 
+// A name has no colon here, a password may.
+Result<void> set_user(SinkOptions& options, Value value)
+{
+    const std::size_t colon = value.find(':');
+    if (colon == value.npos || colon == 0) return fail(ErrorCode::syntax, "--user wants name:password");
+    options.settings.user = {.name = std::string(value.substr(0, colon)), .password = std::string(value.substr(colon + 1))};
+    return {};
+}
+
 // clang-format off
 constexpr Row rows[] = {
     {'4', false, [](SinkOptions& o, Value) -> Result<void> { o.family = AF_INET; return {}; }},
@@ -152,6 +162,9 @@ constexpr Row rows[] = {
     {'v', false, [](SinkOptions& o, Value) -> Result<void> { o.server.is_verbose = true; return {}; }},
     {'w', true, set_data_delay},
     {'W', true, set_delay},
+    {'\0', true, [](SinkOptions& o, Value v) -> Result<void> { o.certificate = v; return {}; }, "certificate"},
+    {'\0', false, [](SinkOptions& o, Value) -> Result<void> { o.server.begins_with_tls = true; return {}; }, "tls-wrapper"},
+    {'\0', true, set_user, "user"},
     {'\0', true, [](SinkOptions& o, Value v) -> Result<void> { o.ledger = v; return {}; }, "ledger"},
     {'\0', false, [](SinkOptions& o, Value) -> Result<void> { o.checks_ledger = true; return {}; }, "ledger-check"},
 };
@@ -161,7 +174,7 @@ std::string usage(std::string_view program)
 {
     return fmt::format(
         "usage: {0} --ledger-check sent-ledger received-ledger\n"
-        "usage: {0} [-468acCeEFLpPv] [--ledger file] [-A abort_delay] [-b soft_bounce_reply] [-B hard_bounce_reply] "
+        "usage: {0} [-468acCeEFLpPv] [--certificate file [--tls-wrapper]] [--user name:password] [--ledger file] [-A abort_delay] [-b soft_bounce_reply] [-B hard_bounce_reply] "
         "[-d dump-template] [-D dump-template] [-f commands] [-h hostname] [-m max_concurrency] [-M message_quit_count] "
         "[-n quit_count] [-q commands] [-r commands] [-R root-dir] [-s commands] [-S start-string] [-u user_privs] "
         "[-w delay] [host]:port backlog",
@@ -210,6 +223,13 @@ Result<int> serve(SinkOptions& options, const char* endpoint, int backlog, Conso
     EKIDEN_TRY_VALUE(listeners, open_listeners(addresses, backlog, options.server.window_size));
     raise_descriptor_limit();
     ::openlog("smtp-sink", LOG_PID | LOG_NDELAY, LOG_MAIL);
+    if (options.server.begins_with_tls && options.certificate.empty())
+        return fail(ErrorCode::syntax, "--tls-wrapper wants --certificate");
+    if (!options.certificate.empty()) {
+        EKIDEN_TRY_VALUE(context, make_tls_server(options.certificate));
+        options.server.tls = std::move(context);
+        options.settings.offers_starttls = !options.server.begins_with_tls;
+    }
     std::optional<LedgerFile> ledger;
     if (!options.ledger.empty()) {
         EKIDEN_TRY_VALUE(opened, LedgerFile::open(options.ledger));

@@ -73,11 +73,16 @@ public:
     {
         session_.observe(*this);
     }
+    ~SinkConnection() override
+    {
+        if (is_gone_) *is_gone_ = true;
+    }
 
     void start(SinkServer::Connections::iterator place)
     {
         place_ = place;
         if (auto watched = loop().watch(socket_.get(), EPOLLIN, *this); !watched) return end();
+        if (server_.server_settings_.begins_with_tls) return start_tls();
         std::string out;
         apply(session_.start(out), std::move(out));
     }
@@ -89,8 +94,12 @@ private:
     void on_command(std::string_view line, bool is_logged) override;
     void on_trouble(std::string_view text) override { server_.console_.warning(text); }
 
-    void receive();
-    // May destroy this.
+    // These may destroy this.
+    void handle(std::uint32_t events);
+    bool receive();  // false: there was nothing to read
+    void receive_rest();
+    void start_tls();
+    void shake_hands();
     void apply(SinkSession::Next next, std::string&& out);
     bool send(std::string&& out);
     void carry_out();
@@ -103,7 +112,10 @@ private:
     SinkServer::Connections::iterator place_;
     SinkSession::Next next_ = SinkSession::Next::read;  // what to do once everything is sent
     std::string unsent_;
+    TlsChannel tls_;             // after socket_, so that it goes first
+    bool is_shaking_hands_ = false;
     bool is_paused_ = false;
+    bool* is_gone_ = nullptr;    // told when this is destroyed
     std::uint32_t events_ = EPOLLIN;
 };
 
@@ -161,6 +173,27 @@ private:
 
 void SinkConnection::on_ready(std::uint32_t events)
 {
+    bool is_gone = false;
+    is_gone_ = &is_gone;
+    handle(events);
+    if (is_gone) return;
+    is_gone_ = nullptr;
+    receive_rest();
+}
+
+// What has left the socket and waits in OpenSSL raises no event any more.
+void SinkConnection::receive_rest()
+{
+    bool is_gone = false;
+    is_gone_ = &is_gone;
+    while (tls_.has_more() && !is_shaking_hands_ && !is_paused_ && unsent_.empty() && !loop().is_stopping())
+        if (!receive() || is_gone) break;
+    if (!is_gone) is_gone_ = nullptr;
+}
+
+void SinkConnection::handle(std::uint32_t events)
+{
+    if (is_shaking_hands_) return shake_hands();
     if (!unsent_.empty()) {
         if (events & (EPOLLHUP | EPOLLERR)) return end();
         if (!(events & EPOLLOUT)) return;
@@ -185,18 +218,54 @@ void SinkConnection::on_deadline()
     watch_for(EPOLLIN);
     std::string out;
     const auto next = session_.resume(out);
+    bool is_gone = false;
+    is_gone_ = &is_gone;
     apply(next, std::move(out));
+    if (!is_gone) receive_rest();
 }
 
-void SinkConnection::receive()
+void SinkConnection::start_tls()
+{
+    if (auto opened = tls_.open(server_.server_settings_.tls.get(), socket_.get(), TlsChannel::Side::server); !opened) {
+        server_.console_.warning(opened.error().text());
+        return end();
+    }
+    is_shaking_hands_ = true;
+    set_deadline(server_.server_settings_.step_limit);
+    shake_hands();
+}
+
+void SinkConnection::shake_hands()
+{
+    const TlsChannel::Progress progress = tls_.shake_hands();
+    if (progress == TlsChannel::Progress::failed) {
+        server_.console_.warning("TLS: " + tls::take_openssl_reason("lost connection"));
+        return end();
+    }
+    watch_for(progress == TlsChannel::Progress::wants_room ? EPOLLOUT : EPOLLIN);
+    if (progress != TlsChannel::Progress::done) return;
+
+    is_shaking_hands_ = false;
+    if (server_.server_settings_.is_verbose) server_.console_.say(tls_.description());
+    session_.tls_started();
+    if (!server_.server_settings_.begins_with_tls) return set_deadline(server_.server_settings_.step_limit);
+    std::string out;
+    apply(session_.start(out), std::move(out));
+}
+
+bool SinkConnection::receive()
 {
     static std::array<char, 64 * 1024> buffer;  // one for all: nothing is left in it between two calls
-    const ssize_t count = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (count <= 0) return end();
+    const ssize_t count = tls_.is_on() ? tls_.read(buffer) : ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (count <= 0) {
+        end();
+        return false;
+    }
     std::string out;
     const auto next = session_.receive({buffer.data(), static_cast<std::size_t>(count)}, out);
     apply(next, std::move(out));
+    return true;
 }
 
 void SinkConnection::apply(SinkSession::Next next, std::string&& out)
@@ -218,7 +287,7 @@ bool SinkConnection::send(std::string&& out)
 {
     std::string_view bytes = unsent_.empty() ? out : unsent_;
     while (!bytes.empty()) {
-        const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t sent = tls_.is_on() ? tls_.write(bytes) : ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno != EAGAIN) return false;
         if (sent < 0) break;
@@ -234,7 +303,8 @@ bool SinkConnection::send(std::string&& out)
 void SinkConnection::carry_out()
 {
     switch (next_) {
-    case SinkSession::Next::close: return end();
+    case SinkSession::Next::close: tls_.say_goodbye(); return end();
+    case SinkSession::Next::start_tls: next_ = SinkSession::Next::read; return start_tls();
     case SinkSession::Next::pause:
         is_paused_ = true;
         watch_for(0);

@@ -5,6 +5,7 @@
 #include "tools/smtp_sink_session.hpp"
 #include "tools/smtp_source_loop.hpp"
 #include "tools/smtp_source_setup.hpp"
+#include "tools/smtp_source_tls.hpp"
 
 #include <chrono>
 #include <list>
@@ -22,6 +23,8 @@ struct SinkServerSettings {
     long quit_after_messages = 0;
     std::chrono::seconds step_limit{100};
     int window_size = 0;
+    tls::UniqueContext tls;               // absent: no TLS
+    bool begins_with_tls = false;         // with the connection, without STARTTLS
 };
 
 // One listening socket for each address; fails if none can be opened.

@@ -24,6 +24,7 @@ constexpr VerbRow verbs[] = {
     {"AUTH", SinkVerb::auth},       {"MAIL", SinkVerb::mail}, {"RCPT", SinkVerb::rcpt},
     {"DATA", SinkVerb::data},       {".", SinkVerb::dot},     {"RSET", SinkVerb::rset},
     {"NOOP", SinkVerb::noop},       {"VRFY", SinkVerb::vrfy}, {"QUIT", SinkVerb::quit},
+    {"STARTTLS", SinkVerb::starttls},
 };
 static_assert(std::size(verbs) == sink_verb_count);
 
@@ -81,6 +82,16 @@ SinkSession::Next SinkSession::resume(std::string& out)
     if (next != Next::read) return next;
     const std::string waiting = std::exchange(left_, {});
     return process(waiting, out);
+}
+
+// What was said in clear text does not count (RFC 3207 4.2).
+void SinkSession::tls_started()
+{
+    is_encrypted_ = true;
+    left_.clear();
+    login_.forget();
+    forget_transaction();
+    envelope_ = {};
 }
 
 SinkSession::Next SinkSession::process(std::string_view bytes, std::string& out)
@@ -154,6 +165,10 @@ bool SinkSession::keep_content(std::string_view bytes)
 
 SinkSession::Next SinkSession::on_line(std::string_view line, std::string& out)
 {
+    if (login_.is_waiting()) {
+        reply(login_.go_on(settings_.user, line), out);
+        return Next::read;
+    }
     std::string_view text = line;
     while (!text.empty() && base::is_space(text.front())) text.remove_prefix(1);
     const std::size_t end = std::min(text.find_first_of(" \t\r\n\v\f"), text.size());
@@ -179,6 +194,7 @@ bool SinkSession::is_known(SinkVerb verb) const
     case SinkVerb::lhlo: return settings_.is_lmtp;
     case SinkVerb::xclient: return settings_.announces_xclient;
     case SinkVerb::xforward: return settings_.announces_xforward;
+    case SinkVerb::starttls: return settings_.offers_starttls;
     default: return true;
     }
 }
@@ -246,9 +262,16 @@ SinkSession::Next SinkSession::answer(SinkVerb verb, std::string_view argument, 
         ++quits_;
         reply("221 Bye", out);
         return Next::close;
+    case SinkVerb::starttls:
+        if (is_encrypted_) {
+            reply("503 5.5.1 Error: TLS is already active", out);
+            return Next::read;
+        }
+        reply("220 2.0.0 Ready to start TLS", out);
+        return Next::start_tls;
+    case SinkVerb::auth: return answer_auth(argument, out);
     case SinkVerb::xclient:
     case SinkVerb::xforward:
-    case SinkVerb::auth:
     case SinkVerb::noop:
     case SinkVerb::vrfy: reply("250 2.0.0 Ok", out); return Next::read;
     }
@@ -264,6 +287,7 @@ void SinkSession::answer_ehlo(std::string& out) const
     } extensions[] = {
         {settings_.announces_pipelining, "250-PIPELINING"},
         {settings_.announces_8bitmime, "250-8BITMIME"},
+        {settings_.offers_starttls && !is_encrypted_, "250-STARTTLS"},
         {settings_.announces_auth, "250-AUTH PLAIN LOGIN"},
         {settings_.announces_xclient, "250-XCLIENT NAME HELO"},
         {settings_.announces_xforward, "250-XFORWARD NAME ADDR PROTO HELO"},
@@ -275,8 +299,20 @@ void SinkSession::answer_ehlo(std::string& out) const
     reply("250 ", out);
 }
 
+SinkSession::Next SinkSession::answer_auth(std::string_view argument, std::string& out)
+{
+    if (!settings_.user) reply("250 2.0.0 Ok", out);
+    else if (has_mail_) reply("503 5.5.1 Error: MAIL transaction in progress", out);
+    else reply(login_.begin(settings_.user, argument), out);
+    return Next::read;
+}
+
 SinkSession::Next SinkSession::answer_mail(std::string_view argument, std::string& out)
 {
+    if (settings_.user && !login_.is_done()) {
+        reply("530 5.7.0 Authentication required", out);
+        return Next::read;
+    }
     if (has_mail_) {
         reply("503 5.5.1 Error: nested MAIL command", out);
         return Next::read;

@@ -6,6 +6,7 @@
 
 #include "tools/smtp_sink_dump.hpp"
 #include "tools/smtp_sink_ledger.hpp"
+#include "tools/smtp_sink_login.hpp"
 
 #include <array>
 #include <cstdint>
@@ -17,8 +18,8 @@
 
 namespace ekiden::tools {
 
-enum class SinkVerb { connect, helo, ehlo, lhlo, xclient, xforward, auth, mail, rcpt, data, dot, rset, noop, vrfy, quit };
-inline constexpr std::size_t sink_verb_count = 15;
+enum class SinkVerb { connect, helo, ehlo, lhlo, xclient, xforward, auth, mail, rcpt, data, dot, rset, noop, vrfy, quit, starttls };
+inline constexpr std::size_t sink_verb_count = 16;
 
 // What the options make of one command; the first that is set wins, in this order.
 struct SinkTreatment {
@@ -40,6 +41,8 @@ struct SinkSettings {
     bool looks_like_pix = false;
     bool announces_8bitmime = true, announces_auth = true, announces_xclient = true, announces_xforward = true,
          announces_enhanced_codes = true, announces_dsn = true, announces_pipelining = true;
+    bool offers_starttls = false;
+    SinkUser user;                   // who must log in before MAIL
     std::optional<int> abort_delay;  // -A, seconds
     int data_read_delay = 0;         // -H, seconds
     std::array<SinkTreatment, sink_verb_count> treatments{};
@@ -59,6 +62,7 @@ public:
         read,        // send what is in `out`, read more
         pause,       // send, do not read for pause_seconds(), then resume()
         close,       // send, close
+        start_tls,   // send, shake hands, then call tls_started(); bytes already given are forgotten
         fail,        // a dump file could not be written; trouble() says which
     };
 
@@ -72,6 +76,8 @@ public:
     // while paused).
     Next receive(std::string_view bytes, std::string& out);
     Next resume(std::string& out);
+    // Also before start(), where TLS begins with the connection.
+    void tls_started();
 
     int pause_seconds() const { return pause_seconds_; }
     const std::string& trouble() const { return trouble_; }
@@ -97,6 +103,7 @@ private:
     Next on_line(std::string_view line, std::string& out);
     Next treat(SinkVerb verb, std::string_view argument, std::string& out);
     Next answer(SinkVerb verb, std::string_view argument, std::string& out);
+    Next answer_auth(std::string_view argument, std::string& out);
     Next answer_mail(std::string_view argument, std::string& out);
     Next answer_rcpt(std::string_view argument, std::string& out);
     Next answer_data(std::string& out);
@@ -122,6 +129,8 @@ private:
     Mode mode_ = Mode::commands;
     bool is_content_start_ = false;
     bool has_mail_ = false;
+    bool is_encrypted_ = false;
+    SinkLogin login_;
     int recipients_ = 0;
     int messages_ = 0;
     int quits_ = 0;

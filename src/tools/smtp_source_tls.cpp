@@ -8,31 +8,60 @@
 
 namespace ekiden::tools {
 
-Result<tls::UniqueContext> make_tls_client()
+namespace {
+
+Result<tls::UniqueContext> make_context(const SSL_METHOD* method)
 {
     ::signal(SIGPIPE, SIG_IGN);
-    tls::UniqueContext context(SSL_CTX_new(TLS_client_method()));
+    tls::UniqueContext context(SSL_CTX_new(method));
     if (!context) return fail(ErrorCode::unavailable, "TLS: " + tls::take_openssl_reason("cannot be had"));
-    SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
-    // That alone would look at the chain all the same and take no notice of the result.
-    SSL_CTX_set_cert_verify_callback(context.get(), [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
-    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
     // The rest of a message stays where it is between two tries, but the string around it may have moved.
     SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context.get(), 1);  // one read for a record's header and its body
     return context;
 }
 
-Result<void> TlsChannel::open(SSL_CTX* context, int fd)
+}  // namespace
+
+Result<tls::UniqueContext> make_tls_server(const std::string& file)
+{
+    EKIDEN_TRY_VALUE(context, make_context(TLS_server_method()));
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
+    if (SSL_CTX_use_certificate_chain_file(context.get(), file.c_str()) != 1 ||
+        SSL_CTX_use_PrivateKey_file(context.get(), file.c_str(), SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context.get()) != 1)
+        return fail(ErrorCode::unavailable, fmt::format("{}: {}", file, tls::take_openssl_reason("no key and certificate")));
+    return std::move(context);
+}
+
+Result<tls::UniqueContext> make_tls_client()
+{
+    EKIDEN_TRY_VALUE(context, make_context(TLS_client_method()));
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
+    // That alone would look at the chain all the same and take no notice of the result.
+    SSL_CTX_set_cert_verify_callback(context.get(), [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
+    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    return std::move(context);
+}
+
+Result<void> TlsChannel::open(SSL_CTX* context, int fd, Side side)
 {
     ssl_.reset(SSL_new(context));
     if (!ssl_ || SSL_set_fd(ssl_.get(), fd) != 1) {
         ssl_.reset();
         return fail(ErrorCode::unavailable, "TLS: " + tls::take_openssl_reason("cannot be started"));
     }
-    SSL_set_connect_state(ssl_.get());
+    if (side == Side::client) SSL_set_connect_state(ssl_.get());
+    else SSL_set_accept_state(ssl_.get());
     return {};
+}
+
+void TlsChannel::say_goodbye()
+{
+    if (!ssl_ || !SSL_is_init_finished(ssl_.get())) return;
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
 }
 
 TlsChannel::Progress TlsChannel::shake_hands()

@@ -1,6 +1,6 @@
-// A TLS client on a non-blocking socket, for programs that measure servers: it takes whatever certificate it is shown and
-// resumes no session, so that every connection costs the server a whole handshake. Never for mail that matters: the
-// server's own TLS is in tls/. Thread: the loop's only.
+// TLS on a non-blocking socket, for programs that measure servers and clients. The client takes whatever certificate it is
+// shown and resumes no session, so that every connection costs the server a whole handshake. Never for mail that matters:
+// the server's own TLS is in tls/. Thread: the loop's only.
 #pragma once
 
 #include "tls/openssl.hpp"
@@ -15,15 +15,20 @@ namespace ekiden::tools {
 
 // One for all connections of a run. The process ignores SIGPIPE from then on: OpenSSL writes without MSG_NOSIGNAL.
 Result<tls::UniqueContext> make_tls_client();
+// The same for a server; the PEM file holds the key and the certificate with its chain.
+Result<tls::UniqueContext> make_tls_server(const std::string& file);
 
 class TlsChannel {
 public:
     enum class Progress { done, wants_bytes, wants_room, failed };
 
     bool is_on() const { return ssl_ != nullptr; }
+    enum class Side { client, server };
     // `fd` is connected and outlives the channel, or close() comes first.
-    Result<void> open(SSL_CTX* context, int fd);
+    Result<void> open(SSL_CTX* context, int fd, Side side = Side::client);
     void close() { ssl_.reset(); }
+    // Tells the peer that nothing follows, if there is room for it now.
+    void say_goodbye();
     Progress shake_hands();
 
     // As recv(2) and send(2): -1 with EAGAIN when the socket must be waited for, -1 with EPROTO for a broken connection.
