@@ -93,6 +93,7 @@ constexpr Row rows[] = {
     {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.settings.shows_latency = true; return {}; }, "latency"},
     {'\0', true, [](SourceOptions& o, Value v) -> Result<void> { o.ledger = v; return {}; }, "ledger"},
     {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.sends_mail = false; return {}; }, "no-mail"},
+    {'\0', true, [](SourceOptions& o, Value v) { return set_count(o.settings.rate, v, 1, "rate"); }, "rate"},
     {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.tls = Campaign::Tls::starttls; return {}; }, "starttls"},
     {'\0', false, [](SourceOptions& o, Value) -> Result<void> { o.campaign.tls = Campaign::Tls::wrapper; return {}; }, "tls-wrapper"},
     {'\0', true, set_user, "user"},
@@ -101,7 +102,7 @@ constexpr Row rows[] = {
 
 std::string usage(std::string_view program)
 {
-    return fmt::format("usage: {} -cdLNov --starttls --tls-wrapper --auth plain|login --user name:password --no-mail --latency --ledger file "
+    return fmt::format("usage: {} -cdLNov --starttls --tls-wrapper --auth plain|login --user name:password --no-mail --latency --ledger file --rate msgs "
                        "-s sess -l msglen -m msgs -C count -M myhostname -f from -t to -r rcptcount -R delay -w delay host[:port]",
                        program);
 }
@@ -110,6 +111,8 @@ Result<void> check_combinations(const SourceOptions& options)
 {
     if (options.settings.fixed_delay.count() > 0 && options.settings.random_delay.count() > 0)
         return fail(ErrorCode::syntax, "do not use -w and -R options at the same time");
+    if (options.settings.rate > 0 && (options.settings.fixed_delay.count() > 0 || options.settings.random_delay.count() > 0))
+        return fail(ErrorCode::syntax, "--rate option cannot be used with -w or -R");
     if (options.payload_length > 0 && !options.prepared_message.empty())
         return fail(ErrorCode::syntax, "-l option cannot be used with -F");
     const Campaign& campaign = options.campaign;

@@ -25,17 +25,15 @@ public:
 
     void start()
     {
-        if (run_.campaign_.take_message())
-            connect();
-        else
-            run_.session_ended();
+        if (!run_.campaign_.take_message()) return run_.session_ended();
+        if (!waits_for_start()) connect();
     }
 
     void on_ready(std::uint32_t events) override;
     void on_deadline() override;
 
 private:
-    enum class Wait { connect, handshake, reply, pause, restart };
+    enum class Wait { connect, handshake, reply, start, pause, restart };
 
     void connect();
     void connected();
@@ -47,6 +45,9 @@ private:
     void act_on(const ReplyReader::Reply& reply);
     void proceed(SourceSession::Next next);
     void next_message();
+    bool waits_for_start();
+    void begin();
+    EventLoop::Time beginning() const;
     void finish_or_restart();
     bool flush();
     ssize_t send_some();
@@ -58,6 +59,7 @@ private:
     ReplyReader replies_;
     Fd socket_;
     TlsChannel tls_;                  // after socket_, so that it goes first
+    EventLoop::Time start_;           // with a rate, when the message was to begin
     EventLoop::Time begun_;           // the connection, or the message on a kept one
     Wait wait_ = Wait::reply;
     int tries_left_ = 0;
@@ -78,7 +80,7 @@ void SourceClient::connect()
     counts_when_sent_ = waits_for_room_ = false;
     session_.start();
     tls_.close();
-    begun_ = std::chrono::steady_clock::now();
+    begun_ = beginning();
     if (tries_left_ == 0) tries_left_ = run_.settings_.connect_tries;
 
     socket_.reset(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -188,6 +190,7 @@ void SourceClient::on_deadline()
 {
     switch (wait_) {
     case Wait::restart: return connect();
+    case Wait::start: return begin();
     case Wait::pause: return finish_or_restart();
     case Wait::connect: return connect_failed(ETIMEDOUT);
     case Wait::handshake:
@@ -261,17 +264,46 @@ void SourceClient::next_message()
 
 void SourceClient::finish_or_restart()
 {
-    const bool has_message = run_.campaign_.take_message();
+    if (run_.campaign_.take_message()) {
+        if (!waits_for_start()) begin();
+        return;
+    }
     if (!socket_) {
-        if (has_message) return connect();
         clear_deadline();
         return run_.session_ended();
     }
     wait_ = Wait::reply;
-    begun_ = std::chrono::steady_clock::now();
     out_.clear();
     out_sent_ = 0;
-    proceed((has_message ? session_.begin_message(out_) : session_.finish(out_)).next);
+    proceed(session_.finish(out_).next);
+}
+
+// With a rate, every message has its time, and the session that has taken it waits for that.
+bool SourceClient::waits_for_start()
+{
+    if (run_.settings_.rate == 0) return false;
+    start_ = run_.next_start();
+    if (start_ <= std::chrono::steady_clock::now()) return false;
+    wait_ = Wait::start;
+    set_deadline(start_);
+    return true;
+}
+
+// A message that has to wait until a session is free has begun all the same: otherwise a server that stands still for a
+// second would make one message slow instead of all that were to be sent meanwhile.
+EventLoop::Time SourceClient::beginning() const
+{
+    return run_.settings_.rate > 0 ? start_ : std::chrono::steady_clock::now();
+}
+
+void SourceClient::begin()
+{
+    if (!socket_) return connect();
+    wait_ = Wait::reply;
+    begun_ = beginning();
+    out_.clear();
+    out_sent_ = 0;
+    proceed(session_.begin_message(out_).next);
 }
 
 // False when the connection is gone.
@@ -347,14 +379,14 @@ int SourceRun::send_all(int sessions)
     });
     for (int serial = 0; serial < sessions_left_; ++serial)
         clients_.push_back(std::make_unique<SourceClient>(*this, serial));
-    const auto begin = std::chrono::steady_clock::now();
+    begun_ = std::chrono::steady_clock::now();
     if (settings_.shows_latency) latencies_.reserve(static_cast<std::size_t>(campaign_.messages_left));
     for (auto& client : clients_)
         if (!loop_.is_stopping()) client->start();
     const int status = loop_.run();
     if (!flush_ledger()) return 1;
     if (settings_.shows_latency && status == 0)
-        console_.count(latencies_.report(std::chrono::steady_clock::now() - begin,
+        console_.count(latencies_.report(std::chrono::steady_clock::now() - begun_,
                                          campaign_.sends_mail ? "messages" : "sessions") + "\n");
     return status;
 }
@@ -391,6 +423,12 @@ Result<void> SourceRun::prepare_tls()
 void SourceRun::session_ended()
 {
     if (--sessions_left_ == 0) loop_.stop(0);
+}
+
+EventLoop::Time SourceRun::next_start()
+{
+    // From the beginning of the run each time: an interval added again and again would add up its rounding.
+    return begun_ + std::chrono::nanoseconds(starts_++ * 1'000'000'000 / settings_.rate);
 }
 
 EventLoop::Duration SourceRun::delay_between_messages() const

@@ -10,6 +10,7 @@
 #include "tools/smtp_source_tls.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct SourceSettings {
     bool is_verbose = false;
     bool shows_latency = false;
     int connect_tries = 1;
+    int rate = 0;  // messages per second, whatever the answers take; 0: each session goes on when it can
     int window_size = 0;
     std::chrono::seconds fixed_delay{0};
     std::chrono::seconds random_delay{0};
@@ -48,6 +50,8 @@ private:
     // False, and the run over, when it cannot be written.
     bool flush_ledger();
     EventLoop::Duration delay_between_messages() const;
+    // When the message just taken from the campaign is to begin; in the past when the sessions cannot keep up.
+    EventLoop::Time next_start();
 
     Campaign& campaign_;
     const SourceSettings& settings_;
@@ -57,6 +61,8 @@ private:
     EventLoop loop_;
     std::vector<std::unique_ptr<SourceClient>> clients_;
     int sessions_left_ = 0;
+    EventLoop::Time begun_;
+    std::int64_t starts_ = 0;
     int messages_sent_ = 0;
     Latencies latencies_;
     tls::UniqueContext tls_client_;
