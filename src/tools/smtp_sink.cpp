@@ -31,6 +31,7 @@ struct SinkOptions {
     bool has_common_file = false;
     std::string ledger;  // path
     bool checks_ledger = false;
+    bool prints_json = false;
     std::string certificate;  // path
     std::vector<std::string> complaints;  // said before the usage text
 };
@@ -165,6 +166,7 @@ constexpr Row rows[] = {
     {'\0', true, [](SinkOptions& o, Value v) -> Result<void> { o.certificate = v; return {}; }, "certificate"},
     {'\0', false, [](SinkOptions& o, Value) -> Result<void> { o.server.begins_with_tls = true; return {}; }, "tls-wrapper"},
     {'\0', true, set_user, "user"},
+    {'\0', false, [](SinkOptions& o, Value) -> Result<void> { o.prints_json = true; return {}; }, "json"},
     {'\0', true, [](SinkOptions& o, Value v) -> Result<void> { o.ledger = v; return {}; }, "ledger"},
     {'\0', false, [](SinkOptions& o, Value) -> Result<void> { o.checks_ledger = true; return {}; }, "ledger-check"},
 };
@@ -173,7 +175,7 @@ constexpr Row rows[] = {
 std::string usage(std::string_view program)
 {
     return fmt::format(
-        "usage: {0} --ledger-check sent-ledger received-ledger\n"
+        "usage: {0} --ledger-check [--json] sent-ledger received-ledger\n"
         "usage: {0} [-468acCeEFLpPv] [--certificate file [--tls-wrapper]] [--user name:password] [--ledger file] [-A abort_delay] [-b soft_bounce_reply] [-B hard_bounce_reply] "
         "[-d dump-template] [-D dump-template] [-f commands] [-h hostname] [-m max_concurrency] [-M message_quit_count] "
         "[-n quit_count] [-q commands] [-r commands] [-R root-dir] [-s commands] [-S start-string] [-u user_privs] "
@@ -243,13 +245,14 @@ Result<int> serve(SinkOptions& options, const char* endpoint, int backlog, Conso
 }
 
 // What is found goes to standard output, one finding a line, the figures last.
-Result<int> compare_ledgers(const std::string& sent, const std::string& received, Console& console)
+Result<int> compare_ledgers(const std::string& sent, const std::string& received, bool prints_json, Console& console)
 {
     EKIDEN_TRY_VALUE(sent_text, base::read_file(sent, ledger_limit));
     EKIDEN_TRY_VALUE(received_text, base::read_file(received, ledger_limit));
     EKIDEN_TRY_VALUE(report, check_ledgers(sent_text, received_text));
-    for (const std::string& finding : report.findings) console.count(finding + '\n');
-    console.count(report.summary() + '\n');
+    if (!prints_json)
+        for (const LedgerFinding& finding : report.findings) console.count(finding.text() + '\n');
+    console.count((prints_json ? report.json() : report.summary()) + '\n');
     return report.is_proof() ? 0 : 1;
 }
 
@@ -264,7 +267,7 @@ int smtp_sink_main(int argc, char** argv)
     if (!operands) return console.fatal(operands.error().text().empty() ? usage(argv[0]) : operands.error().text());
     if (argc - *operands != 2) return console.fatal(usage(argv[0]));
     if (options.checks_ledger) {
-        const auto status = compare_ledgers(argv[*operands], argv[*operands + 1], console);
+        const auto status = compare_ledgers(argv[*operands], argv[*operands + 1], options.prints_json, console);
         return status ? *status : console.fatal(status.error().text());
     }
     const auto backlog = base::parse_number<int>(argv[*operands + 1]);

@@ -1,10 +1,12 @@
 #include "tools/smtp_sink_ledger.hpp"
 
 #include "base/text.hpp"
+#include "tools/json_text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -62,12 +64,22 @@ struct Copy {
     std::size_t changed = 0;
 };
 
+// `name` is "run/sequence recipient".
+LedgerFinding finding(std::string_view what, std::string_view name, std::string remark = {})
+{
+    const std::size_t space = name.find(' ');
+    return {.what = what,
+            .id = std::string(name.substr(0, space)),
+            .recipient = std::string(name.substr(space + 1)),
+            .remark = std::move(remark)};
+}
+
 void judge(LedgerReport& report, std::string_view name, const Copy& copy)
 {
     if (copy.state == Copy::State::refused) {
         if (copy.arrived == 0) return;
         ++report.unasked;
-        report.findings.push_back(fmt::format("unasked {} (it was refused)", name));
+        report.findings.push_back(finding("unasked", name, "it was refused"));
         return;
     }
     if (copy.state == Copy::State::accepted) ++report.acknowledged;
@@ -77,15 +89,15 @@ void judge(LedgerReport& report, std::string_view name, const Copy& copy)
     const bool is_lost = copy.state == Copy::State::accepted && copy.arrived == 0;
     if (is_lost) {
         ++report.lost;
-        report.findings.push_back(fmt::format("lost {}", name));
+        report.findings.push_back(finding("lost", name));
     }
     if (copy.arrived > 1) {
         ++report.duplicate;
-        report.findings.push_back(fmt::format("duplicate {} (arrived {} times)", name, copy.arrived));
+        report.findings.push_back(finding("duplicate", name, fmt::format("arrived {} times", copy.arrived)));
     }
     if (copy.changed > 0) {
         ++report.changed;
-        report.findings.push_back(fmt::format("changed {}", name));
+        report.findings.push_back(finding("changed", name));
     }
     if (copy.state == Copy::State::accepted && copy.arrived == 1 && copy.changed == 0) ++report.sound;
 }
@@ -119,6 +131,26 @@ void LedgerScan::end_header_line()
         }
     }
     line_.clear();
+}
+
+std::string LedgerFinding::text() const
+{
+    return fmt::format("{} {} {}{}", what, id, recipient, remark.empty() ? "" : fmt::format(" ({})", remark));
+}
+
+std::string LedgerReport::json() const
+{
+    std::string text = fmt::format(R"({{"proof":{},"acknowledged":{},"sound":{},"lost":{},"duplicate":{},"changed":{},"unasked":{},)"
+                                   R"("unanswered":{},"unanswered_arrived":{},"other_runs":{},"unmarked":{},"findings":[)",
+                                   is_proof(), acknowledged, sound, lost, duplicate, changed, unasked, unanswered,
+                                   unanswered_arrived, other_runs, unmarked);
+    std::string_view separator;
+    for (const LedgerFinding& found : findings) {
+        fmt::format_to(std::back_inserter(text), R"({}{{"what":"{}","id":{},"recipient":{},"remark":{}}})", separator, found.what,
+                       json_text(found.id), json_text(found.recipient), json_text(found.remark));
+        separator = ",";
+    }
+    return text + "]}";
 }
 
 std::string LedgerReport::summary() const
@@ -160,7 +192,7 @@ Result<LedgerReport> check_ledgers(std::string_view sent, std::string_view recei
             found->second.changed += found->second.digest != line.digest;
         } else if (runs.contains(line.run)) {
             ++report.unasked;
-            report.findings.push_back(fmt::format("unasked {} (never sent)", line.id_and_recipient));
+            report.findings.push_back(finding("unasked", line.id_and_recipient, "never sent"));
         } else {
             ++report.other_runs;
         }

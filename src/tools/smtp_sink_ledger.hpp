@@ -28,6 +28,13 @@ private:
     std::optional<ContentDigest> digest_;
 };
 
+struct LedgerFinding {
+    std::string_view what;     // "lost", "duplicate", "changed", "unasked"
+    std::string id, recipient; // "run/sequence"
+    std::string remark;        // "arrived 2 times"; often empty
+    std::string text() const;  // "duplicate run/sequence recipient (arrived 2 times)"
+};
+
 struct LedgerReport {
     std::size_t acknowledged = 0;        // copies: one for each recipient of each message
     std::size_t sound = 0;               // of these: arrived exactly once and unchanged
@@ -37,10 +44,11 @@ struct LedgerReport {
     std::size_t unanswered_arrived = 0;
     std::size_t other_runs = 0;          // arrived from runs that are not in the ledger of what was sent
     std::size_t unmarked = 0;
-    std::vector<std::string> findings;   // "lost run/sequence recipient"
+    std::vector<LedgerFinding> findings;
 
     bool is_proof() const { return acknowledged > 0 && sound == acknowledged && findings.empty(); }
     std::string summary() const;
+    std::string json() const;  // one object on one line, the findings in it
 };
 
 // The texts of the two files. A last line that was cut off by a crash does not count; any other line that cannot be read is

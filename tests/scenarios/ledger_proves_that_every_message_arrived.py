@@ -1,13 +1,13 @@
 """smtp-source through Ekiden to smtp-sink: the two ledgers prove that every message arrived once and unchanged, and a lost, doubled or changed one is named."""
-import re, subprocess
+import json, re, subprocess
 from instance import Instance, expect, expect_match, free_port, tool, wait_until
 
 MESSAGES, RECIPIENTS = 60, 3
 port = free_port()
 
 
-def check(sent, received):
-    p = subprocess.run([tool('smtp-sink'), '--ledger-check', sent, received], capture_output=True, text=True, timeout=60)
+def check(sent, received, *more):
+    p = subprocess.run([tool('smtp-sink'), '--ledger-check', *more, sent, received], capture_output=True, text=True, timeout=60)
     expect(p.stderr, '', 'complaints of the check')
     return p.returncode, p.stdout
 
@@ -42,3 +42,7 @@ with Instance(main=f'relayhost = [127.0.0.1]:{port}\nsmtp_generic_maps =\n') as 
     expect(status, 1, 'exit status when something is wrong')
     expect(sorted(said.splitlines()[:-1]), sorted([f'lost {name[0]}', f'duplicate {name[1]} (arrived 2 times)', f'changed {name[2]}']), 'the findings')
     expect_match(f'^{copies} acknowledged: {copies - 3} arrived once and unchanged, 1 lost, 1 duplicate, 1 changed; 0 unasked$', said, 'the figures')
+    status, said = check(sent, received, '--json')
+    report = json.loads(said)
+    expect((status, report['proof'], report['lost'], report['duplicate'], report['changed'], report['sound']), (1, False, 1, 1, 1, copies - 3), 'the same as JSON')
+    expect(sorted(f'{f["id"]} {f["recipient"]}' for f in report['findings']), sorted(name), 'the findings as JSON')

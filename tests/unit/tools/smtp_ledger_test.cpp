@@ -1,3 +1,4 @@
+#include "base/text.hpp"
 #include "tools/smtp_sink_ledger.hpp"
 #include "tools/smtp_sink_session.hpp"
 #include "tools/smtp_source_session.hpp"
@@ -33,7 +34,9 @@ TEST_P(Comparisons, FindWhatWentWrong)
     const Comparison& c = GetParam();
     const auto report = check_ledgers(c.sent, c.received);
     ASSERT_TRUE(report);
-    EXPECT_EQ(report->findings, c.findings);
+    std::vector<std::string> findings;
+    for (const LedgerFinding& finding : report->findings) findings.push_back(finding.text());
+    EXPECT_EQ(findings, c.findings);
     EXPECT_EQ(report->summary(), c.summary);
     EXPECT_EQ(report->is_proof(), c.is_proof);
 }
@@ -75,6 +78,66 @@ const Comparison comparisons[] = {
 
 INSTANTIATE_TEST_SUITE_P(Ledger, Comparisons, testing::ValuesIn(comparisons),
                          [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Ledger, IsToldAsJson)
+{
+    const auto report = check_ledgers(one + line("accepted", a, "f/2 \"q\"@y"), line("received", a, "f/1 x@y") + line("received", a, "f/1 x@y"));
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->json(),
+              R"({"proof":false,"acknowledged":2,"sound":0,"lost":1,"duplicate":1,"changed":0,"unasked":0,"unanswered":0,)"
+              R"("unanswered_arrived":0,"other_runs":0,"unmarked":0,"findings":[)"
+              R"({"what":"duplicate","id":"f/1","recipient":"x@y","remark":"arrived 2 times"},)"
+              R"({"what":"lost","id":"f/2","recipient":"\"q\"@y","remark":""}]})");
+}
+
+// The final dot is answered for each recipient in LMTP, and once for all of them in SMTP; 421 is a refusal.
+TEST(Ledger, KeepsWhatTheServerAnswered)
+{
+    const struct {
+        bool is_lmtp;
+        std::vector<int> answers;
+        std::vector<std::string> kinds;
+    } rows[] = {
+        {false, {250}, {"offered", "offered", "accepted", "accepted"}},
+        {false, {452}, {"offered", "offered", "refused", "refused"}},
+        {false, {421}, {"offered", "offered", "refused", "refused"}},
+        {false, {}, {"offered", "offered"}},
+        {true, {250, 552}, {"offered", "offered", "accepted", "refused"}},
+        {true, {552, 250}, {"offered", "offered", "refused", "accepted"}},
+        {true, {250, 421}, {"offered", "offered", "accepted", "refused"}},
+        {true, {421}, {"offered", "offered", "refused", "refused"}},
+        {true, {250}, {"offered", "offered", "accepted"}},
+    };
+    const std::string path = testing::TempDir() + "ekiden_ledger_answers";
+    for (const auto& row : rows) {
+        std::remove(path.c_str());
+        auto ledger = LedgerFile::open(path);
+        ASSERT_TRUE(ledger);
+        Campaign campaign;
+        campaign.is_lmtp = row.is_lmtp;
+        campaign.tolerates_rejection = true;
+        campaign.sender = campaign.recipient = "a@b";
+        campaign.recipients_per_message = 3;
+        campaign.content = "x\r\n.\r\n";
+        campaign.ledger = &*ledger;
+        campaign.ledger_run = "f";
+        SourceSession source(campaign, 0);
+        source.start();
+        std::string out;
+        for (const int code : {220, 250, 250, 250, 550, 250, 354}) source.on_reply(code, out);  // 2a@b is refused
+        for (const int code : row.answers) source.on_reply(code, out);
+        ASSERT_TRUE(ledger->flush());
+        std::vector<std::string> kinds;
+        const std::string text = *base::read_file(path, 10'000);
+        std::size_t copies = 0;
+        for (const std::string_view entry : base::split(text, '\n')) {
+            if (entry.empty()) continue;
+            kinds.emplace_back(entry.substr(0, entry.find(' ')));
+            EXPECT_TRUE(entry.ends_with(copies++ % 2 == 0 ? "f/1 3a@b" : "f/1 a@b")) << entry;
+        }
+        EXPECT_EQ(kinds, row.kinds);
+    }
+}
 
 TEST(Ledger, NamesTheLineThatCannotBeRead)
 {
