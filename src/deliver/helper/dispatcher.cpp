@@ -110,7 +110,8 @@ public:
 private:
     static constexpr std::size_t backlog_limit = 256;
     static constexpr int most_at_a_time = 32;     // requests, before the workers are looked after again
-    static constexpr int often = 3;               // Maildir requests for one user in a second
+    // Maildir requests for one user in a second; with fewer, the members of a busy list would take each other's workers away.
+    static constexpr int often = 8;
 
     void take(Datagram datagram)
     {
