@@ -1,6 +1,7 @@
 #include "base/log_sinks.hpp"
 
 #include "base/clock.hpp"
+#include "base/log_json.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -42,8 +43,8 @@ bool write_fully(int fd, std::string_view bytes)
 // milliseconds to follow, and takes all that gathered: a message's lines go out in one system call.
 class DescriptorSink : public LogSink {
 public:
-    DescriptorSink(std::string path, int fd, std::string host, mode_t mode)
-        : path_(std::move(path)), mode_(mode), fd_(fd), host_(std::move(host)), writer_(start_writer())
+    DescriptorSink(std::string path, int fd, std::string host, mode_t mode, LogFormat format)
+        : path_(std::move(path)), mode_(mode), format_(format), fd_(fd), host_(std::move(host)), writer_(start_writer())
     {
     }
     ~DescriptorSink() override
@@ -62,9 +63,10 @@ public:
     {
         write_for(pid(), level, tag, label, text);
     }
-    void write_for(pid_t pid, LogLevel, std::string_view tag, std::string_view label, std::string_view text) override
+    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
     {
-        std::int64_t now = to_seconds(wall_now());
+        const WallTime when = wall_now();
+        const std::string record = format_ == LogFormat::json ? json_record({when, host_, tag, pid, level, text}) : std::string();
         bool was_empty;
         {
             std::lock_guard lock(mutex_);
@@ -72,9 +74,9 @@ public:
                 ++dropped_;
                 return;
             }
-            if (now != stamped_second_) stamp(now);
             was_empty = pending_.empty();
-            fmt::format_to(std::back_inserter(pending_), "{} {} {}[{}]: {}{}\n", stamp_, host_, tag, pid, label, text);
+            if (format_ == LogFormat::json) (pending_ += record) += '\n';
+            else add_line(to_seconds(when), tag, pid, label, text);
         }
         if (was_empty) wake_.notify_one();
     }
@@ -118,6 +120,11 @@ private:
     {
         static thread_local pid_t cached = ::getpid();  // sinks are made after the last fork
         return cached;
+    }
+    void add_line(std::int64_t now, std::string_view tag, pid_t pid, std::string_view label, std::string_view text)
+    {
+        if (now != stamped_second_) stamp(now);
+        fmt::format_to(std::back_inserter(pending_), "{} {} {}[{}]: {}{}\n", stamp_, host_, tag, pid, label, text);
     }
     void stamp(std::int64_t now)
     {
@@ -163,7 +170,10 @@ private:
             if (pending_.empty()) return;
             wake_.wait_for(lock, gather_time, [&] { return hurried_ > 0 || stop.stop_requested(); });
             if (dropped_ > 0) {
-                fmt::format_to(std::back_inserter(pending_), "{} {} postfix/log[{}]: warning: {} log lines were dropped: the log file could not take them\n", stamp_, host_, pid(), dropped_);
+                const std::string text = fmt::format("{} log lines were dropped: the log file could not take them", dropped_);
+                const WallTime when = wall_now();
+                if (format_ == LogFormat::json) (pending_ += json_record({when, host_, "postfix/log", pid(), LogLevel::warning, text})) += '\n';
+                else add_line(to_seconds(when), "postfix/log", pid(), label_of(LogLevel::warning), text);
                 dropped_ = 0;
             }
             std::swap(pending_, writing_);
@@ -181,6 +191,7 @@ private:
 
     std::string path_;
     mode_t mode_;
+    LogFormat format_;
     int fd_;
     std::string host_;
     std::mutex mutex_;
@@ -300,13 +311,13 @@ Result<Fd> open_log_file(const std::string& path, mode_t mode)
     return open_file(path, O_WRONLY | O_APPEND);
 }
 
-Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string host, mode_t mode)
+Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string host, mode_t mode, LogFormat format)
 {
     EKIDEN_TRY_VALUE(fd, open_log_file(path, mode));
-    return std::make_unique<DescriptorSink>(std::move(path), fd.release(), std::move(host), mode);
+    return std::make_unique<DescriptorSink>(std::move(path), fd.release(), std::move(host), mode, format);
 }
 
-std::unique_ptr<LogSink> descriptor_sink(int fd, std::string host) { return std::make_unique<DescriptorSink>("", fd, std::move(host), 0600); }
+std::unique_ptr<LogSink> descriptor_sink(int fd, std::string host, LogFormat format) { return std::make_unique<DescriptorSink>("", fd, std::move(host), 0600, format); }
 std::unique_ptr<LogSink> syslog_sink(int facility) { return std::make_unique<SyslogSink>(facility); }
 std::unique_ptr<LogSink> stderr_sink() { return std::make_unique<StderrSink>(); }
 std::unique_ptr<LogSink> function_sink(std::function<void(LogLevel, std::string_view, std::string)> f) { return std::make_unique<FunctionSink>(std::move(f)); }

@@ -33,13 +33,15 @@ public:
 
 // "Nov 22 05:34:42 host tag[pid]: label text" (the local time zone). `host` is the first label of $myhostname.
 // reopen() opens `path` anew, for rotation; a descriptor may be handed in for processes that may not open it.
-Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string host, mode_t mode = 0600);
+// LogFormat::json: one record of log_json.hpp a line instead.
+enum class LogFormat { line, json };
+Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string host, mode_t mode = 0600, LogFormat format = LogFormat::line);
 // The log file itself, for appending; made with exactly `mode` where it is missing. A FIFO is opened for reading too:
 // the open does not wait for a reader, and a reader that leaves and comes back finds the lines said meanwhile.
 Result<Fd> open_log_file(const std::string& path, mode_t mode = 0600);
 // maillog_file_permissions: 0600, 0640 or 0644, the first zero optional; nothing for other text.
 std::optional<mode_t> parse_log_mode(std::string_view text);
-std::unique_ptr<LogSink> descriptor_sink(int fd, std::string host);
+std::unique_ptr<LogSink> descriptor_sink(int fd, std::string host, LogFormat format = LogFormat::line);
 std::unique_ptr<LogSink> syslog_sink(int facility);
 // "tag: label text" on standard error, as Postfix's commands do.
 std::unique_ptr<LogSink> stderr_sink();

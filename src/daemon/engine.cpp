@@ -113,7 +113,7 @@ private:
 
     std::string directory_;
     Fd channel_, control_socket_;
-    int log_fd_ = -1;
+    int log_fd_ = -1, json_fd_ = -1;
     std::vector<Sockets> sockets_;
     Owner owner_;
 
@@ -151,6 +151,8 @@ Result<void> Engine::collect_sockets()
             helper_ = std::make_unique<deliver::Helper>(std::move(message.descriptors[0]));
         } else if (words[0] == "log" && message.descriptors.size() == 1) {
             log_fd_ = message.descriptors[0].release();
+        } else if (words[0] == "json-log" && message.descriptors.size() == 1) {
+            json_fd_ = message.descriptors[0].release();
         } else if (words[0] == "go") {
             return {};
         }
@@ -239,7 +241,7 @@ Result<void> Engine::start()
 {
     SettingsPtr settings = load(directory_);
     import_environment(*settings);
-    open_inherited_log(*settings, log_fd_);
+    open_inherited_log(*settings, log_fd_, json_fd_);
     EKIDEN_TRY_VALUE(owner, find_owner(*settings));
     owner_ = owner;
     EKIDEN_TRY(become_engine(owner_));
@@ -364,9 +366,10 @@ int Engine::run()
         if (words[0] == "reload") reload();
         else if (words[0] == "socket" && words.size() == 3) sockets_.push_back({std::string(words[1]), std::string(words[2]), std::move(message->descriptors)});
         else if (words[0] == "helper" && message->descriptors.size() == 1 && helper_) helper_->use(std::move(message->descriptors[0]));
-        else if (words[0] == "reopen-log" && message->descriptors.size() == 1) {
+        else if ((words[0] == "reopen-log" || words[0] == "reopen-json-log") && message->descriptors.size() == 1) {
+            const int open = words[0] == "reopen-log" ? log_fd_ : json_fd_;
             base::flush_log();
-            if (log_fd_ >= 0 && ::dup2(message->descriptors[0].get(), log_fd_) < 0) logger.warning("reopening the log failed");
+            if (open >= 0 && ::dup2(message->descriptors[0].get(), open) < 0) logger.warning("reopening the log failed");
         }
     }
     stop();

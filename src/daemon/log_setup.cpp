@@ -30,13 +30,14 @@ int syslog_facility(const config::Settings& settings)
     throw config::ConfigError("file " + settings.directory() + "/main.cf: parameter syslog_facility: unrecognized value: " + wanted, settings.location("syslog_facility"));
 }
 
-static Result<mode_t> check_maillog(const config::Settings& settings)
+// `parameter`: the one that names the file.
+static Result<mode_t> check_log_file(const config::Settings& settings, std::string_view parameter)
 {
-    const std::string file = settings.str("maillog_file"), permissions = settings.str("maillog_file_permissions");
+    const std::string file = settings.str(parameter), permissions = settings.str("maillog_file_permissions");
     // One wrong character in main.cf shall not write log lines into anything of the system's.
     const auto prefixes = settings.list("maillog_file_prefixes");
     if (std::ranges::none_of(prefixes, [&](const std::string& prefix) { return file.starts_with(prefix); })) {
-        return fail(ErrorCode::refused, fmt::format("maillog_file = {} begins with none of maillog_file_prefixes ({})", file, settings.str("maillog_file_prefixes")));
+        return fail(ErrorCode::refused, fmt::format("{} = {} begins with none of maillog_file_prefixes ({})", parameter, file, settings.str("maillog_file_prefixes")));
     }
     const auto mode = base::parse_log_mode(permissions);
     if (!mode) return fail(ErrorCode::syntax, fmt::format("maillog_file_permissions = {}: want 0600, 0640 or 0644", permissions));
@@ -45,19 +46,55 @@ static Result<mode_t> check_maillog(const config::Settings& settings)
 
 Result<Fd> open_maillog(const config::Settings& settings)
 {
-    EKIDEN_TRY_VALUE(mode, check_maillog(settings));
+    EKIDEN_TRY_VALUE(mode, check_log_file(settings, "maillog_file"));
     return base::open_log_file(settings.str("maillog_file"), mode);
 }
 
-static Result<std::unique_ptr<base::LogSink>> make_sink(const config::Settings& settings)
+bool wants_json_log(const config::Settings& settings) { return settings.str("ekiden_log_format") == "json"; }
+
+std::string find_log_problem(const config::Settings& settings)
+{
+    const std::string format = settings.str("ekiden_log_format");
+    if (format.empty()) return {};
+    if (format != "json") return fmt::format("parameter ekiden_log_format: unrecognized value: {} (want json, or nothing)", format);
+    if (settings.str("ekiden_log_file").empty()) return "ekiden_log_format = json wants a file: set ekiden_log_file";
+    auto checked = check_log_file(settings, "ekiden_log_file");
+    return checked ? std::string() : checked.error().text();
+}
+
+Result<Fd> open_json_log(const config::Settings& settings)
+{
+    EKIDEN_TRY_VALUE(mode, check_log_file(settings, "ekiden_log_file"));
+    return base::open_log_file(settings.str("ekiden_log_file"), mode);
+}
+
+static Result<std::unique_ptr<base::LogSink>> make_json_sink(const config::Settings& settings)
+{
+    const std::string file = settings.str("ekiden_log_file");
+    EKIDEN_TRY_VALUE(mode, check_log_file(settings, "ekiden_log_file"));
+    if (file == "/dev/stdout") return base::descriptor_sink(STDOUT_FILENO, log_host(settings), base::LogFormat::json);
+    auto sink = base::open_file_sink(file, log_host(settings), mode, base::LogFormat::json);
+    if (!sink) return fail(std::move(sink.error()).with("ekiden_log_file"));
+    return sink;
+}
+
+static Result<std::unique_ptr<base::LogSink>> make_line_sink(const config::Settings& settings)
 {
     const std::string file = settings.str("maillog_file");
     if (file.empty()) return base::syslog_sink(syslog_facility(settings));
-    EKIDEN_TRY_VALUE(mode, check_maillog(settings));
+    EKIDEN_TRY_VALUE(mode, check_log_file(settings, "maillog_file"));
     if (file == "/dev/stdout") return base::descriptor_sink(STDOUT_FILENO, log_host(settings));
     auto sink = base::open_file_sink(file, log_host(settings), mode);
     if (!sink) return fail(std::move(sink.error()).with("maillog_file"));
     return sink;
+}
+
+static Result<std::unique_ptr<base::LogSink>> make_sink(const config::Settings& settings)
+{
+    auto lines = make_line_sink(settings);
+    if (!lines || !wants_json_log(settings)) return lines;
+    EKIDEN_TRY_VALUE(json, make_json_sink(settings));
+    return base::tee_sink(std::move(*lines), std::move(json));
 }
 
 Result<void> open_log(const config::Settings& settings)
@@ -77,7 +114,8 @@ Result<void> open_command_log(const config::Settings& settings, bool to_terminal
         auto made = make_sink(settings);
         return made ? std::move(*made) : nullptr;
     };
-    auto relay = file.empty() ? Result<Fd>(fail(ErrorCode::unavailable, "syslog")) : base::connect_log_relay(log_relay_path(settings));
+    // Who may write to syslog may not write the records: the master does both.
+    auto relay = file.empty() && !wants_json_log(settings) ? Result<Fd>(fail(ErrorCode::unavailable, "syslog")) : base::connect_log_relay(log_relay_path(settings));
     if (relay) {
         // The settings end with the process.
         sink = base::relay_sink(std::move(*relay), directly);
@@ -91,10 +129,11 @@ Result<void> open_command_log(const config::Settings& settings, bool to_terminal
     return {};
 }
 
-void open_inherited_log(const config::Settings& settings, int fd)
+void open_inherited_log(const config::Settings& settings, int fd, int json)
 {
-    if (fd < 0) base::use_sink(base::syslog_sink(syslog_facility(settings)));
-    else base::use_sink(base::descriptor_sink(fd, log_host(settings)));
+    auto lines = fd < 0 ? base::syslog_sink(syslog_facility(settings)) : base::descriptor_sink(fd, log_host(settings));
+    if (json >= 0) lines = base::tee_sink(std::move(lines), base::descriptor_sink(json, log_host(settings), base::LogFormat::json));
+    base::use_sink(std::move(lines));
 }
 
 }  // namespace ekiden::daemon

@@ -1,5 +1,6 @@
 // Where the lines of this instance go: maillog_file (a file, or /dev/stdout for containers), else syslog with
-// syslog_facility. For every process of an instance and for the commands.
+// syslog_facility. With ekiden_log_format = json a record of each line goes to ekiden_log_file too (log_json.hpp). For every
+// process of an instance and for the commands.
 #pragma once
 
 #include "base/fd.hpp"
@@ -15,12 +16,21 @@ int syslog_facility(const config::Settings& settings);
 Result<void> open_log(const config::Settings& settings);
 // maillog_file, checked against maillog_file_prefixes, opened for appending; a new one gets maillog_file_permissions.
 Result<Fd> open_maillog(const config::Settings& settings);
+bool wants_json_log(const config::Settings& settings);
+// What is wrong with ekiden_log_format and ekiden_log_file; empty: nothing.
+std::string find_log_problem(const config::Settings& settings);
+// ekiden_log_file, to which the same rules apply.
+Result<Fd> open_json_log(const config::Settings& settings);
+// What the master hands to the processes that may not open files: of each where it is used.
+struct LogFiles {
+    Fd lines, json;
+};
 // Where a command's lines go: to the running master where there is one, who owns the file; else as open_log() says.
 // `to_terminal`: on standard error too.
 Result<void> open_command_log(const config::Settings& settings, bool to_terminal);
 // The socket of the running master for the lines of commands.
 std::string log_relay_path(const config::Settings& settings);
-// The engine's: lines go to a descriptor that the master opened, or to syslog (fd -1).
-void open_inherited_log(const config::Settings& settings, int fd);
+// The engine's: lines go to a descriptor that the master opened, or to syslog (fd -1); records to `json`, unless it is -1.
+void open_inherited_log(const config::Settings& settings, int fd, int json);
 
 }  // namespace ekiden::daemon

@@ -95,6 +95,8 @@ private:
     void reload();
     void reopen_log();
     Fd open_log_for_engine();
+    Fd open_json_log_for_engine();
+    LogFiles open_logs() { return {open_log_for_engine(), open_json_log_for_engine()}; }
     void on_engine_message();
     void on_child();
     int stop(bool is_abort);
@@ -108,8 +110,8 @@ private:
     Fd pid_file_, control_, signals_, channel_;
     PostlogServer postlog_;
     std::vector<Listening> listening_;
-    SaslServices sasl_{logger_, [this] { return open_log_for_engine(); }};
-    SpawnServices spawn_{logger_, [this] { return open_log_for_engine(); }};
+    SaslServices sasl_{logger_, [this] { return open_logs(); }};
+    SpawnServices spawn_{logger_, [this] { return open_logs(); }};
     // Reloads that the engine has been asked for and has not answered, oldest first: it answers each in its turn.
     struct Reload {
         std::vector<Listening> listening;
@@ -195,6 +197,14 @@ Fd Master::open_log_for_engine()
     return opened ? std::move(*opened) : Fd();
 }
 
+Fd Master::open_json_log_for_engine()
+{
+    if (!wants_json_log(*settings_)) return {};
+    if (settings_->str("ekiden_log_file") == "/dev/stdout") return Fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+    auto opened = open_json_log(*settings_);
+    return opened ? std::move(*opened) : Fd();
+}
+
 Result<void> Master::start_helper()
 {
     EKIDEN_TRY_VALUE(ends, message_pair());
@@ -229,6 +239,10 @@ Result<void> Master::start_engine()
     if (Fd log = open_log_for_engine()) {
         int fds[] = {log.get()};
         EKIDEN_TRY(send_message(channel_.get(), "log", fds));
+    }
+    if (Fd json = open_json_log_for_engine()) {
+        int fds[] = {json.get()};
+        EKIDEN_TRY(send_message(channel_.get(), "json-log", fds));
     }
     int control[] = {control_.get()};
     EKIDEN_TRY(send_message(channel_.get(), "control", control));
@@ -296,7 +310,7 @@ void Master::on_engine_message()
 void Master::reload()
 {
     // Whoever renames the log file by other means than `postfix logrotate` (logrotate(8)) has it opened anew by a reload.
-    if (!settings_->str("maillog_file").empty()) reopen_log();
+    if (!settings_->str("maillog_file").empty() || wants_json_log(*settings_)) reopen_log();
     try {
         SettingsPtr fresh = load(options_.directory);
         bool is_refused = false;
@@ -338,6 +352,10 @@ void Master::reopen_log()
     if (Fd log = open_log_for_engine(); log && channel_) {
         int fds[] = {log.get()};
         (void)send_message(channel_.get(), "reopen-log", fds);
+    }
+    if (Fd json = open_json_log_for_engine(); json && channel_) {
+        int fds[] = {json.get()};
+        (void)send_message(channel_.get(), "reopen-json-log", fds);
     }
 }
 
@@ -473,6 +491,9 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
     add(config::find_unsupported(settings));
     add(check::find_fatal_list_problems(settings));
     add(find_service_problems(settings));
+    if (const std::string text = find_log_problem(settings); !text.empty()) {
+        problems.push_back(config::make_problem(Problem::Level::fatal, settings.location("ekiden_log_format"), text, "ekiden_log_format"));
+    }
     // A hint about logins or TLS may have said it of that line already, and in better words; it weighs as much as what is
     // found here.
     std::set<std::string> said;

@@ -1,8 +1,8 @@
 // What master and engine say to each other over a SOCK_SEQPACKET pair: short text, perhaps with descriptors.
 //
 // master → engine:  "socket <service> <endpoint>" + one listening socket per core · "control" + socket · "helper" +
-//                   socket · "log" + log file · "go" · "reload" (after the sockets of the new settings) ·
-//                   "reopen-log" + log file · "stop"
+//                   socket · "log" + log file · "json-log" + file of records · "go" · "reload" (after the sockets of the new settings) ·
+//                   "reopen-log" + log file · "reopen-json-log" + file of records · "stop"
 // engine → master:  "ready" · "reloaded" · "failed <text>" · "reopen" (cannot happen today; unknown words are ignored)
 // Bounded: 4,096 bytes and 64 descriptors a message. Thread: one at a time per side.
 #pragma once

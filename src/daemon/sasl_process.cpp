@@ -36,14 +36,17 @@ constexpr std::size_t longest_offer = 65536;
 
 struct Arguments {
     std::string directory, application, config_path, hostname;
-    bool is_chrooted = false, has_log = false, is_offer = false;
+    bool is_chrooted = false, has_log = false, has_json = false, is_offer = false;
+    // The numbers of what the master opened for us; -1 where there is none.
+    int lines() const { return has_log ? log_number : -1; }
+    int json() const { return has_json ? log_number + has_log : -1; }
 };
 
 Arguments parse(int argc, char** argv)
 {
     Arguments arguments;
     int option;
-    while ((option = ::getopt(argc, argv, "c:p:q:n:rlo")) != -1) {
+    while ((option = ::getopt(argc, argv, "c:p:q:n:rljo")) != -1) {
         switch (option) {
         case 'c': arguments.directory = optarg; break;
         case 'p': arguments.application = optarg; break;
@@ -51,6 +54,7 @@ Arguments parse(int argc, char** argv)
         case 'n': arguments.hostname = optarg; break;
         case 'r': arguments.is_chrooted = true; break;
         case 'l': arguments.has_log = true; break;
+        case 'j': arguments.has_json = true; break;
         case 'o': arguments.is_offer = true; break;
         default: break;
         }
@@ -122,7 +126,7 @@ int serve(const Arguments& arguments, pid_t master, Fd listener, Fd stop)
     const auto settings = config::Settings::load(load);
     import_environment(*settings);
     ::tzset();    // while /etc/localtime is in sight
-    open_inherited_log(*settings, arguments.has_log ? log_number : -1);
+    open_inherited_log(*settings, arguments.lines(), arguments.json());
     // What Postfix's smtpd would say stands under its name.
     const Logger logger(settings->str("syslog_name") + "/smtpd");
 
@@ -200,7 +204,9 @@ int run_sasl(int argc, char** argv)
         sigaddset(&mask, SIGTERM);
         ::sigprocmask(SIG_BLOCK, &mask, nullptr);
         Fd stop(::signalfd(-1, &mask, SFD_CLOEXEC));
-        for (const int inherited : {channel_number, arguments.has_log ? log_number : channel_number}) ::fcntl(inherited, F_SETFD, FD_CLOEXEC);
+        for (const int inherited : {channel_number, arguments.lines(), arguments.json()}) {
+            if (inherited >= 0) ::fcntl(inherited, F_SETFD, FD_CLOEXEC);
+        }
         const int status = serve(arguments, master, Fd(channel_number), std::move(stop));
         // Threads may still be inside the library; nothing of it may be torn down under them.
         ::_exit(status);

@@ -36,10 +36,15 @@ Result<void> SaslServices::listen(Service& service) const
 Result<void> SaslServices::spawn(Service& service)
 {
     if (!service.socket) EKIDEN_TRY(listen(service));
-    const Fd log = open_log_();
+    const LogFiles logs = open_log_();
     std::vector<std::pair<int, int>> descriptors{{service.socket.get(), channel_number}};
-    if (log) descriptors.emplace_back(log.get(), channel_number + 1);
-    EKIDEN_TRY_VALUE(pid, spawn_self(sasl_arguments(*settings_, service.setup, bool(log)), descriptors));
+    if (logs.lines) descriptors.emplace_back(logs.lines.get(), channel_number + 1);
+    auto arguments = sasl_arguments(*settings_, service.setup, bool(logs.lines));
+    if (logs.json) {
+        descriptors.emplace_back(logs.json.get(), channel_number + 1 + bool(logs.lines));
+        arguments.emplace_back("-j");
+    }
+    EKIDEN_TRY_VALUE(pid, spawn_self(arguments, descriptors));
     service.pid = pid;
     service.started_at = base::steady_now();
     service.restart_at.reset();

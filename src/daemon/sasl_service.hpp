@@ -6,6 +6,7 @@
 // it has been started again, after a pause that doubles. Thread: the master's.
 #pragma once
 
+#include "daemon/log_setup.hpp"
 #include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "base/log.hpp"
@@ -23,7 +24,7 @@ namespace ekiden::daemon {
 class SaslServices {
 public:
     // `open_log` gives each process the mail log's file, or nothing when it logs elsewhere.
-    SaslServices(Logger logger, std::function<Fd()> open_log) : logger_(std::move(logger)), open_log_(std::move(open_log)) {}
+    SaslServices(Logger logger, std::function<LogFiles()> open_log) : logger_(std::move(logger)), open_log_(std::move(open_log)) {}
 
     // Starts what `settings` need; what runs already gets a successor, for smtpd.conf may have changed, and finishes
     // what it began. When it returns the sockets listen, or the log says why not: mail goes on without logins. What is
@@ -53,7 +54,7 @@ private:
     void unlink(const Service& service) const;
 
     Logger logger_;
-    std::function<Fd()> open_log_;
+    std::function<LogFiles()> open_log_;
     Owner owner_;
     config::SettingsPtr settings_;
     std::vector<Service> services_;

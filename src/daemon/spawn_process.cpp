@@ -325,17 +325,18 @@ int Spawner::run()
 struct Arguments {
     std::string directory;
     std::vector<std::string> names;
-    bool has_log = false;
+    bool has_log = false, has_json = false;
 };
 
 Arguments parse(int argc, char** argv)
 {
     Arguments arguments;
     int option;
-    while ((option = ::getopt(argc, argv, "c:s:l")) != -1) {
+    while ((option = ::getopt(argc, argv, "c:s:lj")) != -1) {
         if (option == 'c') arguments.directory = optarg;
         else if (option == 's') arguments.names.emplace_back(optarg);
         else if (option == 'l') arguments.has_log = true;
+        else if (option == 'j') arguments.has_json = true;
     }
     return arguments;
 }
@@ -343,13 +344,14 @@ Arguments parse(int argc, char** argv)
 int serve(const Arguments& arguments, pid_t master, Fd signals)
 {
     const int log_number = channel_number + static_cast<int>(arguments.names.size());
-    for (int number = channel_number; number < log_number + (arguments.has_log ? 1 : 0); ++number) ::fcntl(number, F_SETFD, FD_CLOEXEC);
+    const int json_number = log_number + arguments.has_log;
+    for (int number = channel_number; number < json_number + arguments.has_json; ++number) ::fcntl(number, F_SETFD, FD_CLOEXEC);
     config::LoadOptions load;
     load.directory = arguments.directory;
     const auto settings = config::Settings::load(load);
     import_environment(*settings);
     ::tzset();    // while /etc/localtime is in sight
-    open_inherited_log(*settings, arguments.has_log ? log_number : -1);
+    open_inherited_log(*settings, arguments.has_log ? log_number : -1, arguments.has_json ? json_number : -1);
     const Logger logger(settings->str("syslog_name") + "/spawn");
     const auto owner = find_owner(*settings);
     int status = 1;

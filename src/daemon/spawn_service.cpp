@@ -75,7 +75,7 @@ void SpawnServices::start()
 {
     restart_at_.reset();
     if (sockets_.empty()) return;
-    const Fd log = open_log_();
+    const LogFiles logs = open_log_();
     std::vector<std::pair<int, int>> descriptors;
     std::vector<std::string> names;
     int number = channel_number;
@@ -83,8 +83,13 @@ void SpawnServices::start()
         descriptors.emplace_back(listening.socket->get(), number++);
         names.push_back(listening.name);
     }
-    if (log) descriptors.emplace_back(log.get(), number);
-    const auto pid = spawn_self(spawn_arguments(*settings_, names, bool(log)), descriptors);
+    auto arguments = spawn_arguments(*settings_, names, bool(logs.lines));
+    if (logs.lines) descriptors.emplace_back(logs.lines.get(), number++);
+    if (logs.json) {
+        descriptors.emplace_back(logs.json.get(), number);
+        arguments.emplace_back("-j");
+    }
+    const auto pid = spawn_self(arguments, descriptors);
     started_at_ = base::steady_now();
     if (pid) {
         pid_ = *pid;

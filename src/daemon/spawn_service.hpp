@@ -4,6 +4,7 @@
 // are his. Thread: the master's.
 #pragma once
 
+#include "daemon/log_setup.hpp"
 #include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "base/log.hpp"
@@ -44,7 +45,7 @@ public:
     using Sockets = std::vector<Listening>;
 
     // `open_log` gives the process the mail log's file, or nothing when it logs elsewhere.
-    SpawnServices(Logger logger, std::function<Fd()> open_log) : logger_(std::move(logger)), open_log_(std::move(open_log)) {}
+    SpawnServices(Logger logger, std::function<LogFiles()> open_log) : logger_(std::move(logger)), open_log_(std::move(open_log)) {}
 
     // The sockets that `settings` need; those that are open already stay what they are. What nobody holds any more
     // closes.
@@ -63,7 +64,7 @@ private:
     void drain();
 
     Logger logger_;
-    std::function<Fd()> open_log_;
+    std::function<LogFiles()> open_log_;
     config::SettingsPtr settings_;
     Sockets sockets_;
     std::map<std::string, std::weak_ptr<SpawnSocket>> known_;    // by path or endpoint

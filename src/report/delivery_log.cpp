@@ -86,9 +86,10 @@ void log_active(const Logger& qmgr, const mail::Envelope& envelope, std::size_t 
 
 void log_removed(const Logger& qmgr, mail::QueueId id) { qmgr.info("{}: removed", mail::format(id)); }
 
-void log_expired(const Logger& qmgr, const mail::Envelope& envelope)
+void log_expired(const Logger& qmgr, const mail::Envelope& envelope, bool is_forced)
 {
-    qmgr.info("{}: from=<{}>, status=expired, returned to sender", mail::format(envelope.id), mail::quote_address(envelope.sender));
+    qmgr.info("{}: from=<{}>, status={}, returned to sender", mail::format(envelope.id), mail::quote_address(envelope.sender),
+              is_forced ? "force-expired" : "expired");
 }
 
 }  // namespace ekiden::report

@@ -19,6 +19,7 @@ std::string format_delay(Duration delay, int digits = 2);
 void log_delivery(const Logger& logger, const deliver::Job& job, const deliver::Outcome& outcome, int resolution_digits = 2);
 void log_active(const Logger& qmgr, const mail::Envelope& envelope, std::size_t recipient_count);
 void log_removed(const Logger& qmgr, mail::QueueId id);
-void log_expired(const Logger& qmgr, const mail::Envelope& envelope);
+// `is_forced`: by postsuper -e.
+void log_expired(const Logger& qmgr, const mail::Envelope& envelope, bool is_forced);
 
 }  // namespace ekiden::report

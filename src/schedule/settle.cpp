@@ -156,7 +156,7 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
     if (envelope->only_asks()) co_return co_await finish_asking(message);
 
     if (!message->waiting.empty() && has_expired(*message, now)) {
-        report::log_expired(policy_.qmgr, *envelope);
+        report::log_expired(policy_.qmgr, *envelope, message->is_expired);
         for (Outcome& outcome : message->waiting) {
             outcome.kind = Outcome::Kind::bounced;
             message->failed.push_back(std::move(outcome));

@@ -95,9 +95,10 @@ class SecureServer(FarServer):
                 sender, recipients = (line, user) if answer.startswith('2') else None, []
                 say(answer)
             elif verb == 'RCPT':
-                if sender:
+                answer = self.answer_to(line, '250 2.1.5 ok') if sender else '503 5.5.1 bad sequence'
+                if answer.startswith('2'):
                     recipients.append(line)
-                say('250 2.1.5 ok' if sender else '503 5.5.1 bad sequence')
+                say(answer)
             elif verb == 'DATA' and recipients:
                 say('354 go on')
                 body = []
