@@ -16,9 +16,10 @@ struct Act {
     HelperRequest request;
     Fd content;             // read from offset 0; none when request.content holds it
     HelperAnswer answer;
-    // maildir: between the steps
-    std::string temporary, folder;
-    Fd file;
+    // maildir: between the steps. The folders are held open: whatever their names lead to later, no step after the first
+    // follows a path of the user's.
+    std::string temporary, folder;     // a name in tmp/; the path of new/
+    Fd file, temporary_folder, new_folder;
     bool is_named = false;
 };
 

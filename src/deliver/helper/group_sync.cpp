@@ -22,9 +22,10 @@ constexpr unsigned long xfs_magic = 0x58465342;
 
 }  // namespace
 
-bool GroupSync::is_for(int fd, std::size_t count) const
+bool GroupSync::is_due(std::size_t count) const { return count >= worth_it && base::steady_now() >= not_before_; }
+
+bool GroupSync::is_known(int fd)
 {
-    if (count < worth_it || base::steady_now() < not_before_) return false;
     struct statfs info{};
     if (::fstatfs(fd, &info) < 0) return false;
     auto kind = static_cast<unsigned long>(info.f_type);

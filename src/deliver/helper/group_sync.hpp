@@ -18,8 +18,10 @@ class GroupSync {
 public:
     static constexpr std::size_t worth_it = 8;    // files
 
-    // Whether `count` files on the file system of `fd` should be brought to disk together. One thread at a time.
-    bool is_for(int fd, std::size_t count) const;
+    // Whether the file system of `fd` is one of those. Asks it, so it may take as long as the file system likes.
+    static bool is_known(int fd);
+    // Whether `count` files on such a file system should be brought to disk together. One thread at a time.
+    bool is_due(std::size_t count) const;
     // Written files of one file system get their names, and every act its answer. `becomes_user`: each in its user's name,
     // by a process that is root. Returns how long it took; note() that afterwards.
     static std::chrono::nanoseconds run(std::span<const std::unique_ptr<Act>> acts, bool becomes_user);

@@ -32,23 +32,37 @@ bool make_folders(const std::string& path)
     return true;
 }
 
+// new/ and tmp/, as the user; both on one file system, without which the file would never get its name.
+bool open_folders(Act& act)
+{
+    constexpr int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    act.new_folder = Fd(::open(act.folder.c_str(), flags));
+    if (!act.new_folder) return false;
+    act.temporary_folder = Fd(::open((act.request.path + "/tmp").c_str(), flags));
+    if (!act.temporary_folder) return false;
+    struct stat first{}, second{};
+    if (::fstat(act.new_folder.get(), &first) < 0 || ::fstat(act.temporary_folder.get(), &second) < 0) return false;
+    return first.st_dev == second.st_dev || (errno = EXDEV, false);
+}
+
 bool open_temporary(Act& act)
 {
     static std::atomic<unsigned long> counter = 0;
     std::string& path = act.request.path;
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     act.folder = path + "/new";
-    std::string name = fmt::format("{}/tmp/{}.P{}Q{}.{}", path, base::to_seconds(base::wall_now()), ::getpid(), ++counter, act.request.host_name);
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = ::open(name.c_str(), flags, 0600);
-    if (fd < 0 && errno == ENOENT) {
+    std::string name = fmt::format("{}.P{}Q{}.{}", base::to_seconds(base::wall_now()), ::getpid(), ++counter, act.request.host_name);
+    const std::string shown = path + "/tmp/" + name;
+    bool is_there = open_folders(act);
+    if (!is_there && errno == ENOENT) {
         // tmp/ last: whoever finds it, a moment later, finds new/ as well.
         for (const char* part : {"/new", "/cur", "/tmp"}) {
-            if (!make_folders(path + part)) return fail_act(act, "create maildir file", name), false;
+            if (!make_folders(path + part)) return fail_act(act, "create maildir file", shown), false;
         }
-        fd = ::open(name.c_str(), flags, 0600);
+        is_there = open_folders(act);
     }
-    if (fd < 0) return fail_act(act, "create maildir file", name), false;
+    const int fd = is_there ? ::openat(act.temporary_folder.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    if (fd < 0) return fail_act(act, "create maildir file", shown), false;
     act.file = Fd(fd);
     act.temporary = std::move(name);   // only now: a name that somebody else made is not ours to remove
     return true;
@@ -69,14 +83,14 @@ bool write_temporary(Act& act)
 bool give_name(Act& act)
 {
     struct stat info{};
-    if (::fstat(act.file.get(), &info) < 0) return fail_act(act, "fstat", act.temporary), false;
+    if (::fstat(act.file.get(), &info) < 0) return fail_act(act, "fstat", act.folder), false;
     auto now = base::wall_now().time_since_epoch().count();
     for (int attempt = 0; attempt < 10; ++attempt) {
         // Postfix's form: time, device, inode, microseconds. Inodes are unique while the file exists, so the name is.
-        std::string name = fmt::format("{}/{}.V{:x}I{:x}M{:06d}.{}", act.folder, now / 1000000, info.st_dev, info.st_ino, now % 1000000 + attempt, act.request.host_name);
+        std::string name = fmt::format("{}.V{:x}I{:x}M{:06d}.{}", now / 1000000, info.st_dev, info.st_ino, now % 1000000 + attempt, act.request.host_name);
         // link, not rename: a name that exists is never overwritten.
-        if (::link(act.temporary.c_str(), name.c_str()) == 0) {
-            ::unlink(act.temporary.c_str());
+        if (::linkat(act.temporary_folder.get(), act.temporary.c_str(), act.new_folder.get(), name.c_str(), 0) == 0) {
+            ::unlinkat(act.temporary_folder.get(), act.temporary.c_str(), 0);
             act.temporary.clear();
             return true;
         }
@@ -87,9 +101,11 @@ bool give_name(Act& act)
 
 void clean_up(Act& act)
 {
-    if (!act.temporary.empty()) ::unlink(act.temporary.c_str());
+    if (!act.temporary.empty()) ::unlinkat(act.temporary_folder.get(), act.temporary.c_str(), 0);
     act.temporary.clear();
     act.file.reset();
+    act.temporary_folder.reset();
+    act.new_folder.reset();
 }
 
 }  // namespace
@@ -119,7 +135,7 @@ bool name_maildir_file(Act& act)
 
 void drop_maildir_file(Act& act, std::string step)
 {
-    fail_act(act, std::move(step), act.temporary);
+    fail_act(act, std::move(step), act.folder);
     clean_up(act);
 }
 

@@ -1,8 +1,13 @@
 // Maildirs of many users through one process: each file is its user's, and nobody goes where he could not go himself.
 #include "unit/deliver/helper/running_helper.hpp"
 
+#include <cerrno>
+#include <map>
 #include <set>
 #include <vector>
+
+#include <fcntl.h>
+#include <sys/mount.h>
 
 namespace ekiden::deliver {
 namespace {
@@ -42,7 +47,7 @@ TEST_F(crowd, each_file_is_its_users)
     std::set<std::string> names;
     for (uid_t user = 20000; user < 20060; ++user) {
         std::string path = home_of(user);
-        for (int i = 0; i < 5; ++i) ASSERT_EQ(ask(maildir(user, path)).kind, Answer::done);   // the last ones by a worker of his own
+        for (int i = 0; i < 5; ++i) ASSERT_EQ(ask(maildir(user, path)).kind, Answer::done);
         for (const auto& entry : std::filesystem::directory_iterator(path + "/Maildir/new")) {
             struct stat info{};
             ASSERT_EQ(::stat(entry.path().c_str(), &info), 0);
@@ -55,6 +60,15 @@ TEST_F(crowd, each_file_is_its_users)
         EXPECT_TRUE(std::filesystem::is_empty(path + "/Maildir/tmp"));
     }
     EXPECT_EQ(names.size(), 300u);
+}
+
+TEST_F(crowd, who_gets_much_has_a_worker_of_his_own)
+{
+    std::string path = home_of(20001);
+    for (int i = 0; i < 200; ++i) ASSERT_EQ(ask(maildir(20001, path)).kind, Answer::done);
+    auto files = std::filesystem::directory_iterator(path + "/Maildir/new");
+    EXPECT_EQ(std::distance(begin(files), end(files)), 200);
+    EXPECT_TRUE(std::filesystem::is_empty(path + "/Maildir/tmp"));
 }
 
 TEST_F(crowd, first_messages_may_come_together)
@@ -108,6 +122,40 @@ TEST_F(crowd, looks_for_files_with_the_users_eyes)
     { std::ofstream(others + "/.forward") << "x\n"; }
     r.unless = {others + "/.forward"};
     EXPECT_EQ(ask(r).kind, Answer::done);
+}
+
+// A user's own file system (FUSE) that never answers holds up his mail, and nobody else's.
+TEST_F(crowd, waits_for_nobodys_own_file_system)
+{
+    const std::string silent = home_of(20003), other = home_of(20004);
+    Fd fuse(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+    const std::string options = "fd=" + std::to_string(fuse.get()) + ",rootmode=40000,user_id=20003,group_id=20003,allow_other";
+    if (!fuse || ::mount("silent", silent.c_str(), "fuse", MS_NOSUID | MS_NODEV, options.c_str()) != 0) GTEST_SKIP() << "no FUSE here";
+
+    asio::io_context& context = ekiden::test::loop();
+    context.restart();
+    int answered = 0;
+    std::map<int, int> failures;   // of the silent one's mail, by errno
+    auto on_answer = [&](std::exception_ptr, Result<HelperAnswer> answer) {
+        ++answered;
+        if (answer && answer->kind == Answer::failed) ++failures[answer->os_error];
+    };
+    // More than the crowd has threads; a group each, or a worker of his own would take them.
+    for (gid_t group = 30000; group < 30140; ++group) {
+        HelperRequest r = maildir(20003, silent);
+        r.gid = group;
+        asio::co_spawn(context, helper->ask(std::move(r), Fd()), on_answer);
+    }
+    std::optional<Answer> others;
+    asio::co_spawn(context, helper->ask(maildir(20004, other), Fd()), [&](std::exception_ptr, Result<HelperAnswer> answer) { others = answer ? answer->kind : Answer::failed; });
+    auto keep_running = asio::make_work_guard(context);
+    while (!others && context.run_one_for(std::chrono::seconds(10)) > 0) {}
+    EXPECT_EQ(others, Answer::done) << "somebody else's mail";
+    ::umount2(silent.c_str(), MNT_DETACH);
+    fuse.reset();    // everybody is told that it is gone
+    while (answered < 140 && context.run_one_for(std::chrono::seconds(60)) > 0) {}
+    EXPECT_EQ(answered, 140);
+    EXPECT_EQ(failures[EAGAIN], 40) << "more of one user than the crowd keeps";
 }
 
 }  // namespace
