@@ -50,7 +50,8 @@ void Voice::use_log(const config::Settings& settings)
         }
         return base::syslog_sink(LOG_MAIL);
     };
-    if (!file.empty()) {
+    // The master, where it runs, writes the records of ekiden_log_format too.
+    if (!file.empty() || settings.str("ekiden_log_format") == "json") {
         if (auto relay = base::connect_log_relay(settings.str("queue_directory") + "/" + std::string(base::log_relay_name))) {
             base::use_sink(base::relay_sink(std::move(*relay), directly));
             return;
