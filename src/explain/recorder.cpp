@@ -16,6 +16,16 @@ std::string shown(std::string_view text)
     return out;
 }
 
+// The name of a table, where the entries themselves may stand in it.
+std::string without_entries(std::string table)
+{
+    for (const std::string_view type : {"inline:", "static:"}) {
+        const auto at = table.find(type);
+        if (at != table.npos) table.replace(at + type.size(), table.npos, "…");
+    }
+    return table;
+}
+
 // Restrictions that only the running server can ask, or that only cost time.
 bool is_never_asked(std::string_view restriction) { return restriction.starts_with("reject_unverified_") || restriction == "sleep"; }
 
@@ -39,9 +49,9 @@ void Recorder::leave(std::string_view answer)
 void Recorder::note(std::string_view what, std::string_view name, std::string_view key, std::string_view value, std::string_view where)
 {
     // "user:password": who logs in is told by a note of its own.
-    const bool is_secret = name.ends_with("sasl_password_maps") && what != "login";
-    add({.what = std::string(what), .name = shown(name), .detail = shown(key), .value = is_secret ? std::string() : shown(value),
-         .where = shown(where), .answer = {}, .inside = {}}, false);
+    const bool has_secrets = name.ends_with("sasl_password_maps");
+    add({.what = std::string(what), .name = shown(name), .detail = shown(key), .value = has_secrets && what != "login" ? std::string() : shown(value),
+         .where = has_secrets ? without_entries(shown(where)) : shown(where), .answer = {}, .inside = {}}, false);
 }
 
 bool Recorder::permits(std::string_view act, std::string_view name)

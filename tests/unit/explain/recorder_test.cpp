@@ -43,7 +43,14 @@ TEST(Recorder, NeverKeepsAPassword)
     recorder.note("lookup", "smtp_sasl_password_maps", "[mx.test]:587", "joe:secret", "hash:/etc/sasl");
     recorder.note("lookup", "lmtp_sasl_password_maps", "x", "joe:secret", "hash:/etc/sasl");
     recorder.note("login", "user", "", "joe", "smtp_sasl_password_maps");
-    for (const Event& event : recorder.take()) EXPECT_EQ(event.value.find("secret"), std::string::npos) << event.name;
+    // Where the table's own name holds its entries.
+    recorder.note("lookup", "smtp_sasl_password_maps", "x", "joe:secret", "static:joe:secret");
+    recorder.note("lookup", "smtp_sasl_password_maps", "", "joe:secret", "unionmap:{hash:/etc/sasl, inline:{x=joe:secret}}");
+    recorder.note("trouble", "smtp_sasl_password_maps", "x", "why", "inline:{ x = joe:secret }");
+    for (const Event& event : recorder.take()) {
+        EXPECT_EQ(event.value.find("secret"), std::string::npos) << event.name;
+        EXPECT_EQ(event.where.find("secret"), std::string::npos) << event.where;
+    }
 }
 
 TEST(Recorder, MakesForeignBytesPrintable)
