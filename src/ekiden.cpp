@@ -8,6 +8,7 @@
 #include "deliver/helper/client.hpp"
 #include "explain/explain.hpp"
 #include "tools/commands.hpp"
+#include "tools/support.hpp"
 
 #include <cstdio>
 #include <cstring>
@@ -115,7 +116,7 @@ void print_help(std::FILE* to)
 
 int main(int argc, char** argv)
 {
-    if (argc < 1) return 1;
+    if (argc < 1 || !ekiden::tools::hold_standard_descriptors()) return 1;
     // A set-gid bit that somebody put on a link to this binary would give its rights to every command.
     if (::getauxval(AT_SECURE) != 0) {
         std::fputs("ekiden: this program must not be installed set-uid or set-gid; packages have ekiden-set-gid for that\n", stderr);

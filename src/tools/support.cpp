@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -117,6 +118,16 @@ void check_user(const Voice& voice, const config::Settings& settings, const char
     const auto allowed = table::MatchList::open(parameter, value, table::MatchList::Kind::names).matches_name_now(name);
     if (!allowed) voice.warning(allowed.error().text());
     if (!allowed || !*allowed) voice.fatal(fmt::format("User {}({}) is not allowed to {}", name, uid, what));
+}
+
+bool hold_standard_descriptors()
+{
+    for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(number, F_GETFD) >= 0) continue;
+        // The lowest free number is this one. Reading there and writing fail, as they would have.
+        if (::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) != number) return false;
+    }
+    return true;
 }
 
 void sanitize_environment()

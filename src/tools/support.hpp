@@ -53,6 +53,10 @@ void require_known_directory(Voice& voice, const std::string& directory);
 // caller. Root and the mail owner may always do what is not submission.
 void check_user(const Voice& voice, const config::Settings& settings, const char* parameter, const char* what);
 
+// First thing in main: whoever started us with standard input, output or error closed shall not see our next file or socket
+// take that number, and what we say go into it. False: the program cannot go on.
+bool hold_standard_descriptors();
+
 // For programs that run with borrowed rights, first thing in main: forgets every environment variable but MAIL_CONFIG
 // and TZ.
 void sanitize_environment();
