@@ -96,6 +96,7 @@ private:
     };
 
     void begin();
+    void forget_dead_destinations();
     Task<void> feed(net::Gate::Pass pass);                                   // backlog → active, one at a time
     void wake_feeder();
     Task<void> read_and_activate(Waiting waiting, net::Gate::Pass pass);
@@ -110,7 +111,7 @@ private:
     using Routes = std::map<RouteKey, std::vector<std::uint32_t>>;
     Task<void> assign(ActivePtr message, Routes routes);
     Task<void> wait_for_room(ActivePtr message);
-    static void make_room(ActiveMessage& message);
+    static void leave_line(ActiveMessage& message, std::size_t recipients);   // and let the next ones of a long list come
     void pump(TransportState& transport);
     void give_turns(TransportState& transport);
     Destination* next_in_turn(TransportState& state, const deliver::Transport* transport);
@@ -119,7 +120,7 @@ private:
     bool start_job(TransportState& state, const deliver::Transport& transport, Destination& destination);
     Task<void> run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, Slots::Ticket slot, net::Gate::Pass pass);
     void after_job(TransportState& state, Destination& destination, const std::vector<deliver::Outcome>& outcomes, std::chrono::nanoseconds took);
-    void declare_dead(TransportState& state, Destination& destination, const mail::Status& reason);
+    void declare_dead(Destination& destination, const mail::Status& reason);
     // Outcomes that need no agent: dead destination, missing transport, rewriting trouble.
     void settle_without_agent(const ActivePtr& message, const std::vector<std::uint32_t>& recipients, std::string transport, deliver::Outcome outcome);
     void finish_if_over(ActivePtr message);
