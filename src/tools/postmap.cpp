@@ -6,25 +6,24 @@
 #include "base/fold.hpp"
 #include "base/text.hpp"
 #include "config/settings.hpp"
+#include "sasl/base64.hpp"
 #include "table/entry_grammar.hpp"
 #include "table/index_writer.hpp"
 #include "table/source_lines.hpp"
 #include "table/table.hpp"
-#include "tools/base64_text.hpp"
 #include "tools/commands.hpp"
 #include "tools/json_text.hpp"
-#include "tools/postmap_message.hpp"
+#include "tools/postmap_options.hpp"
+#include "tools/postmap_owner.hpp"
 
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
 #include <db.h>
-#include <grp.h>
 #include <ifaddrs.h>
 #include <iostream>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,31 +37,7 @@ using table::IndexWriter;
 // `postalias -v | head` takes the reader of our warnings away: the table is made all the same, and no work file of it stays.
 void finish_without_listeners() { ::signal(SIGPIPE, SIG_IGN); }
 
-// Ends the command with `PROGRAM: fatal: text` and status 1.
-struct Fatal {
-    std::string text;
-};
-[[noreturn]] void fatal(std::string text) { throw Fatal{std::move(text)}; }
-
-enum class Duplicates { warn, ignore, replace };
-
-struct Job {
-    bool is_alias = false;
-    std::string config_directory;
-    int verbosity = 0;
-    bool folds = true;
-    bool values_are_files = false;                    // -F
-    bool is_incremental = false;                      // -i
-    std::optional<bool> has_nul;                      // -N, -n
-    bool keeps_root = false;                          // -o
-    bool inherits_permissions = true;                 // -p: no
-    Duplicates duplicates = Duplicates::warn;         // -r, -w
-    bool lists = false;                               // -s
-    bool is_json = false;                             // -j
-    std::optional<std::string> query_key, delete_key;  // -q, -d
-    MessageCutter::Options message;                   // -b, -h, -m
-    std::vector<std::string> maps;
-};
+[[noreturn]] void fatal(std::string text) { throw PostmapFatal{std::move(text)}; }
 
 struct MapName {
     std::string type, name;
@@ -101,7 +76,7 @@ private:
 
 class Postmap {
 public:
-    Postmap(Job job, std::string program) : job_(std::move(job)), log_(std::move(program)) {}
+    Postmap(PostmapJob job, std::string program) : job_(std::move(job)), log_(std::move(program)) {}
 
     int run();
     void say_verbose();
@@ -112,6 +87,7 @@ private:
     std::string folded(std::string_view key) const { return job_.folds ? base::fold_case(key) : std::string(key); }
 
     void build(const MapName& map);
+    void add_alias_marks(const MapName& map, IndexWriter& writer, const IndexFormat& format);
     void add_entries(const MapName& map, IndexWriter& writer, const IndexFormat& format, std::string_view text, const std::string& source);
     std::expected<std::string, std::string> value_of_files(std::string_view names) const;
     void put(const MapName& map, IndexWriter& writer, const IndexFormat& format, const std::string& key, const std::string& value,
@@ -121,45 +97,17 @@ private:
     bool erase(const MapName& map, const std::vector<std::string>& keys);
     void list(const MapName& map);
     std::vector<std::string> read_lines();
-    void print(std::string_view text)
+    // One record as -q and -s print it; with -F what the value stands for.
+    void show(const MapName& map, std::string_view key, std::string_view value, bool with_key) const;
+    void print(std::string_view text) const
     {
         if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fatal("write error on standard output");
     }
 
-    Job job_;
+    PostmapJob job_;
     Logger log_;
     config::SettingsPtr settings_;
 };
-
-// While it lives, a root process acts as the owner of the source file, so that a user's map cannot make root write
-// where that user may not.
-class ActingAsOwner {
-public:
-    ActingAsOwner(uid_t uid, gid_t gid) : is_changed_(::geteuid() == 0 && uid != 0)
-    {
-        if (!is_changed_) return;
-        groups_.resize(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
-        ::getgroups(static_cast<int>(groups_.size()), groups_.data());
-        saved_gid_ = ::getegid();
-        if (::setgroups(1, &gid) != 0 || ::setegid(gid) != 0 || ::seteuid(uid) != 0) {
-            fatal(Error::from_errno("set user id", std::to_string(uid)).text());
-        }
-    }
-    ~ActingAsOwner()
-    {
-        if (!is_changed_) return;
-        if (::seteuid(0) != 0 || ::setegid(saved_gid_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0) std::abort();
-    }
-    ActingAsOwner(const ActingAsOwner&) = delete;
-    ActingAsOwner& operator=(const ActingAsOwner&) = delete;
-
-private:
-    bool is_changed_;
-    gid_t saved_gid_ = 0;
-    std::vector<gid_t> groups_;
-};
-
-std::string printed_error(const Error& error) { return error.text(); }
 
 MapName Postmap::split(const std::string& map) const
 {
@@ -187,7 +135,7 @@ table::TablePtr Postmap::open_for_query(const MapName& map) const
     options.log = log_;
     options.may_load = false;
     auto opened = table::open_table(map.spec(), options);
-    if (!opened) fatal(printed_error(opened.error()));
+    if (!opened) fatal(opened.error().text());
     return *opened;
 }
 
@@ -201,7 +149,7 @@ std::expected<std::string, std::string> Postmap::value_of_files(std::string_view
         if (!content.empty()) content += '\n';
         content += source->text;
     }
-    return encode_base64(content);
+    return sasl::encode_base64(content);
 }
 
 void Postmap::put(const MapName& map, IndexWriter& writer, const IndexFormat& format, const std::string& key,
@@ -210,7 +158,7 @@ void Postmap::put(const MapName& map, IndexWriter& writer, const IndexFormat& fo
     const bool with_nul = has_nul.value_or(format.has_nul);
     auto done = writer.file().put(with_nul ? key + '\0' : key, with_nul ? value + '\0' : value,
                                   job_.duplicates == Duplicates::replace);
-    if (!done) fatal(printed_error(done.error()));
+    if (!done) fatal(done.error().text());
     if (*done || job_.duplicates != Duplicates::warn || shown_key.empty()) return;
     const std::string file = format.type == "lmdb"  ? map.spec()
                              : format.type == "cdb" ? map.name
@@ -243,6 +191,18 @@ void Postmap::add_entries(const MapName& map, IndexWriter& writer, const IndexFo
     if (lines.error()) fatal(lines.error()->text());
 }
 
+// Sendmail's "the table is complete" mark, and what NIS expects: its own keys never carry a NUL.
+void Postmap::add_alias_marks(const MapName& map, IndexWriter& writer, const IndexFormat& format)
+{
+    const Duplicates saved = std::exchange(job_.duplicates, Duplicates::replace);
+    const bool replaces = format.can_update || saved == Duplicates::replace;
+    if (!replaces) job_.duplicates = Duplicates::ignore;
+    put(map, writer, format, "@", "@", job_.has_nul, {});
+    put(map, writer, format, "YP_LAST_MODIFIED", std::to_string(base::to_seconds(base::wall_now())), false, {});
+    put(map, writer, format, "YP_MASTER_NAME", settings_->str("myhostname"), false, {});
+    job_.duplicates = saved;
+}
+
 void Postmap::build(const MapName& map)
 {
     if (job_.verbosity > 0) log_.info("open {} {}", map.type, map.name);
@@ -259,7 +219,7 @@ void Postmap::build(const MapName& map)
         struct stat status{};
         if (!file || ::fstat(file.get(), &status) != 0) fatal(Error::from_errno("open", map.name).text());
         auto source = table::read_source(map.name);
-        if (!source) fatal(printed_error(source.error()));
+        if (!source) fatal(source.error().text());
         text = std::move(source->text);
         uid = status.st_uid;
         gid = status.st_gid;
@@ -277,20 +237,24 @@ void Postmap::build(const MapName& map)
     if (!job_.keeps_root) owner.emplace(uid, gid);
     options.expected_bytes = text.size();
     auto writer = IndexWriter::open(*format, map.name, options);
-    if (!writer) fatal(printed_error(writer.error()));
+    if (!writer) fatal(writer.error().text());
     add_entries(map, **writer, *format, text, job_.is_incremental ? "stdin" : map.name);
-    if (job_.is_alias) {
-        // Sendmail's "the table is complete" mark, and what NIS expects: its own keys never carry a NUL.
-        const Duplicates saved = std::exchange(job_.duplicates, Duplicates::replace);
-        const bool replaces = format->can_update || saved == Duplicates::replace;
-        if (!replaces) job_.duplicates = Duplicates::ignore;
-        put(map, **writer, *format, "@", "@", job_.has_nul, {});
-        put(map, **writer, *format, "YP_LAST_MODIFIED", std::to_string(base::to_seconds(base::wall_now())), false, {});
-        put(map, **writer, *format, "YP_MASTER_NAME", settings_->str("myhostname"), false, {});
-        job_.duplicates = saved;
-    }
+    if (job_.is_alias) add_alias_marks(map, **writer, *format);
     auto done = (*writer)->commit();
-    if (!done) fatal(printed_error(done.error()));
+    if (!done) fatal(done.error().text());
+}
+
+void Postmap::show(const MapName& map, std::string_view key, std::string_view value, bool with_key) const
+{
+    std::optional<sasl::Secret> content;
+    if (job_.values_are_files) {
+        content = sasl::decode_base64(value);
+        if (!content) fatal(fmt::format("table {}: key {}: malformed BASE64 value", map.spec(), key));
+        value = content->view();
+    }
+    if (job_.is_json) print("{" + json_text(key) + ": " + json_text(value) + "}\n");
+    else if (with_key) print(fmt::format("{}{}{}\n", key, job_.is_alias ? ":\t" : "\t", value));
+    else print(fmt::format("{}\n", value));
 }
 
 bool Postmap::query_one(const std::vector<std::pair<MapName, table::TablePtr>>& tables, const std::string& key, bool with_key)
@@ -303,14 +267,7 @@ bool Postmap::query_one(const std::vector<std::pair<MapName, table::TablePtr>>& 
             log_.warning("table {}: key {}: empty string result is not allowed", map.spec(), key);
             log_.warning("table {} should return NO RESULT in case of NOT FOUND", map.spec());
         }
-        std::string value = std::move(**answer);
-        if (job_.values_are_files) {
-            auto decoded = decode_base64(value);
-            if (!decoded) fatal("table " + map.spec() + ": key " + key + ": malformed BASE64 value");
-            value = std::move(*decoded);
-        }
-        if (job_.is_json) print("{" + json_text(key) + ": " + json_text(value) + "}\n");
-        else print(with_key ? key + (job_.is_alias ? ":\t" : "\t") + value + "\n" : value + "\n");
+        show(map, key, **answer, with_key);
         return true;
     }
     return false;
@@ -361,7 +318,7 @@ bool Postmap::erase(const MapName& map, const std::vector<std::string>& keys)
     options.is_update = true;
     options.may_create = false;
     auto writer = IndexWriter::open(*format, map.name, options);
-    if (!writer) fatal(printed_error(writer.error()));
+    if (!writer) fatal(writer.error().text());
     bool is_found = false;
     for (const auto& key : keys) {
         const std::string wanted = folded(key);
@@ -372,7 +329,7 @@ bool Postmap::erase(const MapName& map, const std::vector<std::string>& keys)
         }
     }
     if (!is_found) return false;
-    if (auto done = (*writer)->commit(); !done) fatal(printed_error(done.error()));
+    if (auto done = (*writer)->commit(); !done) fatal(done.error().text());
     return true;
 }
 
@@ -381,14 +338,7 @@ void Postmap::list(const MapName& map)
     const auto print_record = [&](std::string_view key, std::string_view value) {
         if (key.ends_with('\0')) key.remove_suffix(1);
         if (value.ends_with('\0')) value.remove_suffix(1);
-        std::string shown(value);
-        if (job_.values_are_files) {
-            auto decoded = decode_base64(value);
-            if (!decoded) fatal("table " + map.spec() + ": key " + std::string(key) + ": malformed BASE64 value");
-            shown = std::move(*decoded);
-        }
-        if (job_.is_json) print("{" + json_text(key) + ": " + json_text(shown) + "}\n");
-        else print(std::string(key) + (job_.is_alias ? ":\t" : "\t") + shown + "\n");
+        show(map, key, value, true);
         return true;
     };
     if (const IndexFormat* format = table::find_index_format(map.type)) {
@@ -397,7 +347,7 @@ void Postmap::list(const MapName& map)
         if (!lock) fatal(Error::from_errno("open database", path).text());
         if (auto locked = table::lock_index_file(lock.get(), *format, false, 60'000); !locked) fatal(locked.error().text());
         auto file = table::open_index_file(*format, path, table::IndexFile::Mode::read);
-        if (!file) fatal(printed_error(file.error()));
+        if (!file) fatal(file.error().text());
         if (auto done = (*file)->for_each(print_record); !done) fatal("table " + map.spec() + ": sequence error: " + done.error().text());
         return;
     }
@@ -456,63 +406,6 @@ int Postmap::run()
     return 0;
 }
 
-struct Usage {
-    std::string_view program, options, text;
-};
-constexpr Usage postmap_usage{"postmap", "bc:d:fFhijmnNopq:rsuUvw",
-                              "[-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."};
-constexpr Usage postalias_usage{"postalias", "c:d:fijnNopq:rsuvw",
-                                "[-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."};
-
-Job read_arguments(int argc, char** argv, const Usage& usage, const Logger& log)
-{
-    Job job;
-    job.is_alias = usage.program == "postalias";
-    const std::string usage_text = "usage: " + std::string(usage.program) + " " + std::string(usage.text);
-    bool has_message_flag = false;
-    // ":" makes getopt silent and tells a missing argument from an unknown letter.
-    const std::string letters = "+:" + std::string(usage.options);
-    opterr = 0;
-    optind = 0;
-    for (int letter = 0; (letter = ::getopt(argc, argv, letters.c_str())) > 0;) {
-        switch (letter) {
-        case 'b': job.message.with_body = has_message_flag = true; break;
-        case 'h': job.message.with_headers = has_message_flag = true; break;
-        case 'm': job.message.with_mime = has_message_flag = true; break;
-        case 'c': job.config_directory = optarg; break;
-        case 'd': job.delete_key = optarg; break;
-        case 'q': job.query_key = optarg; break;
-        case 'f': job.folds = false; break;
-        case 'F': job.values_are_files = true; break;
-        case 'i': job.is_incremental = true; break;
-        case 'n': job.has_nul = false; break;
-        case 'N': job.has_nul = true; break;
-        case 'o': job.keeps_root = true; break;
-        case 'p': job.inherits_permissions = false; break;
-        case 'r': job.duplicates = Duplicates::replace; break;
-        case 'w': job.duplicates = Duplicates::ignore; break;
-        case 's': job.lists = true; break;
-        case 'j': job.is_json = true; break;
-        case 'u':
-        case 'U': break;  // keys are bytes here; UTF-8 needs no switch
-        case 'v': ++job.verbosity; break;
-        default:
-            std::fprintf(stderr, "%s: %s -- '%c'\n", std::string(usage.program).c_str(),
-                         letter == ':' ? "option requires an argument" : "invalid option", optopt);
-            fatal(usage_text);
-        }
-        if (job.lists + job.query_key.has_value() + job.delete_key.has_value() > 1) fatal("specify only one of -s -q or -d");
-    }
-    for (int i = optind; i < argc; ++i) job.maps.emplace_back(argv[i]);
-    if (job.is_json && !job.lists && !job.query_key) fatal("specify -j only with -q or -s");
-    if (has_message_flag && (!job.query_key || *job.query_key != "-")) fatal("specify -b -h or -m only with \"-q -\"");
-    if (job.message.with_mime && !job.message.with_body && !job.message.with_headers) {
-        log.warning("ignoring -m option without -b or -h");
-    }
-    if (job.maps.empty()) fatal(usage_text);
-    return job;
-}
-
 // Runs `body` and turns what it throws into the last line of a Postfix command.
 template <class Body>
 int run_command(const Logger& log, Body body)
@@ -520,7 +413,7 @@ int run_command(const Logger& log, Body body)
     int status = 1;
     try {
         status = body();
-    } catch (const Fatal& end) {
+    } catch (const PostmapFatal& end) {
         std::fflush(stdout);
         log.fatal("{}", end.text);
     } catch (const config::ConfigError& error) {
@@ -536,14 +429,14 @@ int run_command(const Logger& log, Body body)
 int postmap_main(int argc, char** argv)
 {
     const std::string_view name = argc > 0 ? argv[0] : "";
-    const Usage& usage = name.ends_with("postalias") ? postalias_usage : postmap_usage;
-    const Logger log{std::string(usage.program)};
-    return run_command(log, [&] { return Postmap(read_arguments(argc, argv, usage, log), std::string(usage.program)).run(); });
+    const std::string program = name.ends_with("postalias") ? "postalias" : "postmap";
+    const Logger log{program};
+    return run_command(log, [&] { return Postmap(parse_postmap_arguments(argc, argv, program, log), program).run(); });
 }
 
 int rebuild_aliases(const std::string& config_directory, const std::vector<std::string>& maps, int verbosity)
 {
-    Job job;
+    PostmapJob job;
     job.is_alias = true;
     job.config_directory = config_directory;
     job.verbosity = verbosity;
