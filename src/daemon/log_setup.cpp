@@ -4,6 +4,9 @@
 #include "base/log_sinks.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -52,7 +55,21 @@ Result<Fd> open_maillog(const config::Settings& settings)
 
 bool wants_json_log(const config::Settings& settings) { return settings.str("ekiden_log_format") == "json"; }
 
-std::string find_log_problem(const config::Settings& settings)
+// Looked at before the start, since the master has nowhere to say it.
+static std::string find_maillog_problem(const config::Settings& settings)
+{
+    const std::string file = settings.str("maillog_file");
+    if (file.empty()) return {};
+    if (auto checked = check_log_file(settings, "maillog_file"); !checked) return checked.error().text();
+    const auto slash = file.rfind('/');
+    if (file == "/dev/stdout" || slash == 0 || slash == std::string::npos) return {};
+    const std::string folder = file.substr(0, slash);
+    struct stat found{};
+    if (::stat(folder.c_str(), &found) == 0) return {};
+    return fmt::format("maillog_file = {}: {}: {}", file, folder, std::strerror(errno));
+}
+
+static std::string find_json_log_problem(const config::Settings& settings)
 {
     const std::string format = settings.str("ekiden_log_format");
     if (format.empty()) return {};
@@ -60,6 +77,17 @@ std::string find_log_problem(const config::Settings& settings)
     if (settings.str("ekiden_log_file").empty()) return "ekiden_log_format = json wants a file: set ekiden_log_file";
     auto checked = check_log_file(settings, "ekiden_log_file");
     return checked ? std::string() : checked.error().text();
+}
+
+std::vector<config::Problem> find_log_problems(const config::Settings& settings)
+{
+    std::vector<config::Problem> problems;
+    auto add = [&](std::string_view parameter, const std::string& text) {
+        if (!text.empty()) problems.push_back(config::make_problem(config::Problem::Level::fatal, settings.location(parameter), text, parameter));
+    };
+    add("maillog_file", find_maillog_problem(settings));
+    add("ekiden_log_format", find_json_log_problem(settings));
+    return problems;
 }
 
 Result<Fd> open_json_log(const config::Settings& settings)

@@ -491,9 +491,7 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
     add(config::find_unsupported(settings));
     add(check::find_fatal_list_problems(settings));
     add(find_service_problems(settings));
-    if (const std::string text = find_log_problem(settings); !text.empty()) {
-        problems.push_back(config::make_problem(Problem::Level::fatal, settings.location("ekiden_log_format"), text, "ekiden_log_format"));
-    }
+    add(find_log_problems(settings));
     // A hint about logins or TLS may have said it of that line already, and in better words; it weighs as much as what is
     // found here.
     std::set<std::string> said;
@@ -529,12 +527,15 @@ int find_master(const config::Settings& settings)
 int run_master(const MasterOptions& options)
 {
     Logger early("postfix/master");
+    // Without a log, whoever waits for the start is the only one who can be told.
+    auto refuse = [&](std::string_view text) {
+        early.fatal("{}", text);
+        if (options.ready_fd >= 0) (void)base::write_all(options.ready_fd, fmt::format("fatal: {}\n", text));
+        return 1;
+    };
     try {
         SettingsPtr settings = load(options.directory);
-        if (auto opened = open_log(*settings); !opened) {
-            early.fatal("{}", opened.error().text());
-            return 1;
-        }
+        if (auto opened = open_log(*settings); !opened) return refuse(opened.error().text());
         Logger logger(settings->str("syslog_name") + "/master");
         bool is_refused = false;
         for (const Problem& problem : check_settings(*settings, Hints::no)) {
@@ -545,8 +546,7 @@ int run_master(const MasterOptions& options)
         raise_descriptor_limit();
         return Master(options, std::move(settings)).run();
     } catch (const config::ConfigError& error) {
-        early.fatal("{}", error.what());
-        return 1;
+        return refuse(error.what());
     }
 }
 

@@ -447,7 +447,9 @@ int postfix_main(int argc, char** argv)
     if (is_to_stdout && word == "start-fg") base::use_sink(base::descriptor_sink(STDOUT_FILENO, log_host(*settings)));
     else if (auto opened = open_command_log(*settings, is_to_stdout || ::isatty(STDERR_FILENO)); !opened) {
         base::use_sink(base::stderr_sink());
-        if (opened.error().is(ErrorCode::refused) || opened.error().is(ErrorCode::syntax)) std::fprintf(stderr, "postfix: warning: %s\n", opened.error().text().c_str());
+        // These look at the log file themselves, and call it fatal.
+        const bool is_said_later = word == "check" || word == "start" || word == "start-fg" || word == "reload";
+        if (!is_said_later && (opened.error().is(ErrorCode::refused) || opened.error().is(ErrorCode::syntax))) std::fprintf(stderr, "postfix: warning: %s\n", opened.error().text().c_str());
     }
 
     Command command(settings, directory);

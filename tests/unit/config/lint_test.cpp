@@ -84,6 +84,7 @@ TEST(Unsupported, refuses_what_would_be_weaker_and_warns_of_the_rest)
         {"smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = /x\nsmtpd_tls_req_ccert = yes\nsmtpd_enforce_tls = yes", "", {}},
         {"smtp_tls_security_level = may\nsmtp_tls_enable_rpk = yes\nsmtpd_tls_security_level = none", "",
          {"DIR/main.cf: raw public keys are not in this release, so this has no effect: smtp_tls_enable_rpk (line 2)"}},
+        {"readme_directory = no\nhtml_directory = /usr/share/doc\nsample_directory = /x", "", {}},
         {"smtpd_milters = inet:localhost:1", "",
          {"fatal DIR/main.cf, line 1: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass "
           "unfiltered"}},
