@@ -74,7 +74,7 @@ Task<bool> Delivery::try_destination(Destination destination, bool is_last, bool
     }
     if (is_done()) co_return false;
     auto found = co_await find_candidates(resolver_, destination, options_);
-    if (!found.warning.empty()) logger_.warning("{}", found.warning);
+    for (const std::string& warning : found.warnings) logger_.warning("{}", warning);
     if (found.failure && found.is_ours && leaves_own) own_domain_ = destination.host;
     if (found.failure) {
         remember(*found.failure, {});

@@ -37,17 +37,18 @@ std::optional<Destination> parse_destination(std::string_view text, const Option
 std::vector<Destination> parse_destinations(std::string_view next_hop, const Options& options, std::string& problem)
 {
     std::vector<Destination> destinations;
-    const auto add = [&](std::string_view text, bool is_fallback) {
+    const bool is_relay_host = !options.relay_host.empty() && next_hop == options.relay_host;
+    const auto add = [&](std::string_view text, std::string_view setting) {
         if (destinations.size() >= most_destinations) return;
         if (auto destination = parse_destination(text, options)) {
-            destination->is_fallback = is_fallback;
+            destination->setting = setting;
             destinations.push_back(std::move(*destination));
         } else {
             problem = "valid hostname or network address required in server description: " + base::printable(text);
         }
     };
-    for (std::string_view text : base::split_any(next_hop)) add(text, false);
-    for (const std::string& text : options.fallback_relays) add(text, true);
+    for (std::string_view text : base::split_any(next_hop)) add(text, is_relay_host ? "relayhost" : "");
+    for (const std::string& text : options.fallback_relays) add(text, options.is_lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay");
     if (destinations.empty() && problem.empty()) problem = "valid hostname or network address required in server description: ";
     return destinations;
 }
@@ -90,7 +91,7 @@ Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destinatio
         name = std::move(*ascii);
     }
     auto hosts = co_await dns::find_mail_hosts(resolver, std::move(name), how);
-    found.warning = std::move(hosts.warning);
+    if (!hosts.warning.empty()) found.warnings.push_back(std::move(hosts.warning));
     found.is_ours = hosts.is_ours;
     for (auto& host : hosts.hosts) {
         if (options.address_limit > 0 && found.list.size() >= options.address_limit) break;
@@ -100,8 +101,11 @@ Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destinatio
         found.list.push_back(std::move(candidate));
     }
     if (found.list.empty()) {
-        // A fall-back relay that is not there is a mistake of ours, and no reason to give mail back.
-        if (destination.is_fallback && hosts.code.starts_with('5')) hosts.code = "4.3.5";
+        // A relay host that is not there, or is we ourselves, is a mistake of ours, and no reason to give mail back.
+        if (!destination.setting.empty() && hosts.code.starts_with('5')) {
+            hosts.code = "4.3.5";
+            found.warnings.push_back(fmt::format("{} configuration problem", destination.setting));
+        }
         found.failure = failed(std::move(hosts.code), std::move(hosts.text), hosts.is_dns_trouble);
     }
     co_return found;

@@ -16,7 +16,7 @@ struct Destination {
     std::string port;          // as written; empty = default
     bool is_unix = false;
     bool uses_mx = false;
-    bool is_fallback = false;  // of smtp_fallback_relay
+    std::string_view setting;  // the one that names it, "relayhost" or "smtp_fallback_relay"; empty: the mail's own domain, a table
     std::string text;          // as written, lower case: the name under which connections are kept
     std::string key;           // as written, without "inet:" or "unix:": what tables of logins and policies are asked for
 };
@@ -35,7 +35,7 @@ struct Candidates {
     std::vector<Candidate> list;
     std::optional<Fate> failure;   // when the list is empty
     bool is_ours = false;          // this host is one of them: nobody who comes later may be tried, mail would go in circles
-    std::string warning;
+    std::vector<std::string> warnings;
 };
 Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destination, const Options& options);
 

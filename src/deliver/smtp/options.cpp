@@ -124,6 +124,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.is_bind_enforced = flag("bind_address_enforce");
     if (!options.is_lmtp) options.best_mx_transport = settings.str("best_mx_transport");
     options.fallback_relays = settings.list(name("fallback_relay"));
+    options.relay_host = settings.str("relayhost");
     options.line_length_limit = static_cast<std::size_t>(number("line_length_limit"));
     options.is_quoted = flag("quote_rfc821_envelope");
     options.forwards_client = flag("send_xforward_command");

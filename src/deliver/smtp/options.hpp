@@ -45,6 +45,7 @@ struct Options {
     std::optional<net::Address> bind_v4, bind_v6;
     bool is_bind_enforced = false;        // smtp_bind_address_enforce
     std::vector<std::string> fallback_relays;
+    std::string relay_host;               // relayhost, to know it among the next hops
     std::string best_mx_transport;        // for mail that would come back to us; "" = that is an error
     std::size_t line_length_limit = 998;
     bool is_quoted = true;                // smtp_quote_rfc821_envelope

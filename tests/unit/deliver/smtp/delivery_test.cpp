@@ -329,6 +329,35 @@ TEST(delivery, knows_why_there_is_no_host)
                   std::ranges::count(world.log, "postfix/smtp: no MX host for mxnohost.test has a valid address record"), 1);
 }
 
+TEST(delivery, keeps_mail_while_a_relay_host_of_ours_is_not_there)
+{
+    World world;
+    world.add_mx("nullmx.test", 0, "");
+    world.add_host("self.test", "127.0.0.1");
+    world.options.is_own_address = [](const net::Address& a) { return net::format_address(a) == "127.0.0.1"; };
+    const struct {
+        const char *relay_host, *fallback, *next_hop, *want;
+        int relay_warnings, fallback_warnings;
+    } cases[] = {
+        {"[nosuch.test]:587", "", "[nosuch.test]:587", "0 relay=none dsn=4.3.5 deferred (Host or domain name not found. Name service error for name=nosuch.test type=AAAA: Host not found)\n", 1, 0},
+        {"nosuch.test", "", "nosuch.test", "0 relay=none dsn=4.3.5 deferred (Host or domain name not found. Name service error for name=nosuch.test type=AAAA: Host not found)\n", 1, 0},
+        {"nullmx.test", "", "nullmx.test", "0 relay=none dsn=4.3.5 deferred (Domain nullmx.test does not accept mail (nullMX))\n", 1, 0},
+        {"[self.test]", "", "[self.test]", "0 relay=none dsn=4.3.5 deferred (mail for self.test loops back to myself)\n", 1, 0},
+        {"[nosuch.test]:587", "", "other.test", "0 relay=none dsn=5.4.4 bounced (Host or domain name not found. Name service error for name=other.test type=AAAA: Host not found)\n", 0, 0},
+        {"", "[nosuch.test]", "other.test", "0 relay=none dsn=4.3.5 deferred (Host or domain name not found. Name service error for name=nosuch.test type=AAAA: Host not found)\n", 0, 1},
+    };
+    for (const auto& c : cases) {
+        world.log.clear();
+        world.options.relay_host = c.relay_host;
+        world.options.fallback_relays.clear();
+        if (*c.fallback) world.options.fallback_relays = {c.fallback};
+        EXPECT_EQ(World::show(world.deliver(c.next_hop, {"x@y.test"})), c.want) << c.next_hop;
+        const auto said = [&](std::string_view text) { return std::ranges::count_if(world.log, [&](const std::string& line) { return line.ends_with(text); }); };
+        EXPECT_EQ(said(": relayhost configuration problem"), c.relay_warnings) << c.next_hop;
+        EXPECT_EQ(said("smtp_fallback_relay configuration problem"), c.fallback_warnings) << c.next_hop;
+    }
+}
+
 TEST(delivery, falls_back)
 {
     World world;
