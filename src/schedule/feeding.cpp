@@ -23,6 +23,22 @@ constexpr std::size_t very_long_list = 20000;
 // recipient comes in parts; a list with a few thousand domains is whole, and no host is visited more often than it must be.
 constexpr std::size_t destinations_at_a_time = 5000;
 
+// Takes the content; what else stands in `loaded` stays there.
+ActivePtr make_active(queue::Loaded& loaded, bool is_flushed)
+{
+    auto message = std::make_shared<ActiveMessage>();
+    message->envelope = loaded.envelope;
+    message->content = std::move(loaded.content);
+    message->active_at = base::wall_now();
+    message->was_warned = loaded.was_warned;
+    message->is_expired = loaded.is_expired;
+    message->unsettled = loaded.pending.size();
+    message->is_flushed = is_flushed;
+    message->is_traced = message->envelope->only_asks() || (message->envelope->purpose == mail::Purpose::trace && loaded.attempts == 0);
+    message->listed_recipients = loaded.pending.size() > long_list ? loaded.pending.size() : 0;
+    return message;
+}
+
 }  // namespace
 
 void Scheduler::wake_feeder()
@@ -116,19 +132,53 @@ void Scheduler::return_to_system(const ActiveMessage& message)
     if (message.listed_recipients >= very_long_list) ::malloc_trim(0);
 }
 
+Scheduler::RouteKey Scheduler::key_of(const rewrite::Route& route, const std::string& recipient, const World& world)
+{
+    // The sender, or a filter, may choose another next hop for the same recipient: that is another destination.
+    std::string destination = base::lower(route.next_hop);
+    const deliver::Transport* transport = world.transports->find(route.transport);
+    if (transport && transport->recipient_limit == 1) {
+        std::string person = base::lower(route.recipient.empty() ? recipient : route.recipient);
+        destination = mail::split_address(person).domain == destination ? std::move(person) : person + " via " + destination;
+    }
+    return {route.transport, std::move(destination), route.next_hop};
+}
+
+// True when no agent is needed to tell what becomes of the recipient: it is settled.
+bool Scheduler::settle_without_route(const ActivePtr& message, std::uint32_t index, const Result<rewrite::Route>& route, const World& world)
+{
+    const std::string& address = message->envelope->recipients[index].address;
+    Outcome outcome;
+    outcome.recipient = index;
+    if (!route) {
+        world.qmgr.warning("{}: address resolution of <{}> failed: {}", format(message->envelope->id), address, route.error().text());
+        outcome.status = {"4.3.0", "address resolver failure"};
+        settle_without_agent(message, {index}, "error", std::move(outcome));
+        return true;
+    }
+    if (route->has_bad_syntax) {
+        outcome.kind = Outcome::Kind::bounced;
+        outcome.status = {"5.1.3", "bad address syntax"};
+        settle_without_agent(message, {index}, "error", std::move(outcome));
+        return true;
+    }
+    // As in Postfix here and not in local(8): a machine that relays everything can do without local delivery.
+    const bool is_nobody = base::equal_ignoring_case(mail::split_address(address).local, world.double_bounce_name) ||
+                           (world.probe_sender.changes() && world.probe_sender.is_ours(address, base::wall_now()));
+    if (route->address_class == rewrite::AddressClass::local && is_nobody) {
+        outcome.kind = Outcome::Kind::delivered;
+        outcome.status = {"2.0.0", "undeliverable postmaster notification discarded"};
+        outcome.log_name = world.qmgr.tag();
+        settle_without_agent(message, {index}, "qmgr", std::move(outcome));
+        return true;
+    }
+    return false;
+}
+
 Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate::Pass pass)
 {
     WorldPtr world = world_;
-    auto message = std::make_shared<ActiveMessage>();
-    message->envelope = loaded.envelope;
-    message->content = std::move(loaded.content);
-    message->active_at = base::wall_now();
-    message->was_warned = loaded.was_warned;
-    message->is_expired = loaded.is_expired;
-    message->unsettled = loaded.pending.size();
-    message->is_flushed = is_flushed;
-    message->is_traced = message->envelope->only_asks() || (message->envelope->purpose == mail::Purpose::trace && loaded.attempts == 0);
-    message->listed_recipients = loaded.pending.size() > long_list ? loaded.pending.size() : 0;
+    ActivePtr message = make_active(loaded, is_flushed);
     mail::QueueId id = message->envelope->id;
 
     report::log_active(world->qmgr, *message->envelope, loaded.pending.size());
@@ -159,30 +209,7 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
         }
         const mail::Recipient& recipient = message->envelope->recipients[index];
         auto route = co_await resolver.resolve(message->envelope->sender, recipient.address);
-        Outcome outcome;
-        outcome.recipient = index;
-        if (!route) {
-            world->qmgr.warning("{}: address resolution of <{}> failed: {}", format(id), recipient.address, route.error().text());
-            outcome.status = {"4.3.0", "address resolver failure"};
-            settle_without_agent(message, {index}, "error", std::move(outcome));
-            continue;
-        }
-        if (route->has_bad_syntax) {
-            outcome.kind = Outcome::Kind::bounced;
-            outcome.status = {"5.1.3", "bad address syntax"};
-            settle_without_agent(message, {index}, "error", std::move(outcome));
-            continue;
-        }
-        // As in Postfix here and not in local(8): a machine that relays everything can do without local delivery.
-        const bool is_nobody = base::equal_ignoring_case(mail::split_address(recipient.address).local, world->double_bounce_name) ||
-                               (world->probe_sender.changes() && world->probe_sender.is_ours(recipient.address, base::wall_now()));
-        if (route->address_class == rewrite::AddressClass::local && is_nobody) {
-            outcome.kind = Outcome::Kind::delivered;
-            outcome.status = {"2.0.0", "undeliverable postmaster notification discarded"};
-            outcome.log_name = world->qmgr.tag();
-            settle_without_agent(message, {index}, "qmgr", std::move(outcome));
-            continue;
-        }
+        if (settle_without_route(message, index, route, *world)) continue;
         // A filter would answer for the address, or take the question for mail.
         if (const std::string& filter = message->envelope->filter; !filter.empty() && !message->envelope->only_asks()) {
             bool names_no_hop = filter.find(':') == filter.npos || filter.ends_with(':');
@@ -195,16 +222,7 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
             if (copy.original.empty()) copy.original = copy.address;
             copy.address = route->recipient;
         }
-        const deliver::Transport* transport = world->transports->find(route->transport);
-        bool is_per_recipient = transport && transport->recipient_limit == 1;
-        // The sender, or a filter, may choose another next hop for the same recipient: that is another destination.
-        std::string destination = base::lower(route->next_hop);
-        if (is_per_recipient) {
-            std::string person = base::lower(route->recipient.empty() ? recipient.address : route->recipient);
-            destination = mail::split_address(person).domain == destination ? std::move(person) : person + " via " + destination;
-        }
-        RouteKey key{route->transport, std::move(destination), route->next_hop};
-        routes[std::move(key)].push_back(index);
+        routes[key_of(*route, recipient.address, *world)].push_back(index);
     }
     if (changed) message->envelope = std::move(changed);
     co_await assign(message, std::move(routes));

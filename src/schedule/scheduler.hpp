@@ -109,6 +109,8 @@ private:
         auto operator<=>(const RouteKey&) const = default;
     };
     using Routes = std::map<RouteKey, std::vector<std::uint32_t>>;
+    static RouteKey key_of(const rewrite::Route& route, const std::string& recipient, const World& world);
+    bool settle_without_route(const ActivePtr& message, std::uint32_t index, const Result<rewrite::Route>& route, const World& world);
     Task<void> assign(ActivePtr message, Routes routes);
     Task<void> wait_for_room(ActivePtr message);
     static void leave_line(ActiveMessage& message, std::size_t recipients);   // and let the next ones of a long list come
