@@ -167,4 +167,17 @@ std::vector<ServiceSpec> read_master_cf(const std::string& path, bool is_strict)
     return parse_master_cf(read_config_file(path), path, is_strict);
 }
 
+bool is_disabled(const ServiceSpec& service, std::string_view master_service_disable)
+{
+    for (std::string_view word : base::split_any(master_service_disable)) {
+        const bool keeps = word.starts_with('!');
+        if (keeps) word.remove_prefix(1);
+        const std::size_t at = word.find_last_of("/.");
+        const bool has_name = at != word.npos;
+        if (word.substr(has_name ? at + 1 : 0) != service.type) continue;
+        if (!has_name || word.substr(0, at) == service.name) return !keeps;
+    }
+    return false;
+}
+
 }  // namespace ekiden::config

@@ -34,6 +34,10 @@ struct ServiceSpec {
 // Throws config::ConfigError with Postfix's text ("/etc/postfix/master.cf: line 12: bad transport type: …").
 // `is_strict` false: keeps odd entries as they are (postconf -M).
 std::vector<ServiceSpec> read_master_cf(const std::string& path, bool is_strict = true);
+// Whether `master_service_disable` switches the service off: its words are types ("inet") or names with their type
+// ("smtp/inet"; "smtp.inet" is the older form), the first that matches decides, and "!" in front of one keeps the service.
+bool is_disabled(const ServiceSpec& service, std::string_view master_service_disable);
+
 std::vector<ServiceSpec> parse_master_cf(std::string_view text, const std::string& path, bool is_strict = true);
 
 }  // namespace ekiden::config

@@ -163,6 +163,8 @@ std::shared_ptr<const Settings> Settings::load(const LoadOptions& options)
     if (options.read_master_cf)
         data->services = read_master_cf(data->directory + "/master.cf", data->checks == Checks::server);
     data->finish();
+    if (const auto* disabled = data->find("master_service_disable"); disabled != nullptr && !disabled->expanded.empty())
+        std::erase_if(data->services, [&](const ServiceSpec& service) { return is_disabled(service, disabled->expanded); });
 
     auto settings = std::make_shared<const Settings>(data);
     check_settings(*settings, data->checks);

@@ -70,6 +70,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.accepts_double_at = o.accepts_null_domain || !settings.boolean("resolve_dequoted_address");
     o.accepts_leading_dash = settings.boolean("allow_min_user");
     o.shows_login = settings.boolean("smtpd_sasl_authenticated_header");
+    o.hides_client = settings.boolean("smtpd_hide_client_session");
     o.has_smtputf8 = settings.boolean("smtputf8_enable");
     o.is_strict_smtputf8 = settings.boolean("strict_smtputf8");
     const auto overrides = ReceiveOverrides::from(settings);

@@ -54,6 +54,7 @@ struct Options {
     bool looks_up_names = true, forbids_bad_pipelining = true, logs_port = false;
     bool accepts_null_domain = false, accepts_numeric_domain = false, accepts_leading_dash = false, accepts_double_at = false;
     bool shows_login = false;               // smtpd_sasl_authenticated_header
+    bool hides_client = false;              // smtpd_hide_client_session
     bool has_smtputf8 = true, is_strict_smtputf8 = false;
     bool maps_addresses = true, checks_content = true;    // receive_override_options
 

@@ -244,6 +244,7 @@ Task<void> Session::open_draft()
     draft_options.source = rewrite::Source::smtpd;
     draft_options.hostname = options_.hostname;
     draft_options.shows_login = options_.shows_login;
+    draft_options.hides_client = options_.hides_client;
     mail::Origin& origin = draft_options.origin;
     origin.client_name = facts_.client_name;
     origin.reverse_name = facts_.reverse_client_name;

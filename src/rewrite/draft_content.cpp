@@ -133,7 +133,11 @@ std::string Draft::State::own_fields()
     facts.is_smtputf8 = envelope.is_smtputf8;
     facts.at = opened_at;
     switch (options.source) {
-    case Source::smtpd: return received_from_client(envelope.origin, facts);
+    case Source::smtpd:
+        // What the protocol was belongs to the session, too.
+        if (!options.hides_client) return received_from_client(envelope.origin, facts);
+        facts.is_smtputf8 = false;
+        break;
     case Source::pickup: return received_from_user(options.submitter_uid, facts);
     case Source::bounce:
     case Source::forward:

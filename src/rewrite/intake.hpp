@@ -31,6 +31,7 @@ struct DraftOptions {
     WallTime arrived_at{};              // {} = now
     std::string hostname;               // smtpd: its own $myhostname for the Received line; empty: that of the settings
     bool shows_login = false;           // smtpd_sasl_authenticated_header
+    bool hides_client = false;          // smtpd_hide_client_session
     std::string log_ident;              // forwarding: id of the message this one comes from
     // smtpd_tls_received_header: whole lines "\t(using TLSv1.3 with cipher …)\n" for the Received field, or empty.
     std::string tls_comment;

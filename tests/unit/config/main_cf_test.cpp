@@ -118,5 +118,20 @@ TEST(Parameters, rows_are_whole)
     EXPECT_EQ(service, "relay");
 }
 
+TEST(MasterCf, services_are_switched_off_by_type_or_name)
+{
+    const ServiceSpec listener{.name = "smtp", .type = "inet"}, submission{.name = "submission", .type = "inet"}, client{.name = "smtp", .type = "unix"};
+    struct Row {
+        std::string_view value;
+        bool listener, submission, client;
+    };
+    for (const Row& row : {Row{"", false, false, false}, Row{"inet", true, true, false}, Row{"smtp/inet", true, false, false}, Row{"smtp.inet, unix", true, false, true},
+                           Row{"!smtp/inet inet", false, true, false}, Row{"inet !smtp/inet", true, true, false}, Row{"smtp", false, false, false}}) {
+        EXPECT_EQ(is_disabled(listener, row.value), row.listener) << row.value;
+        EXPECT_EQ(is_disabled(submission, row.value), row.submission) << row.value;
+        EXPECT_EQ(is_disabled(client, row.value), row.client) << row.value;
+    }
+}
+
 }  // namespace
 }  // namespace ekiden::config
