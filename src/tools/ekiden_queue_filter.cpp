@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "net/endpoint.hpp"
 
 // Boost.JSON as part of this file: the only one that reads JSON.
 #include <boost/json/src.hpp>
@@ -93,7 +94,12 @@ bool fits(std::string_view text, const std::string& pattern)
 
 bool fits_destination(std::string_view transport, std::string_view next_hop, const std::string& pattern)
 {
-    return fits(transport, pattern) || fits(next_hop, pattern) || fits(fmt::format("{}:{}", transport, next_hop), pattern);
+    // "[relay.example]:587" means itself, not one of those letters; and people ask for a host as the log shows it.
+    const auto is_named = [&](std::string_view text) { return base::equal_ignoring_case(text, pattern) || fits(text, pattern); };
+    const auto is_hop = [&](std::string_view text) { return is_named(text) || is_named(fmt::format("{}:{}", transport, text)); };
+    if (is_named(transport) || is_hop(next_hop)) return true;
+    const auto split = net::split_host_port(next_hop);
+    return split && !split->host.empty() && is_hop(split->host);
 }
 
 Result<std::chrono::seconds> parse_age(std::string_view text)

@@ -53,7 +53,7 @@ struct SizeLimit {
 Result<SizeLimit> parse_size_limit(std::string_view text);
 // Shell pattern, whatever the case. The null sender is matched by "", "<>" and "MAILER-DAEMON".
 bool fits(std::string_view text, const std::string& pattern);
-// Of --destination: a transport, a next hop, or transport:nexthop.
+// Of --destination: a transport, a next hop or its host, or transport:nexthop; as written, or as a pattern.
 bool fits_destination(std::string_view transport, std::string_view next_hop, const std::string& pattern);
 
 }  // namespace ekiden::tools

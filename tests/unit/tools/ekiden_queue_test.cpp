@@ -100,6 +100,12 @@ TEST(QueueFilter, KnowsDestinations)
     EXPECT_TRUE(fits_destination("smtp", "example.com", "Example.com"));
     EXPECT_TRUE(fits_destination("relay", "example.com", "relay:example.*"));
     EXPECT_FALSE(fits_destination("relay", "example.com", "smtp:example.com"));
+    EXPECT_TRUE(fits_destination("smtp", "[mx.example]:25", "[MX.example]:25"));
+    EXPECT_TRUE(fits_destination("smtp", "[mx.example]:25", "smtp:[mx.example]:25"));
+    EXPECT_TRUE(fits_destination("smtp", "[mx.example]:25", "mx.example"));
+    EXPECT_TRUE(fits_destination("smtp", "[mx.example]:25", "smtp:*.example"));
+    EXPECT_FALSE(fits_destination("smtp", "[mx.example]:25", "[mx.example]:587"));
+    EXPECT_FALSE(fits_destination("smtp", "[mx.example]:25", "x.example"));
 }
 
 TEST(QueueOptions, RefuseWhatIsNotMeant)
