@@ -1,7 +1,7 @@
 #include "tools/smtp_sink_login.hpp"
 
 #include "base/text.hpp"
-#include "tools/base64_text.hpp"
+#include "sasl/base64.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -19,7 +19,7 @@ std::string SinkLogin::begin(const SinkUser& user, std::string_view argument)
         return "504 5.5.4 Error: authentication mechanism not supported";
 
     step_ = is_plain ? Step::plain : Step::name;
-    if (initial.empty()) return is_plain ? "334 " : "334 " + encode_base64("Username:");
+    if (initial.empty()) return is_plain ? "334 " : "334 " + sasl::encode_base64("Username:");
     return go_on(user, initial == "=" ? std::string_view() : initial);  // "=" stands for an empty response
 }
 
@@ -27,16 +27,16 @@ std::string SinkLogin::go_on(const SinkUser& user, std::string_view line)
 {
     const Step step = std::exchange(step_, Step::none);
     if (line == "*") return "501 5.7.0 Authentication aborted";
-    const auto text = decode_base64(line);
+    const auto text = sasl::decode_base64(line);
     if (!text) return "501 5.5.2 Error: malformed authentication response";
 
     if (step == Step::name) {
-        name_ = *text;
+        name_ = text->view();
         step_ = Step::password;
-        return "334 " + encode_base64("Password:");
+        return "334 " + sasl::encode_base64("Password:");
     }
-    if (step == Step::password) return verdict(name_ == user.name && *text == user.password);
-    const auto parts = base::split(*text, '\0');  // as whom to act, name, password
+    if (step == Step::password) return verdict(name_ == user.name && text->view() == user.password);
+    const auto parts = base::split(text->view(), '\0');  // as whom to act, name, password
     return verdict(parts.size() == 3 && parts[1] == user.name && parts[2] == user.password);
 }
 

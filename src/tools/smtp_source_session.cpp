@@ -1,7 +1,7 @@
 #include "tools/smtp_source_session.hpp"
 
 #include "base/text.hpp"
-#include "tools/base64_text.hpp"
+#include "sasl/base64.hpp"
 
 #include <fmt/format.h>
 
@@ -114,7 +114,7 @@ SourceSession::Step SourceSession::on_reply(int code, std::string& out)
             break;
         }
         state_ = State::login_password;
-        out += encode_base64(campaign_.user) + "\r\n";
+        out += sasl::encode_base64(campaign_.user) + "\r\n";
         break;
     case State::login_password:
         if (!is_accepted) {
@@ -122,7 +122,7 @@ SourceSession::Step SourceSession::on_reply(int code, std::string& out)
             break;
         }
         state_ = State::login;
-        out += encode_base64(campaign_.password) + "\r\n";
+        out += sasl::encode_base64(campaign_.password) + "\r\n";
         break;
     case State::login: follow(is_accepted ? after_login(out) : finish(out)); break;
     case State::mail: follow(is_accepted ? say_recipient(out) : abandon_message(out)); break;
@@ -194,7 +194,7 @@ SourceSession::Step SourceSession::log_in(std::string& out)
     }
     state_ = State::login;
     using namespace std::string_literals;
-    out += "AUTH PLAIN " + encode_base64("\0"s + campaign_.user + "\0"s + campaign_.password) + "\r\n";
+    out += "AUTH PLAIN " + sasl::encode_base64("\0"s + campaign_.user + "\0"s + campaign_.password) + "\r\n";
     return {};
 }
 

@@ -1,4 +1,3 @@
-#include "tools/base64_text.hpp"
 #include "tools/postmap_message.hpp"
 
 #include "base/text.hpp"
@@ -29,19 +28,6 @@ TEST(message_cutter, cuts_as_the_reference_does)
     EXPECT_EQ(cut({false, true, true}), "[][pre][--b][][body1][--b][][][inner][--b--][epi]");
     EXPECT_EQ(cut({false, true, false}),
               "[][pre][--b][Content-Type: text/plain][][body1][--b][Content-Type: message/rfc822][][Subject: nested][][inner][--b--][epi]");
-}
-
-TEST(base64_text, encodes_and_decodes)
-{
-    const struct {
-        const char* plain;
-        const char* coded;
-    } cases[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"data\n", "ZGF0YQo="}};
-    for (const auto& c : cases) {
-        EXPECT_EQ(encode_base64(c.plain), c.coded);
-        EXPECT_EQ(decode_base64(c.coded), c.plain);
-    }
-    for (const char* bad : {"Z", "Zg=", "Z===", "Zg==Zg==", "Z*==", "=Zg="}) EXPECT_EQ(decode_base64(bad), std::nullopt) << bad;
 }
 
 }  // namespace
