@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -133,6 +134,19 @@ Result<void> open_log(const config::Settings& settings)
 }
 
 std::string log_relay_path(const config::Settings& settings) { return settings.str("queue_directory") + "/" + std::string(base::log_relay_name); }
+
+LogFiles open_log_files(const config::Settings& settings)
+{
+    const auto open = [&](const std::string& path, Result<Fd> (*open_file)(const config::Settings&)) {
+        if (path == "/dev/stdout") return Fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+        auto opened = open_file(settings);
+        return opened ? std::move(*opened) : Fd();
+    };
+    LogFiles files;
+    if (const std::string path = settings.str("maillog_file"); !path.empty()) files.lines = open(path, open_maillog);
+    if (wants_json_log(settings)) files.json = open(settings.str("ekiden_log_file"), open_json_log);
+    return files;
+}
 
 Result<void> open_command_log(const config::Settings& settings, bool to_terminal)
 {

@@ -21,10 +21,11 @@ bool wants_json_log(const config::Settings& settings);
 std::vector<config::Problem> find_log_problems(const config::Settings& settings);
 // ekiden_log_file, to which the same rules apply.
 Result<Fd> open_json_log(const config::Settings& settings);
-// What the master hands to the processes that may not open files: of each where it is used.
+// What the master hands to the processes that may not open files: of each where it is used and can be opened.
 struct LogFiles {
     Fd lines, json;
 };
+LogFiles open_log_files(const config::Settings& settings);
 // Where a command's lines go: to the running master where there is one, who owns the file; else as open_log() says.
 // `to_terminal`: on standard error too.
 Result<void> open_command_log(const config::Settings& settings, bool to_terminal);

@@ -3,12 +3,8 @@
 #include "base/log.hpp"
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
-#include "check/relay_proof.hpp"
-#include "check/settings_problems.hpp"
-#include "check/table_problems.hpp"
-#include "config/lint.hpp"
-#include "config/lint_parts.hpp"
 #include "control/request.hpp"
+#include "daemon/check_settings.hpp"
 #include "daemon/layout.hpp"
 #include "daemon/log_setup.hpp"
 #include "daemon/messages.hpp"
@@ -16,12 +12,10 @@
 #include "daemon/privileges.hpp"
 #include "daemon/process.hpp"
 #include "daemon/sasl_service.hpp"
+#include "daemon/service_manager.hpp"
 #include "daemon/services.hpp"
 #include "daemon/spawn_service.hpp"
 #include "net/listener.hpp"
-#include "receive/authenticate.hpp"
-#include "tls/file_problems.hpp"
-#include "tls/problems.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -36,7 +30,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -94,14 +87,11 @@ private:
     Result<void> send_sockets(const std::vector<Listening>& listening);
     void reload();
     void reopen_log();
-    Fd open_log_for_engine();
-    Fd open_json_log_for_engine();
-    LogFiles open_logs() { return {open_log_for_engine(), open_json_log_for_engine()}; }
+    Result<void> send_logs(const std::string& prefix);
     void on_engine_message();
     void on_child();
     int stop(bool is_abort);
     void tell_starter(const std::string& text);
-    void notify_service_manager(const char* state);
 
     MasterOptions options_;
     SettingsPtr settings_;
@@ -110,8 +100,8 @@ private:
     Fd pid_file_, control_, signals_, channel_;
     PostlogServer postlog_;
     std::vector<Listening> listening_;
-    SaslServices sasl_{logger_, [this] { return open_logs(); }};
-    SpawnServices spawn_{logger_, [this] { return open_logs(); }};
+    SaslServices sasl_{logger_, [this] { return open_log_files(*settings_); }};
+    SpawnServices spawn_{logger_, [this] { return open_log_files(*settings_); }};
     // Reloads that the engine has been asked for and has not answered, oldest first: it answers each in its turn.
     struct Reload {
         std::vector<Listening> listening;
@@ -188,23 +178,6 @@ Result<void> Master::prepare()
     return {};
 }
 
-Fd Master::open_log_for_engine()
-{
-    std::string file = settings_->str("maillog_file");
-    if (file.empty()) return {};
-    if (file == "/dev/stdout") return Fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
-    auto opened = open_maillog(*settings_);
-    return opened ? std::move(*opened) : Fd();
-}
-
-Fd Master::open_json_log_for_engine()
-{
-    if (!wants_json_log(*settings_)) return {};
-    if (settings_->str("ekiden_log_file") == "/dev/stdout") return Fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
-    auto opened = open_json_log(*settings_);
-    return opened ? std::move(*opened) : Fd();
-}
-
 Result<void> Master::start_helper()
 {
     EKIDEN_TRY_VALUE(ends, message_pair());
@@ -225,6 +198,18 @@ Result<void> Master::send_sockets(const std::vector<Listening>& listening)
     return {};
 }
 
+// `prefix`: nothing for a new engine, "reopen-" for one that has log files already.
+Result<void> Master::send_logs(const std::string& prefix)
+{
+    const LogFiles files = open_log_files(*settings_);
+    for (const auto& [file, name] : {std::pair(&files.lines, "log"), std::pair(&files.json, "json-log")}) {
+        if (!*file) continue;
+        int fds[] = {file->get()};
+        EKIDEN_TRY(send_message(channel_.get(), prefix + name, fds));
+    }
+    return {};
+}
+
 Result<void> Master::start_engine()
 {
     EKIDEN_TRY_VALUE(ends, message_pair());
@@ -236,14 +221,7 @@ Result<void> Master::start_engine()
     engine_started_at_ = base::steady_now();
     is_ready_ = false;
     EKIDEN_TRY(start_helper());
-    if (Fd log = open_log_for_engine()) {
-        int fds[] = {log.get()};
-        EKIDEN_TRY(send_message(channel_.get(), "log", fds));
-    }
-    if (Fd json = open_json_log_for_engine()) {
-        int fds[] = {json.get()};
-        EKIDEN_TRY(send_message(channel_.get(), "json-log", fds));
-    }
+    EKIDEN_TRY(send_logs(""));
     int control[] = {control_.get()};
     EKIDEN_TRY(send_message(channel_.get(), "control", control));
     EKIDEN_TRY(send_sockets(listening_));
@@ -256,23 +234,6 @@ void Master::tell_starter(const std::string& text)
     (void)base::write_all(options_.ready_fd, text);
     ::close(options_.ready_fd);
     options_.ready_fd = -1;
-}
-
-// systemd's readiness protocol (sd_notify(3)) without its library.
-void Master::notify_service_manager(const char* state)
-{
-    const char* path = std::getenv("NOTIFY_SOCKET");
-    if (!path || !*path) return;
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::size_t length = std::strlen(path);
-    if (length >= sizeof address.sun_path) return;
-    std::memcpy(address.sun_path, path, length);
-    if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
-    Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket) return;
-    ::sendto(socket.get(), state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
-             static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
 }
 
 void Master::on_engine_message()
@@ -349,14 +310,7 @@ void Master::reopen_log()
     base::reopen_log();
     sasl_.renew();
     spawn_.renew();
-    if (Fd log = open_log_for_engine(); log && channel_) {
-        int fds[] = {log.get()};
-        (void)send_message(channel_.get(), "reopen-log", fds);
-    }
-    if (Fd json = open_json_log_for_engine(); json && channel_) {
-        int fds[] = {json.get()};
-        (void)send_message(channel_.get(), "reopen-json-log", fds);
-    }
+    if (channel_) (void)send_logs("reopen-");
 }
 
 void Master::on_child()
@@ -472,45 +426,6 @@ int Master::run()
 }
 
 }  // namespace
-
-std::vector<Problem> check_settings(const config::Settings& settings, Hints hints)
-{
-    std::vector<Problem> problems = settings.problems();
-    auto add = [&](const std::vector<Problem>& more) { problems.insert(problems.end(), more.begin(), more.end()); };
-    if (hints == Hints::yes) {
-        add(config::lint(settings));
-        add(check::find_list_hints(settings));
-        add(check::find_table_problems(settings));
-        add(tls::find_file_problems(settings, base::wall_now()));
-        add(find_sasl_problems(settings));
-    }
-    // An open relay is said in the log as well, at each start.
-    auto proofs = check::prove_relay_control(settings);
-    if (hints == Hints::no) std::erase_if(proofs, [](const check::RelayProof& proof) { return proof.verdict != check::RelayProof::Verdict::open; });
-    add(check::find_relay_problems(proofs));
-    add(config::find_unsupported(settings));
-    add(check::find_fatal_list_problems(settings));
-    add(find_service_problems(settings));
-    add(find_log_problems(settings));
-    // A hint about logins or TLS may have said it of that line already, and in better words; it weighs as much as what is
-    // found here.
-    std::set<std::string> said;
-    for (const auto part : {config::lint_logins, config::lint_tls})
-        for (Problem& problem : part(settings)) said.insert(std::move(problem.text));
-    auto find_hint = [&](const Problem& problem) {
-        return std::ranges::find_if(problems, [&](const Problem& other) {
-            return (other.level == Problem::Level::fatal || said.contains(other.text)) && problem.at.line > 0 && other.at.file == problem.at.file && other.at.line == problem.at.line;
-        });
-    };
-    for (const auto find : {receive::find_login_problems, tls::find_server_problems}) {
-        for (Problem& problem : find(settings)) {
-            if (const auto hint = find_hint(problem); hint == problems.end()) problems.push_back(std::move(problem));
-            else if (problem.level == Problem::Level::fatal) hint->level = Problem::Level::fatal;
-        }
-    }
-    std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });
-    return problems;
-}
 
 int find_master(const config::Settings& settings)
 {

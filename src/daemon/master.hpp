@@ -16,12 +16,6 @@ struct MasterOptions {
 // Returns the exit status, after the mail system has stopped.
 int run_master(const MasterOptions& options);
 
-// Everything that keeps these settings from running, and what should be said about them; fatal ones first. The same
-// check for `postfix check`, start and reload. Hints at likely mistakes are for whoever typed the command: the server's
-// log leaves them out.
-enum class Hints : bool { no, yes };
-std::vector<config::Problem> check_settings(const config::Settings& settings, Hints hints);
-
 // Pid of the running master of this instance, or 0.
 int find_master(const config::Settings& settings);
 

@@ -1,3 +1,4 @@
+#include "daemon/check_settings.hpp"
 #include "daemon/postfix_command.hpp"
 
 #include "base/log.hpp"
