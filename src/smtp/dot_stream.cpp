@@ -128,7 +128,7 @@ void DotEncoder::encode(std::string_view content, std::string& out)
 {
     out.reserve(out.size() + content.size() + content.size() / 16 + 16);
     while (!content.empty()) {
-        if (at_line_start_ && content.front() == '.') {
+        if (form_ == Form::dots && at_line_start_ && content.front() == '.') {
             out += '.';
             column_ = 1;
         }
@@ -158,7 +158,7 @@ void DotEncoder::encode(std::string_view content, std::string& out)
 void DotEncoder::finish(std::string& out)
 {
     if (!at_line_start_) out += "\r\n";
-    out += ".\r\n";
+    if (form_ == Form::dots) out += ".\r\n";
     at_line_start_ = true;
     column_ = 0;
 }

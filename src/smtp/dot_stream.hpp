@@ -33,16 +33,18 @@ private:
 
 // Content → DATA bytes: CRLF line ends, leading dots doubled; finish() gives the final ".\r\n" (and a CRLF before it
 // when the content does not end a line). Lines longer than `line_limit` (smtp_line_length_limit, 0 = none) are broken
-// with CRLF SPACE as Postfix's client does.
+// with CRLF SPACE as Postfix's client does. For BDAT, `plain`: the same without dots.
 class DotEncoder {
 public:
-    explicit DotEncoder(std::size_t line_limit = 0) : line_limit_(line_limit == 1 ? 2 : line_limit) {}
+    enum class Form : std::uint8_t { dots, plain };
+    explicit DotEncoder(std::size_t line_limit = 0, Form form = Form::dots) : line_limit_(line_limit == 1 ? 2 : line_limit), form_(form) {}
     void encode(std::string_view content, std::string& out);
     void finish(std::string& out);
     bool broke_lines() const { return broke_lines_; }
 
 private:
     std::size_t line_limit_;
+    Form form_;
     std::size_t column_ = 0;
     bool at_line_start_ = true;
     bool broke_lines_ = false;

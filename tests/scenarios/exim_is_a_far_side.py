@@ -63,7 +63,7 @@ with Instance(main=f'relayhost = [127.0.0.1]:{port}\n') as mail:
         if server.poll() is not None:
             skip('Exim does not start: ' + server.stderr.read().strip()[-200:])
         mail.send('alice@example.test', ['yes@exim.test', 'also@exim.test', 'no@exim.test'], 'Subject: to Exim\n\n' + BODY)
-        mail.wait_for_log(r'to=<(yes|also)@exim\.test>, relay=127\.0\.0\.1\[127\.0\.0\.1\]:\d+, .*dsn=2\.0\.0, status=sent \(250 OK id=', 2)
+        mail.wait_for_log(r'to=<(yes|also)@exim\.test>, relay=127\.0\.0\.1\[127\.0\.0\.1\]:\d+, .*dsn=2\.0\.0, status=sent \(250- \d+ byte chunk, total \d+ 250 OK id=', 2)
         expect_match(r'said:\s+550\s+no\s+such\s+person', mail.wait_for_mail('alice')[0], 'the bounce')
         deliver()
         copies = glob.glob(f'{folder}/mail/new/*')

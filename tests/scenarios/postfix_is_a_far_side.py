@@ -29,7 +29,7 @@ with Instance(main=f'relayhost = [127.0.0.1]:{SMTP_PORT}\n') as mail:
         def arrived():
             return glob.glob(f'{home}/Maildir/new/*')
         mail.send('alice@example.test', ['yes@far.test', 'no@far.test'], 'Subject: to Postfix\n\n' + BODY)
-        mail.wait_for_log(r'to=<yes@far\.test>, .*dsn=2\.0\.0, status=sent \(250 2\.0\.0 Ok: queued as \w+\)')
+        mail.wait_for_log(r'to=<yes@far\.test>, .*dsn=2\.0\.0, status=sent \(250 2\.0\.0 Ok: \d+ bytes queued as \w+\)')
         expect_match(r'said:\s+554\s+5\.7\.1\s+<no@far\.test>:\s+Recipient\s+address\s+rejected:\s+Access\s+denied', mail.wait_for_mail('alice')[0], 'the bounce')
         path, = wait_until(arrived, 'the message')
         with open(path) as f:

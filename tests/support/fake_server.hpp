@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,7 +20,8 @@ namespace ekiden::test {
 
 struct Persona {
     std::string greeting = "220 mx.remote.test ESMTP FakeMX";
-    // The first prefix that fits decides; "." is the end of the content, its reply may be several lines for LMTP.
+    // The first prefix that fits decides; "." is the end of the content, its reply may be several lines for LMTP. "BDAT " is a
+    // chunk that is not the last, "LAST" the last one.
     std::vector<std::pair<std::string, std::string>> replies;
 };
 
@@ -33,10 +35,29 @@ inline const std::vector<std::pair<std::string, std::string>>& usual_replies()
         {"RCPT ", "250 2.1.5 Ok"},
         {"DATA", "354 End data with <CR><LF>.<CR><LF>"},
         {".", "250 2.0.0 Ok: queued as FAKE0001"},
+        {"BDAT ", "250 2.0.0 Ok: that many bytes"},
+        {"LAST", "250 2.0.0 Ok: queued as FAKE0001"},
         {"RSET", "250 2.0.0 Ok"},
         {"QUIT", "221 2.0.0 Bye"},
     };
     return replies;
+}
+
+// The bytes of a chunk, with LF line ends, behind what was `heard`; false when they do not come.
+inline Task<bool> take_chunk(net::LineReader& reader, std::size_t size, std::string& heard)
+{
+    std::string chunk;
+    while (chunk.size() < size) {
+        const auto bytes = co_await reader.read_chunk();
+        if (!bytes || bytes->empty()) break;
+        const std::string_view mine = bytes->substr(0, size - chunk.size());
+        chunk += mine;
+        reader.consume(mine.size());
+    }
+    const bool is_whole = chunk.size() == size;
+    std::erase(chunk, '\r');
+    heard += chunk;
+    co_return is_whole;
 }
 
 // One conversation on `stream`; `heard` gets every line.
@@ -67,7 +88,11 @@ inline Task<void> play(net::Stream& stream, Persona persona, std::string& heard)
         const std::string text(line->text);
         heard += text + "\n";
         if (is_content && text != ".") continue;
-        const std::string reply = find(text);
+        if (text.starts_with("BDAT ") && !co_await take_chunk(reader, static_cast<std::size_t>(std::strtoull(text.c_str() + 5, nullptr, 10)), heard)) {
+            heard += "(closed)\n";
+            co_return;
+        }
+        const std::string reply = find(text.starts_with("BDAT ") && text.ends_with(" LAST") ? "LAST" : text);
         is_content = !is_content && reply.starts_with("354");
         if (reply == "(hang)") continue;
         if (reply == "(drop)") {

@@ -11,6 +11,8 @@ namespace {
 // Content is encoded and written in pieces of about this size: large enough to make system calls rare, small enough to
 // stay in the processor's cache.
 constexpr std::size_t write_size = 128 * 1024;
+// In front of each chunk, for the command that goes with it: how long the chunk is, is known when it is encoded.
+constexpr std::size_t chunk_room = 32;
 // However patient smtp_quit_timeout is, the outcome of the delivery must not wait for a farewell.
 constexpr seconds longest_farewell{5};
 
@@ -144,9 +146,9 @@ Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, 
         std::optional<Trouble> trouble;
         if (const std::string output = dialogue.take_output(); !output.empty()) trouble = co_await write(output);
         if (!trouble && dialogue.wants_content()) {
-            trouble = co_await send_content(content, options, filter);
+            trouble = co_await send_content(dialogue, content, options, filter);
             if (!trouble) {
-                dialogue.content_sent();
+                if (dialogue.wants_content()) dialogue.content_sent();
                 continue;
             }
         }
@@ -162,10 +164,30 @@ Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, 
     if (dialogue.is_broken()) set_broken();
 }
 
-Task<std::optional<Trouble>> Session::send_content(const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter)
+Task<std::optional<Trouble>> Session::send_chunk(Dialogue& dialogue, std::string& block, bool is_last)
 {
-    ekiden::smtp::DotEncoder encoder(options.line_length_limit);
-    std::string block, changed;
+    while (dialogue.must_hear_before(is_last)) {
+        auto reply = co_await read_reply();
+        if (!reply) co_return reply.error();
+        dialogue.on_reply(*reply);
+        if (!dialogue.wants_content()) co_return std::nullopt;
+    }
+    const std::string command = chunk_command(block.size() - chunk_room, is_last);
+    const std::size_t begin = chunk_room - command.size();
+    block.replace(begin, command.size(), command);
+    auto trouble = co_await write(std::string_view(block).substr(begin));
+    if (!trouble && !is_last) dialogue.chunk_sent();
+    co_return trouble;
+}
+
+Task<std::optional<Trouble>> Session::send_content(Dialogue& dialogue, const queue::Content& content, const Options& options,
+                                                   rewrite::OutgoingContent* filter)
+{
+    using Encoder = ekiden::smtp::DotEncoder;
+    const bool in_chunks = dialogue.uses_chunks();
+    const std::size_t room = in_chunks ? chunk_room : 0;
+    Encoder encoder(options.line_length_limit, in_chunks ? Encoder::Form::plain : Encoder::Form::dots);
+    std::string block(room, ' '), changed;
     const SteadyTime began_at = base::steady_now();
     std::uint64_t sent = 0;
     // With smtp_per_request_deadline the whole transfer has one time limit, which grows with what was sent at the lowest rate.
@@ -180,6 +202,13 @@ Task<std::optional<Trouble>> Session::send_content(const queue::Content& content
         if (!piece) co_return Trouble::local;
         if (piece->empty()) break;
         for (std::string_view rest = *piece; !rest.empty();) {
+            // A full block goes out when it is known that it is not the last.
+            if (block.size() >= write_size) {
+                limit_time();
+                auto trouble = in_chunks ? co_await send_chunk(dialogue, block, false) : co_await write(block);
+                if (trouble || !dialogue.wants_content()) co_return trouble;
+                block.resize(room);
+            }
             std::string_view part = rest.substr(0, write_size);
             rest.remove_prefix(part.size());
             if (filter) {
@@ -189,10 +218,6 @@ Task<std::optional<Trouble>> Session::send_content(const queue::Content& content
                 part = changed;
             }
             encoder.encode(part, block);
-            if (block.size() < write_size) continue;
-            limit_time();
-            if (auto trouble = co_await write(block)) co_return trouble;
-            block.clear();
         }
     }
     if (filter) {
@@ -203,6 +228,7 @@ Task<std::optional<Trouble>> Session::send_content(const queue::Content& content
     }
     encoder.finish(block);
     limit_time();
+    if (in_chunks) co_return co_await send_chunk(dialogue, block, true);
     co_return co_await write(block);
 }
 

@@ -62,7 +62,10 @@ private:
     Task<std::expected<ekiden::smtp::Reply, Trouble>> read_reply();
     Task<std::string> filtered(std::string line);
     Task<std::optional<Trouble>> write(std::string_view bytes);
-    Task<std::optional<Trouble>> send_content(const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter);
+    Task<std::optional<Trouble>> send_content(Dialogue& dialogue, const queue::Content& content, const Options& options,
+                                              rewrite::OutgoingContent* filter);
+    // `block` has room for the command in front of the content. Without trouble, the dialogue may still want no more.
+    Task<std::optional<Trouble>> send_chunk(Dialogue& dialogue, std::string& block, bool is_last);
 
     net::StreamPtr stream_;             // null after a handshake that failed
     tls::Connection* tls_ = nullptr;    // the stream, where it is one

@@ -169,7 +169,9 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
         message.forward_session = std::move(commands.session);
     }
     message.says_no_author = options_.login.says_dummy_author && !session->login.empty();
-    Dialogue dialogue(message, session->offer(), options_.is_lmtp, session->peer(), probes);
+    ekiden::smtp::Offer offer = session->offer();
+    if (!reuse_->takes_chunks(session->relay())) offer.bits &= ~static_cast<ekiden::smtp::Extensions>(ekiden::smtp::ext_chunking);
+    Dialogue dialogue(message, offer, options_.is_lmtp, session->peer(), probes);
     const bool converts = options_.outgoing.converts(message.body == mail::BodyType::eight_bit, session->offer().has(ekiden::smtp::ext_8bitmime));
     std::optional<rewrite::OutgoingContent> filter;
     if (options_.outgoing.changes_content(converts))
@@ -178,6 +180,10 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
     if (dialogue.is_stale()) {
         session->leave_now();
         co_return false;
+    }
+    if (dialogue.is_misunderstood()) {
+        logger_.warning("{}: host {} offers CHUNKING and does not know BDAT: the next message goes with DATA", session->message_id, session->relay());
+        reuse_->give_no_chunks_to(session->relay());
     }
     spoken_to_.push_back(session->relay());
     Where where{.relay = session->relay(), .remote_mta = session->host(), .uses = static_cast<int>(session->uses),

@@ -78,8 +78,13 @@ std::string rcpt_command(const Message& message, std::size_t recipient, const Of
     return line + "\r\n";
 }
 
+std::string chunk_command(std::size_t size, bool is_last) { return fmt::format("BDAT {}{}\r\n", size, is_last ? " LAST" : ""); }
+
+// A question about DATA is asked with DATA: an empty last chunk would be a message.
 Dialogue::Dialogue(const Message& message, const Offer& offer, bool is_lmtp, std::string peer, bool probes)
-    : message_(message), offer_(offer), is_lmtp_(is_lmtp), peer_(std::move(peer)), next_(probes ? Next::probe : Next::forward_address),
+    : message_(message), offer_(offer), is_lmtp_(is_lmtp),
+      uses_chunks_(offer.has(ekiden::smtp::ext_chunking) && message.question == Message::Question::none), peer_(std::move(peer)),
+      next_(probes ? Next::probe : Next::forward_address),
       fates_(message.recipients.size()), undecided_(message.recipients.size())
 {
     if (offer_.size_limit > 0 && message.size > offer_.size_limit) {
@@ -129,7 +134,10 @@ void Dialogue::advance()
             if (++cursor_ == message_.recipients.size()) next_ = message_.question == Message::Question::rcpt ? Next::nothing : Next::data;
             break;
         case Next::data:
-            if (has_undecided()) {
+            if (uses_chunks_) {
+                if (!expected_.empty()) return;   // who receives it is not known yet
+                wants_content_ = has_undecided();
+            } else if (has_undecided()) {
                 output_ += "DATA\r\n";
                 expect(Step::data);
             }
@@ -177,6 +185,7 @@ void Dialogue::on_reply(const Reply& reply)
         else if (has_sender_ && message_.question == Message::Question::rcpt) decide(expected.recipient, accepted(reply));
         break;
     case Step::data: on_data_reply(reply); break;
+    case Step::content: on_chunk_reply(reply); break;
     default: on_end_reply(expected.recipient, reply); break;
     }
     advance();
@@ -206,6 +215,35 @@ void Dialogue::on_data_reply(const Reply& reply)
     expect(Step::end_of_data);
 }
 
+bool Dialogue::must_hear_before(bool is_last_chunk) const
+{
+    if (is_last_chunk) return !expected_.empty();
+    return expected_.size() >= (offer_.has(ekiden::smtp::ext_pipelining) ? chunks_in_flight : 1);
+}
+
+void Dialogue::on_chunk_reply(const Reply& reply)
+{
+    if (finds_misunderstanding(reply)) return;
+    if (reply.is_positive()) {
+        chunk_was_taken_ = true;
+        return;
+    }
+    wants_content_ = false;
+    decide_rest(refused(peer_, Step::content, reply));
+}
+
+// To a peer that does not know BDAT, the chunk is commands. Nothing more is said, and the mail waits for the next try.
+bool Dialogue::finds_misunderstanding(const Reply& reply)
+{
+    if (!uses_chunks_ || chunk_was_taken_ || (reply.code != 500 && reply.code != 502)) return false;
+    Fate fate = refused(peer_, Step::content, reply);
+    soften(fate, reply);
+    decide_rest(fate);
+    wants_content_ = false;
+    is_misunderstood_ = is_broken_ = is_done_ = true;
+    return true;
+}
+
 void Dialogue::content_sent()
 {
     wants_content_ = false;
@@ -220,6 +258,8 @@ void Dialogue::content_sent()
 
 void Dialogue::on_end_reply(std::size_t recipient, const Reply& reply)
 {
+    if (finds_misunderstanding(reply)) return;
+    chunk_was_taken_ = true;   // one LMTP recipient's answer shows that the chunk was understood
     is_open_ = false;
     const Fate fate = reply.is_positive() ? accepted(reply) : refused(peer_, Step::end_of_data, reply);
     if (recipient == nobody) decide_rest(fate);

@@ -1,12 +1,17 @@
 // One mail transaction with a peer as states, without I/O: MAIL, RCPT…, DATA, content, the end, for SMTP and LMTP.
 //
+// Where the peer offers CHUNKING, the content goes as BDAT chunks (RFC 3030), and there is no DATA. The first chunk waits for
+// the replies to the envelope: to nobody nothing is sent. With PIPELINING at most `chunks_in_flight` chunks are not answered;
+// the last one waits until all others were taken, so that what lacks a piece never becomes a message. A chunk that is refused
+// ends the content, as if DATA had been refused.
+//
 // The shell (client) writes take_output(), sends the content when wants_content() says so, feeds replies, and reads the
 // fates when is_done(). With PIPELINING the envelope goes out in one piece (at most `replies_in_flight` commands whose
 // replies are not read, so that neither side can fill both directions and wait for ever); without it, command by command.
 //
 // What cannot happen: content is sent to nobody (when every recipient is refused but the peer said 354, a lone dot ends
 // it and its reply counts for nothing); a recipient has two fates; a recipient is delivered without a 2xx after the dot
-// (LMTP: its own 2xx). Pure; thread: a value. The Message must outlive it.
+// or the last chunk (LMTP: its own 2xx). Pure; thread: a value. The Message must outlive it.
 #pragma once
 
 #include "deliver/smtp/fate.hpp"
@@ -43,14 +48,20 @@ struct Message {
 
 class Dialogue {
 public:
-    static constexpr std::size_t replies_in_flight = 64;
+    static constexpr std::size_t replies_in_flight = 64, chunks_in_flight = 8;
 
     // `probes`: the connection was idle, so RSET goes first; if that fails the dialogue is_stale() and nothing happened.
     Dialogue(const Message& message, const ekiden::smtp::Offer& offer, bool is_lmtp, std::string peer, bool probes);
 
     std::string take_output() { return std::exchange(output_, {}); }
     bool wants_content() const { return wants_content_; }
-    void content_sent();                      // with the final dot
+    void content_sent();                      // with the final dot, or the last chunk
+    // The content goes in chunks, each behind its chunk_command(). Before the next one replies are read while
+    // must_hear_before(); when wants_content() has become false, no more chunks are sent.
+    bool uses_chunks() const { return uses_chunks_; }
+    bool must_hear_before(bool is_last_chunk) const;
+    void chunk_sent() { expect(Step::content); }   // not the last
+    bool is_misunderstood() const { return is_misunderstood_; }   // the peer does not know BDAT, though it offered CHUNKING
     Step step() const;                        // what is awaited or sent
     void on_reply(const ekiden::smtp::Reply& reply);
     void on_trouble(Trouble trouble);
@@ -77,11 +88,14 @@ private:
     void decide_rest(const Fate& fate);
     bool has_undecided() const { return undecided_ > 0; }
     void on_data_reply(const ekiden::smtp::Reply& reply);
+    void on_chunk_reply(const ekiden::smtp::Reply& reply);
+    bool finds_misunderstanding(const ekiden::smtp::Reply& reply);
     void on_end_reply(std::size_t recipient, const ekiden::smtp::Reply& reply);
 
     const Message& message_;
     const ekiden::smtp::Offer offer_;
     const bool is_lmtp_;
+    const bool uses_chunks_;
     const std::string peer_;
     Next next_;
     std::size_t cursor_ = 0;                 // next recipient to name
@@ -93,6 +107,8 @@ private:
     bool sender_refused_ = false;
     bool is_open_ = false;
     bool wants_content_ = false;
+    bool chunk_was_taken_ = false;
+    bool is_misunderstood_ = false;
     bool is_done_ = false;
     bool is_stale_ = false;
     bool is_broken_ = false;
@@ -101,5 +117,6 @@ private:
 // The command lines, for `offer`; with CRLF.
 std::string mail_command(const Message& message, const ekiden::smtp::Offer& offer);
 std::string rcpt_command(const Message& message, std::size_t recipient, const ekiden::smtp::Offer& offer);
+std::string chunk_command(std::size_t size, bool is_last);   // at most 32 bytes
 
 }  // namespace ekiden::deliver::smtp

@@ -85,6 +85,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     bool is_silent = false;
     hello.ignored = ekiden::smtp::parse_extension_list(text(options.is_lmtp ? "discard_lhlo_keywords" : "discard_ehlo_keywords"),
                                                        unknown, is_silent);
+    if (!settings.boolean("ekiden_smtp_chunking")) hello.ignored |= ekiden::smtp::ext_chunking;
     const std::string by_address = name(options.is_lmtp ? "discard_lhlo_keyword_address_maps" : "discard_ehlo_keyword_address_maps");
     options.reply_filter = table::Maps::open(name("reply_filter"), text("reply_filter"));
     options.ignored_keywords_by_address = table::Maps::open(by_address, settings.str(by_address));

@@ -68,6 +68,12 @@ void Reuse::keep(const std::string& destination, SessionPtr session, const Optio
     schedule_sweep();
 }
 
+void Reuse::give_no_chunks_to(const std::string& relay)
+{
+    if (without_chunks_.size() >= peers_without_chunks) without_chunks_.erase(without_chunks_.begin());
+    without_chunks_.insert(relay);
+}
+
 void Reuse::close_all()
 {
     for (auto& [name, entry] : destinations_) {

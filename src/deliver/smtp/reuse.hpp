@@ -2,7 +2,9 @@
 // smtp_connection_cache_time_limit; it is kept only when another message is likely to come (other deliveries to the
 // destination run, or one began within the last second), or for smtp_connection_cache_destinations.
 //
-// Bounded: `sessions_per_destination`, `sessions_per_core`, `destinations_per_core`. One core's thread.
+// It also remembers which peers offer CHUNKING and do not know BDAT (something between us and them may write the offer).
+//
+// Bounded: `sessions_per_destination`, `sessions_per_core`, `destinations_per_core`, `peers_without_chunks`. One core's thread.
 #pragma once
 
 #include "deliver/smtp/client.hpp"
@@ -11,13 +13,15 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace ekiden::deliver::smtp {
 
 class Reuse : public std::enable_shared_from_this<Reuse> {
 public:
-    static constexpr std::size_t sessions_per_destination = 20, sessions_per_core = 500, destinations_per_core = 10'000;
+    static constexpr std::size_t sessions_per_destination = 20, sessions_per_core = 500, destinations_per_core = 10'000,
+                                 peers_without_chunks = 1000;
 
     explicit Reuse(net::Executor executor) : timer_(std::move(executor)) {}
     ~Reuse();
@@ -44,6 +48,10 @@ public:
     bool may_keep(const Session& session, const Options& options) const;
     void close_all();
 
+    // `relay` as Session::relay(); when there are too many, some get a new chance.
+    void give_no_chunks_to(const std::string& relay);
+    bool takes_chunks(const std::string& relay) const { return without_chunks_.empty() || !without_chunks_.contains(relay); }
+
 private:
     struct Destination {
         unsigned deliveries = 0;         // running now
@@ -53,6 +61,7 @@ private:
     void sweep();
     void schedule_sweep();
     std::unordered_map<std::string, Destination> destinations_;
+    std::unordered_set<std::string> without_chunks_;
     std::size_t idle_count_ = 0;
     bool is_sweeping_ = false;
     net::Timer timer_;

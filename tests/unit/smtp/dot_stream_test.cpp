@@ -146,6 +146,21 @@ TEST(DotEncoder, encodes_the_same_in_any_chunking)
     }
 }
 
+TEST(DotEncoder, plain_form_has_no_dots)
+{
+    const std::pair<std::string, std::string> cases[] = {{"", ""}, {".\n..b\nc.\n", ".\r\n..b\r\nc.\r\n"}, {"no end", "no end\r\n"}, {"a\rb\n", "a\rb\r\n"},
+                                                         {".bcdefg\n", ".bcd\r\n efg\r\n"}};
+    for (const auto& [content, want] : cases) {
+        for (std::size_t step = 1; step <= content.size() + 1; ++step) {
+            DotEncoder encoder(want.find(" efg") == want.npos ? 0 : 4, DotEncoder::Form::plain);
+            std::string wire;
+            for (std::size_t at = 0; at < content.size(); at += step) encoder.encode(std::string_view(content).substr(at, step), wire);
+            encoder.finish(wire);
+            EXPECT_EQ(wire, want) << "pieces of " << step;
+        }
+    }
+}
+
 TEST(ChunkDecoder, joins_line_ends_across_chunks)
 {
     struct Case {

@@ -166,6 +166,83 @@ TEST(delivery, sends_large_content_whole)
     EXPECT_NE(server.heard().find("DATA\n" + stuffed + ".\nQUIT\n"), std::string::npos);
 }
 
+constexpr const char* offer_with_chunks = "250-mx.remote.test\r\n250-PIPELINING\r\n250 CHUNKING";
+
+std::string big_text()
+{
+    std::string text = "Subject: big\n\n";
+    for (int i = 0; i < 30'000; ++i) text += "line " + std::to_string(i) + " of a long message\n.dot\n";
+    return text;
+}
+
+// What a far side heard without the BDAT lines; `count` gets how many there were.
+std::string without_chunk_lines(const std::string& heard, std::size_t& count)
+{
+    std::string rest = heard;
+    for (std::size_t at = 0; (at = rest.find("BDAT ", at)) != rest.npos; ++count) rest.erase(at, rest.find('\n', at) + 1 - at);
+    return rest;
+}
+
+TEST(delivery, sends_chunks_where_they_are_taken)
+{
+    World world;
+    test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {.replies = {{"EHLO", offer_with_chunks}}});
+    (void)world.deliver(world.at("127.0.0.2", server), {"x@ok.test"}, std::make_shared<TextContent>("Subject: out\n\n.\n.a\rb\n.c"));
+    world.loop.poll();
+    EXPECT_EQ(server.heard(), "EHLO mail.golden.test\nMAIL FROM:<user1@golden.test>\nRCPT TO:<x@ok.test>\nBDAT 29 LAST\n"
+                              "Subject: out\n\n.\n.ab\n.c\nQUIT\n(closed)\n");   // (what is heard has no CR)
+    for (const std::size_t piece : {std::size_t{4093}, std::size_t{1} << 20}) {
+        test::FakeServer large(world.loop.context(), "127.0.0.3", 0, {.replies = {{"EHLO", offer_with_chunks}}});
+        const auto outcomes = world.deliver(world.at("127.0.0.3", large), {"x@ok.test"}, std::make_shared<TextContent>(big_text(), piece));
+        EXPECT_EQ(outcomes[0].status.text, "250 2.0.0 Ok: queued as FAKE0001");
+        world.loop.poll();
+        std::size_t count = 0;
+        EXPECT_NE(without_chunk_lines(large.heard(), count).find("RCPT TO:<x@ok.test>\n" + big_text() + "QUIT\n"), std::string::npos);
+        EXPECT_GT(count, 5u);
+        EXPECT_LT(count, 20u);
+    }
+}
+
+TEST(delivery, stops_at_a_chunk_that_is_refused)
+{
+    World world;
+    test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {.replies = {{"EHLO", offer_with_chunks}, {"BDAT ", "552 5.3.4 too big"}}});
+    const auto outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test"}, std::make_shared<TextContent>(big_text(), 4093));
+    EXPECT_EQ(outcomes[0].kind, Outcome::Kind::bounced);
+    EXPECT_EQ(outcomes[0].status.text, "host 127.0.0.2[127.0.0.2] said: 552 5.3.4 too big (in reply to DATA command)");
+    world.loop.poll();
+    EXPECT_EQ(server.heard().find(" LAST"), std::string::npos);
+    EXPECT_TRUE(server.heard().ends_with("RSET\nQUIT\n(closed)\n")) << server.heard().substr(server.heard().size() - 100);
+}
+
+TEST(delivery, gives_no_chunks_to_who_does_not_know_them)
+{
+    World world;
+    test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {.replies = {{"EHLO", offer_with_chunks}, {"BDAT ", "502 5.5.2 what?"}, {"LAST", "502 5.5.2 what?"}}});
+    auto outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test"});
+    EXPECT_EQ(outcomes[0].kind, Outcome::Kind::deferred);
+    EXPECT_EQ(outcomes[0].status.text, "host 127.0.0.2[127.0.0.2] said: 502 5.5.2 what? (in reply to DATA command)");
+    ASSERT_EQ(world.log.size(), 1u);
+    EXPECT_NE(world.log[0].find("offers CHUNKING and does not know BDAT"), std::string::npos);
+    outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test"});
+    EXPECT_EQ(outcomes[0].kind, Outcome::Kind::delivered);
+    world.loop.poll();
+    EXPECT_NE(server.heard().find("DATA\nSubject: out\n\n..hello\n.\n"), std::string::npos);
+}
+
+TEST(delivery, never_ends_half_a_chunked_message)
+{
+    World world;
+    test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {.replies = {{"EHLO", offer_with_chunks}}});
+    const auto content = std::make_shared<TextContent>(std::string(1'000'000, 'x'), 300'000, true);
+    const auto outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test"}, content);
+    EXPECT_EQ(outcomes[0].kind, Outcome::Kind::deferred);
+    EXPECT_EQ(outcomes[0].status.text, "unreadable mail queue entry");
+    world.loop.poll();
+    EXPECT_EQ(server.heard().find(" LAST"), std::string::npos);
+    EXPECT_EQ(server.heard().find("QUIT"), std::string::npos);
+}
+
 TEST(delivery, never_ends_half_a_message)
 {
     World world;

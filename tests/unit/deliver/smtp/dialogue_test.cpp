@@ -56,7 +56,7 @@ struct Script {
     const char* keywords;
     const char* recipients;
     bool probes;
-    std::vector<std::string> lines;   // "C: a|b" what must come out, "S: reply" what goes in, "(content)"
+    std::vector<std::string> lines;   // "C: a|b" what must come out, "S: reply" what goes in, "(content)", "(chunk)" that is not the last
     std::vector<std::string> want;    // one fate a recipient; empty = stale
     bool needs_reset;
 };
@@ -120,6 +120,45 @@ const std::vector<Script>& scripts()
         {"LMTP that wants content for nobody", true, "PIPELINING", "x", false,
          {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|DATA", "S: 250 Ok", "S: 550 5.1.1 no", "S: 354 go"},
          {"bounced 5.1.1 host mx.test[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command)"}, true},
+        {"one chunk", false, "PIPELINING,CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>", "S: 250 Ok", "S: 250 Ok", "(content)", "S: 250 2.0.0 Ok: queued as 1"},
+         {"sent 2.0.0 250 2.0.0 Ok: queued as 1"}, false},
+        {"one chunk, command by command", false, "CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>", "S: 250 Ok", "C: RCPT TO:<x@b.test>", "S: 250 Ok", "(content)", "S: 554 5.7.1 no"},
+         {"bounced 5.7.1 host mx.test[192.0.2.1] said: 554 5.7.1 no (in reply to end of DATA command)"}, false},
+        {"chunks", false, "PIPELINING,CHUNKING", "x,y", true,
+         {"C: RSET|MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|RCPT TO:<y@b.test>", "S: 250 Ok", "S: 250 Ok", "S: 550 5.1.1 no", "S: 250 Ok", "(chunk)",
+          "(chunk)", "A: 250 Ok", "(chunk)", "A: 250 Ok", "A: 250 Ok", "(content)", "S: 250 2.0.0 done"},
+         {"bounced 5.1.1 host mx.test[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command)", "sent 2.0.0 250 2.0.0 done"}, false},
+        {"chunks, the first refused for now", false, "PIPELINING,CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>", "S: 250 Ok", "S: 250 Ok", "(chunk)", "(chunk)", "A: 452 4.3.1 full", "S: 503 5.5.1 what"},
+         {"deferred 4.3.1 host mx.test[192.0.2.1] said: 452 4.3.1 full (in reply to DATA command)"}, true},
+        {"chunks, the second refused for good", false, "CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>", "S: 250 Ok", "C: RCPT TO:<x@b.test>", "S: 250 Ok", "(chunk)", "A: 250 Ok", "(chunk)", "A: 552 5.3.4 too big"},
+         {"bounced 5.3.4 host mx.test[192.0.2.1] said: 552 5.3.4 too big (in reply to DATA command)"}, true},
+        {"chunks, the peer leaves", false, "PIPELINING,CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>", "S: 250 Ok", "S: 250 Ok", "(chunk)", "A: 421 4.3.2 bye"},
+         {"deferred 4.3.2 host mx.test[192.0.2.1] said: 421 4.3.2 bye (in reply to DATA command)"}, true},
+        {"no chunk for nobody", false, "PIPELINING,CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>", "S: 250 Ok", "S: 550 5.1.1 no"},
+         {"bounced 5.1.1 host mx.test[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command)"}, true},
+        {"no chunk from a refused sender", false, "PIPELINING,CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>", "S: 450 4.1.8 no", "S: 250 Ok"},
+         {"deferred 4.1.8 host mx.test[192.0.2.1] said: 450 4.1.8 no (in reply to MAIL FROM command)"}, true},
+        {"who offers chunks does not know them", false, "PIPELINING,CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>", "S: 250 Ok", "S: 250 Ok", "(content)", "S: 502 5.5.2 what?"},
+         {"deferred 4.5.2 host mx.test[192.0.2.1] said: 502 5.5.2 what? (in reply to DATA command)"}, true},
+        {"who offers several chunks does not know them", false, "PIPELINING,CHUNKING", "x", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>", "S: 250 Ok", "S: 250 Ok", "(chunk)", "(chunk)", "A: 500 what?"},
+         {"deferred 4.0.0 host mx.test[192.0.2.1] said: 500 what? (in reply to DATA command)"}, true},
+        {"LMTP answers the last chunk for each recipient", true, "PIPELINING,CHUNKING", "x,y,z", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|RCPT TO:<y@b.test>|RCPT TO:<z@b.test>", "S: 250 Ok", "S: 250 Ok", "S: 550 5.1.1 no", "S: 250 Ok",
+          "(chunk)", "A: 250 Ok", "(content)", "S: 250 2.1.5 saved", "S: 452 4.2.2 full"},
+         {"sent 2.1.5 250 2.1.5 saved", "bounced 5.1.1 host mx.test[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command)",
+          "deferred 4.2.2 host mx.test[192.0.2.1] said: 452 4.2.2 full (in reply to end of DATA command)"}, false},
+        {"LMTP, the only chunk", true, "PIPELINING,CHUNKING", "x,y", false,
+         {"C: MAIL FROM:<from@a.test>|RCPT TO:<x@b.test>|RCPT TO:<y@b.test>", "S: 250 Ok", "S: 250 Ok", "S: 250 Ok", "(content)", "S: 250 saved", "S: 500 5.0.0 no"},
+         {"sent 2.0.0 250 saved", "bounced 5.0.0 host mx.test[192.0.2.1] said: 500 5.0.0 no (in reply to end of DATA command)"}, false},
         {"too big", false, "PIPELINING,SIZE 100", "x", false, {},
          {"bounced 5.3.4 message size 328 exceeds size limit 100 of server mx.test[192.0.2.1]"}, false},
     };
@@ -140,7 +179,14 @@ std::string play(Dialogue& dialogue, const Script& script, std::size_t count)
             said.clear();
         } else if (line == "(content)") {
             if (!dialogue.wants_content()) return "no content wanted";
+            if (dialogue.uses_chunks() && dialogue.must_hear_before(true)) return "the last chunk must wait";
             dialogue.content_sent();
+        } else if (line == "(chunk)") {
+            if (!dialogue.wants_content() || dialogue.must_hear_before(false)) return "no chunk wanted";
+            dialogue.chunk_sent();
+        } else if (line.starts_with("A: ")) {   // a reply between chunks
+            if (!dialogue.wants_content() || !dialogue.must_hear_before(true)) return "no reply awaited before " + line;
+            dialogue.on_reply(reply_of(line.substr(3)));
         } else {
             if (dialogue.wants_content()) return "content wanted before " + line;
             dialogue.on_reply(reply_of(line.substr(3)));
@@ -271,6 +317,38 @@ TEST(dialogue, survives_any_reply_at_every_step)
             }
         }
     }
+}
+
+TEST(dialogue, keeps_few_chunks_in_flight)
+{
+    const Message message = message_to("x");
+    for (const auto& [keywords, most] : {std::pair<const char*, std::size_t>{"PIPELINING,CHUNKING", Dialogue::chunks_in_flight}, {"CHUNKING", 1}}) {
+        Dialogue dialogue(message, offer_of(keywords), false, peer, false);
+        for (int i = 0; i < 2; ++i) dialogue.on_reply(reply_of("250 Ok"));
+        for (std::size_t round = 0; round < 3; ++round) {
+            std::size_t sent = 0;
+            for (; !dialogue.must_hear_before(false); ++sent) dialogue.chunk_sent();
+            EXPECT_EQ(sent, round == 0 ? most : 1) << keywords;
+            EXPECT_TRUE(dialogue.must_hear_before(true));
+            dialogue.on_reply(reply_of("250 Ok"));
+        }
+        while (dialogue.must_hear_before(true)) dialogue.on_reply(reply_of("250 Ok"));
+        dialogue.content_sent();
+        dialogue.on_reply(reply_of("250 Ok"));
+        EXPECT_TRUE(dialogue.is_done());
+    }
+    EXPECT_EQ(chunk_command(0, false), "BDAT 0\r\n");
+    EXPECT_EQ(chunk_command(131072, true), "BDAT 131072 LAST\r\n");
+    EXPECT_LE(chunk_command(static_cast<std::size_t>(-1), true).size(), 32u);
+}
+
+// Whether an empty message would be taken is not asked with a message.
+TEST(dialogue, asks_about_data_with_data)
+{
+    Message message = message_to("x");
+    message.question = Message::Question::data;
+    Dialogue dialogue(message, offer_of("PIPELINING,CHUNKING"), false, peer, false);
+    EXPECT_EQ(dialogue.take_output(), "MAIL FROM:<from@a.test>\r\nRCPT TO:<x@b.test>\r\nDATA\r\n");
 }
 
 TEST(dialogue, keeps_few_replies_in_flight)
