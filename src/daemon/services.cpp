@@ -139,6 +139,20 @@ std::vector<net::Endpoint> endpoints_of(const config::Settings& settings, const 
     return endpoints;
 }
 
+// The first word behind the options of a service whose program takes none; empty: there is none.
+static std::string find_stray_word(const config::ServiceSpec& service)
+{
+    // These have words of their own: a command, flags=DO.
+    static constexpr std::string_view with_words[] = {"pipe", "spawn", "smtp", "lmtp", "postscreen"};
+    if (std::ranges::find(with_words, service.command) != std::end(with_words)) return {};
+    const auto& words = service.arguments;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (!words[i].starts_with('-')) return words[i];
+        if (words[i].ends_with('o')) ++i;    // "-o", "-vo": its value is the next word
+    }
+    return {};
+}
+
 std::vector<config::Problem> find_service_problems(const config::Settings& settings)
 {
     std::vector<config::Problem> problems;
@@ -155,6 +169,10 @@ std::vector<config::Problem> find_service_problems(const config::Settings& setti
                 fmt::format("service {} needs {}(8), which this release does not have yet", service.name, service.command));
         } else if (service.type == "inet" && role != Role::smtp_server && role != Role::spawner) {
             add(service, config::Problem::Level::fatal, fmt::format("{}(8) cannot listen on an inet port here (service {})", service.command, service.name));
+        }
+        if (const std::string stray = find_stray_word(service); !stray.empty()) {
+            add(service, config::Problem::Level::fatal,
+                fmt::format("service {}: unexpected command-line argument: {}: the value of an -o ends at the first blank: write -o name=a,b or -o {{ name = a, b }}", service.name, base::printable(stray)));
         }
     }
     const auto spawn_problems = find_spawn_problems(settings);

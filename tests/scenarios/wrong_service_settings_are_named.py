@@ -12,6 +12,7 @@ WRONG = [      # main.cf, master.cf, what is said, does it refuse?
     ('', '-o cleanup_service_name=nosuch', r'master\.cf: line \d+: cleanup_service_name = nosuch: master\.cf has no cleanup service of that name', True),
     ('', '-o smtpd_hard_error_limit=many', r'master\.cf: line \d+: bad numerical configuration: smtpd_hard_error_limit = many', True),
     ('', '-o body_checks= -o smtp_bind_address=192.0.2.1', r'master\.cf: line \d+: -o body_checks= has no effect on smtpd\(8\), it belongs to cleanup: write receive_override_options=', False),
+    ('', '-o smtpd_recipient_restrictions=permit_mynetworks, reject', r'master\.cf: line \d+: service \S+: unexpected command-line argument: reject: the value of an -o ends at the first blank', True),
     ('', '-o smtpd_recipient_restrictions=permit_mynetwork,reject', r'master\.cf: line \d+: unknown smtpd restriction: "permit_mynetwork": is permit_mynetworks meant\?', False),
     ('', '-o smptd_banner=x', r'master\.cf: line \d+: unused parameter: smptd_banner=x: is smtpd_banner meant\?', False),
     ('smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = sasl2/smtpd.conf', '', r'main\.cf, line \d+: smtpd_sasl_path = sasl2/smtpd\.conf looks like a file name', False),
