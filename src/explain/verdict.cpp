@@ -84,28 +84,37 @@ std::optional<std::string> find_reason(const std::vector<Event>& events, Places&
     return fmt::format("{} in {}, {}", reason, holder->name, places.find(holder->name, word).text());
 }
 
+namespace {
+
+// Why the last reply is not a 2xx one.
+Verdict judge_refusal(const Step& last, Places& places)
+{
+    Verdict verdict;
+    verdict.status = last.code >= 500 ? refused : try_later;
+    verdict.headline = last.reply;
+    if (auto reason = find_reason(last.events, places)) {
+        verdict.because = *reason;
+    } else if (std::ranges::any_of(last.events, [](const Event& event) { return event.what == "reject"; })) {
+        verdict.because = "a deferral that became due because nothing refused";
+    } else if (const auto own = std::ranges::find(own_refusals, std::string_view(last.reply), &OwnRefusal::text); own != std::end(own_refusals)) {
+        verdict.because = fmt::format("{}, {}", own->parameter, places.find(own->parameter).text());
+    } else if (auto table = find_table(last.events, places)) {
+        verdict.because = *table;
+    } else {
+        const bool is_command = last.command != "connect" && last.command != "end of message";
+        verdict.because = is_command ? "the server's own check of " + last.command.substr(0, last.command.find(' ')) : "the server's own checks";
+    }
+    return verdict;
+}
+
+}  // namespace
+
 Verdict judge(const Findings& findings, Places& places)
 {
     Verdict verdict;
     if (findings.steps.empty()) return {try_later, "no answer", ""};
     const Step& last = findings.steps.back();
-    if (last.code >= 400 || last.code == 0) {
-        verdict.status = last.code >= 500 ? refused : try_later;
-        verdict.headline = last.reply;
-        if (auto reason = find_reason(last.events, places)) {
-            verdict.because = *reason;
-        } else if (std::ranges::any_of(last.events, [](const Event& event) { return event.what == "reject"; })) {
-            verdict.because = "a deferral that became due because nothing refused";
-        } else if (const auto own = std::ranges::find(own_refusals, std::string_view(last.reply), &OwnRefusal::text); own != std::end(own_refusals)) {
-            verdict.because = fmt::format("{}, {}", own->parameter, places.find(own->parameter).text());
-        } else if (auto table = find_table(last.events, places)) {
-            verdict.because = *table;
-        } else {
-            const bool is_command = last.command != "connect" && last.command != "end of message";
-            verdict.because = is_command ? "the server's own check of " + last.command.substr(0, last.command.find(' ')) : "the server's own checks";
-        }
-        return verdict;
-    }
+    if (last.code >= 400 || last.code == 0) return judge_refusal(last, places);
     if (!findings.is_queued) {
         verdict.headline = "250: accepted and thrown away (DISCARD)";
         return verdict;

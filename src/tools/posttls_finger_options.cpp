@@ -106,6 +106,44 @@ config::SettingsPtr load(const Voice& voice, Overrides overrides)
     }
 }
 
+// Only what the command line names is trusted and used, whatever main.cf says of mail.
+Overrides nothing_trusted()
+{
+    Overrides overrides{{"tls_append_default_CA", "no"}, {"smtp_tls_loglevel", "0"}, {"smtp_tls_mandatory_ciphers", "medium"},
+                        {"smtp_tls_mandatory_protocols", ">=TLSv1"}, {"smtp_tls_protocols", ">=TLSv1"}, {"smtp_tls_security_level", "secure"},
+                        {"smtp_use_tls", "no"}, {"smtp_enforce_tls", "no"}};
+    for (const char* parameter : {"smtp_tls_policy_maps", "smtp_tls_per_site", "smtp_tls_CAfile", "smtp_tls_CApath", "smtp_tls_chain_files", "smtp_tls_cert_file", "smtp_tls_key_file",
+                                  "smtp_tls_eccert_file", "smtp_tls_eckey_file", "smtp_tls_dcert_file", "smtp_tls_dkey_file", "smtp_tls_servername", "smtp_tls_trust_anchor_file"})
+        overrides.emplace_back(parameter, "");
+    return overrides;
+}
+
+dns::FamilyPreference parse_family(const Voice& voice, std::string_view text)
+{
+    if (text == "any") return dns::FamilyPreference::any;
+    if (text == "ipv4") return dns::FamilyPreference::ipv4;
+    if (text == "ipv6") return dns::FamilyPreference::ipv6;
+    voice.fatal(fmt::format("bad '-a' option value: {}", text));
+}
+
+// -h: whether names may come from /etc/hosts, too.
+bool parse_host_lookup(const Voice& voice, std::string_view text)
+{
+    bool uses_hosts_file = false;
+    for (const auto word : base::split_any(text)) {
+        if (word == "native") uses_hosts_file = true;
+        else if (word != "dns") voice.fatal(fmt::format("unknown -h option value \"{}\" in \"{}\"", word, text));
+    }
+    return uses_hosts_file;
+}
+
+std::pair<std::string, std::string> parse_override(const Voice& voice, std::string_view pair)
+{
+    const std::size_t equals = pair.find('=');
+    if (equals == pair.npos || equals == 0) voice.fatal(fmt::format("bad '-o' option value: {}; want name=value", pair));
+    return {std::string(base::trim(pair.substr(0, equals))), std::string(base::trim(pair.substr(equals + 1)))};
+}
+
 void check_words(const Voice& voice, const Options& options)
 {
     if (options.level == tls::Level::none) return;
@@ -123,12 +161,7 @@ Options parse_options(int argc, char** argv)
     static char name[] = "posttls-finger";
     argv[0] = name;
     Options options;
-    // Only what the command line names is trusted and used, whatever main.cf says of mail.
-    Overrides wanted{{"smtp_tls_policy_maps", ""},  {"smtp_tls_per_site", ""},     {"smtp_tls_CAfile", ""},   {"smtp_tls_CApath", ""},    {"smtp_tls_chain_files", ""},
-                     {"smtp_tls_cert_file", ""},    {"smtp_tls_key_file", ""},     {"smtp_tls_eccert_file", ""}, {"smtp_tls_eckey_file", ""}, {"smtp_tls_dcert_file", ""},
-                     {"smtp_tls_dkey_file", ""},    {"smtp_tls_servername", ""},   {"tls_append_default_CA", "no"}, {"smtp_tls_loglevel", "0"}, {"smtp_tls_mandatory_ciphers", "medium"},
-                     {"smtp_tls_mandatory_protocols", ">=TLSv1"}, {"smtp_tls_protocols", ">=TLSv1"}, {"smtp_tls_trust_anchor_file", ""}, {"smtp_tls_security_level", "secure"},
-                     {"smtp_use_tls", "no"}, {"smtp_enforce_tls", "no"}};
+    Overrides wanted = nothing_trusted();
     const auto add = [&](const char* parameter, std::string value) { wanted.emplace_back(parameter, std::move(value)); };
     Overrides last;
     std::string anchors, chains, certificate, key;
@@ -136,12 +169,7 @@ Options parse_options(int argc, char** argv)
     int letter;
     while ((letter = ::getopt(argc, argv, "+a:A:cCd:fF:g:h:H:k:K:l:L:m:M:o:p:P:r:s:St:T:vwXx")) != -1) {
         switch (letter) {
-        case 'a': {
-            const std::string_view family = optarg;
-            if (family != "any" && family != "ipv4" && family != "ipv6") voice.fatal(fmt::format("bad '-a' option value: {}", family));
-            options.family = family == "ipv4" ? dns::FamilyPreference::ipv4 : family == "ipv6" ? dns::FamilyPreference::ipv6 : dns::FamilyPreference::any;
-            break;
-        }
+        case 'a': options.family = parse_family(voice, optarg); break;
         case 'A': anchors.append(anchors.empty() ? "" : ", ").append(optarg); break;
         case 'c': options.shows_chat = false; break;
         case 'C': options.shows_chain = true; break;
@@ -149,12 +177,7 @@ Options parse_options(int argc, char** argv)
         case 'f': break;    // about TLSA records, which are not looked up
         case 'F': add("smtp_tls_CAfile", optarg); break;
         case 'g': add("smtp_tls_mandatory_ciphers", optarg), add("smtp_tls_ciphers", optarg); break;
-        case 'h':
-            for (const auto word : base::split_any(std::string_view(optarg))) {
-                if (word == "native") options.uses_hosts_file = true;
-                else if (word != "dns") voice.fatal(fmt::format("unknown -h option value \"{}\" in \"{}\"", word, optarg));
-            }
-            break;
+        case 'h': options.uses_hosts_file |= parse_host_lookup(voice, optarg); break;
         case 'H': chains.append(chains.empty() ? "" : ", ").append(optarg); break;
         case 'k': certificate = optarg; break;
         case 'K': key = optarg; break;
@@ -170,13 +193,7 @@ Options parse_options(int argc, char** argv)
         case 'M':
             if (const std::string_view policy = optarg; policy != "dane" && policy != "encrypt" && policy != "may") voice.fatal(fmt::format("bad '-M' option value: {}", policy));
             break;
-        case 'o': {
-            const std::string_view pair = optarg;
-            const std::size_t equals = pair.find('=');
-            if (equals == pair.npos || equals == 0) voice.fatal(fmt::format("bad '-o' option value: {}; want name=value", pair));
-            last.emplace_back(base::trim(pair.substr(0, equals)), base::trim(pair.substr(equals + 1)));
-            break;
-        }
+        case 'o': last.push_back(parse_override(voice, optarg)); break;
         case 'p': add("smtp_tls_mandatory_protocols", optarg), add("smtp_tls_protocols", optarg); break;
         case 'P': add("smtp_tls_CApath", optarg); break;
         case 'r': options.reconnect_delay = parse_count(voice, 'r', optarg, 0); break;
