@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace ekiden::explain {
 
@@ -51,6 +52,7 @@ Result<Question> parse_question(const std::vector<std::string>& words)
     Question question;
     question.client = boost::asio::ip::address_v4::loopback();
     bool has_sender = false, has_recipient = false;
+    std::set<std::string> given;
     for (std::size_t i = 0; i < words.size(); ++i) {
         std::string name = words[i], value;
         const std::size_t equals = name.starts_with("--") ? name.find('=') : name.npos;
@@ -69,6 +71,8 @@ Result<Question> parse_question(const std::vector<std::string>& words)
             if (i + 1 == words.size()) return fail(ErrorCode::syntax, name + " needs a value");
             value = words[++i];
         }
+        // Whoever names two recipients would take the answer about one for both.
+        if (!given.insert(name).second) return fail(ErrorCode::syntax, name + " is given twice: one question, one message to one recipient");
         // They become commands of a dialogue: one line each.
         const bool has_control = std::ranges::any_of(value, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; });
         if (has_control || value.size() > longest_word) return fail(ErrorCode::syntax, name + ": too long, or not on one line");

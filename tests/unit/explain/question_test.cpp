@@ -45,6 +45,7 @@ TEST(Question, NamesWhatIsWrong)
         {{"--from", "a@b.test", "--to", "x@y\r\nDATA"}, "not on one line"},
         {{"--from", "a@b.test", "--to", std::string(2000, 'x')}, "too long"},
         {{"--tls=yes", "--from", "a", "--to", "b"}, "--tls takes no value"},
+        {{"--from", "a@b.test", "--to", "x@y.test", "--to=z@y.test"}, "--to is given twice"},
         {{"--frm", "a"}, "there is no option --frm"},
         {{"somebody"}, "there is no option somebody"},
     };
