@@ -90,6 +90,7 @@ TEST(Unsupported, refuses_what_would_be_weaker_and_warns_of_the_rest)
           "unfiltered"}},
         {"smtpd_milters =\ncontent_filter =\nsmtpd_sasl_auth_enable = no\nsmtp_tls_security_level =", "", {}},
         {"", "smtps inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes -o content_filter=\n", {}},
+        {"", "submission inet n - n - - smtpd\n  -o milter_macro_daemon_name=ORIGINATING\n", {}},
         {"", "slow unix - - n - - smtp\n  -o smtp_tls_wrappermode=yes -o content_filter=\n", {}},
         {"", "slow inet n - n - - smtpd\n  -o smtpd_milters=inet:localhost:1\n",
          {"fatal DIR/master.cf: line 1: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass unfiltered"}},
