@@ -1,5 +1,6 @@
 #include "explain/question.hpp"
 
+#include "base/option_words.hpp"
 #include "base/text.hpp"
 
 #include <fmt/format.h>
@@ -53,24 +54,16 @@ Result<Question> parse_question(const std::vector<std::string>& words)
     question.client = boost::asio::ip::address_v4::loopback();
     bool has_sender = false, has_recipient = false;
     std::set<std::string> given;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        std::string name = words[i], value;
-        const std::size_t equals = name.starts_with("--") ? name.find('=') : name.npos;
-        if (equals != name.npos) {
-            value = name.substr(equals + 1);
-            name.resize(equals);
-        }
+    for (base::OptionWords option(words); option.next();) {
+        const std::string& name = option.name();
         const auto row = std::ranges::find(options, std::string_view(name), &Option::name);
         if (row == std::end(options)) return fail(ErrorCode::syntax, "there is no option " + base::printable(name));
         if (row->flag) {
-            if (equals != std::string::npos) return fail(ErrorCode::syntax, name + " takes no value");
+            EKIDEN_TRY(option.expect_no_value());
             question.*row->flag = true;
             continue;
         }
-        if (equals == std::string::npos) {
-            if (i + 1 == words.size()) return fail(ErrorCode::syntax, name + " needs a value");
-            value = words[++i];
-        }
+        EKIDEN_TRY_VALUE(value, option.take_value());
         // Whoever names two recipients would take the answer about one for both.
         if (!given.insert(name).second) return fail(ErrorCode::syntax, name + " is given twice: one question, one message to one recipient");
         // They become commands of a dialogue: one line each.

@@ -1,5 +1,6 @@
 #include "tools/ekiden_queue_options.hpp"
 
+#include "base/option_words.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -135,21 +136,13 @@ Result<QueueOptions> parse_queue_options(const std::vector<std::string>& words)
 {
     QueueOptions options;
     bool has_verb = false;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        std::string name = words[i], value;
-        const std::size_t equals = name.starts_with("--") ? name.find('=') : name.npos;
-        if (equals != name.npos) {
-            value = name.substr(equals + 1);
-            name.resize(equals);
-        }
+    for (base::OptionWords given(words); given.next();) {
+        const std::string& name = given.name();
         if (const auto flag = std::ranges::find(flags, std::string_view(name), &Flag::name); flag != std::end(flags)) {
-            if (equals != std::string::npos) return fail(ErrorCode::syntax, name + " takes no value");
+            EKIDEN_TRY(given.expect_no_value());
             options.*flag->member = true;
         } else if (const auto row = std::ranges::find(valued, std::string_view(name), &Valued::name); row != std::end(valued)) {
-            if (equals == std::string::npos) {
-                if (i + 1 == words.size()) return fail(ErrorCode::syntax, name + " needs a value");
-                value = words[++i];
-            }
+            EKIDEN_TRY_VALUE(value, given.take_value());
             EKIDEN_TRY(row->take(options, value));
         } else if (name.starts_with('-')) {
             return fail(ErrorCode::syntax, "there is no option " + base::printable(name));
