@@ -34,14 +34,14 @@ using config::SettingsPtr;
 constexpr auto usage = "Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
 
 // Postfix's words, and the place on a line of its own where they name neither the file nor the parameter. `always`: in any
-// case, for who reloads has changed something just now.
+// case, for who reloads has changed something just now; so it is where a person reads.
 void print_fatal(const config::ConfigError& error, bool always = false)
 {
     const std::string_view text = error.what();
     std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
     const config::Location& at = error.location;
     const bool is_quoted = text.contains(" = ") || text.contains("parameter ") || text.contains("config variable ");
-    if (at.line > 0 && (always || !is_quoted) && !text.contains(at.file)) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
+    if (at.line > 0 && (always || !is_quoted || ::isatty(STDERR_FILENO)) && !text.contains(at.file)) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
 }
 
 // How `check` says what it found: to people on standard error, or one JSON object a line on standard output; and whether
@@ -149,7 +149,7 @@ int Command::check(const CheckStyle& style)
         report(config::find_odd_characters(directory_), style);
         if (style.is_json) return report({{Problem::Level::fatal, error.location, error.what()}}, style) ? 0 : 1;
         if (error.location.file.ends_with("master.cf")) return refuse_master_cf(error);
-        print_fatal(error, style.names_place);
+        print_fatal(error, style.names_place || style.is_verbose);
         return 1;
     }
     if (!style.is_json) repeat_warnings({"postsuper"});
@@ -434,7 +434,7 @@ int postfix_main(int argc, char** argv)
         // What only looks like the right characters is often the reason.
         if (word == "check" || word == "start" || word == "reload") print_findings(config::find_odd_characters(directory), "postfix", style);
         if (style.is_json) print_findings({{Problem::Level::fatal, error.location, error.what()}}, "postfix", style);
-        else print_fatal(error, word == "reload");
+        else print_fatal(error, word == "reload" || style.is_verbose);
         if (word == "reload") std::fprintf(stderr, "postfix: the running settings stay in force\n");
         return 1;
     }

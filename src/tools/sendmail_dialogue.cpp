@@ -5,6 +5,7 @@
 #include "mime/date.hpp"
 #include "smtp/command.hpp"
 #include "smtp/dot_stream.hpp"
+#include "smtp/extensions.hpp"
 #include "smtp/paths.hpp"
 #include "tools/sendmail_submit.hpp"
 
@@ -206,9 +207,20 @@ bool Dialogue::greet(const smtp::Command& command, bool is_extended)
     protocol_ = is_extended ? "ESMTP" : "SMTP";
     if (!is_extended) return say(250, "", hostname_);
     smtp::Reply reply(250, hostname_);
-    reply.lines.emplace_back("PIPELINING");
-    reply.lines.push_back(size_limit_ > 0 ? "SIZE " + std::to_string(size_limit_) : "SIZE");
-    for (const char* word : {"VRFY", "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"}) reply.lines.emplace_back(word);
+    std::vector<std::string> unknown;
+    bool is_silent = false;
+    smtp::Extensions hidden = smtp::parse_extension_list(settings_.str("smtpd_discard_ehlo_keywords"), unknown, is_silent);
+    if (settings_.boolean("disable_vrfy_command")) hidden |= smtp::ext_vrfy;
+    if (!settings_.boolean("smtputf8_enable")) hidden |= smtp::ext_smtputf8;
+    const std::pair<smtp::Extensions, std::string> offered[] = {
+        {smtp::ext_pipelining, "PIPELINING"}, {smtp::ext_size, size_limit_ > 0 ? "SIZE " + std::to_string(size_limit_) : "SIZE"},
+        {smtp::ext_vrfy, "VRFY"},             {smtp::ext_etrn, "ETRN"},
+        {smtp::ext_enhanced_status, "ENHANCEDSTATUSCODES"}, {smtp::ext_8bitmime, "8BITMIME"},
+        {smtp::ext_dsn, "DSN"},               {smtp::ext_smtputf8, "SMTPUTF8"},
+        {smtp::ext_chunking, "CHUNKING"},
+    };
+    for (const auto& [bit, word] : offered)
+        if (!(hidden & bit)) reply.lines.push_back(word);
     smtp::append(output_, reply);
     return true;
 }
@@ -361,6 +373,7 @@ bool Dialogue::on_rset(const smtp::Command& command)
 
 bool Dialogue::on_vrfy(const smtp::Command& command)
 {
+    if (settings_.boolean("disable_vrfy_command")) return refuse(502, "5.5.1", "VRFY command is disabled");
     if (command.arguments.empty()) return refuse(501, "5.5.4", "Syntax: VRFY address [SMTPUTF8]");
     std::string_view text = command.arguments, rest = text;
     const std::string_view first = smtp::next_word(rest);
