@@ -139,12 +139,21 @@ void Rehearsal::read_hosts(Delivery& delivery)
             host.tls = event.name;
             host.tls_names = event.value;
             host.is_wrapped = event.where == "wrapped";
-            const std::string parameter = delivery.program == "lmtp" ? "lmtp_tls_security_level" : "smtp_tls_security_level";
+            const std::string prefix = delivery.program == "lmtp" ? "lmtp_" : "smtp_";
+            std::string parameter = prefix + "tls_security_level";
             if (policy.empty()) {
                 // The transport's own line may set it.
                 config::SettingsPtr of_transport = settings_;
                 for (const config::ServiceSpec& service : settings_->services()) {
                     if (service.type == "unix" && service.name == delivery.transport && !service.overrides.empty()) of_transport = settings_->for_service(service);
+                }
+                // The old settings count where the new one is not there.
+                if (of_transport->str(parameter).empty()) {
+                    for (const char* old : {"enforce_tls", "use_tls"}) {
+                        if (!of_transport->boolean(prefix + old)) continue;
+                        parameter = prefix + old;
+                        break;
+                    }
                 }
                 policy = fmt::format("{}, {}", parameter, Places(of_transport).find(parameter).text());
             }

@@ -83,3 +83,6 @@ with Instance(main=MAIN, files=FILES, zone=ZONE) as mail:
     expect(mail.entries(), [], 'messages in the queue')
     expect([name for _, _, names in os.walk(mail.vmail) for name in names], [], 'files in mailboxes')
     expect(os.path.exists(os.path.join(mail.vmail, 'alice')), False, 'a mailbox that was made')
+    # The setting that says so, old ones too
+    mail.set('smtp_tls_security_level =\nsmtp_use_tls = yes\n')
+    expect_match(r'TLS may  \(smtp_use_tls, main\.cf line \d+\)', explain('x@far.test'), 'the old setting')
