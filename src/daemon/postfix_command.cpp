@@ -34,14 +34,14 @@ using config::SettingsPtr;
 constexpr auto usage = "Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
 
 // Postfix's words, and the place on a line of its own where they name neither the file nor the parameter. `always`: in any
-// case, for who reloads has changed something just now; so it is where a person reads.
+// case, for who reloads has changed something just now, and who says -v wants to know.
 void print_fatal(const config::ConfigError& error, bool always = false)
 {
     const std::string_view text = error.what();
     std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
     const config::Location& at = error.location;
     const bool is_quoted = text.contains(" = ") || text.contains("parameter ") || text.contains("config variable ");
-    if (at.line > 0 && (always || !is_quoted || ::isatty(STDERR_FILENO)) && !text.contains(at.file)) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
+    if (at.line > 0 && (always || !is_quoted) && !text.contains(at.file)) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
 }
 
 // How `check` says what it found: to people on standard error, or one JSON object a line on standard output; and whether
