@@ -187,7 +187,7 @@ class Programs:
         is_root = os.geteuid() == 0
         me = pwd.getpwuid(os.geteuid()).pw_name
         owner, group = ("mail", "daemon") if is_root else (me, me)
-        for part in ["config", "lib", "data", "work", *(f"spool/{queue}" for queue in QUEUES)]:
+        for part in ["config", "lib", "data", "here", *(f"spool/{queue}" for queue in QUEUES)]:
             (folder / part).mkdir(parents=True, exist_ok=True)
         if self.root:
             (folder / "sbin").mkdir()
@@ -214,7 +214,7 @@ class Programs:
             for part in ["data", *(f"spool/{queue}" for queue in QUEUES)]:
                 shutil.chown(folder / part, owner, group if part.endswith(("maildrop", "public")) else None)
             (folder / "spool/maildrop").chmod(0o730)
-            (folder / "work").chmod(0o777)
+            (folder / "here").chmod(0o777)
 
     def run(self, folder, case, step):
         environment = {"PATH": f"{folder}/sbin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/", "DIR": str(folder), "MAIL_CONFIG": f"{folder}/config"}
@@ -227,7 +227,7 @@ class Programs:
             reader, errors = pty.openpty()
         else:
             reader, errors = os.pipe()
-        with subprocess.Popen(command, cwd=folder / "work", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        with subprocess.Popen(command, cwd=folder / "here", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=errors, start_new_session=True, **identity) as process:
             os.close(errors)
             said = []
