@@ -106,7 +106,8 @@ Entry find(std::string_view name)
 void print_help(std::FILE* to)
 {
     std::fprintf(to, "usage: ekiden COMMAND [argument...]\n\n");
-    for (const OwnCommand& own : own_commands) std::fprintf(to, "  %-8s %s\n", std::string(own.name).c_str(), own.summary);
+    for (const OwnCommand& own : own_commands)
+        std::fprintf(to, "  %-8s %s\n", std::string(own.name).c_str(), own.summary);
     std::fprintf(to, "\nPostfix's commands, each also a program of its own (a link to this binary):\n ");
     for (const Name& known : commands) std::fprintf(to, " %s", std::string(known.name).c_str());
     std::fprintf(to, "\n");
@@ -119,7 +120,9 @@ int main(int argc, char** argv)
     if (argc < 1 || !ekiden::tools::hold_standard_descriptors()) return 1;
     // A set-gid bit that somebody put on a link to this binary would give its rights to every command.
     if (::getauxval(AT_SECURE) != 0) {
-        std::fputs("ekiden: this program must not be installed set-uid or set-gid; packages have ekiden-set-gid for that\n", stderr);
+        std::fputs(
+            "ekiden: this program must not be installed set-uid or set-gid; packages have ekiden-set-gid for that\n",
+            stderr);
         return 1;
     }
     std::string_view name = argv[0];

@@ -24,7 +24,10 @@ public:
     void advance(Duration by);
 };
 
-inline std::int64_t to_seconds(WallTime t) { return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count(); }
+inline std::int64_t to_seconds(WallTime t)
+{
+    return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
+}
 
 }  // namespace ekiden::base
 

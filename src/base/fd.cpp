@@ -69,7 +69,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit)
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return fail(Error::from_errno("read", path));
         if (n == 0) return content;
-        if (content.size() + static_cast<std::size_t>(n) > limit) return fail(ErrorCode::too_long, "read " + path + ": file too large");
+        if (content.size() + static_cast<std::size_t>(n) > limit)
+            return fail(ErrorCode::too_long, "read " + path + ": file too large");
         content.append(buffer, static_cast<std::size_t>(n));
     }
 }

@@ -21,13 +21,25 @@ public:
     explicit Logger(std::string tag, int verbosity = 0) : state_(std::make_shared<State>(std::move(tag), verbosity)) {}
 
     template <class... A>
-    void info(fmt::format_string<A...> format, A&&... args) const { write(LogLevel::info, fmt::format(format, std::forward<A>(args)...)); }
+    void info(fmt::format_string<A...> format, A&&... args) const
+    {
+        write(LogLevel::info, fmt::format(format, std::forward<A>(args)...));
+    }
     template <class... A>  // "warning: …": a person should look
-    void warning(fmt::format_string<A...> format, A&&... args) const { write(LogLevel::warning, fmt::format(format, std::forward<A>(args)...)); }
+    void warning(fmt::format_string<A...> format, A&&... args) const
+    {
+        write(LogLevel::warning, fmt::format(format, std::forward<A>(args)...));
+    }
     template <class... A>  // "error: …"
-    void error(fmt::format_string<A...> format, A&&... args) const { write(LogLevel::error, fmt::format(format, std::forward<A>(args)...)); }
+    void error(fmt::format_string<A...> format, A&&... args) const
+    {
+        write(LogLevel::error, fmt::format(format, std::forward<A>(args)...));
+    }
     template <class... A>  // "fatal: …": the caller ends this process or service right after it
-    void fatal(fmt::format_string<A...> format, A&&... args) const { write(LogLevel::fatal, fmt::format(format, std::forward<A>(args)...)); }
+    void fatal(fmt::format_string<A...> format, A&&... args) const
+    {
+        write(LogLevel::fatal, fmt::format(format, std::forward<A>(args)...));
+    }
     template <class... A>  // written only for services run with -v
     void debug(fmt::format_string<A...> format, A&&... args) const
     {

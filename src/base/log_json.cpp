@@ -36,7 +36,9 @@ bool is_queue_id(std::string_view text)
 {
     if (text == no_queue_id) return true;
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    return text.size() >= min_queue_id && text.size() <= max_queue_id && (std::ranges::any_of(text, is_digit) || std::ranges::all_of(text, [](char c) { return c >= 'A' && c <= 'F'; }));
+    return text.size() >= min_queue_id && text.size() <= max_queue_id &&
+           (std::ranges::any_of(text, is_digit) ||
+            std::ranges::all_of(text, [](char c) { return c >= 'A' && c <= 'F'; }));
 }
 
 bool is_number(std::string_view text)
@@ -44,7 +46,9 @@ bool is_number(std::string_view text)
     if (text.empty() || text.size() > max_number) return false;
     const std::size_t point = text.find('.');
     const std::string_view whole = text.substr(0, point), rest = point == text.npos ? "0" : text.substr(point + 1);
-    const auto are_digits = [](std::string_view part) { return !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; }); };
+    const auto are_digits = [](std::string_view part) {
+        return !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
+    };
     return are_digits(whole) && are_digits(rest) && (whole.size() == 1 || whole[0] != '0');
 }
 
@@ -64,7 +68,10 @@ public:
         if (kind == Kind::number && is_number(value)) out_ += value;
         else out_ += json_text(value);
     }
-    void add_raw(std::string_view name, std::string_view value) { (((out_ += out_.empty() ? "{\"" : ",\"") += name) += "\":") += value; }
+    void add_raw(std::string_view name, std::string_view value)
+    {
+        (((out_ += out_.empty() ? "{\"" : ",\"") += name) += "\":") += value;
+    }
     // "mail.test[192.0.2.1]:25", up to the end; false where that is no peer
     void add_client(std::string_view peer)
     {
@@ -125,13 +132,17 @@ private:
 constexpr std::pair<std::string_view, std::string_view> pairs_of_message[] = {
     {"client=", "client"}, {"message-id=", "message-id"}, {"resent-message-id=", "message-id"}, {"uid=", "pickup"}, {"to=<", "delivery"}, {"from=<", "queue"},
 };
-constexpr std::string_view decisions[] = {"reject", "reject_warning", "milter-reject", "milter-hold", "hold", "discard", "filter", "redirect", "warning", "info", "prepend", "replace", "strip", "delay", "bcc", "pass", "permit", "trigger"};
-constexpr std::string_view broken_off[] = {"lost connection after ", "timeout after ", "too many errors after ", "improper command pipelining after "};
+constexpr std::string_view decisions[] = {
+    "reject", "reject_warning", "milter-reject", "milter-hold", "hold",  "discard", "filter", "redirect", "warning",
+    "info",   "prepend",        "replace",       "strip",       "delay", "bcc",     "pass",   "permit",   "trigger"};
+constexpr std::string_view broken_off[] = {"lost connection after ", "timeout after ", "too many errors after ",
+                                           "improper command pipelining after "};
 
 // "(reason)" at the end of a line
 void add_reason(Record& record, std::string_view rest)
 {
-    if (rest.size() >= 2 && rest.starts_with('(') && rest.ends_with(')')) record.add("text", rest.substr(1, rest.size() - 2));
+    if (rest.size() >= 2 && rest.starts_with('(') && rest.ends_with(')'))
+        record.add("text", rest.substr(1, rest.size() - 2));
     else if (!rest.empty()) record.add("text", rest);
 }
 
@@ -146,7 +157,8 @@ void add_decision(Record& record, std::string_view text)
         record.add_client(text.substr(from + 6, peer_end + 1 - from - 6));
     }
     const std::size_t reason = peer_end == text.npos ? text.npos : text.find(": ", peer_end);
-    if (reason != text.npos && (tail == text.npos || reason < tail)) record.add("text", text.substr(reason + 2, tail == text.npos ? tail : tail - reason - 2));
+    if (reason != text.npos && (tail == text.npos || reason < tail))
+        record.add("text", text.substr(reason + 2, tail == text.npos ? tail : tail - reason - 2));
     if (tail != text.npos) (void)record.add_pairs(text.substr(tail + 2));
 }
 
@@ -155,7 +167,8 @@ void add_message_event(Record& record, std::string_view text)
     if (text == "removed") return record.add("event", "removed");
     for (const auto& [start, event] : pairs_of_message) {
         if (!text.starts_with(start)) continue;
-        const bool is_expired = event == "queue" && (text.ends_with(", status=expired, returned to sender") || text.ends_with(", status=force-expired, returned to sender"));
+        const bool is_expired = event == "queue" && (text.ends_with(", status=expired, returned to sender") ||
+                                                     text.ends_with(", status=force-expired, returned to sender"));
         record.add("event", is_expired ? "expired" : event);
         return add_reason(record, record.add_pairs(text));
     }
@@ -224,7 +237,8 @@ std::string rfc3339(WallTime when)
     if (fraction < 0) fraction += 1'000'000, --seconds;
     std::tm utc{};
     gmtime_r(&seconds, &utc);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, fraction);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                       utc.tm_hour, utc.tm_min, utc.tm_sec, fraction);
 }
 
 }  // namespace

@@ -18,7 +18,8 @@
 
 namespace ekiden::base {
 
-inline constexpr std::size_t max_json_message = 16384;     // bytes of a line that a record holds; what was cut has "cut":true
+inline constexpr std::size_t max_json_message =
+    16384;  // bytes of a line that a record holds; what was cut has "cut":true
 
 struct LogLine {
     WallTime when;

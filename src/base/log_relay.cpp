@@ -16,7 +16,10 @@ constexpr int levels = static_cast<int>(LogLevel::panic) + 1;
 
 class RelaySink : public LogSink {
 public:
-    RelaySink(Fd socket, std::function<std::unique_ptr<LogSink>()> instead) : socket_(std::move(socket)), make_instead_(std::move(instead)) {}
+    RelaySink(Fd socket, std::function<std::unique_ptr<LogSink>()> instead)
+        : socket_(std::move(socket)), make_instead_(std::move(instead))
+    {
+    }
 
     void write(LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
     {
@@ -64,7 +67,8 @@ std::string format_log_datagram(LogLevel level, std::string_view tag, std::strin
 std::optional<RelayedLine> parse_log_datagram(std::string_view datagram)
 {
     const std::size_t end = datagram.find('\0');
-    if (datagram.size() > max_log_datagram || end == datagram.npos || end < 2 || end > 1 + max_log_tag) return std::nullopt;
+    if (datagram.size() > max_log_datagram || end == datagram.npos || end < 2 || end > 1 + max_log_tag)
+        return std::nullopt;
     const int level = datagram[0] - '0';
     if (level < 0 || level >= levels) return std::nullopt;
     return RelayedLine{static_cast<LogLevel>(level), datagram.substr(1, end - 1), datagram.substr(end + 1)};
@@ -81,7 +85,8 @@ Result<Fd> connect_log_relay(const std::string& path)
     // A master that is busy with a reload may let the queue of datagrams fill.
     timeval limit{5, 0};
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) return fail(Error::from_errno("connect to", path));
+    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0)
+        return fail(Error::from_errno("connect to", path));
     return socket;
 }
 

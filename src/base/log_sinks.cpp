@@ -63,10 +63,12 @@ public:
     {
         write_for(pid(), level, tag, label, text);
     }
-    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
+    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label,
+                   std::string_view text) override
     {
         const WallTime when = wall_now();
-        const std::string record = format_ == LogFormat::json ? json_record({when, host_, tag, pid, level, text}) : std::string();
+        const std::string record =
+            format_ == LogFormat::json ? json_record({when, host_, tag, pid, level, text}) : std::string();
         bool was_empty;
         {
             std::lock_guard lock(mutex_);
@@ -141,13 +143,16 @@ private:
     // as nobody waits for us.
     std::size_t write_out(int fd, std::string_view bytes, const std::stop_token& stop)
     {
-        const auto lines_of = [](std::string_view text) { return static_cast<std::size_t>(std::ranges::count(text, '\n')); };
+        const auto lines_of = [](std::string_view text) {
+            return static_cast<std::size_t>(std::ranges::count(text, '\n'));
+        };
         struct stat info{};
         if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) return write_fully(fd, bytes) ? 0 : lines_of(bytes);
         auto hurried_since = steady_now();
         while (!bytes.empty()) {
             std::string_view piece = bytes.substr(0, pipe_step);
-            if (piece.size() < bytes.size() && piece.rfind('\n') != piece.npos) piece = piece.substr(0, piece.rfind('\n') + 1);
+            if (piece.size() < bytes.size() && piece.rfind('\n') != piece.npos)
+                piece = piece.substr(0, piece.rfind('\n') + 1);
             pollfd wait{fd, POLLOUT, 0};
             const int ready = ::poll(&wait, 1, static_cast<int>(pipe_poll.count()));
             if (ready > 0) {
@@ -170,9 +175,11 @@ private:
             if (pending_.empty()) return;
             wake_.wait_for(lock, gather_time, [&] { return hurried_ > 0 || stop.stop_requested(); });
             if (dropped_ > 0) {
-                const std::string text = fmt::format("{} log lines were dropped: the log file could not take them", dropped_);
+                const std::string text =
+                    fmt::format("{} log lines were dropped: the log file could not take them", dropped_);
                 const WallTime when = wall_now();
-                if (format_ == LogFormat::json) (pending_ += json_record({when, host_, "postfix/log", pid(), LogLevel::warning, text})) += '\n';
+                if (format_ == LogFormat::json)
+                    (pending_ += json_record({when, host_, "postfix/log", pid(), LogLevel::warning, text})) += '\n';
                 else add_line(to_seconds(when), "postfix/log", pid(), label_of(LogLevel::warning), text);
                 dropped_ = 0;
             }
@@ -224,7 +231,8 @@ public:
     {
         write_for(::getpid(), level, tag, label, text);
     }
-    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
+    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label,
+                   std::string_view text) override
     {
         // The tag differs from line to line (postfix/smtpd, postfix/qmgr…), openlog's ident is one for the process.
         std::lock_guard lock(mutex_);
@@ -269,7 +277,8 @@ public:
         a_->write(level, tag, label, text);
         b_->write(level, tag, label, text);
     }
-    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
+    void write_for(pid_t pid, LogLevel level, std::string_view tag, std::string_view label,
+                   std::string_view text) override
     {
         a_->write_for(pid, level, tag, label, text);
         b_->write_for(pid, level, tag, label, text);
@@ -317,11 +326,20 @@ Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string ho
     return std::make_unique<DescriptorSink>(std::move(path), fd.release(), std::move(host), mode, format);
 }
 
-std::unique_ptr<LogSink> descriptor_sink(int fd, std::string host, LogFormat format) { return std::make_unique<DescriptorSink>("", fd, std::move(host), 0600, format); }
+std::unique_ptr<LogSink> descriptor_sink(int fd, std::string host, LogFormat format)
+{
+    return std::make_unique<DescriptorSink>("", fd, std::move(host), 0600, format);
+}
 std::unique_ptr<LogSink> syslog_sink(int facility) { return std::make_unique<SyslogSink>(facility); }
 std::unique_ptr<LogSink> stderr_sink() { return std::make_unique<StderrSink>(); }
-std::unique_ptr<LogSink> function_sink(std::function<void(LogLevel, std::string_view, std::string)> f) { return std::make_unique<FunctionSink>(std::move(f)); }
-std::unique_ptr<LogSink> tee_sink(std::unique_ptr<LogSink> a, std::unique_ptr<LogSink> b) { return std::make_unique<TeeSink>(std::move(a), std::move(b)); }
+std::unique_ptr<LogSink> function_sink(std::function<void(LogLevel, std::string_view, std::string)> f)
+{
+    return std::make_unique<FunctionSink>(std::move(f));
+}
+std::unique_ptr<LogSink> tee_sink(std::unique_ptr<LogSink> a, std::unique_ptr<LogSink> b)
+{
+    return std::make_unique<TeeSink>(std::move(a), std::move(b));
+}
 
 std::string_view label_of(LogLevel level)
 {

@@ -35,7 +35,8 @@ public:
 // reopen() opens `path` anew, for rotation; a descriptor may be handed in for processes that may not open it.
 // LogFormat::json: one record of log_json.hpp a line instead.
 enum class LogFormat { line, json };
-Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string host, mode_t mode = 0600, LogFormat format = LogFormat::line);
+Result<std::unique_ptr<LogSink>> open_file_sink(std::string path, std::string host, mode_t mode = 0600,
+                                                LogFormat format = LogFormat::line);
 // The log file itself, for appending; made with exactly `mode` where it is missing. A FIFO is opened for reading too:
 // the open does not wait for a reader, and a reader that leaves and comes back finds the lines said meanwhile.
 Result<Fd> open_log_file(const std::string& path, mode_t mode = 0600);

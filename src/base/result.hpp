@@ -13,7 +13,10 @@ namespace ekiden::base {
 template <class T = void>
 using Result = std::expected<T, Error>;
 
-inline std::unexpected<Error> fail(ErrorCode code, std::string text) { return std::unexpected(Error(code, std::move(text))); }
+inline std::unexpected<Error> fail(ErrorCode code, std::string text)
+{
+    return std::unexpected(Error(code, std::move(text)));
+}
 inline std::unexpected<Error> fail(Error error) { return std::unexpected(std::move(error)); }
 
 }  // namespace ekiden::base

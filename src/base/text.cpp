@@ -13,7 +13,8 @@ std::string lower(std::string_view text)
 
 bool equal_ignoring_case(std::string_view a, std::string_view b)
 {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix)
@@ -85,7 +86,9 @@ static std::size_t utf8_sequence(std::string_view text)
         if ((byte(i) & 0xc0) != 0x80) return 0;
     }
     unsigned char second = byte(1);
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+        (first == 0xf4 && second > 0x8f))
+        return 0;
     return length;
 }
 

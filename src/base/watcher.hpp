@@ -21,7 +21,8 @@ public:
     virtual void leave(std::string_view answer) = 0;
     // One fact. "lookup": name is the parameter, where the table, key and value its entry. What others mean is said where
     // they are told.
-    virtual void note(std::string_view what, std::string_view name, std::string_view key = {}, std::string_view value = {}, std::string_view where = {}) = 0;
+    virtual void note(std::string_view what, std::string_view name, std::string_view key = {},
+                      std::string_view value = {}, std::string_view where = {}) = 0;
     // May this be done, though others would notice? False: it is named by the caller and left out.
     virtual bool permits(std::string_view act, std::string_view name) = 0;
 };

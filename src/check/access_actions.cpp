@@ -23,32 +23,40 @@ Step warn_of_entry(const Action& action, std::string_view what)
 Refusal refusal_of(const Action& action, int code, std::string_view enhanced, std::string_view default_text)
 {
     auto [status, text] = split_enhanced(action.text, enhanced);
-    return rejected(action.evaluation, action.subject, code, status, text.empty() ? default_text : std::string_view(text));
+    return rejected(action.evaluation, action.subject, code, status,
+                    text.empty() ? default_text : std::string_view(text));
 }
 
-std::string label(const Action& action) { return fmt::format("<{}>: {}", name_of(action.evaluation.facts, action.subject), class_of(action.subject)); }
+std::string label(const Action& action)
+{
+    return fmt::format("<{}>: {}", name_of(action.evaluation.facts, action.subject), class_of(action.subject));
+}
 
 Step do_ok(const Action&) { return Step::permit; }
 Step do_dunno(const Action&) { return Step::dunno; }
 
 Step do_reject_action(const Action& action)
 {
-    return refuse(action.evaluation, refusal_of(action, action.evaluation.options().access_map_reject_code, "5.7.1", "Access denied"));
+    return refuse(action.evaluation,
+                  refusal_of(action, action.evaluation.options().access_map_reject_code, "5.7.1", "Access denied"));
 }
 
 Step do_defer_action(const Action& action)
 {
-    return refuse(action.evaluation, refusal_of(action, action.evaluation.options().access_map_defer_code, "4.7.1", "Access denied"));
+    return refuse(action.evaluation,
+                  refusal_of(action, action.evaluation.options().access_map_defer_code, "4.7.1", "Access denied"));
 }
 
 Step do_defer_if_permit_action(const Action& action)
 {
-    return defer_if_permit(action.evaluation, refusal_of(action, action.evaluation.options().access_map_defer_code, "4.7.1", "Service unavailable"));
+    return defer_if_permit(action.evaluation, refusal_of(action, action.evaluation.options().access_map_defer_code,
+                                                         "4.7.1", "Service unavailable"));
 }
 
 Step do_defer_if_reject_action(const Action& action)
 {
-    return defer_if_reject(action.evaluation, refusal_of(action, action.evaluation.options().access_map_defer_code, "4.7.1", "Service unavailable"));
+    return defer_if_reject(action.evaluation, refusal_of(action, action.evaluation.options().access_map_defer_code,
+                                                         "4.7.1", "Service unavailable"));
 }
 
 Step do_warn(const Action& action)
@@ -65,14 +73,16 @@ Step do_info(const Action& action)
 
 Step do_discard(const Action& action)
 {
-    log_event(action.evaluation, "discard", fmt::format("{} {}", label(action), action.text.empty() ? "triggers DISCARD action" : action.text));
+    log_event(action.evaluation, "discard",
+              fmt::format("{} {}", label(action), action.text.empty() ? "triggers DISCARD action" : action.text));
     action.evaluation.verdict.discards = true;
     return Step::permit;
 }
 
 Step do_hold(const Action& action)
 {
-    log_event(action.evaluation, "hold", fmt::format("{} {}", label(action), action.text.empty() ? "triggers HOLD action" : action.text));
+    log_event(action.evaluation, "hold",
+              fmt::format("{} {}", label(action), action.text.empty() ? "triggers HOLD action" : action.text));
     action.evaluation.verdict.holds = true;
     return Step::dunno;
 }
@@ -107,7 +117,8 @@ Step do_prepend(const Action& action)
     const std::size_t colon = action.text.find(':');
     if (colon == std::string_view::npos || colon == 0) return warn_of_entry(action, "requires header: text");
     if (action.evaluation.stage == Stage::end_of_data) {
-        action.evaluation.data.logger.warning("access table {}: action PREPEND must be used before END-OF-MESSAGE", action.table);
+        action.evaluation.data.logger.warning("access table {}: action PREPEND must be used before END-OF-MESSAGE",
+                                              action.table);
         return Step::dunno;
     }
     action.evaluation.verdict.prepend.emplace_back(action.text);
@@ -137,7 +148,10 @@ constexpr ActionRow actions[] = {
     {"PREPEND", do_prepend},
 };
 
-bool is_numeric(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos; }
+bool is_numeric(std::string_view text)
+{
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -179,9 +193,12 @@ Task<Step> apply_action(Evaluation& evaluation, std::string table, std::string k
             if (step == Step::permit) co_await log_permit(evaluation, parsed.word, subject, table);
             co_return step;
         }
-        case ParsedAction::Kind::number: co_await log_permit(evaluation, parsed.whole, subject, table); co_return Step::permit;
+        case ParsedAction::Kind::number:
+            co_await log_permit(evaluation, parsed.whole, subject, table);
+            co_return Step::permit;
         case ParsedAction::Kind::reply:
-            co_return refuse(evaluation, refusal_of(action, parsed.number, parsed.number < 500 ? "4.7.1" : "5.7.1", "Access denied"));
+            co_return refuse(evaluation, refusal_of(action, parsed.number, parsed.number < 500 ? "4.7.1" : "5.7.1",
+                                                    "Access denied"));
         case ParsedAction::Kind::table:
             evaluation.data.logger.warning("access table {} has entry with lookup table: {}", table, parsed.whole);
             evaluation.data.logger.warning("do not specify lookup tables inside SMTPD access maps");

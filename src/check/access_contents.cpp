@@ -34,16 +34,20 @@ std::pair<std::string_view, std::string_view> split_entry(std::string_view line,
 {
     line = base::trim(line);
     if (line.starts_with('!') && is_pattern) line.remove_prefix(1);
-    const std::size_t end = is_pattern && !line.empty() && !base::is_alnum(line.front()) ? end_of_pattern(line) : std::min(line.size(), line.find_first_of(" \t"));
+    const std::size_t end = is_pattern && !line.empty() && !base::is_alnum(line.front())
+                                ? end_of_pattern(line)
+                                : std::min(line.size(), line.find_first_of(" \t"));
     return {line.substr(0, end), base::trim(line.substr(end))};
 }
 
-void add_entry(std::string_view type, std::string_view line, const config::Location& at, AccessContents& contents, const MayPermit& may_permit)
+void add_entry(std::string_view type, std::string_view line, const config::Location& at, AccessContents& contents,
+               const MayPermit& may_permit)
 {
     const auto [key, value] = split_entry(line, type == "pcre" || type == "regexp");
     if (base::equal_ignoring_case(key, "if") || base::equal_ignoring_case(key, "endif")) return;
     if (!may_permit(value)) return;
-    if (++contents.permitting_count <= most_kept) contents.permitting.push_back({std::string(key), std::string(value), at});
+    if (++contents.permitting_count <= most_kept)
+        contents.permitting.push_back({std::string(key), std::string(value), at});
 }
 
 bool read_text(std::string_view type, const std::string& path, AccessContents& contents, const MayPermit& may_permit)
@@ -51,7 +55,8 @@ bool read_text(std::string_view type, const std::string& path, AccessContents& c
     // "pcre:{{/x/ OK}, …}": the rules themselves.
     if (path.starts_with('{') && path.ends_with('}')) {
         for (std::string_view rule : base::split_quoted_braces(std::string_view(path).substr(1, path.size() - 2))) {
-            if (rule.starts_with('{') && rule.ends_with('}')) add_entry(type, base::trim(rule.substr(1, rule.size() - 2)), {}, contents, may_permit);
+            if (rule.starts_with('{') && rule.ends_with('}'))
+                add_entry(type, base::trim(rule.substr(1, rule.size() - 2)), {}, contents, may_permit);
         }
         return true;
     }
@@ -67,7 +72,8 @@ bool read_text(std::string_view type, const std::string& path, AccessContents& c
 
 }  // namespace
 
-AccessContents read_access_contents(std::string_view spec, const std::vector<std::string>& sample_keys, const MayPermit& may_permit)
+AccessContents read_access_contents(std::string_view spec, const std::vector<std::string>& sample_keys,
+                                    const MayPermit& may_permit)
 {
     AccessContents contents;
     while (spec.starts_with("proxy:")) spec.remove_prefix(6);

@@ -28,6 +28,7 @@ struct AccessContents {
 
 // `spec` is "type:name"; `sample_keys` are what such a table would be asked about strangers. `may_permit` says whether an
 // answer lets a stranger pass.
-AccessContents read_access_contents(std::string_view spec, const std::vector<std::string>& sample_keys, const std::function<bool(std::string_view)>& may_permit);
+AccessContents read_access_contents(std::string_view spec, const std::vector<std::string>& sample_keys,
+                                    const std::function<bool(std::string_view)>& may_permit);
 
 }  // namespace ekiden::check

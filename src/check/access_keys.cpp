@@ -37,7 +37,8 @@ void add_mail_keys(std::vector<std::string>& keys, const std::string& address, c
     if (!extension.empty()) keys.push_back(fmt::format("{}@", user));
 }
 
-Task<Result<std::optional<Hit>>> find_first(const Restriction& restriction, std::vector<std::string> keys, const Logger& logger)
+Task<Result<std::optional<Hit>>> find_first(const Restriction& restriction, std::vector<std::string> keys,
+                                            const Logger& logger)
 {
     for (std::string& key : keys) {
         auto answer = co_await restriction.table.find(key, &logger);

@@ -16,7 +16,8 @@ struct Hit {
     std::string key, value;
 };
 // Asks the table for one key after the other; a table of patterns only sees the first, whole one.
-Task<Result<std::optional<Hit>>> find_first(const Restriction& restriction, std::vector<std::string> keys, const Logger& logger);
+Task<Result<std::optional<Hit>>> find_first(const Restriction& restriction, std::vector<std::string> keys,
+                                            const Logger& logger);
 
 // "451 4.3.5 <name>: … rejected: Server configuration error": the table cannot be read.
 Step refuse_broken_table(Evaluation& evaluation, Subject subject);

@@ -6,12 +6,14 @@
 namespace ekiden::check {
 namespace {
 
-Task<Step> look_up(Evaluation& evaluation, const Restriction& restriction, std::vector<std::string> keys, Subject subject)
+Task<Step> look_up(Evaluation& evaluation, const Restriction& restriction, std::vector<std::string> keys,
+                   Subject subject)
 {
     auto answer = co_await find_first(restriction, std::move(keys), evaluation.data.logger);
     if (!answer) co_return refuse_broken_table(evaluation, subject);
     if (!*answer) co_return Step::dunno;
-    co_return co_await apply_action(evaluation, restriction.argument, std::move((*answer)->key), std::move((*answer)->value), subject);
+    co_return co_await apply_action(evaluation, restriction.argument, std::move((*answer)->key),
+                                    std::move((*answer)->value), subject);
 }
 
 int key_of_list(Subject subject)
@@ -49,7 +51,8 @@ Task<Step> check_access(Evaluation& evaluation, const Restriction& restriction)
             if (restriction.has_patterns) {
                 const Step step = co_await look_up(evaluation, restriction, {facts.client_name}, Subject::client);
                 if (step != Step::dunno) co_return step;
-                co_return co_await look_up(evaluation, restriction, {net::format_address(facts.client_address)}, Subject::client);
+                co_return co_await look_up(evaluation, restriction, {net::format_address(facts.client_address)},
+                                           Subject::client);
             }
             add_domain_keys(keys, base::lower(facts.client_name), options.matches_parent_domains);
             add_address_keys(keys, facts.client_address);
@@ -88,8 +91,10 @@ Task<Step> check_access(Evaluation& evaluation, const Restriction& restriction)
             co_return co_await look_up(evaluation, restriction, std::move(keys), subject);
         }
         default:
-            evaluation.data.logger.warning("specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, check_sender_access, "
-                                       "check_recipient_access, check_etrn_access) before {} restriction \"{}\"", class_of(evaluation.subject), restriction.argument);
+            evaluation.data.logger.warning(
+                "specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, check_sender_access, "
+                "check_recipient_access, check_etrn_access) before {} restriction \"{}\"",
+                class_of(evaluation.subject), restriction.argument);
             co_return refuse(evaluation, configuration_error());
     }
 }

@@ -13,7 +13,8 @@ bool ReplyPattern::matches(const net::Address& address) const
     if (!address.is_v4()) return false;
     const auto bytes = address.to_v4().to_bytes();
     for (std::size_t i = 0; i < 4; ++i) {
-        const bool is_in = std::ranges::any_of(octets[i], [&](auto range) { return bytes[i] >= range.first && bytes[i] <= range.second; });
+        const bool is_in = std::ranges::any_of(
+            octets[i], [&](auto range) { return bytes[i] >= range.first && bytes[i] <= range.second; });
         if (!is_in) return false;
     }
     return true;
@@ -71,7 +72,9 @@ std::optional<Query> query_of(const Evaluation& evaluation, int key)
     auto host = [](const std::string& name, std::string what, Subject subject) -> std::optional<Query> {
         std::string_view label = name;
         if (label.ends_with('.')) label.remove_suffix(1);
-        if (label.empty() || label == "unknown" || label.find('.') == std::string_view::npos || !mail::is_valid_hostname(label) || net::parse_address(label)) return std::nullopt;
+        if (label.empty() || label == "unknown" || label.find('.') == std::string_view::npos ||
+            !mail::is_valid_hostname(label) || net::parse_address(label))
+            return std::nullopt;
         return Query{base::lower(label), std::move(what), subject};
     };
     auto domain = [&](const std::string& address, Subject subject) -> std::optional<Query> {
@@ -80,9 +83,11 @@ std::optional<Query> query_of(const Evaluation& evaluation, int key)
     };
     switch (key) {
         case block_client_address:
-            return Query{dns::reverse_labels(facts.client_address), net::format_address(facts.client_address), Subject::client};
+            return Query{dns::reverse_labels(facts.client_address), net::format_address(facts.client_address),
+                         Subject::client};
         case block_client_name: return host(facts.client_name, facts.client_name, Subject::client);
-        case block_reverse_name: return host(facts.reverse_client_name, facts.reverse_client_name, Subject::reverse_client);
+        case block_reverse_name:
+            return host(facts.reverse_client_name, facts.reverse_client_name, Subject::reverse_client);
         case block_helo: return host(facts.helo_name, facts.helo_name, Subject::helo);
         case block_sender: return facts.has_sender ? domain(facts.sender, Subject::sender) : std::nullopt;
         case block_recipient: return domain(facts.recipient, Subject::recipient);
@@ -94,16 +99,20 @@ std::string_view zone_of(std::string_view argument) { return argument.substr(0, 
 
 // Every list behind this one that will be asked the same way is asked now, at the same time; the answers are used in
 // the order in which they are written. Restrictions between them may make an answer needless, but not wrong.
-void ask_ahead(Evaluation& evaluation, std::span<const Restriction> restrictions, const net::Executor& executor, int depth = 0)
+void ask_ahead(Evaluation& evaluation, std::span<const Restriction> restrictions, const net::Executor& executor,
+               int depth = 0)
 {
     constexpr int deepest = 4;
     for (const Restriction& restriction : restrictions) {
         if (restriction.members && depth < deepest) ask_ahead(evaluation, *restriction.members, executor, depth + 1);
         if (!restriction.row) continue;
-        if (restriction.row->name == "permit" || restriction.row->name == "reject" || restriction.row->name == "defer") return;
-        if (restriction.row->argument != Argument::domain || restriction.argument.empty() || !restriction.flaw.empty()) continue;
+        if (restriction.row->name == "permit" || restriction.row->name == "reject" || restriction.row->name == "defer")
+            return;
+        if (restriction.row->argument != Argument::domain || restriction.argument.empty() || !restriction.flaw.empty())
+            continue;
         const auto query = query_of(evaluation, restriction.row->detail);
-        if (query) evaluation.blocklists().start(executor, fmt::format("{}.{}", query->label, zone_of(restriction.argument)));
+        if (query)
+            evaluation.blocklists().start(executor, fmt::format("{}.{}", query->label, zone_of(restriction.argument)));
     }
 }
 
@@ -132,7 +141,8 @@ std::string filtered(const Options& options, std::string value)
 }
 
 // The attributes a reply template may name (postconf(5), default_rbl_reply).
-std::string attribute(const Evaluation& evaluation, const Query& query, std::string_view zone, const std::string& reason, std::string_view name)
+std::string attribute(const Evaluation& evaluation, const Query& query, std::string_view zone,
+                      const std::string& reason, std::string_view name)
 {
     const Facts& facts = evaluation.facts;
     const auto sender = mail::split_address(facts.sender), recipient = mail::split_address(facts.recipient);
@@ -166,12 +176,15 @@ Task<Step> refuse_listed(Evaluation& evaluation, Query query, std::string writte
         if (*own) pattern = std::move(**own);
     }
     std::string reason;
-    if (pattern.contains("rbl_reason") || pattern.contains("rbl_txt")) reason = co_await find_reason(evaluation, std::move(name));
-    const std::string line = expand_text(pattern, [&](std::string_view n) { return filtered(options, attribute(evaluation, query, zone, reason, n)); });
+    if (pattern.contains("rbl_reason") || pattern.contains("rbl_txt"))
+        reason = co_await find_reason(evaluation, std::move(name));
+    const std::string line = expand_text(
+        pattern, [&](std::string_view n) { return filtered(options, attribute(evaluation, query, zone, reason, n)); });
     // "554 5.7.1 text"; a template that does not start with a code gets the usual one.
     std::string_view text = base::trim(line);
     int code = options.rbl_code;
-    if (const auto given = base::parse_number<int>(text.substr(0, 3)); given && *given >= 400 && *given <= 599 && (text.size() == 3 || text[3] == ' ')) {
+    if (const auto given = base::parse_number<int>(text.substr(0, 3));
+        given && *given >= 400 && *given <= 599 && (text.size() == 3 || text[3] == ' ')) {
         code = *given;
         text = base::trim(text.substr(3));
     } else {
@@ -202,7 +215,8 @@ Task<Step> reject_if_listed(Evaluation& evaluation, int key, std::string written
         co_return Step::dunno;
     }
     if (!*listed) co_return Step::dunno;
-    co_return co_await refuse_listed(evaluation, std::move(*query), std::move(written), std::move(zone), std::move(name));
+    co_return co_await refuse_listed(evaluation, std::move(*query), std::move(written), std::move(zone),
+                                     std::move(name));
 }
 
 }  // namespace
@@ -224,7 +238,8 @@ Task<Step> reject_maps_rbl(Evaluation& evaluation, const Restriction&)
     static const ReplyPattern any;
     const auto executor = co_await asio::this_coro::executor;
     const std::string labels = dns::reverse_labels(evaluation.facts.client_address);
-    for (const std::string& zone : evaluation.options().old_rbl_domains) evaluation.blocklists().start(executor, labels + "." + zone);
+    for (const std::string& zone : evaluation.options().old_rbl_domains)
+        evaluation.blocklists().start(executor, labels + "." + zone);
     for (const std::string& zone : evaluation.options().old_rbl_domains) {
         const Step step = co_await reject_if_listed(evaluation, block_client_address, zone, any);
         if (step != Step::dunno) co_return step;
@@ -246,7 +261,9 @@ Task<Step> permit_listed(Evaluation& evaluation, const Restriction& restriction)
     const auto listed = co_await is_listed(evaluation, name, restriction.pattern);
     if (!listed) {
         evaluation.data.logger.warning("{}: RBL lookup error: {}", name, listed.error().text());
-        co_return defer_if_reject(evaluation, Refusal{Fault::policy, 450, "4.7.1", fmt::format("<{}>: {} rejected: Service unavailable", query->what, class_of(query->subject))});
+        co_return defer_if_reject(evaluation, Refusal{Fault::policy, 450, "4.7.1",
+                                                      fmt::format("<{}>: {} rejected: Service unavailable", query->what,
+                                                                  class_of(query->subject))});
     }
     co_return *listed ? Step::permit : Step::dunno;
 }

@@ -14,7 +14,8 @@ constexpr std::string Facts::*both_fingerprints[] = {&Facts::ccert_fingerprint, 
 bool has_certificates(const Evaluation& evaluation, const Restriction& restriction)
 {
     if (evaluation.options().asks_for_certificates) return true;
-    evaluation.data.warn_once(restriction.row->name, fmt::format("{} is requested, but \"smtpd_tls_ask_ccert = no\"", restriction.row->name));
+    evaluation.data.warn_once(restriction.row->name,
+                              fmt::format("{} is requested, but \"smtpd_tls_ask_ccert = no\"", restriction.row->name));
     return false;
 }
 
@@ -49,7 +50,8 @@ Task<Step> check_certificate_access(Evaluation& evaluation, const Restriction& r
         if (!hit) co_return refuse_broken_table(evaluation, Subject::client_certificate);
         if (!*hit) continue;
         // What was found decides, also when it says DUNNO.
-        co_return co_await apply_action(evaluation, restriction.argument, std::move((*hit)->key), std::move((*hit)->value), Subject::client_certificate);
+        co_return co_await apply_action(evaluation, restriction.argument, std::move((*hit)->key),
+                                        std::move((*hit)->value), Subject::client_certificate);
     }
     co_return Step::dunno;
 }
@@ -64,7 +66,9 @@ Result<CertificateTable> parse_certificate_table(std::string_view argument)
         parsed.fingerprints.assign(std::begin(both_fingerprints), std::end(both_fingerprints));
         return parsed;
     }
-    auto wrong = [&](std::string_view what) { return fail(ErrorCode::syntax, fmt::format("restriction {}: bad argument \"{}\": {}", name, argument, what)); };
+    auto wrong = [&](std::string_view what) {
+        return fail(ErrorCode::syntax, fmt::format("restriction {}: bad argument \"{}\": {}", name, argument, what));
+    };
     if (!argument.ends_with('}')) return wrong("no closing brace");
     const auto parts = base::split_quoted_braces(argument.substr(1, argument.size() - 2), ", \t\r\n");
     if (parts.empty()) return wrong("need maptype:mapname");
@@ -72,7 +76,8 @@ Result<CertificateTable> parse_certificate_table(std::string_view argument)
     for (std::string_view part : std::span(parts).subspan(1)) {
         if (part.starts_with('{') && part.ends_with('}')) part = base::trim(part.substr(1, part.size() - 2));
         const std::size_t equals = part.find('=');
-        if (equals == std::string_view::npos || base::trim(part.substr(0, equals)) != "search_order") return wrong("need search_order = …");
+        if (equals == std::string_view::npos || base::trim(part.substr(0, equals)) != "search_order")
+            return wrong("need search_order = …");
         parsed.fingerprints.clear();
         for (std::string_view word : base::split_any(part.substr(equals + 1), ", \t\r\n")) {
             if (word == "cert_fingerprint") parsed.fingerprints.push_back(&Facts::ccert_fingerprint);
@@ -81,7 +86,8 @@ Result<CertificateTable> parse_certificate_table(std::string_view argument)
         }
         if (parsed.fingerprints.empty()) return wrong("search_order is empty");
     }
-    if (parsed.fingerprints.empty()) parsed.fingerprints.assign(std::begin(both_fingerprints), std::end(both_fingerprints));
+    if (parsed.fingerprints.empty())
+        parsed.fingerprints.assign(std::begin(both_fingerprints), std::end(both_fingerprints));
     return parsed;
 }
 

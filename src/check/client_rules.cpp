@@ -41,7 +41,8 @@ Refusal no_name(const Evaluation& evaluation, NameStatus status, std::string_vie
     std::string fitted(enhanced);
     fitted[0] = static_cast<char>('0' + code / 100);
     return {Fault::policy, code, std::move(fitted),
-            fmt::format("Client host rejected: cannot find your {}, [{}]", what, net::format_address(evaluation.facts.client_address))};
+            fmt::format("Client host rejected: cannot find your {}, [{}]", what,
+                        net::format_address(evaluation.facts.client_address))};
 }
 
 }  // namespace
@@ -64,13 +65,15 @@ Step reject_plaintext_session(Evaluation& evaluation, const Restriction&)
 {
     if (evaluation.facts.is_encrypted) return Step::dunno;
     const int code = evaluation.options().plaintext_code;
-    return refuse(evaluation, Refusal{Fault::policy, code, fmt::format("{}.7.1", code / 100), "Session encryption is required"});
+    return refuse(evaluation,
+                  Refusal{Fault::policy, code, fmt::format("{}.7.1", code / 100), "Session encryption is required"});
 }
 
 Step reject_unauth_pipelining(Evaluation& evaluation, const Restriction&)
 {
     if (!evaluation.facts.has_pipelined_early) return Step::dunno;
-    return refuse(evaluation, rejected(evaluation, evaluation.subject, 503, "5.5.0", "Improper use of SMTP command pipelining"));
+    return refuse(evaluation,
+                  rejected(evaluation, evaluation.subject, 503, "5.5.0", "Improper use of SMTP command pipelining"));
 }
 
 std::vector<net::Address> find_own_addresses(const config::Settings& settings)

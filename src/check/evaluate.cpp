@@ -11,22 +11,26 @@ Step do_permit(Evaluation&, const Restriction&) { return Step::permit; }
 
 Step do_reject(Evaluation& evaluation, const Restriction&)
 {
-    return refuse(evaluation, rejected(evaluation, evaluation.subject, evaluation.options().reject_code, "5.7.1", "Access denied"));
+    return refuse(evaluation,
+                  rejected(evaluation, evaluation.subject, evaluation.options().reject_code, "5.7.1", "Access denied"));
 }
 
 Step do_defer(Evaluation& evaluation, const Restriction&)
 {
-    return refuse(evaluation, rejected(evaluation, evaluation.subject, evaluation.options().defer_code, "4.3.2", "Try again later"));
+    return refuse(evaluation, rejected(evaluation, evaluation.subject, evaluation.options().defer_code, "4.3.2",
+                                       "Try again later"));
 }
 
 Step do_defer_if_permit(Evaluation& evaluation, const Restriction&)
 {
-    return defer_if_permit(evaluation, rejected(evaluation, evaluation.subject, 450, "4.7.0", "defer_if_permit requested"));
+    return defer_if_permit(evaluation,
+                           rejected(evaluation, evaluation.subject, 450, "4.7.0", "defer_if_permit requested"));
 }
 
 Step do_defer_if_reject(Evaluation& evaluation, const Restriction&)
 {
-    return defer_if_reject(evaluation, rejected(evaluation, evaluation.subject, 450, "4.7.0", "defer_if_reject requested"));
+    return defer_if_reject(evaluation,
+                           rejected(evaluation, evaluation.subject, 450, "4.7.0", "defer_if_reject requested"));
 }
 
 // A prefix, handled by run_list; alone at the end of a list it does nothing.
@@ -49,18 +53,26 @@ Step refuse_flawed(Evaluation& evaluation, const Restriction& restriction)
     return refuse(evaluation, configuration_error());
 }
 
-bool is_warn_if_reject(const Restriction& restriction) { return restriction.row && restriction.row->at_once == do_warn_if_reject; }
+bool is_warn_if_reject(const Restriction& restriction)
+{
+    return restriction.row && restriction.row->at_once == do_warn_if_reject;
+}
 
 // Old names are said once; Postfix's words where it has some. (Names that were only changed are silent in Postfix.)
 void complain_about_old_name(const Evaluation& evaluation, const Restriction& restriction)
 {
     const std::string_view name = restriction.row->name, modern = restriction.row->modern_name;
     if (name == "permit_naked_ip_address") {
-        evaluation.data.warn_once(name, "restriction permit_naked_ip_address is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead");
+        evaluation.data.warn_once(
+            name,
+            "restriction permit_naked_ip_address is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead");
     } else if (name == "check_relay_domains" || name == "reject_maps_rbl") {
-        evaluation.data.warn_once(name, fmt::format("support for restriction \"{}\" will be removed from Postfix; use \"{}\" instead", name, modern));
+        evaluation.data.warn_once(
+            name, fmt::format("support for restriction \"{}\" will be removed from Postfix; use \"{}\" instead", name,
+                              modern));
     } else {
-        evaluation.data.warn_once(name, fmt::format("restriction \"{}\" is an old name; use \"{}\" instead", name, modern));
+        evaluation.data.warn_once(name,
+                                  fmt::format("restriction \"{}\" is an old name; use \"{}\" instead", name, modern));
     }
 }
 
@@ -68,7 +80,8 @@ void complain_about_old_name(const Evaluation& evaluation, const Restriction& re
 Subject permit_subject(const Restriction& restriction, Subject subject)
 {
     const std::string_view name = restriction.row->name;
-    if (name == "permit_auth_destination" || name == "permit_mx_backup" || name == "check_relay_domains") return Subject::recipient;
+    if (name == "permit_auth_destination" || name == "permit_mx_backup" || name == "check_relay_domains")
+        return Subject::recipient;
     return name.starts_with("permit_") ? Subject::client : subject;
 }
 
@@ -85,7 +98,10 @@ std::string_view parameter_of(const Policy::Data& data, const List& list)
     return row == std::end(rows) ? std::string_view() : row->second;
 }
 
-std::string_view name_of(Step step) { return step == Step::permit ? "permit" : step == Step::reject ? "reject" : "dunno"; }
+std::string_view name_of(Step step)
+{
+    return step == Step::permit ? "permit" : step == Step::reject ? "reject" : "dunno";
+}
 
 // Whether whoever watches wants it left out, and has been told.
 bool is_left_out(base::Watcher* watcher, const Restriction& restriction)
@@ -118,7 +134,8 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
             continue;
         }
         evaluation.ahead = std::span(list).subspan(i);
-        if (watcher) watcher->enter(restriction.members ? "class" : "restriction", restriction.name, restriction.argument);
+        if (watcher)
+            watcher->enter(restriction.members ? "class" : "restriction", restriction.name, restriction.argument);
         if (is_left_out(watcher, restriction)) step = Step::dunno;
         else if (restriction.members) step = co_await run_list(evaluation, *restriction.members, subject);
         else if (!restriction.row || !restriction.flaw.empty()) step = refuse_flawed(evaluation, restriction);
@@ -128,7 +145,8 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
                                             : co_await restriction.row->awaiting(evaluation, restriction);
             // Tables log what they said themselves.
             const Argument argument = restriction.row->argument;
-            if (step == Step::permit && argument != Argument::table && argument != Argument::certificate_table && argument != Argument::service)
+            if (step == Step::permit && argument != Argument::table && argument != Argument::certificate_table &&
+                argument != Argument::service)
                 co_await log_permit(evaluation, restriction.name, permit_subject(restriction, subject));
         }
         if (watcher) watcher->leave(name_of(step));
@@ -158,7 +176,10 @@ Step settle_deferral(Evaluation& evaluation, Step step)
 Task<Step> run_unlisted(Evaluation& evaluation, Subject subject)
 {
     base::Watcher* const watcher = base::watcher();
-    if (watcher) watcher->enter("list", subject == Subject::sender ? "smtpd_reject_unlisted_sender" : "smtpd_reject_unlisted_recipient", {});
+    if (watcher)
+        watcher->enter("list",
+                       subject == Subject::sender ? "smtpd_reject_unlisted_sender" : "smtpd_reject_unlisted_recipient",
+                       {});
     const Step step = co_await check_unlisted(evaluation, subject);
     if (watcher) watcher->leave(name_of(step));
     co_return step;
@@ -168,7 +189,8 @@ Task<Step> run_sender(Evaluation& evaluation)
 {
     const Policy::Data& data = evaluation.data;
     Step step = co_await run_list(evaluation, data.sender, Subject::sender);
-    if (step != Step::reject && data.options.checks_senders && !evaluation.has_checked_sender && !evaluation.verdict.discards)
+    if (step != Step::reject && data.options.checks_senders && !evaluation.has_checked_sender &&
+        !evaluation.verdict.discards)
         step = co_await run_unlisted(evaluation, Subject::sender);
     co_return step;
 }
@@ -181,7 +203,8 @@ Task<Step> run_delayed(Evaluation& evaluation)
     // A DEFER_IF_REJECT is about the refusals of its own list; only relay and recipient lists share theirs.
     Step step = co_await run_list(evaluation, data.client, Subject::client);
     evaluation.defer_if_reject.reset();
-    if (step != Step::reject && !evaluation.facts.helo_name.empty()) step = co_await run_list(evaluation, data.helo, Subject::helo);
+    if (step != Step::reject && !evaluation.facts.helo_name.empty())
+        step = co_await run_list(evaluation, data.helo, Subject::helo);
     evaluation.defer_if_reject.reset();
     if (step != Step::reject && evaluation.facts.has_sender) step = co_await run_sender(evaluation);
     evaluation.defer_if_reject.reset();
@@ -204,7 +227,8 @@ void recall_deferral(Evaluation& evaluation)
 {
     const Facts& facts = evaluation.facts;
     if (evaluation.options().delays_reject) return;
-    for (const auto* memory : {&facts.client_deferral, facts.helo_name.empty() ? nullptr : &facts.helo_deferral, facts.has_sender ? &facts.sender_deferral : nullptr}) {
+    for (const auto* memory : {&facts.client_deferral, facts.helo_name.empty() ? nullptr : &facts.helo_deferral,
+                               facts.has_sender ? &facts.sender_deferral : nullptr}) {
         if (!memory || !*memory || evaluation.defer_if_permit) continue;
         evaluation.defer_if_permit = Refusal{Fault::policy, (*memory)->code, (*memory)->enhanced, (*memory)->text};
     }
@@ -222,7 +246,8 @@ Task<Step> run_recipient(Evaluation& evaluation)
     if (step != Step::reject) step = co_await run_list(evaluation, *first, Subject::recipient);
     if (step != Step::reject) step = co_await run_list(evaluation, *second, Subject::recipient);
     step = settle_deferral(evaluation, step);
-    if (step != Step::reject && data.options.checks_recipients && !evaluation.has_checked_recipient && !evaluation.verdict.discards)
+    if (step != Step::reject && data.options.checks_recipients && !evaluation.has_checked_recipient &&
+        !evaluation.verdict.discards)
         step = co_await run_unlisted(evaluation, Subject::recipient);
     co_return settle_deferral(evaluation, step);
 }
@@ -237,13 +262,18 @@ Task<Verdict> Policy::evaluate(Stage stage, const Facts& facts) const
     Step step = Step::dunno;
     switch (stage) {
         case Stage::connect:
-            if (!data.options.delays_reject) step = put_off(evaluation, co_await run_list(evaluation, data.client, Subject::client), facts.client_deferral);
+            if (!data.options.delays_reject)
+                step = put_off(evaluation, co_await run_list(evaluation, data.client, Subject::client),
+                               facts.client_deferral);
             break;
         case Stage::helo:
-            if (!data.options.delays_reject) step = put_off(evaluation, co_await run_list(evaluation, data.helo, Subject::helo), facts.helo_deferral);
+            if (!data.options.delays_reject)
+                step =
+                    put_off(evaluation, co_await run_list(evaluation, data.helo, Subject::helo), facts.helo_deferral);
             break;
         case Stage::mail:
-            if (!data.options.delays_reject) step = put_off(evaluation, co_await run_sender(evaluation), facts.sender_deferral);
+            if (!data.options.delays_reject)
+                step = put_off(evaluation, co_await run_sender(evaluation), facts.sender_deferral);
             break;
         case Stage::rcpt:
         case Stage::vrfy: step = co_await run_recipient(evaluation); break;
@@ -263,7 +293,8 @@ Task<const Result<rewrite::Route>*> recipient_route(Evaluation& evaluation)
     if (!evaluation.recipient_route) {
         std::string sender = evaluation.facts.sender;
         std::string recipient = evaluation.facts.recipient;
-        evaluation.recipient_route = co_await evaluation.data.resolver->resolve(std::move(sender), std::move(recipient));
+        evaluation.recipient_route =
+            co_await evaluation.data.resolver->resolve(std::move(sender), std::move(recipient));
     }
     co_return &*evaluation.recipient_route;
 }

@@ -61,7 +61,8 @@ struct Facts {
 
     std::string client_label() const
     {
-        return client_name + "[" + net::format_address(client_address) + "]" + (shows_port ? ":" + std::to_string(client_port) : "");
+        return client_name + "[" + net::format_address(client_address) + "]" +
+               (shows_port ? ":" + std::to_string(client_port) : "");
     }
 };
 

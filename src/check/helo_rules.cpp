@@ -17,7 +17,8 @@ std::string_view without_final_dot(std::string_view name)
 Step check_literal(Evaluation& evaluation)
 {
     if (mail::is_valid_address_literal(evaluation.facts.helo_name)) return Step::dunno;
-    return refuse(evaluation, rejected(evaluation, Subject::helo, evaluation.options().invalid_hostname_code, "5.5.2", "invalid ip address"));
+    return refuse(evaluation, rejected(evaluation, Subject::helo, evaluation.options().invalid_hostname_code, "5.5.2",
+                                       "invalid ip address"));
 }
 
 }  // namespace
@@ -29,7 +30,8 @@ Step reject_invalid_helo(Evaluation& evaluation, const Restriction&)
     if (is_literal(helo)) return check_literal(evaluation);
     const std::string_view name = without_final_dot(helo);
     if (mail::is_valid_hostname(name) || net::parse_address(name)) return Step::dunno;
-    return refuse(evaluation, rejected(evaluation, Subject::helo, evaluation.options().invalid_hostname_code, "5.5.2", "Invalid name"));
+    return refuse(evaluation, rejected(evaluation, Subject::helo, evaluation.options().invalid_hostname_code, "5.5.2",
+                                       "Invalid name"));
 }
 
 Step reject_non_fqdn_helo(Evaluation& evaluation, const Restriction&)
@@ -38,8 +40,10 @@ Step reject_non_fqdn_helo(Evaluation& evaluation, const Restriction&)
     if (helo.empty()) return Step::dunno;
     if (is_literal(helo)) return check_literal(evaluation);
     const std::string_view name = without_final_dot(helo);
-    if (mail::is_valid_hostname(name) && name.find('.') != std::string_view::npos && !net::parse_address(name)) return Step::dunno;
-    return refuse(evaluation, rejected(evaluation, Subject::helo, evaluation.options().non_fqdn_code, "5.5.2", "need fully-qualified hostname"));
+    if (mail::is_valid_hostname(name) && name.find('.') != std::string_view::npos && !net::parse_address(name))
+        return Step::dunno;
+    return refuse(evaluation, rejected(evaluation, Subject::helo, evaluation.options().non_fqdn_code, "5.5.2",
+                                       "need fully-qualified hostname"));
 }
 
 Task<Step> reject_unknown_helo(Evaluation& evaluation, const Restriction&)
@@ -55,7 +59,8 @@ Task<Step> reject_unknown_helo(Evaluation& evaluation, const Restriction&)
     }
     const int code = is_failing ? 450 : evaluation.options().unknown_hostname_code;
     Refusal refusal = rejected(evaluation, Subject::helo, code, "4.7.1", "Host not found");
-    if (is_failing && !evaluation.options().defers_unknown_helo) co_return defer_if_permit(evaluation, std::move(refusal));
+    if (is_failing && !evaluation.options().defers_unknown_helo)
+        co_return defer_if_permit(evaluation, std::move(refusal));
     co_return refuse(evaluation, std::move(refusal));
 }
 

@@ -9,7 +9,8 @@ namespace {
 
 // The table about one host: its name and parents, then each of its addresses. The error is the table's.
 // `kind`: "MX", "NS", or "" where the name itself has been looked up elsewhere.
-Task<Result<std::optional<Hit>>> find_host(Evaluation& evaluation, const Restriction& restriction, std::string host, std::string_view kind, Subject subject)
+Task<Result<std::optional<Hit>>> find_host(Evaluation& evaluation, const Restriction& restriction, std::string host,
+                                           std::string_view kind, Subject subject)
 {
     const Logger& logger = evaluation.data.logger;
     if (!kind.empty()) {
@@ -34,7 +35,8 @@ Task<Result<std::optional<Hit>>> find_host(Evaluation& evaluation, const Restric
         }
     }
     if (!kind.empty() && !has_address)
-        logger.warning("Unable to look up {} host {} for {} {}: {}", kind, host, class_of(subject), name_of(evaluation.facts, subject),
+        logger.warning("Unable to look up {} host {} for {} {}: {}", kind, host, class_of(subject),
+                       name_of(evaluation.facts, subject),
                        is_failing ? "Temporary failure in name resolution" : "Name or service not known");
     co_return std::nullopt;
 }
@@ -49,7 +51,8 @@ Task<std::vector<std::string>> hosts_of(Evaluation& evaluation, std::string name
     for (;;) {
         const auto answer = co_await evaluation.data.dns->query_dns(domain, type);
         if (!answer) {
-            evaluation.data.logger.warning("Unable to look up {} host for {}: {}", dns::name_of(type), domain, short_reason(answer.error()));
+            evaluation.data.logger.warning("Unable to look up {} host for {}: {}", dns::name_of(type), domain,
+                                           short_reason(answer.error()));
             break;
         }
         for (const auto& record : answer->records) {
@@ -63,7 +66,8 @@ Task<std::vector<std::string>> hosts_of(Evaluation& evaluation, std::string name
         const std::size_t dot = domain.find('.');
         if (dot == std::string::npos || dot + 1 == domain.size()) {
             const auto text = dns::not_found_text(domain, type, answer->absence);
-            evaluation.data.logger.warning("Unable to look up {} host for {}: {}", dns::name_of(type), name_of(evaluation.facts, subject), text.substr(text.rfind(": ") + 2));
+            evaluation.data.logger.warning("Unable to look up {} host for {}: {}", dns::name_of(type),
+                                           name_of(evaluation.facts, subject), text.substr(text.rfind(": ") + 2));
             break;
         }
         domain.erase(0, dot + 1);
@@ -99,7 +103,8 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
         default: break;
     }
     name = base::lower(name);
-    if (name.empty() || name == "unknown" || !(mail::is_valid_hostname(name) || name.starts_with('['))) co_return Step::dunno;
+    if (name.empty() || name == "unknown" || !(mail::is_valid_hostname(name) || name.starts_with('[')))
+        co_return Step::dunno;
 
     std::optional<Hit> found;
     std::vector<std::string> hosts;
@@ -126,7 +131,8 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
         found = std::move(*answer);
     }
     if (!found) co_return Step::dunno;
-    const Step step = co_await apply_action(evaluation, restriction.argument, std::move(found->key), std::move(found->value), subject);
+    const Step step = co_await apply_action(evaluation, restriction.argument, std::move(found->key),
+                                            std::move(found->value), subject);
     if (step != Step::permit) co_return step;
     // Whoever controls that DNS zone could permit himself.
     evaluation.data.logger.warning("restriction {} returns OK for {}", restriction.name, name_of(facts, subject));

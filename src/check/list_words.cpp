@@ -13,9 +13,12 @@ ListWords::ListWords(const config::Settings& settings)
         }
     }
     // What the proxy must not read, or is not asked for, and still is a list of tables.
-    for (const char* name : {"alias_database", "relay_clientcerts", "mynetworks", "permit_mx_backup_networks", "smtp_sasl_password_maps", "lmtp_sasl_password_maps", "header_checks",
-                             "mime_header_checks", "nested_header_checks", "body_checks", "milter_header_checks", "smtp_header_checks", "smtp_mime_header_checks",
-                             "smtp_nested_header_checks", "smtp_body_checks", "smtpd_command_filter", "smtpd_dns_reply_filter", "smtp_dns_reply_filter", "smtp_reply_filter"})
+    for (const char* name :
+         {"alias_database", "relay_clientcerts", "mynetworks", "permit_mx_backup_networks", "smtp_sasl_password_maps",
+          "lmtp_sasl_password_maps", "header_checks", "mime_header_checks", "nested_header_checks", "body_checks",
+          "milter_header_checks", "smtp_header_checks", "smtp_mime_header_checks", "smtp_nested_header_checks",
+          "smtp_body_checks", "smtpd_command_filter", "smtpd_dns_reply_filter", "smtp_dns_reply_filter",
+          "smtp_reply_filter"})
         holders_.emplace(name);
     for (const std::string& name : settings.list("smtpd_restriction_classes")) classes_.insert(name);
 }
@@ -25,6 +28,9 @@ bool ListWords::is_restriction_list(std::string_view parameter) const
     return classes_.contains(parameter) || (parameter.starts_with("smtpd_") && parameter.ends_with("_restrictions"));
 }
 
-bool ListWords::may_hold_tables(std::string_view parameter) const { return is_restriction_list(parameter) || holders_.contains(parameter); }
+bool ListWords::may_hold_tables(std::string_view parameter) const
+{
+    return is_restriction_list(parameter) || holders_.contains(parameter);
+}
 
 }  // namespace ekiden::check

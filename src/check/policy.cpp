@@ -43,10 +43,12 @@ Options Options::from(const config::Settings& settings)
     o.unknown_virtual_mailbox_code = number("unknown_virtual_mailbox_reject_code");
     o.defers_unknown_address = settings.str("unknown_address_tempfail_action") == "defer";
     o.defers_unknown_helo = settings.str("unknown_helo_hostname_tempfail_action") == "defer";
-    o.verify_sender = {number("unverified_sender_reject_code"), number("unverified_sender_defer_code"), settings.str("unverified_sender_reject_reason"),
+    o.verify_sender = {number("unverified_sender_reject_code"), number("unverified_sender_defer_code"),
+                       settings.str("unverified_sender_reject_reason"),
                        settings.str("unverified_sender_tempfail_action") == "defer"};
     o.verify_recipient = {number("unverified_recipient_reject_code"), number("unverified_recipient_defer_code"),
-                          settings.str("unverified_recipient_reject_reason"), settings.str("unverified_recipient_tempfail_action") == "defer"};
+                          settings.str("unverified_recipient_reject_reason"),
+                          settings.str("unverified_recipient_tempfail_action") == "defer"};
     o.verify_poll_count = number("address_verify_poll_count");
     o.verify_poll_delay = settings.time("address_verify_poll_delay");
     o.recipient_delimiter = settings.str("recipient_delimiter");
@@ -68,7 +70,8 @@ Options Options::from(const config::Settings& settings)
             else if (c >= '0' && c <= '7') {
                 int value = 0;
                 std::size_t end = i;
-                while (end < filter.size() && end < i + 3 && filter[end] >= '0' && filter[end] <= '7') value = value * 8 + (filter[end++] - '0');
+                while (end < filter.size() && end < i + 3 && filter[end] >= '0' && filter[end] <= '7')
+                    value = value * 8 + (filter[end++] - '0');
                 c = static_cast<char>(value);
                 i = end - 1;
             }
@@ -110,7 +113,8 @@ void open_argument_table(Restriction& restriction, const Logger* logger)
         for (const std::string& problem : restriction.table.problems()) logger->error("{}", problem);
     }
     // Only whether its keys may be taken apart is of interest here; the handle that answers is the one above.
-    if (auto opened = table::open_table(restriction.argument, options)) restriction.has_patterns = (*opened)->has_patterns();
+    if (auto opened = table::open_table(restriction.argument, options))
+        restriction.has_patterns = (*opened)->has_patterns();
 }
 
 void take_argument(Restriction& restriction, const PolicyServer& defaults, const Logger* logger, bool may_open_tables)
@@ -127,21 +131,26 @@ void take_argument(Restriction& restriction, const PolicyServer& defaults, const
             [[fallthrough]];
         case Argument::table:
             if (restriction.argument.find(':') == std::string::npos)
-                restriction.flaw = fmt::format("restriction {}: bad argument \"{}\": need maptype:mapname", restriction.name, restriction.argument);
+                restriction.flaw = fmt::format("restriction {}: bad argument \"{}\": need maptype:mapname",
+                                               restriction.name, restriction.argument);
             else if (!may_open_tables)
-                restriction.flaw = fmt::format("restriction {}: table {} must be named in main.cf (smtpd_restriction_classes)", restriction.name, restriction.argument);
+                restriction.flaw =
+                    fmt::format("restriction {}: table {} must be named in main.cf (smtpd_restriction_classes)",
+                                restriction.name, restriction.argument);
             else open_argument_table(restriction, logger);
             break;
         case Argument::domain: {
             // A missing zone is only worth a warning, as in Postfix: see reject_listed().
             const std::size_t equals = restriction.argument.find('=');
             if (equals == std::string::npos) break;
-            if (auto pattern = parse_reply_pattern(std::string_view(restriction.argument).substr(equals + 1))) restriction.pattern = std::move(*pattern);
+            if (auto pattern = parse_reply_pattern(std::string_view(restriction.argument).substr(equals + 1)))
+                restriction.pattern = std::move(*pattern);
             else restriction.flaw = fmt::format("restriction {}: {}", restriction.name, pattern.error().text());
             break;
         }
         case Argument::service:
-            if (auto server = parse_policy_server(restriction.argument, defaults)) restriction.server = std::make_shared<const PolicyServer>(std::move(*server));
+            if (auto server = parse_policy_server(restriction.argument, defaults))
+                restriction.server = std::make_shared<const PolicyServer>(std::move(*server));
             else restriction.flaw = server.error().text();
             break;
         case Argument::number:
@@ -149,8 +158,8 @@ void take_argument(Restriction& restriction, const PolicyServer& defaults, const
     }
 }
 
-List compile_words(const std::map<std::string, List, std::less<>>& classes, const PolicyServer& defaults, const Logger* logger,
-                   const std::vector<std::string>& words, bool may_open_tables)
+List compile_words(const std::map<std::string, List, std::less<>>& classes, const PolicyServer& defaults,
+                   const Logger* logger, const std::vector<std::string>& words, bool may_open_tables)
 {
     List list;
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -158,7 +167,8 @@ List compile_words(const std::map<std::string, List, std::less<>>& classes, cons
         // "{ name argument, … }": one restriction in braces.
         std::vector<std::string> inner;
         if (word.starts_with('{') && word.ends_with('}')) {
-            for (std::string_view part : base::split_quoted_braces(std::string_view(word).substr(1, word.size() - 2))) inner.emplace_back(part);
+            for (std::string_view part : base::split_quoted_braces(std::string_view(word).substr(1, word.size() - 2)))
+                inner.emplace_back(part);
             if (inner.empty()) continue;
             word = inner.front();
         }
@@ -171,7 +181,8 @@ List compile_words(const std::map<std::string, List, std::less<>>& classes, cons
                 if (inner.size() > 1) {
                     restriction.argument = inner[1];
                     for (std::size_t k = 2; k < inner.size(); ++k) restriction.argument += "," + inner[k];
-                    const bool is_group = restriction.row->argument == Argument::service || restriction.row->argument == Argument::certificate_table;
+                    const bool is_group = restriction.row->argument == Argument::service ||
+                                          restriction.row->argument == Argument::certificate_table;
                     if (is_group && inner.size() > 2) restriction.argument = "{" + restriction.argument + "}";
                 } else if (inner.empty() && i + 1 < words.size()) {
                     restriction.argument = words[++i];
@@ -191,7 +202,9 @@ List compile_words(const std::map<std::string, List, std::less<>>& classes, cons
 // Does the list refuse foreign destinations before it can permit everything? warn_if_reject makes a refusal harmless.
 bool controls_relaying(const List& list, int depth = 0)
 {
-    static constexpr std::string_view refusing[] = {"reject_unauth_destination", "defer_unauth_destination", "reject", "defer", "defer_if_permit", "check_relay_domains"};
+    static constexpr std::string_view refusing[] = {
+        "reject_unauth_destination", "defer_unauth_destination", "reject", "defer",
+        "defer_if_permit",           "check_relay_domains"};
     if (depth > 100) return false;
     for (std::size_t i = 0; i < list.size(); ++i) {
         const Restriction& restriction = list[i];
@@ -208,15 +221,21 @@ bool controls_relaying(const List& list, int depth = 0)
     return false;
 }
 
-void collect_problems(std::vector<config::Problem>& problems, const List& list, const config::Location& at, std::string_view parameter)
+void collect_problems(std::vector<config::Problem>& problems, const List& list, const config::Location& at,
+                      std::string_view parameter)
 {
     using Level = config::Problem::Level;
     for (const Restriction& restriction : list) {
         if (restriction.members) continue;
-        if (!restriction.row) problems.push_back({Level::warning, at, fmt::format("{}: unknown smtpd restriction: \"{}\"", parameter, restriction.name)});
-        else if (!restriction.flaw.empty()) problems.push_back({Level::warning, at, fmt::format("{}: {}", parameter, restriction.flaw)});
+        if (!restriction.row)
+            problems.push_back({Level::warning, at,
+                                fmt::format("{}: unknown smtpd restriction: \"{}\"", parameter, restriction.name)});
+        else if (!restriction.flaw.empty())
+            problems.push_back({Level::warning, at, fmt::format("{}: {}", parameter, restriction.flaw)});
         else if (restriction.row->argument == Argument::domain && restriction.argument.empty())
-            problems.push_back({Level::warning, at, fmt::format("{}: restriction {} requires domain name argument", parameter, restriction.name)});
+            problems.push_back(
+                {Level::warning, at,
+                 fmt::format("{}: restriction {} requires domain name argument", parameter, restriction.name)});
     }
 }
 
@@ -234,8 +253,9 @@ List compile_result(const Policy::Data& data, std::string_view text)
     return compile_words(data.classes, data.options.policy_defaults, nullptr, words, false);
 }
 
-std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns, Logger logger,
-                                           std::shared_ptr<verify::Verifier> verifier)
+std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings,
+                                           std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns,
+                                           Logger logger, std::shared_ptr<verify::Verifier> verifier)
 {
     auto data = std::make_shared<Data>();
     data->settings = settings;
@@ -318,9 +338,10 @@ bool is_open_relay(const config::Settings& settings)
         for (std::string_view word : base::split_quoted_braces(text)) words.emplace_back(word);
         classes[name] = compile_words(classes, {}, nullptr, words, false);
     }
-    return std::ranges::none_of(std::array{"smtpd_relay_restrictions", "smtpd_recipient_restrictions"}, [&](const char* name) {
-        return controls_relaying(compile_words(classes, {}, nullptr, settings.list(name), false));
-    });
+    return std::ranges::none_of(
+        std::array{"smtpd_relay_restrictions", "smtpd_recipient_restrictions"}, [&](const char* name) {
+            return controls_relaying(compile_words(classes, {}, nullptr, settings.list(name), false));
+        });
 }
 
 const std::vector<config::Problem>& Policy::problems() const { return data_->problems; }

@@ -49,8 +49,9 @@ public:
     // throw: they are in problems() for the start-up check and answer "451 4.3.5 Server configuration error" at run
     // time, as in Postfix. Throws config::ConfigError for the relay-safety failure.
     // `verifier`: for reject_unverified_*; without one these cannot tell, and act as after a probe that failed for now.
-    static std::shared_ptr<const Policy> make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns, Logger logger,
-                                              std::shared_ptr<verify::Verifier> verifier = nullptr);
+    static std::shared_ptr<const Policy> make(config::SettingsPtr settings,
+                                              std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns,
+                                              Logger logger, std::shared_ptr<verify::Verifier> verifier = nullptr);
 
     // The verdict of all lists that belong to `stage` (with delay_reject taken into account). Log lines for
     // warn_if_reject, WARN/INFO/FILTER/HOLD… are written here ("NOQUEUE: warn: RCPT from …"); the reject line too.

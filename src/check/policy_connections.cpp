@@ -11,7 +11,8 @@ namespace {
 bool is_quiet(net::Stream& stream)
 {
     char byte;
-    return stream.native_handle() >= 0 && ::recv(stream.native_handle(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return stream.native_handle() >= 0 && ::recv(stream.native_handle(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 }  // namespace
@@ -23,7 +24,10 @@ PolicyConnections::PolicyConnections(asio::execution_context& context) : service
     timer_.emplace(static_cast<asio::io_context&>(context).get_executor());
 }
 
-PolicyConnections& PolicyConnections::of(const net::Executor& executor) { return asio::use_service<PolicyConnections>(executor.context()); }
+PolicyConnections& PolicyConnections::of(const net::Executor& executor)
+{
+    return asio::use_service<PolicyConnections>(executor.context());
+}
 
 // Called when the core ends, perhaps twice; sockets and timers go while the services they need are still there.
 void PolicyConnections::shutdown()
@@ -42,7 +46,8 @@ std::optional<PolicyConnection> PolicyConnections::take(const std::string& serve
     std::optional<PolicyConnection> taken;
     while (!waiting.empty() && !taken) {
         // The one that served this message before, else the one used last: what is not needed any more may run out.
-        auto best = instance.empty() ? waiting.end() : std::ranges::find(waiting, instance, &PolicyConnection::instance);
+        auto best =
+            instance.empty() ? waiting.end() : std::ranges::find(waiting, instance, &PolicyConnection::instance);
         if (best == waiting.end()) best = std::prev(waiting.end());
         PolicyConnection connection = std::move(*best);
         waiting.erase(best);

@@ -32,7 +32,9 @@ std::string to_xtext(std::string_view text)
 
 Result<void> set_parameter(PolicyServer& server, std::string_view name, std::string_view value, std::string_view whole)
 {
-    auto wrong = [&] { return fail(ErrorCode::syntax, fmt::format("restriction check_policy_service: bad attribute \"{}\"", whole)); };
+    auto wrong = [&] {
+        return fail(ErrorCode::syntax, fmt::format("restriction check_policy_service: bad attribute \"{}\"", whole));
+    };
     struct Time {
         std::string_view name;
         std::chrono::seconds PolicyServer::*member;
@@ -48,7 +50,8 @@ Result<void> set_parameter(PolicyServer& server, std::string_view name, std::str
         int PolicyServer::*member;
         int least;
     };
-    static constexpr Count counts[] = {{"try_limit", &PolicyServer::try_limit, 1}, {"request_limit", &PolicyServer::request_limit, 0}};
+    static constexpr Count counts[] = {{"try_limit", &PolicyServer::try_limit, 1},
+                                       {"request_limit", &PolicyServer::request_limit, 0}};
     for (const Time& row : times) {
         if (row.name != name) continue;
         const auto time = config::parse_time(value);
@@ -79,12 +82,17 @@ Result<PolicyServer> parse_policy_server(std::string_view argument, const Policy
     std::vector<std::string_view> parts{argument};
     const bool is_group = argument.starts_with('{') && argument.ends_with('}') && argument.size() >= 2;
     if (is_group) parts = base::split_quoted_braces(argument.substr(1, argument.size() - 2), ", \t\r\n");
-    if (parts.empty() || base::trim(parts.front()).empty()) return fail(ErrorCode::syntax, "restriction check_policy_service must be followed by transport:server");
+    if (parts.empty() || base::trim(parts.front()).empty())
+        return fail(ErrorCode::syntax, "restriction check_policy_service must be followed by transport:server");
     server.endpoint = base::trim(parts.front());
     if (!server.endpoint.starts_with("inet:") && !server.endpoint.starts_with("unix:"))
-        return fail(ErrorCode::syntax, fmt::format("restriction check_policy_service: bad server \"{}\": need inet:host:port or unix:path", server.endpoint));
+        return fail(ErrorCode::syntax,
+                    fmt::format("restriction check_policy_service: bad server \"{}\": need inet:host:port or unix:path",
+                                server.endpoint));
     if (server.endpoint.size() == 5)
-        return fail(ErrorCode::syntax, fmt::format("restriction check_policy_service: bad server \"{}\": no destination", server.endpoint));
+        return fail(
+            ErrorCode::syntax,
+            fmt::format("restriction check_policy_service: bad server \"{}\": no destination", server.endpoint));
     if (!is_group) return server;
     // "name = value" may have blanks around its "=": commas part the attributes where there are any.
     const std::string_view body = argument.substr(1, argument.size() - 2);
@@ -95,7 +103,8 @@ Result<PolicyServer> parse_policy_server(std::string_view argument, const Policy
         if (part.starts_with('{') && part.ends_with('}')) part = base::trim(part.substr(1, part.size() - 2));
         const std::size_t equals = part.find('=');
         const std::string_view name = base::trim(part.substr(0, equals));
-        const std::string_view value = equals == std::string_view::npos ? std::string_view() : base::trim(part.substr(equals + 1));
+        const std::string_view value =
+            equals == std::string_view::npos ? std::string_view() : base::trim(part.substr(equals + 1));
         EKIDEN_TRY(set_parameter(server, name, value, part));
     }
     return server;
@@ -107,10 +116,16 @@ std::string format_policy_request(const Evaluation& evaluation, std::string_view
     const Options& options = evaluation.options();
     std::string out;
     out.reserve(1024);
-    auto add = [&](std::string_view name, std::string_view value) { out.append(name).append("=").append(line_value(value)).append("\n"); };
-    auto add_name = [&](std::string_view name, std::string_view value) { add(name, facts.is_ccert_verified ? to_xtext(value) : std::string()); };
+    auto add = [&](std::string_view name, std::string_view value) {
+        out.append(name).append("=").append(line_value(value)).append("\n");
+    };
+    auto add_name = [&](std::string_view name, std::string_view value) {
+        add(name, facts.is_ccert_verified ? to_xtext(value) : std::string());
+    };
     const bool is_about_all = evaluation.stage == Stage::data || evaluation.stage == Stage::end_of_data;
-    const std::string recipient = !is_about_all ? facts.recipient : facts.recipients.size() == 1 ? facts.recipients.front() : std::string();
+    const std::string recipient = !is_about_all                  ? facts.recipient
+                                  : facts.recipients.size() == 1 ? facts.recipients.front()
+                                                                 : std::string();
     add("request", "smtpd_access_policy");
     add("protocol_state", verb_of(evaluation));
     add("protocol_name", facts.protocol);

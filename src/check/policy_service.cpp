@@ -46,7 +46,8 @@ Task<Result<net::StreamPtr>> open_connection(Evaluation& evaluation, const Polic
     const SteadyTime end = base::steady_now() + server.timeout;
     for (const net::Address& address : addresses) {
         net::ConnectOptions options;
-        options.time_limit = std::chrono::ceil<std::chrono::seconds>(std::max<SteadyTime::duration>(end - base::steady_now(), std::chrono::seconds(1)));
+        options.time_limit = std::chrono::ceil<std::chrono::seconds>(
+            std::max<SteadyTime::duration>(end - base::steady_now(), std::chrono::seconds(1)));
         last = co_await net::connect_tcp(net::Endpoint{address, *port}, options);
         if (last || base::steady_now() >= end) break;
     }
@@ -55,7 +56,8 @@ Task<Result<net::StreamPtr>> open_connection(Evaluation& evaluation, const Polic
 
 // One request and its reply. The time limit is for all of it, so that a server that sends a byte now and then does not
 // hold the session. `is_spoiled`: the server said more than was asked for.
-Task<Result<std::string>> exchange(net::Stream& stream, const PolicyServer& server, const std::string& request, bool& is_spoiled)
+Task<Result<std::string>> exchange(net::Stream& stream, const PolicyServer& server, const std::string& request,
+                                   bool& is_spoiled)
 {
     stream.set_time_limit(server.timeout);
     EKIDEN_CO_TRY(co_await stream.write(std::string_view(request)));
@@ -72,7 +74,11 @@ Task<Result<std::string>> exchange(net::Stream& stream, const PolicyServer& serv
     co_return reply.take_action();
 }
 
-bool is_gone(const Error& error) { return error.code() != ErrorCode::timeout && error.code() != ErrorCode::protocol && error.code() != ErrorCode::cancelled; }
+bool is_gone(const Error& error)
+{
+    return error.code() != ErrorCode::timeout && error.code() != ErrorCode::protocol &&
+           error.code() != ErrorCode::cancelled;
+}
 
 Task<Result<std::string>> ask(Evaluation& evaluation, const PolicyServer& server, const std::string& request)
 {
@@ -101,7 +107,10 @@ Task<Result<std::string>> ask(Evaluation& evaluation, const PolicyServer& server
         // A server may close a connection whenever it likes; that is no failure yet, and the pool is finite.
         if (is_reused && is_gone(action.error())) continue;
         if (action.error().code() == ErrorCode::protocol)
-            evaluation.data.logger.warning("{} in input from {}", action.error().text() == "no action in reply" ? "missing attribute action" : action.error().text(), destination(server));
+            evaluation.data.logger.warning("{} in input from {}",
+                                           action.error().text() == "no action in reply" ? "missing attribute action"
+                                                                                         : action.error().text(),
+                                           destination(server));
         co_return action;
     }
 }
@@ -121,13 +130,16 @@ Task<Step> check_policy_service(Evaluation& evaluation, const Restriction& restr
             break;
         }
         if (said) {
-            evaluation.data.logger.warning("malformed UTF-8 in policy server {} response: \"{}\"", server.name, base::printable(*said));
+            evaluation.data.logger.warning("malformed UTF-8 in policy server {} response: \"{}\"", server.name,
+                                           base::printable(*said));
             break;
         }
         // A server that hangs up or babbles gets another chance before it is complained about.
-        const bool is_application_error = said.error().code() == ErrorCode::protocol || said.error().code() == ErrorCode::closed;
+        const bool is_application_error =
+            said.error().code() == ErrorCode::protocol || said.error().code() == ErrorCode::closed;
         if (attempt == server.try_limit || !is_application_error)
-            evaluation.data.logger.warning("problem talking to server {}: {}", destination(server), is_application_error ? "Application error" : said.error().text());
+            evaluation.data.logger.warning("problem talking to server {}: {}", destination(server),
+                                           is_application_error ? "Application error" : said.error().text());
     }
     if (action.empty()) {
         evaluation.data.logger.warning("access table {} entry  has empty value", server.name);

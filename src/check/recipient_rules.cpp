@@ -15,7 +15,8 @@ Refusal relay_refusal(const Evaluation& evaluation, int code, std::string_view e
 {
     std::string fitted(enhanced);
     fitted[0] = static_cast<char>('0' + code / 100);
-    return {Fault::policy, code, std::move(fitted), fmt::format("<{}>: Relay access denied", evaluation.facts.recipient)};
+    return {Fault::policy, code, std::move(fitted),
+            fmt::format("<{}>: Relay access denied", evaluation.facts.recipient)};
 }
 
 }  // namespace
@@ -77,7 +78,8 @@ Task<Step> check_relay_domains(Evaluation& evaluation, const Restriction&)
     switch (co_await find_authority(evaluation)) {
         case Authority::authorised: co_return Step::permit;
         case Authority::foreign:
-            co_return refuse(evaluation, rejected(evaluation, Subject::recipient, evaluation.options().relay_code, "5.7.1", "Relay access denied"));
+            co_return refuse(evaluation, rejected(evaluation, Subject::recipient, evaluation.options().relay_code,
+                                                  "5.7.1", "Relay access denied"));
         case Authority::unknown: break;
     }
     co_return refuse(evaluation, lookup_failure(evaluation, Subject::recipient));
@@ -102,7 +104,8 @@ Task<Step> permit_mx_backup(Evaluation& evaluation, const Restriction&)
     auto unsure = [&](const std::string& why) {
         const std::size_t colon = why.rfind(": ");
         return refuse(evaluation, rejected(evaluation, Subject::recipient, 450, "4.4.4",
-                                           "Unable to look up mail exchanger information: " + (colon == std::string::npos ? why : why.substr(colon + 2))));
+                                           "Unable to look up mail exchanger information: " +
+                                               (colon == std::string::npos ? why : why.substr(colon + 2))));
     };
     if (!exchangers) co_return unsure(exchangers.error().text());
 
@@ -136,7 +139,8 @@ Step reject_multi_recipient_bounce(Evaluation& evaluation, const Restriction&)
     // At RCPT the one being judged is not counted yet.
     const bool has_several = evaluation.stage == Stage::rcpt ? facts.recipient_count >= 1 : facts.recipient_count > 1;
     if (!has_several) return Step::dunno;
-    return refuse(evaluation, rejected(evaluation, evaluation.subject, evaluation.options().multi_recipient_bounce_code, "5.5.3", "Multi-recipient bounce"));
+    return refuse(evaluation, rejected(evaluation, evaluation.subject, evaluation.options().multi_recipient_bounce_code,
+                                       "5.5.3", "Multi-recipient bounce"));
 }
 
 namespace {
@@ -152,16 +156,20 @@ std::optional<UserTable> user_table(const Policy::Data& data, AddressClass kind)
 {
     const Options& options = data.options;
     switch (kind) {
-        case AddressClass::local: return UserTable{&data.local_recipient_maps, options.unknown_local_code, "local recipient"};
-        case AddressClass::virtual_alias: return UserTable{nullptr, options.unknown_virtual_alias_code, "virtual alias"};
-        case AddressClass::virtual_mailbox: return UserTable{&data.virtual_mailbox_maps, options.unknown_virtual_mailbox_code, "virtual mailbox"};
-        case AddressClass::relay: return UserTable{&data.relay_recipient_maps, options.unknown_relay_code, "relay recipient"};
-        case AddressClass::other: break;
+    case AddressClass::local:
+        return UserTable{&data.local_recipient_maps, options.unknown_local_code, "local recipient"};
+    case AddressClass::virtual_alias: return UserTable{nullptr, options.unknown_virtual_alias_code, "virtual alias"};
+    case AddressClass::virtual_mailbox:
+        return UserTable{&data.virtual_mailbox_maps, options.unknown_virtual_mailbox_code, "virtual mailbox"};
+    case AddressClass::relay:
+        return UserTable{&data.relay_recipient_maps, options.unknown_relay_code, "relay recipient"};
+    case AddressClass::other: break;
     }
     return std::nullopt;
 }
 
-Task<Result<bool>> is_in(const table::Maps& maps, std::string address, table::Maps::AddressOptions options, const Logger& logger)
+Task<Result<bool>> is_in(const table::Maps& maps, std::string address, table::Maps::AddressOptions options,
+                         const Logger& logger)
 {
     if (maps.is_empty()) co_return false;
     auto found = co_await maps.find_address(std::move(address), options, &logger);
@@ -195,13 +203,15 @@ Task<Step> check_unlisted(Evaluation& evaluation, Subject subject)
     search.is_local_domain = route.address_class == AddressClass::local;
 
     // An address that will be rewritten to another one is as good as known.
-    for (const table::Maps* maps : {is_sender ? &data.sender_canonical_maps : &data.recipient_canonical_maps, &data.canonical_maps, &data.virtual_alias_maps}) {
+    for (const table::Maps* maps : {is_sender ? &data.sender_canonical_maps : &data.recipient_canonical_maps,
+                                    &data.canonical_maps, &data.virtual_alias_maps}) {
         auto is_known = co_await is_in(*maps, address, search, data.logger);
         if (!is_known) co_return give_up(is_known.error());
         if (*is_known) co_return Step::dunno;
     }
     // Mail to the error and retry transports is refused here, before it is taken.
-    if (route.address_class != AddressClass::virtual_alias && (route.transport == "error" || route.transport == "retry")) {
+    if (route.address_class != AddressClass::virtual_alias &&
+        (route.transport == "error" || route.transport == "retry")) {
         const bool is_error = route.transport == "error";
         auto [enhanced, text] = split_enhanced(route.next_hop, is_error ? "5.1.1" : "4.1.1");
         const int code = is_error ? 550 : 450;
@@ -214,8 +224,10 @@ Task<Step> check_unlisted(Evaluation& evaluation, Subject subject)
         if (!is_known) co_return give_up(is_known.error());
         if (*is_known) co_return Step::dunno;
     }
-    const std::string text = data.options.shows_table_name ? fmt::format("User unknown in {} table", table->name) : "User unknown";
-    co_return refuse(evaluation, rejected(evaluation, subject, table->code, is_sender ? "5.1.0" : "5.1.1", text, Fault::bounce));
+    const std::string text =
+        data.options.shows_table_name ? fmt::format("User unknown in {} table", table->name) : "User unknown";
+    co_return refuse(evaluation,
+                     rejected(evaluation, subject, table->code, is_sender ? "5.1.0" : "5.1.1", text, Fault::bounce));
 }
 
 Task<Step> reject_unlisted(Evaluation& evaluation, const Restriction& restriction)

@@ -16,7 +16,9 @@ namespace {
 constexpr unsigned shortest_own_ipv4 = 16, shortest_own_ipv6 = 32;
 
 // Networks that nobody routes across the internet.
-constexpr std::array<std::string_view, 9> private_networks{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7", "fe80::/10"};
+constexpr std::array<std::string_view, 9> private_networks{"127.0.0.0/8",    "10.0.0.0/8",     "172.16.0.0/12",
+                                                           "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10",
+                                                           "::1/128",        "fc00::/7",       "fe80::/10"};
 
 std::optional<net::Network> as_network(std::string_view text)
 {
@@ -29,13 +31,17 @@ bool is_private(const net::Network& network)
 {
     return std::ranges::any_of(private_networks, [&](std::string_view text) {
         const auto known = net::parse_network(text);
-        return known && known->base.is_v4() == network.base.is_v4() && known->prefix <= network.prefix && known->contains(network.base);
+        return known && known->base.is_v4() == network.base.is_v4() && known->prefix <= network.prefix &&
+               known->contains(network.base);
     });
 }
 
 // Half of all addresses is everybody: 0.0.0.0/1 and 128.0.0.0/1 stand together.
 bool is_everybody(const net::Network& network) { return network.prefix <= 1; }
-bool is_wide(const net::Network& network) { return network.prefix < (network.base.is_v4() ? shortest_own_ipv4 : shortest_own_ipv6) && !is_private(network); }
+bool is_wide(const net::Network& network)
+{
+    return network.prefix < (network.base.is_v4() ? shortest_own_ipv4 : shortest_own_ipv6) && !is_private(network);
+}
 
 // Items of a list, those of files and text tables included, each once; `unknown` receives tables that cannot be read here.
 void collect(std::string_view value, std::vector<std::string>& items, std::string& unknown, int depth = 0)
@@ -54,9 +60,12 @@ void collect(std::string_view value, std::vector<std::string>& items, std::strin
         const std::string_view type = spec.starts_with('/') ? std::string_view("file") : spec.substr(0, spec.find(':'));
         // A network that cannot be read matches nobody.
         if (type != "file" && (spec.find(':') == spec.npos || !table::is_known_type(type))) continue;
-        static constexpr std::array<std::string_view, 7> readable{"file", "hash", "btree", "lmdb", "cdb", "texthash", "cidr"};
+        static constexpr std::array<std::string_view, 7> readable{"file", "hash",     "btree", "lmdb",
+                                                                  "cdb",  "texthash", "cidr"};
         const std::string path(type == "file" ? spec : spec.substr(std::min(spec.size(), type.size() + 1)));
-        const auto source = std::ranges::find(readable, type) != readable.end() && depth < deepest ? table::read_source(path) : Result<table::SourceText>(std::unexpected(Error(ErrorCode::refused, "")));
+        const auto source = std::ranges::find(readable, type) != readable.end() && depth < deepest
+                                ? table::read_source(path)
+                                : Result<table::SourceText>(std::unexpected(Error(ErrorCode::refused, "")));
         if (!source) {
             if (unknown.empty()) unknown = word;
             continue;
@@ -121,9 +130,11 @@ RelayNetworks read_relay_networks(const config::Settings& settings, config::Sour
 
 std::pair<std::string, std::string> find_wide_destination(const config::Settings& settings)
 {
-    static constexpr std::array<std::string_view, 3> strangers{"stranger.example", "mail.stranger.example", "elsewhere.example.net"};
+    static constexpr std::array<std::string_view, 3> strangers{"stranger.example", "mail.stranger.example",
+                                                               "elsewhere.example.net"};
     static constexpr std::array<std::string_view, 4> local_types{"static", "regexp", "pcre", "inline"};
-    for (const std::string_view parameter : {"mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains"}) {
+    for (const std::string_view parameter :
+         {"mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains"}) {
         for (const std::string& word : settings.list(parameter)) {
             if (word.starts_with('#')) break;
             const std::string_view type = std::string_view(word).substr(0, word.find(':'));

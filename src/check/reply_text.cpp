@@ -74,7 +74,8 @@ std::string fit_enhanced(const Logger& logger, std::string_view enhanced, Subjec
             fitted = ".0.0";
         }
     }
-    if (fitted != detail) logger.info("mapping DSN status {} into {} status {}{}", enhanced, class_of(subject), enhanced[0], fitted);
+    if (fitted != detail)
+        logger.info("mapping DSN status {} into {} status {}{}", enhanced, class_of(subject), enhanced[0], fitted);
     return fmt::format("{}{}", code / 100, fitted);
 }
 
@@ -100,7 +101,8 @@ void tell_watcher(std::string_view what, const Refusal& refusal)
 
 }  // namespace
 
-Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::string_view enhanced, std::string_view text, Fault fault)
+Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::string_view enhanced,
+                 std::string_view text, Fault fault)
 {
     return {fault, code, fit_enhanced(evaluation.data.logger, enhanced, subject, code),
             fmt::format("<{}>: {} rejected: {}", name_of(evaluation.facts, subject), class_of(subject), text)};
@@ -108,7 +110,8 @@ Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::s
 
 Refusal lookup_failure(const Evaluation& evaluation, Subject subject)
 {
-    return {Fault::data, 451, "4.3.0", fmt::format("<{}>: Temporary lookup failure", name_of(evaluation.facts, subject))};
+    return {Fault::data, 451, "4.3.0",
+            fmt::format("<{}>: Temporary lookup failure", name_of(evaluation.facts, subject))};
 }
 
 Refusal configuration_error() { return {Fault::software, 451, "4.3.5", "Server configuration error"}; }
@@ -119,7 +122,9 @@ Task<void> log_permit(const Evaluation& evaluation, std::string_view action, Sub
     if (logged.is_empty()) co_return;
     const auto is_logged = co_await logged.matches_name(std::string(action));
     if (!is_logged.value_or(false)) co_return;
-    log_event(evaluation, "permit", fmt::format("action={} for {}={} {}{}", action, class_of(subject), name_of(evaluation.facts, subject), table.empty() ? "" : "from ", table));
+    log_event(evaluation, "permit",
+              fmt::format("action={} for {}={} {}{}", action, class_of(subject), name_of(evaluation.facts, subject),
+                          table.empty() ? "" : "from ", table));
 }
 
 void warn_of_trouble(const Evaluation& evaluation, const Error& error)
@@ -145,7 +150,8 @@ void log_event(const Evaluation& evaluation, std::string_view what, std::string_
     if (facts.has_sender) add("from=<", mail::quote_address(facts.sender) + ">");
     // After DATA the line names the recipient only if there is just one.
     const bool is_about_all = evaluation.stage == Stage::data || evaluation.stage == Stage::end_of_data;
-    const std::string* recipient = is_about_all ? (facts.recipients.size() == 1 ? &facts.recipients.front() : nullptr) : &facts.recipient;
+    const std::string* recipient =
+        is_about_all ? (facts.recipients.size() == 1 ? &facts.recipients.front() : nullptr) : &facts.recipient;
     if (recipient && !recipient->empty()) add("to=<", mail::quote_address(*recipient) + ">");
     if (!facts.protocol.empty()) add("proto=", facts.protocol);
     if (!facts.helo_name.empty()) add("helo=<", facts.helo_name + ">");
@@ -154,7 +160,8 @@ void log_event(const Evaluation& evaluation, std::string_view what, std::string_
 
 Step refuse(Evaluation& evaluation, Refusal refusal)
 {
-    const bool is_our_fault = refusal.fault == Fault::software || refusal.fault == Fault::resource || refusal.fault == Fault::data;
+    const bool is_our_fault =
+        refusal.fault == Fault::software || refusal.fault == Fault::resource || refusal.fault == Fault::data;
     if (evaluation.only_warns && !is_our_fault) {
         tell_watcher("reject_warning", refusal);
         log_event(evaluation, "reject_warning", reply_line(refusal));
@@ -170,8 +177,9 @@ Step refuse(Evaluation& evaluation, Refusal refusal)
     verdict.log_text = reply_line(refusal);
     tell_watcher("reject", refusal);
     log_event(evaluation, "reject", verdict.log_text);
-    verdict.reply = refusal.enhanced.empty() ? smtp::Reply(refusal.code, std::move(refusal.text))
-                                             : smtp::Reply(refusal.code, std::move(refusal.enhanced), std::move(refusal.text));
+    verdict.reply = refusal.enhanced.empty()
+                        ? smtp::Reply(refusal.code, std::move(refusal.text))
+                        : smtp::Reply(refusal.code, std::move(refusal.enhanced), std::move(refusal.text));
     return Step::reject;
 }
 
@@ -194,7 +202,8 @@ std::pair<std::string, std::string> split_enhanced(std::string_view text, std::s
 {
     text = base::trim(text);
     const std::size_t length = mail::enhanced_code_length(text);
-    if (length == 0 || (length < text.size() && !base::is_space(text[length]))) return {std::string(fallback), std::string(text)};
+    if (length == 0 || (length < text.size() && !base::is_space(text[length])))
+        return {std::string(fallback), std::string(text)};
     return {std::string(text.substr(0, length)), std::string(base::trim(text.substr(length)))};
 }
 

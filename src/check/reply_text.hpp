@@ -17,8 +17,8 @@ std::string_view verb_of(const Evaluation& evaluation);                      // 
 std::string fit_enhanced(const Logger& logger, std::string_view enhanced, Subject subject, int code);
 // "<name>: Recipient address rejected: text" with the enhanced code fitted to the subject (access(5), ENHANCED STATUS
 // CODES: recipient codes become sender codes and the other way round; elsewhere x.1.y becomes x.0.0).
-Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::string_view enhanced, std::string_view text,
-                 Fault fault = Fault::policy);
+Refusal rejected(const Evaluation& evaluation, Subject subject, int code, std::string_view enhanced,
+                 std::string_view text, Fault fault = Fault::policy);
 // "451 4.3.0 <name>: Temporary lookup failure"
 Refusal lookup_failure(const Evaluation& evaluation, Subject subject);
 // "451 4.3.5 Server configuration error"
@@ -33,7 +33,8 @@ Step defer_if_permit(Evaluation& evaluation, Refusal refusal);
 Step defer_if_reject(Evaluation& evaluation, Refusal refusal);
 
 // smtpd_log_access_permit_actions: "action=OK for Recipient address=x@y from hash:/z".
-Task<void> log_permit(const Evaluation& evaluation, std::string_view action, Subject subject, std::string_view table = {});
+Task<void> log_permit(const Evaluation& evaluation, std::string_view action, Subject subject,
+                      std::string_view table = {});
 
 // An address could not be resolved. Tables have told the log about their own trouble; the rest is told here.
 void warn_of_trouble(const Evaluation& evaluation, const Error& error);
@@ -42,7 +43,8 @@ void warn_of_trouble(const Evaluation& evaluation, const Error& error);
 void log_event(const Evaluation& evaluation, std::string_view what, std::string_view text);
 
 // $name, ${name}, ${name?text}, ${name:text}, ${name?{a}:{b}} with values from `find`; unknown names are empty.
-std::string expand_text(std::string_view pattern, const std::function<std::string(std::string_view)>& find, int depth = 0);
+std::string expand_text(std::string_view pattern, const std::function<std::string(std::string_view)>& find,
+                        int depth = 0);
 // "4.7.1 text" → {"4.7.1", "text"}; without a code, {fallback, text}.
 std::pair<std::string, std::string> split_enhanced(std::string_view text, std::string_view fallback);
 

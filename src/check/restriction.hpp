@@ -28,7 +28,18 @@ using Fault = Verdict::Fault;
 enum class Step : std::uint8_t { dunno, permit, reject };
 
 // Whom a refusal names: "<name>: Client host rejected: …".
-enum class Subject : std::uint8_t { client, reverse_client, helo, sender, recipient, sasl_login, client_certificate, data, end_of_data, etrn };
+enum class Subject : std::uint8_t {
+    client,
+    reverse_client,
+    helo,
+    sender,
+    recipient,
+    sasl_login,
+    client_certificate,
+    data,
+    end_of_data,
+    etrn
+};
 
 struct Refusal {
     Fault fault = Fault::policy;
@@ -107,7 +118,8 @@ struct Options {
     int unknown_address_code = 450, relay_code = 554, rbl_code = 554, multi_recipient_bounce_code = 550;
     int plaintext_code = 450, unknown_local_code = 550, unknown_relay_code = 550, unknown_virtual_alias_code = 550;
     int unknown_virtual_mailbox_code = 550;
-    bool defers_unknown_address = false, defers_unknown_helo = false;   // tempfail_action: defer instead of defer_if_permit
+    bool defers_unknown_address = false,
+         defers_unknown_helo = false;  // tempfail_action: defer instead of defer_if_permit
     std::string recipient_delimiter, default_rbl_reply, null_access_key;
     std::string stress, compatibility_level, mail_version;   // told to policy servers
     VerifyRule verify_sender, verify_recipient;
@@ -135,7 +147,8 @@ struct Policy::Data {
     table::MatchList mynetworks, mx_backup_networks, logged_permits;
     std::vector<net::Address> own_addresses;
     table::Maps canonical_maps, recipient_canonical_maps, sender_canonical_maps, virtual_alias_maps;
-    table::Maps local_recipient_maps, relay_recipient_maps, virtual_mailbox_maps, sender_login_maps, rbl_reply_maps, relay_clientcerts;
+    table::Maps local_recipient_maps, relay_recipient_maps, virtual_mailbox_maps, sender_login_maps, rbl_reply_maps,
+        relay_clientcerts;
 
     std::vector<config::Problem> problems;
 

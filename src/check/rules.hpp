@@ -52,8 +52,17 @@ Task<Authority> find_authority(Evaluation&);
 
 // access_map.cpp. row->detail: what is looked up
 enum AccessKey : int {
-    access_client, access_reverse_client, access_helo, access_sender, access_recipient, access_etrn, access_sasl, access_list,
-    hosts_mx = 16, hosts_a = 32, hosts_ns = 64    // added to one of the above: its mail exchangers, addresses, name servers
+    access_client,
+    access_reverse_client,
+    access_helo,
+    access_sender,
+    access_recipient,
+    access_etrn,
+    access_sasl,
+    access_list,
+    hosts_mx = 16,
+    hosts_a = 32,
+    hosts_ns = 64  // added to one of the above: its mail exchangers, addresses, name servers
 };
 Task<Step> check_access(Evaluation&, const Restriction&);
 Task<Step> check_host_access(Evaluation&, const Restriction&);    // host_access.cpp
@@ -73,7 +82,14 @@ struct CertificateTable {
 Result<CertificateTable> parse_certificate_table(std::string_view argument);
 
 // blocklist_rules.cpp. row->detail: whose name or address
-enum BlockKey : int { block_client_address, block_client_name, block_reverse_name, block_helo, block_sender, block_recipient };
+enum BlockKey : int {
+    block_client_address,
+    block_client_name,
+    block_reverse_name,
+    block_helo,
+    block_sender,
+    block_recipient
+};
 Task<Step> reject_listed(Evaluation&, const Restriction&);
 Task<Step> permit_listed(Evaluation&, const Restriction&);
 Task<Step> reject_maps_rbl(Evaluation&, const Restriction&);

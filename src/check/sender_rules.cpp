@@ -25,21 +25,25 @@ Step reject_non_fqdn_address(Evaluation& evaluation, const Restriction& restrict
     if (!address) return Step::dunno;
     const auto parts = mail::split_address(*address);
     // RFC 5321 4.5.1: <postmaster> without a domain must be taken.
-    if (subject == Subject::recipient && !parts.has_domain && base::equal_ignoring_case(*address, "postmaster")) return Step::dunno;
+    if (subject == Subject::recipient && !parts.has_domain && base::equal_ignoring_case(*address, "postmaster"))
+        return Step::dunno;
     std::string_view domain = parts.domain;
     if (domain.ends_with('.')) domain.remove_suffix(1);
     const bool is_literal = domain.starts_with('[') && mail::is_valid_address_literal(domain);
-    const bool is_ascii_fqdn = domain.find('.') != std::string_view::npos &&
-                               (mail::is_valid_hostname(domain) || (!base::is_ascii(domain) && mail::to_ascii_domain(domain)));
+    const bool is_ascii_fqdn =
+        domain.find('.') != std::string_view::npos &&
+        (mail::is_valid_hostname(domain) || (!base::is_ascii(domain) && mail::to_ascii_domain(domain)));
     if (parts.has_domain && (is_literal || is_ascii_fqdn)) return Step::dunno;
-    return refuse(evaluation, rejected(evaluation, subject, evaluation.options().non_fqdn_code, "5.5.2", "need fully-qualified address"));
+    return refuse(evaluation, rejected(evaluation, subject, evaluation.options().non_fqdn_code, "5.5.2",
+                                       "need fully-qualified address"));
 }
 
 Task<Step> reject_unknown_domain(Evaluation& evaluation, const Restriction& restriction)
 {
     const Subject subject = subject_of(restriction);
     if (!address_of(evaluation, subject)) co_return Step::dunno;
-    const auto* route = subject == Subject::sender ? co_await sender_route(evaluation) : co_await recipient_route(evaluation);
+    const auto* route =
+        subject == Subject::sender ? co_await sender_route(evaluation) : co_await recipient_route(evaluation);
     if (!*route) {
         warn_of_trouble(evaluation, route->error());
         co_return refuse(evaluation, lookup_failure(evaluation, subject));
@@ -47,7 +51,8 @@ Task<Step> reject_unknown_domain(Evaluation& evaluation, const Restriction& rest
     // Where we are the final destination, the domain need not be in the DNS.
     using rewrite::AddressClass;
     const AddressClass kind = (*route)->address_class;
-    if (kind == AddressClass::local || kind == AddressClass::virtual_alias || kind == AddressClass::virtual_mailbox) co_return Step::dunno;
+    if (kind == AddressClass::local || kind == AddressClass::virtual_alias || kind == AddressClass::virtual_mailbox)
+        co_return Step::dunno;
     const auto parts = mail::split_address((*route)->recipient);
     if (!parts.has_domain || parts.domain.empty() || parts.domain.starts_with('[')) co_return Step::dunno;
     const std::string domain = mail::to_ascii_domain(parts.domain).value_or(base::lower(parts.domain));
@@ -60,7 +65,8 @@ Task<Step> reject_unknown_domain(Evaluation& evaluation, const Restriction& rest
             continue;
         }
         if (answer->records.empty()) continue;
-        const bool is_null_mx = type == dns::Type::mx && answer->records.size() == 1 && answer->records.front().name.empty();
+        const bool is_null_mx =
+            type == dns::Type::mx && answer->records.size() == 1 && answer->records.front().name.empty();
         if (!is_null_mx) co_return Step::dunno;
         const bool is_sender = subject == Subject::sender;
         Refusal refusal = rejected(evaluation, subject, is_sender ? 550 : 556, is_sender ? "5.7.27" : "5.1.10",
@@ -69,8 +75,10 @@ Task<Step> reject_unknown_domain(Evaluation& evaluation, const Restriction& rest
         co_return refuse(evaluation, std::move(refusal));
     }
     const int code = is_failing ? 450 : evaluation.options().unknown_address_code;
-    Refusal refusal = rejected(evaluation, subject, code, subject == Subject::sender ? "4.1.8" : "4.1.2", "Domain not found");
-    if (is_failing && !evaluation.options().defers_unknown_address) co_return defer_if_permit(evaluation, std::move(refusal));
+    Refusal refusal =
+        rejected(evaluation, subject, code, subject == Subject::sender ? "4.1.8" : "4.1.2", "Domain not found");
+    if (is_failing && !evaluation.options().defers_unknown_address)
+        co_return defer_if_permit(evaluation, std::move(refusal));
     co_return refuse(evaluation, std::move(refusal));
 }
 
@@ -88,7 +96,8 @@ Task<Result<std::optional<std::string>>> find_owners(Evaluation& evaluation)
     const auto is_local = co_await evaluation.data.resolver->is_local_domain(std::move(domain));
     if (!is_local) co_return std::unexpected(is_local.error());
     options.is_local_domain = *is_local;
-    auto found = co_await evaluation.data.sender_login_maps.find_address(std::move(address), options, &evaluation.data.logger);
+    auto found =
+        co_await evaluation.data.sender_login_maps.find_address(std::move(address), options, &evaluation.data.logger);
     if (!found) co_return std::unexpected(std::move(found).error());
     if (!*found) co_return std::nullopt;
     co_return std::move((*found)->value);
@@ -100,7 +109,9 @@ Task<Step> reject_login_mismatch(Evaluation& evaluation, const Restriction& rest
 {
     const int which = restriction.row->detail;
     if (!evaluation.options().has_sasl) {
-        auto ignore = [&](std::string_view name) { evaluation.data.logger.warning("restriction `{}' ignored: no SASL support", name); };
+        auto ignore = [&](std::string_view name) {
+            evaluation.data.logger.warning("restriction `{}' ignored: no SASL support", name);
+        };
         if (which == login_both) {
             ignore("reject_authenticated_sender_login_mismatch");
             ignore("reject_unauthenticated_sender_login_mismatch");
@@ -112,7 +123,8 @@ Task<Step> reject_login_mismatch(Evaluation& evaluation, const Restriction& rest
     const Facts& facts = evaluation.facts;
     if (!facts.has_sender || facts.sender.empty()) co_return Step::dunno;
     const bool is_logged_in = !facts.sasl_username.empty();
-    if ((which == login_authenticated && !is_logged_in) || (which == login_unauthenticated && is_logged_in)) co_return Step::dunno;
+    if ((which == login_authenticated && !is_logged_in) || (which == login_unauthenticated && is_logged_in))
+        co_return Step::dunno;
 
     const auto owners = co_await find_owners(evaluation);
     if (!owners) {
@@ -120,13 +132,15 @@ Task<Step> reject_login_mismatch(Evaluation& evaluation, const Restriction& rest
         co_return refuse(evaluation, lookup_failure(evaluation, Subject::sender));
     }
     if (!*owners && (which == login_known || !is_logged_in)) co_return Step::dunno;
-    if (!is_logged_in) co_return refuse(evaluation, rejected(evaluation, Subject::sender, 553, "5.7.1", "not logged in"));
+    if (!is_logged_in)
+        co_return refuse(evaluation, rejected(evaluation, Subject::sender, 553, "5.7.1", "not logged in"));
     if (*owners) {
         for (std::string_view owner : base::split_any(**owners)) {
             if (base::equal_ignoring_case(owner, facts.sasl_username)) co_return Step::dunno;
         }
     }
-    co_return refuse(evaluation, rejected(evaluation, Subject::sender, 553, "5.7.1", "not owned by user " + facts.sasl_username));
+    co_return refuse(evaluation,
+                     rejected(evaluation, Subject::sender, 553, "5.7.1", "not owned by user " + facts.sasl_username));
 }
 
 }  // namespace ekiden::check

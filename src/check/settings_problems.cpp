@@ -27,7 +27,9 @@ std::string_view type_of(std::string_view word)
     const std::size_t colon = word.find(':');
     if (colon == std::string_view::npos || colon == 0 || net::parse_network(word)) return {};
     const std::string_view type = word.substr(0, colon);
-    if (type.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != std::string_view::npos) return {};
+    if (type.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
+        std::string_view::npos)
+        return {};
     return type;
 }
 
@@ -91,7 +93,8 @@ std::string flaw_of(const Row& row, std::string_view argument)
     const auto told = [](const auto& result) { return result ? std::string() : result.error().text(); };
     switch (row.argument) {
         case Argument::table:
-            if (argument.find(':') == std::string_view::npos) return fmt::format("restriction {}: bad argument \"{}\": need maptype:mapname", row.name, argument);
+            if (argument.find(':') == std::string_view::npos)
+                return fmt::format("restriction {}: bad argument \"{}\": need maptype:mapname", row.name, argument);
             return {};
         case Argument::certificate_table: return told(parse_certificate_table(argument));
         case Argument::service: return told(parse_policy_server(argument, {}));
@@ -110,7 +113,10 @@ std::string flaw_of(const Row& row, std::string_view argument)
 
 class Finder {
 public:
-    Finder(const config::Settings& settings, bool wants_hints) : settings_(settings), wants_hints_(wants_hints), lists_(settings) {}
+    Finder(const config::Settings& settings, bool wants_hints)
+        : settings_(settings), wants_hints_(wants_hints), lists_(settings)
+    {
+    }
 
     std::vector<config::Problem> run()
     {
@@ -119,7 +125,8 @@ public:
             if (setting->at.line > 0) look_at({name, name, setting->at}, setting->expanded);
         }
         for (const auto& service : settings_.services()) {
-            for (const auto& [name, value] : service.overrides) look_at({name, "-o " + name, {service.file, service.line}}, settings_.expand(value));
+            for (const auto& [name, value] : service.overrides)
+                look_at({name, "-o " + name, {service.file, service.line}}, settings_.expand(value));
         }
         if (!wants_hints_) look_for_open_relays();
         return std::move(problems_);
@@ -134,15 +141,20 @@ private:
     // Three tables of one list that are of the same type, or five services with the same lists, are one problem.
     void add(config::Problem problem)
     {
-        if (std::ranges::find(problems_, problem.text, &config::Problem::text) == problems_.end()) problems_.push_back(std::move(problem));
+        if (std::ranges::find(problems_, problem.text, &config::Problem::text) == problems_.end())
+            problems_.push_back(std::move(problem));
     }
     void fatal(const Place& place, std::string_view word, std::string_view what)
     {
-        if (!wants_hints_) add(config::make_problem(config::Problem::Level::fatal, source_.find(place.at, word), fmt::format("{}: {}", place.shown, what), place.name));
+        if (!wants_hints_)
+            add(config::make_problem(config::Problem::Level::fatal, source_.find(place.at, word),
+                                     fmt::format("{}: {}", place.shown, what), place.name));
     }
     void hint(const Place& place, std::string_view word, std::string_view what, std::string_view advice = {})
     {
-        if (wants_hints_) add(config::make_problem(config::Problem::Level::warning, source_.find(place.at, word), fmt::format("{}: {}", place.shown, what), place.name, advice));
+        if (wants_hints_)
+            add(config::make_problem(config::Problem::Level::warning, source_.find(place.at, word),
+                                     fmt::format("{}: {}", place.shown, what), place.name, advice));
     }
 
     // Lists that are empty because an old main.cf has no compatibility_level are the most frequent case, and the least obvious.
@@ -152,15 +164,20 @@ private:
             if (service.command != "smtpd") continue;
             const auto own = settings_.for_service(service);
             if (!is_open_relay(*own)) continue;
-            const bool is_default = own->location("smtpd_relay_restrictions").line == 0 && own->str("smtpd_relay_restrictions").empty();
+            const bool is_default =
+                own->location("smtpd_relay_restrictions").line == 0 && own->str("smtpd_relay_restrictions").empty();
             const bool is_relay_list = own->location("smtpd_relay_restrictions").line > 0;
-            const config::Location at = own->location(is_relay_list ? "smtpd_relay_restrictions" : "smtpd_recipient_restrictions");
-            add(config::make_problem(config::Problem::Level::fatal, at.line > 0 ? at : config::Location{},
-                                     fmt::format("{}{}", open_relay_text,
-                                                 is_default ? " (smtpd_relay_restrictions is empty by default where main.cf has no compatibility_level of 1 or more: "
-                                                              "write compatibility_level = 3.6)"
-                                                            : ""),
-                                     "smtpd_relay_restrictions"));
+            const config::Location at =
+                own->location(is_relay_list ? "smtpd_relay_restrictions" : "smtpd_recipient_restrictions");
+            add(config::make_problem(
+                config::Problem::Level::fatal, at.line > 0 ? at : config::Location{},
+                fmt::format(
+                    "{}{}", open_relay_text,
+                    is_default
+                        ? " (smtpd_relay_restrictions is empty by default where main.cf has no compatibility_level of 1 or more: "
+                          "write compatibility_level = 3.6)"
+                        : ""),
+                "smtpd_relay_restrictions"));
         }
     }
 
@@ -170,7 +187,9 @@ private:
             for (const std::string_view word : base::split_any(value)) look_at_zone(place, {}, word);
             return;
         }
-        if (place.name == "mynetworks" || place.name == "permit_mx_backup_networks" || place.name.starts_with("smtpd_authorized_")) look_at_networks(place, value);
+        if (place.name == "mynetworks" || place.name == "permit_mx_backup_networks" ||
+            place.name.starts_with("smtpd_authorized_"))
+            look_at_networks(place, value);
         const bool is_list = lists_.is_restriction_list(place.name);
         if (!lists_.may_hold_tables(place.name)) return;
         std::vector<std::string_view> words = base::split_quoted_braces(value);
@@ -198,7 +217,8 @@ private:
         for (std::string_view word : base::split_any(value)) {
             if (word.starts_with('#')) return;
             while (word.starts_with('!')) word.remove_prefix(1);
-            if (word.empty() || !(base::is_digit(word.front()) || word.front() == '[') || word.find('/') == word.npos) continue;
+            if (word.empty() || !(base::is_digit(word.front()) || word.front() == '[') || word.find('/') == word.npos)
+                continue;
             if (const auto network = net::parse_network(word); !network) hint(place, word, network.error().text());
         }
     }
@@ -220,9 +240,12 @@ private:
     void look_at_members(const Place& place, std::string_view type, std::string_view name)
     {
         if (type == "debug") return look_at_table(place, name);
-        if ((type != "unionmap" && type != "pipemap") || name.size() < 2 || !name.starts_with('{') || !name.ends_with('}')) return;
+        if ((type != "unionmap" && type != "pipemap") || name.size() < 2 || !name.starts_with('{') ||
+            !name.ends_with('}'))
+            return;
         for (std::string_view member : base::split_quoted_braces(name.substr(1, name.size() - 2))) {
-            if (member.size() > 2 && member.starts_with('{') && member.ends_with('}')) member = base::trim(member.substr(1, member.size() - 2));
+            if (member.size() > 2 && member.starts_with('{') && member.ends_with('}'))
+                member = base::trim(member.substr(1, member.size() - 2));
             look_at_table(place, member);
         }
     }
@@ -230,15 +253,20 @@ private:
     void look_at_argument(const Place& place, const Row& row, std::string_view word, std::string_view argument)
     {
         if (row.argument == Argument::table) look_at_table(place, argument);
-        if (row.argument == Argument::certificate_table) look_at_table(place, argument.starts_with('{') ? base::trim(argument.substr(1)) : argument);
-        if (const std::string flaw = flaw_of(row, argument); !flaw.empty()) hint(place, argument.empty() ? word : argument, flaw);
+        if (row.argument == Argument::certificate_table)
+            look_at_table(place, argument.starts_with('{') ? base::trim(argument.substr(1)) : argument);
+        if (const std::string flaw = flaw_of(row, argument); !flaw.empty())
+            hint(place, argument.empty() ? word : argument, flaw);
         if (row.argument == Argument::domain) look_at_zone(place, row.name, argument);
     }
 
     void look_at_zone(const Place& place, std::string_view restriction, std::string_view zone)
     {
         const ClosedZone* closed = find_closed_zone(zone);
-        if (closed) hint(place, zone, fmt::format("{}{}{}: {}", restriction, restriction.empty() ? "" : " ", zone, closed->fate), closed->advice);
+        if (closed)
+            hint(place, zone,
+                 fmt::format("{}{}{}: {}", restriction, restriction.empty() ? "" : " ", zone, closed->fate),
+                 closed->advice);
     }
 
     const config::Settings& settings_;
@@ -255,7 +283,8 @@ std::vector<config::Problem> find_fatal_list_problems(const config::Settings& se
     std::vector<config::Problem> problems = Finder(settings, false).run();
     constexpr const char* map = "address_verify_map";
     if (const auto path = verify::journal_path(settings.str(map)); !path) {
-        problems.push_back(config::make_problem(config::Problem::Level::fatal, settings.location(map), path.error().text(), map));
+        problems.push_back(
+            config::make_problem(config::Problem::Level::fatal, settings.location(map), path.error().text(), map));
     }
     return problems;
 }

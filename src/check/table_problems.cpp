@@ -25,8 +25,9 @@ struct FileType {
     std::string_view name, suffix;
 };
 constexpr std::array file_types{
-    FileType{"btree", ".db"}, FileType{"hash", ".db"}, FileType{"cdb", ".cdb"},  FileType{"lmdb", ".lmdb"}, FileType{"cidr", ""},
-    FileType{"pcre", ""},     FileType{"regexp", ""},  FileType{"sqlite", ""},   FileType{"texthash", ""},
+    FileType{"btree", ".db"},  FileType{"hash", ".db"}, FileType{"cdb", ".cdb"},
+    FileType{"lmdb", ".lmdb"}, FileType{"cidr", ""},    FileType{"pcre", ""},
+    FileType{"regexp", ""},    FileType{"sqlite", ""},  FileType{"texthash", ""},
 };
 // A source that was changed just now is probably about to be compiled.
 constexpr std::time_t grace_seconds = 100;
@@ -66,7 +67,8 @@ private:
             // unionmap:{hash:/x, hash:/y}, { check_client_access hash:/x }
             if (brace != word.npos && word.ends_with('}') && depth < deepest) {
                 const std::string_view type = word.substr(0, word.find(':'));
-                if (brace == 0 || type == "unionmap" || type == "pipemap") look_at(parameter, word.substr(brace + 1, word.size() - brace - 2), at, depth + 1);
+                if (brace == 0 || type == "unionmap" || type == "pipemap")
+                    look_at(parameter, word.substr(brace + 1, word.size() - brace - 2), at, depth + 1);
                 continue;
             }
             const std::size_t colon = word.find(':');
@@ -74,11 +76,13 @@ private:
             const auto type = std::ranges::find(file_types, word.substr(0, colon), &FileType::name);
             const std::string path(word.substr(colon + 1));
             if (type == file_types.end() || !path.starts_with('/')) continue;
-            if (seen_.insert(std::string(word)).second) check_table(parameter, std::string(word), *type, path, source_.find(at, word));
+            if (seen_.insert(std::string(word)).second)
+                check_table(parameter, std::string(word), *type, path, source_.find(at, word));
         }
     }
 
-    void check_table(const std::string& parameter, const std::string& spec, const FileType& type, const std::string& path, const config::Location& at)
+    void check_table(const std::string& parameter, const std::string& spec, const FileType& type,
+                     const std::string& path, const config::Location& at)
     {
         const bool is_alias = parameter == "alias_maps" || parameter == "alias_database";
         const std::string command = fmt::format("{} {}", is_alias ? "postalias" : "postmap", spec);
@@ -90,14 +94,23 @@ private:
             const std::string advice = type.suffix.empty() ? fmt::format("write {}, or remove {} here", path, spec)
                                        : has_text          ? command
                                                            : fmt::format("write {}, then {}", path, command);
-            return add(at, parameter, fmt::format("{}: there is no {}, so whatever needs this table waits", parameter, file), advice);
+            return add(at, parameter,
+                       fmt::format("{}: there is no {}, so whatever needs this table waits", parameter, file), advice);
         }
-        if (const auto opened = table::open_table(spec); !opened) return add(at, parameter, fmt::format("{}: {}", parameter, opened.error().text()), "whatever needs this table waits");
-        if (!type.suffix.empty() && has_text && text.st_mtime > index.st_mtime && text.st_mtime < base::to_seconds(base::wall_now()) - grace_seconds)
-            add(at, parameter, fmt::format("{}: {} is older than {}, so what was changed there is not in force", parameter, file, path), command);
-        for (const auto& [name, status, exists] : {std::tuple{path, &text, has_text}, std::tuple{file, &index, has_file}}) {
+        if (const auto opened = table::open_table(spec); !opened)
+            return add(at, parameter, fmt::format("{}: {}", parameter, opened.error().text()),
+                       "whatever needs this table waits");
+        if (!type.suffix.empty() && has_text && text.st_mtime > index.st_mtime &&
+            text.st_mtime < base::to_seconds(base::wall_now()) - grace_seconds)
+            add(at, parameter,
+                fmt::format("{}: {} is older than {}, so what was changed there is not in force", parameter, file,
+                            path),
+                command);
+        for (const auto& [name, status, exists] :
+             {std::tuple{path, &text, has_text}, std::tuple{file, &index, has_file}}) {
             if (!exists || !(status->st_mode & S_IWOTH) || !writable_.insert(name).second) continue;
-            add(at, parameter, fmt::format("{}: everybody on this machine can write {}", parameter, name), fmt::format("chmod o-w {}", name));
+            add(at, parameter, fmt::format("{}: everybody on this machine can write {}", parameter, name),
+                fmt::format("chmod o-w {}", name));
         }
     }
 
@@ -118,7 +131,8 @@ private:
                     const auto answer = (*opened)->lookup(base::lower(domain));
                     if (!answer || !*answer) continue;
                     add(source_.find(settings_.location("mydestination"), domain), "mydestination",
-                        fmt::format("do not list domain {} in BOTH mydestination and {} ({})", domain, parameter, word), "mydestination decides, so remove it from one of them");
+                        fmt::format("do not list domain {} in BOTH mydestination and {} ({})", domain, parameter, word),
+                        "mydestination decides, so remove it from one of them");
                 }
             }
         }

@@ -33,7 +33,8 @@ Task<Step> reject_unverified(Evaluation& evaluation, const Restriction& restrict
     const int code = is_final ? rule.reject_code : rule.defer_code;
     if (code < 400) co_return Step::dunno;   // the site wants such mail all the same
     const std::string_view what = code >= 500 ? "undeliverable address" : "unverified address";
-    const std::string text = fmt::format("{}: {}", what, rule.reason.empty() ? base::printable(known.text) : rule.reason);
+    const std::string text =
+        fmt::format("{}: {}", what, rule.reason.empty() ? base::printable(known.text) : rule.reason);
     Refusal refusal = rejected(evaluation, subject, code, is_sender ? "5.1.7" : "5.1.1", text);
     if (!is_final && !rule.defers) co_return defer_if_permit(evaluation, std::move(refusal));
     co_return refuse(evaluation, std::move(refusal));

@@ -16,9 +16,9 @@ namespace ekiden::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 20> facilities{"auth",   "authpriv", "cron",   "daemon", "ftp",    "kern",   "lpr",
-                                                      "mail",   "news",     "syslog", "user",   "uucp",   "local0", "local1",
-                                                      "local2", "local3",   "local4", "local5", "local6", "local7"};
+constexpr std::array<std::string_view, 20> facilities{
+    "auth", "authpriv", "cron",   "daemon", "ftp",    "kern",   "lpr",    "mail",   "news",   "syslog",
+    "user", "uucp",     "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"};
 
 std::string main_cf(const Settings& settings) { return settings.directory() + "/main.cf"; }
 
@@ -86,7 +86,9 @@ void check_settings(const Settings& settings, Checks level)
     for (const bool is_set : {true, false})
         for (const auto& row : all_parameters())
             if (level == Checks::server || row.is_global())
-                if (const auto* setting = data.find(row.name); setting != nullptr && setting->is_set == is_set && !is_idle(data, row)) check_one(*setting);
+                if (const auto* setting = data.find(row.name);
+                    setting != nullptr && setting->is_set == is_set && !is_idle(data, row))
+                    check_one(*setting);
     if (level == Checks::server)
         for (const auto& name : data.names_in_order) check_service_parameter(settings, name);
 
@@ -102,8 +104,9 @@ void check_settings(const Settings& settings, Checks level)
                           mydomain.at);
     const auto& myorigin = *data.find("myorigin");
     if (base::split_any(myorigin.expanded).size() > 1)
-        throw ConfigError(fmt::format("myorigin parameter setting must not contain multiple values: {}", myorigin.expanded),
-                          myorigin.at);
+        throw ConfigError(
+            fmt::format("myorigin parameter setting must not contain multiple values: {}", myorigin.expanded),
+            myorigin.at);
     const auto& facility = *data.find("syslog_facility");
     if (std::ranges::none_of(facilities, [&](auto name) { return base::equal_ignoring_case(name, facility.expanded); }))
         throw ConfigError(fmt::format("file {}: parameter syslog_facility: unrecognized value: {}", main_cf(settings),
@@ -141,13 +144,16 @@ void check_owner(const Settings& settings)
         throw ConfigError(fmt::format("file {}: parameter mail_owner: user {} has privileged group ID", file, owner));
     const auto owner_group = user->pw_gid;
     const ::group* entry = getgrnam(group.c_str());
-    if (entry == nullptr) throw ConfigError(fmt::format("file {}: parameter setgid_group: unknown group name: {}", file, group));
+    if (entry == nullptr)
+        throw ConfigError(fmt::format("file {}: parameter setgid_group: unknown group name: {}", file, group));
     if (entry->gr_gid == 0)
-        throw ConfigError(fmt::format("file {}: parameter setgid_group: group {} has privileged group ID", file, group));
+        throw ConfigError(
+            fmt::format("file {}: parameter setgid_group: group {} has privileged group ID", file, group));
     if (entry->gr_gid == owner_group)
-        throw ConfigError(fmt::format("file {}: parameters mail_owner and setgid_group: user {} and group {} have the same "
-                                      "group ID: {}",
-                                      file, owner, group, owner_group));
+        throw ConfigError(
+            fmt::format("file {}: parameters mail_owner and setgid_group: user {} and group {} have the same "
+                        "group ID: {}",
+                        file, owner, group, owner_group));
 }
 
 }  // namespace ekiden::config

@@ -78,16 +78,19 @@ std::string man_page()
         auto summary = std::string(row.summary);
         if (!summary.empty()) summary[0] = base::to_upper(summary[0]);
         page += fmt::format("{}.\nType: {}", roff(summary), type_name(row.kind));
-        if (row.min != 0 && row.kind != Kind::text && row.kind != Kind::raw) page += fmt::format(", at least {}", row.min);
-        if (row.max != 0 && row.kind != Kind::text && row.kind != Kind::raw) page += fmt::format(", at most {}", row.max);
+        if (row.min != 0 && row.kind != Kind::text && row.kind != Kind::raw)
+            page += fmt::format(", at least {}", row.min);
+        if (row.max != 0 && row.kind != Kind::text && row.kind != Kind::raw)
+            page += fmt::format(", at most {}", row.max);
         page += ".\n";
         if (row.support == Support::refused)
             page += fmt::format("Another value than the default is refused: {}.\n", roff(row.reason));
         if (row.support == Support::without_effect) page += fmt::format("Without effect: {}.\n", roff(row.reason));
         if (row.support == Support::partly) page += fmt::format("Supported in part: {}.\n", roff(row.reason));
     }
-    page += ".El\n.Sh PARAMETERS OF SERVICES\nEach delivery agent of master.cf may have its own values, under the name of the "
-            "service:\n.Bl -tag -width Ds\n";
+    page +=
+        ".El\n.Sh PARAMETERS OF SERVICES\nEach delivery agent of master.cf may have its own values, under the name of the "
+        "service:\n.Bl -tag -width Ds\n";
     for (const auto& row : service_parameters())
         page += fmt::format(".It Ar service Ns Ic {} Pq default: {}\n{}.\n", roff(row.suffix), roff(row.default_value),
                             roff(row.summary));
@@ -117,18 +120,21 @@ std::string compatibility_page()
         areas[row.area].push_back(&row);
         ++counts[static_cast<std::size_t>(row.support)];
     }
-    std::string page = "<!-- Printed from src/config/parameters/*.def by `postconf --ekiden-docs compatibility`. Do not edit. -->\n"
-                       "# Which parameters of Postfix 3.11 do what in Ekiden\n\n";
-    page += fmt::format("{} parameters are known: {} supported, {} supported in part, {} accepted without effect, {} refused when "
-                        "they are set to another value than the default. {} of them are old names of others. {} further names "
-                        "are no longer read by any release; they are explained when they are met.\n\n",
-                        counts[0] + counts[1] + counts[2] + counts[3], counts[0], counts[1], counts[2], counts[3], legacy,
-                        obsolete);
-    page += "*Refused* means that the server does not start: to go on without it would give less than was written (no TLS where "
-            "TLS is demanded, no content filter where one stands). *Without effect* means that nothing gets weaker without it; "
-            "a warning with file and line says so. Paths have the values of Debian's packages.\n\n";
-    static constexpr std::pair<Support, std::string_view> sections[] = {
-        {Support::refused, "Refused"}, {Support::partly, "Supported in part"}, {Support::without_effect, "Without effect"}};
+    std::string page =
+        "<!-- Printed from src/config/parameters/*.def by `postconf --ekiden-docs compatibility`. Do not edit. -->\n"
+        "# Which parameters of Postfix 3.11 do what in Ekiden\n\n";
+    page += fmt::format(
+        "{} parameters are known: {} supported, {} supported in part, {} accepted without effect, {} refused when "
+        "they are set to another value than the default. {} of them are old names of others. {} further names "
+        "are no longer read by any release; they are explained when they are met.\n\n",
+        counts[0] + counts[1] + counts[2] + counts[3], counts[0], counts[1], counts[2], counts[3], legacy, obsolete);
+    page +=
+        "*Refused* means that the server does not start: to go on without it would give less than was written (no TLS where "
+        "TLS is demanded, no content filter where one stands). *Without effect* means that nothing gets weaker without it; "
+        "a warning with file and line says so. Paths have the values of Debian's packages.\n\n";
+    static constexpr std::pair<Support, std::string_view> sections[] = {{Support::refused, "Refused"},
+                                                                        {Support::partly, "Supported in part"},
+                                                                        {Support::without_effect, "Without effect"}};
     for (const auto& [support, title] : sections) {
         page += fmt::format("## {}\n\n| parameter | why |\n| --- | --- |\n", title);
         for (const auto& [area, rows] : areas)

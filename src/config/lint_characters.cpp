@@ -47,7 +47,8 @@ constexpr std::array foreigners{
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 // What a person reads: there, these characters are meant.
-constexpr std::array<std::string_view, 6> texts_for_people{"smtpd_banner", "smtpd_reject_footer", "default_rbl_reply", "mail_name", "postscreen_reject_footer", "lmtp_banner"};
+constexpr std::array<std::string_view, 6> texts_for_people{
+    "smtpd_banner", "smtpd_reject_footer", "default_rbl_reply", "mail_name", "postscreen_reject_footer", "lmtp_banner"};
 
 struct Found {
     std::size_t at = std::string_view::npos;
@@ -74,7 +75,8 @@ Found find_foreigner(std::string_view text, std::size_t from)
         Found found;
         if (read_full_width(text, at, found)) return found;
         for (const auto& row : foreigners)
-            if (text.substr(at).starts_with(row.bytes)) return {at, row.bytes.size(), std::string(row.name), std::string(row.instead)};
+            if (text.substr(at).starts_with(row.bytes))
+                return {at, row.bytes.size(), std::string(row.name), std::string(row.instead)};
     }
     return {};
 }
@@ -90,7 +92,10 @@ std::string_view word_around(std::string_view text, std::size_t at)
     return text.substr(begin, end - begin);
 }
 
-std::string with_article(const std::string& name) { return (std::string_view("aeiou").contains(name.front()) ? "an " : "a ") + name; }
+std::string with_article(const std::string& name)
+{
+    return (std::string_view("aeiou").contains(name.front()) ? "an " : "a ") + name;
+}
 
 std::string sentence_about_blank(std::string_view line, std::string_view word, const Found& found)
 {
@@ -100,13 +105,16 @@ std::string sentence_about_blank(std::string_view line, std::string_view word, c
         if (next.at != 0 || !next.instead.empty()) break;
         plain.remove_prefix(next.length);
     }
-    if (base::trim(line) == word && plain.empty()) return fmt::format("{} is no blank for the mail system, and this line holds nothing else", with_article(found.name));
+    if (base::trim(line) == word && plain.empty())
+        return fmt::format("{} is no blank for the mail system, and this line holds nothing else",
+                           with_article(found.name));
     const auto rest = find_foreigner(plain, 0);
     std::string place;
     if (plain.empty()) place = "on its own";
     else if (plain.size() < word.size()) place = fmt::format("in front of \"{}\"", plain.substr(0, rest.at));
     else place = fmt::format("behind \"{}\"", word.substr(0, rest.at));
-    return fmt::format("{} {} is not a blank for the mail system, but part of the word", with_article(found.name), place);
+    return fmt::format("{} {} is not a blank for the mail system, but part of the word", with_article(found.name),
+                       place);
 }
 
 class Reader {
@@ -123,7 +131,8 @@ public:
             std::string_view line = lines[i];
             if (first_crlf == 0 && line.ends_with('\r')) first_crlf = at.line;
             if (i == 0 && line.starts_with(byte_order_mark)) {
-                add(at, "a byte order mark (U+FEFF) stands before the first word and becomes part of it", {}, "save the file as UTF-8 without one", byte_order_mark);
+                add(at, "a byte order mark (U+FEFF) stands before the first word and becomes part of it", {},
+                    "save the file as UTF-8 without one", byte_order_mark);
                 line.remove_prefix(byte_order_mark.size());
             }
             const auto body = base::trim(line);
@@ -132,7 +141,8 @@ public:
             check(at, line.substr(0, end_of_text(line)), parameter);
         }
         if (first_crlf > 0)
-            add({path, first_crlf}, "lines end with CR LF, as Windows writes them", {}, fmt::format("sed -i 's/\\r$//' {}", path), {});
+            add({path, first_crlf}, "lines end with CR LF, as Windows writes them", {},
+                fmt::format("sed -i 's/\\r$//' {}", path), {});
     }
 
 private:
@@ -148,17 +158,22 @@ private:
     {
         std::vector<std::string> said;
         const bool is_for_people = std::ranges::find(texts_for_people, parameter) != texts_for_people.end();
-        for (auto found = find_foreigner(line, 0); found.at != line.npos; found = find_foreigner(line, found.at + found.length)) {
+        for (auto found = find_foreigner(line, 0); found.at != line.npos;
+             found = find_foreigner(line, found.at + found.length)) {
             if (is_for_people && !found.instead.empty()) continue;
             if (std::ranges::find(said, found.name) != said.end()) continue;
             said.push_back(found.name);
             const auto word = word_around(line, found.at);
-            if (found.instead.empty()) add(at, sentence_about_blank(line, word, found), parameter, "replace it by an ordinary space", word);
-            else add(at, fmt::format("{} is part of \"{}\"", with_article(found.name), word), parameter, fmt::format("write {} instead", found.instead), word);
+            if (found.instead.empty())
+                add(at, sentence_about_blank(line, word, found), parameter, "replace it by an ordinary space", word);
+            else
+                add(at, fmt::format("{} is part of \"{}\"", with_article(found.name), word), parameter,
+                    fmt::format("write {} instead", found.instead), word);
         }
     }
 
-    void add(const Location& at, std::string_view what, std::string_view parameter, std::string_view advice, std::string_view word)
+    void add(const Location& at, std::string_view what, std::string_view parameter, std::string_view advice,
+             std::string_view word)
     {
         result_.push_back({make_problem(Problem::Level::warning, at, what, parameter, advice), std::string(word)});
     }

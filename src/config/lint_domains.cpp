@@ -40,9 +40,12 @@ void find_doubles(const Settings& settings, Source& source, std::vector<Problem>
         // virtual_alias_domains = $virtual_alias_maps is no list of names; relay_domains = $mydestination is usual.
         for (const auto& name : names_in(settings, pair.first)) {
             if (std::ranges::find(second, name) == second.end()) continue;
-            const auto place = source.find(settings.location(settings.location(pair.second).line > 0 ? pair.second : pair.first), name);
-            problems.push_back(make_problem(Problem::Level::warning, place, fmt::format("do not list domain {} in BOTH {} and {}", name, pair.first, pair.second), pair.second,
-                                            fmt::format("{} decides, so remove it from one of them", pair.first)));
+            const auto place = source.find(
+                settings.location(settings.location(pair.second).line > 0 ? pair.second : pair.first), name);
+            problems.push_back(
+                make_problem(Problem::Level::warning, place,
+                             fmt::format("do not list domain {} in BOTH {} and {}", name, pair.first, pair.second),
+                             pair.second, fmt::format("{} decides, so remove it from one of them", pair.first)));
         }
     }
 }
@@ -51,19 +54,27 @@ void find_doubles(const Settings& settings, Source& source, std::vector<Problem>
 void check_origin(const Settings& settings, std::vector<Problem>& problems)
 {
     const auto origin = settings.str("myorigin");
-    const bool is_bare = origin.find('.') == std::string::npos || origin == "localhost.localdomain" || origin.ends_with(".localdomain");
+    const bool is_bare =
+        origin.find('.') == std::string::npos || origin == "localhost.localdomain" || origin.ends_with(".localdomain");
     if (!is_bare || origin.empty()) return;
     // Where nothing but this machine is served, any name will do.
     const auto transport = settings.str("default_transport");
     if (transport.starts_with("error") || transport.starts_with("discard") || transport.starts_with("local")) return;
     const auto add = [&](std::string_view parameter, std::string_view what, std::string_view advice) {
         const auto at = settings.location(parameter);
-        problems.push_back(make_problem(Problem::Level::warning, at.line > 0 ? at : Location{settings.directory() + "/main.cf", 0}, what, parameter, advice));
+        problems.push_back(make_problem(Problem::Level::warning,
+                                        at.line > 0 ? at : Location{settings.directory() + "/main.cf", 0}, what,
+                                        parameter, advice));
     };
     const auto hostname = settings.str("myhostname"), domain = settings.str("mydomain");
     if (settings.is_set("myorigin") && settings.location("myorigin").line > 0 && origin != hostname && origin != domain)
-        return add("myorigin", fmt::format("myorigin = {}: mail from here leaves as user@{}, to which nobody can answer", settings.raw("myorigin"), origin), "write a domain that the DNS knows");
-    add("myhostname", fmt::format("myhostname is {} and mydomain is {}: mail from here leaves as user@{}, to which nobody can answer", hostname, domain, origin),
+        return add("myorigin",
+                   fmt::format("myorigin = {}: mail from here leaves as user@{}, to which nobody can answer",
+                               settings.raw("myorigin"), origin),
+                   "write a domain that the DNS knows");
+    add("myhostname",
+        fmt::format("myhostname is {} and mydomain is {}: mail from here leaves as user@{}, to which nobody can answer",
+                    hostname, domain, origin),
         "write myhostname = NAME.DOMAIN, or mydomain = DOMAIN");
 }
 

@@ -35,7 +35,8 @@ constexpr std::array obsolete_names{
     Obsolete{"fallback_relay", "it is called smtp_fallback_relay since Postfix 2.3"},
     Obsolete{"virtual_maps", "it is called virtual_alias_maps since Postfix 2.0"},
     Obsolete{"authorized_verp_clients", "it is called smtpd_authorized_verp_clients since Postfix 2.0"},
-    Obsolete{"smtpd_client_connection_limit_exceptions", "it is called smtpd_client_event_limit_exceptions since Postfix 2.2"},
+    Obsolete{"smtpd_client_connection_limit_exceptions",
+             "it is called smtpd_client_event_limit_exceptions since Postfix 2.2"},
     Obsolete{"sender_based_routing", "use sender_dependent_relayhost_maps"},
     Obsolete{"extract_recipient_limit", "it has no effect since Postfix 2.1"},
     Obsolete{"enable_errors_to", "it has no effect since Postfix 2.1"},
@@ -92,14 +93,16 @@ private:
         for (const auto& name : settings_.names_set())
             for (auto word : base::split_any(settings_.data().find(name)->expanded)) {
                 if (word.starts_with("proxy:")) word.remove_prefix(6);
-                if (const auto colon = word.find(':'); colon != std::string_view::npos) sources_.emplace(word.substr(colon + 1));
+                if (const auto colon = word.find(':'); colon != std::string_view::npos)
+                    sources_.emplace(word.substr(colon + 1));
             }
     }
 
     // Of a transport: master.cf has it, or values name it, as destinations of a transport table may.
     bool is_service_parameter(std::string_view service) const
     {
-        return settings_.services().empty() || std::ranges::find(settings_.services(), service, &ServiceSpec::name) != settings_.services().end();
+        return settings_.services().empty() ||
+               std::ranges::find(settings_.services(), service, &ServiceSpec::name) != settings_.services().end();
     }
     // `<source>_hosts` and the like of a table whose source is not a file.
     bool is_table_parameter(std::string_view name) const
@@ -113,18 +116,22 @@ private:
     void check_name(const std::string& name, const Setting& setting)
     {
         const bool is_unknown = setting.parameter == nullptr || setting.parameter->is_obsolete();
-        const std::string what = is_unknown ? fmt::format("unused parameter: {}={}", name, setting.raw) : fmt::format("{} is obsolete", name);
+        const std::string what = is_unknown ? fmt::format("unused parameter: {}={}", name, setting.raw)
+                                            : fmt::format("{} is obsolete", name);
         const auto old = std::ranges::find(obsolete_names, name, &Obsolete::name);
         if (old != obsolete_names.end()) {
             const bool is_off = !old->advice_for_no.empty() && parse_boolean(setting.expanded) == false;
             return add(setting.at, name, what, is_off ? old->advice_for_no : old->advice);
         }
         if (setting.parameter != nullptr && setting.parameter->is_obsolete())
-            return add(setting.at, name, what, setting.parameter->reason.empty() ? "no release of Postfix reads it any more" : setting.parameter->reason);
+            return add(setting.at, name, what,
+                       setting.parameter->reason.empty() ? "no release of Postfix reads it any more"
+                                                         : setting.parameter->reason);
         if (setting.parameter != nullptr || mentioned_.contains(name) || is_table_parameter(name)) return;
         std::string_view service;
         if (find_service_parameter(name, &service) != nullptr) {
-            if (!is_service_parameter(service)) add(setting.at, name, what, fmt::format("master.cf has no service \"{}\"", service));
+            if (!is_service_parameter(service))
+                add(setting.at, name, what, fmt::format("master.cf has no service \"{}\"", service));
             return;
         }
         add(setting.at, name, what, is_meant(nearest_parameter(name)));
@@ -134,7 +141,9 @@ private:
     {
         std::error_code trouble;
         if (!std::filesystem::is_directory(setting.expanded, trouble))
-            add(setting.at, name, fmt::format("{} = {}: there is no such folder, so mail that goes there will come back", name, setting.expanded));
+            add(setting.at, name,
+                fmt::format("{} = {}: there is no such folder, so mail that goes there will come back", name,
+                            setting.expanded));
     }
 
     void check_comment(const std::string& name, const Setting& setting)
@@ -144,8 +153,10 @@ private:
             if (at == 0 || base::is_space(value[at - 1])) {
                 const std::string_view comment = std::string_view(value).substr(at);
                 // A value that goes on in the next line: the comment ends with its own.
-                const auto place = source_.find(setting.at, comment.substr(0, std::min<std::size_t>(comment.find_first_of("\t\n", 1), 20)));
-                return add(place, name, fmt::format("\"{}\" is part of the value of {}", comment, name), "a comment must have a line of its own");
+                const auto place = source_.find(
+                    setting.at, comment.substr(0, std::min<std::size_t>(comment.find_first_of("\t\n", 1), 20)));
+                return add(place, name, fmt::format("\"{}\" is part of the value of {}", comment, name),
+                           "a comment must have a line of its own");
             }
     }
 
@@ -159,14 +170,19 @@ private:
             const auto word = words[i];
             const auto equals = word.find('=');
             const auto candidate = word.substr(0, equals);
-            const bool is_assignment = equals != std::string_view::npos ? equals > 0 : i + 1 < words.size() && words[i + 1].starts_with('=');
+            const bool is_assignment =
+                equals != std::string_view::npos ? equals > 0 : i + 1 < words.size() && words[i + 1].starts_with('=');
             if (!is_assignment || find_parameter(candidate) == nullptr) continue;
             const auto place = source_.find(setting.at, candidate);
             // On the parameter's own line it is no continuation, but two entries in one line.
             if (place.line == setting.at.line)
-                add(place, name, fmt::format("\"{} = …\" is part of the value of {}", candidate, name), "move it to a line of its own");
+                add(place, name, fmt::format("\"{} = …\" is part of the value of {}", candidate, name),
+                    "move it to a line of its own");
             else
-                add(place, name, fmt::format("\"{} = …\" is part of the value of {}, because its line begins with a blank", candidate, name), "move it to the start of the line");
+                add(place, name,
+                    fmt::format("\"{} = …\" is part of the value of {}, because its line begins with a blank",
+                                candidate, name),
+                    "move it to the start of the line");
         }
     }
 
@@ -199,7 +215,8 @@ std::vector<Problem> find_unused(const Settings& settings)
     std::vector<Problem> problems;
     for (auto& problem : NameLinter(settings).run()) {
         const auto* setting = settings.data().find(problem.parameter);
-        const auto what = setting == nullptr ? std::string() : fmt::format("unused parameter: {}={}", problem.parameter, setting->raw);
+        const auto what = setting == nullptr ? std::string()
+                                             : fmt::format("unused parameter: {}={}", problem.parameter, setting->raw);
         if (setting == nullptr || !problem.text.contains(what)) continue;
         problem.text = fmt::format("{}: {}", problem.at.file, what);
         problem.advice.clear();

@@ -18,7 +18,10 @@ struct Reader {
     std::string_view program, name;
 };
 constexpr std::array readers{
-    Reader{"lmtp", "smtp"}, Reader{"nqmgr", "qmgr"}, Reader{"trivial-rewrite", "rewrite"}, Reader{"postscreen", "postscreen"},
+    Reader{"lmtp", "smtp"},
+    Reader{"nqmgr", "qmgr"},
+    Reader{"trivial-rewrite", "rewrite"},
+    Reader{"postscreen", "postscreen"},
 };
 constexpr std::array<std::string_view, 4> tls_programs{"smtp", "smtpd", "tlsproxy", "postscreen"};
 
@@ -37,10 +40,14 @@ struct Advice {
     std::string_view name, text;
 };
 constexpr std::array advices{
-    Advice{"header_checks", "write receive_override_options=no_header_body_checks, or a cleanup line with its own header_checks and cleanup_service_name"},
+    Advice{
+        "header_checks",
+        "write receive_override_options=no_header_body_checks, or a cleanup line with its own header_checks and cleanup_service_name"},
     Advice{"mime_header_checks", "write receive_override_options=no_header_body_checks"},
     Advice{"nested_header_checks", "write receive_override_options=no_header_body_checks"},
-    Advice{"body_checks", "write receive_override_options=no_header_body_checks, or a cleanup line with its own body_checks and cleanup_service_name"},
+    Advice{
+        "body_checks",
+        "write receive_override_options=no_header_body_checks, or a cleanup line with its own body_checks and cleanup_service_name"},
     Advice{"virtual_alias_maps", "write receive_override_options=no_address_mappings"},
     Advice{"canonical_maps", "write receive_override_options=no_address_mappings"},
     Advice{"always_bcc", "write receive_override_options=no_address_mappings"},
@@ -51,13 +58,15 @@ constexpr std::array advices{
 bool reads(const ServiceSpec& service, const Parameter& row)
 {
     if (row.is_global()) {
-        return !(service.command == "smtpd" && std::ranges::find(used_elsewhere, row.name, &Elsewhere::name) != used_elsewhere.end());
+        return !(service.command == "smtpd" &&
+                 std::ranges::find(used_elsewhere, row.name, &Elsewhere::name) != used_elsewhere.end());
     }
     const auto alias = std::ranges::find(readers, service.command, &Reader::program);
     const std::string_view program = alias != readers.end() ? alias->name : std::string_view(service.command);
     const auto words = base::split_any(row.readers, " ");
     if (std::ranges::find(words, program) != words.end()) return true;
-    return std::ranges::find(words, "tls") != words.end() && std::ranges::find(tls_programs, program) != tls_programs.end();
+    return std::ranges::find(words, "tls") != words.end() &&
+           std::ranges::find(tls_programs, program) != tls_programs.end();
 }
 
 std::string readers_of(const Parameter& row)
@@ -74,29 +83,41 @@ std::string readers_of(const Parameter& row)
 
 bool has_cleanup(const Settings& settings, std::string_view name)
 {
-    return name == "cleanup" || std::ranges::any_of(settings.services(), [&](const ServiceSpec& service) { return service.command == "cleanup" && service.name == name; });
+    return name == "cleanup" || std::ranges::any_of(settings.services(), [&](const ServiceSpec& service) {
+               return service.command == "cleanup" && service.name == name;
+           });
 }
 
 // The words of settings that have a small vocabulary; the texts are those with which Postfix's server dies.
 void check_words(const Settings& own, ServerLinter& linter)
 {
-    static constexpr Words receive_words{"no_address_mappings", "no_header_body_checks", "no_unknown_recipient_checks", "no_milters"};
+    static constexpr Words receive_words{"no_address_mappings", "no_header_body_checks", "no_unknown_recipient_checks",
+                                         "no_milters"};
     for (const auto& word : own.list("receive_override_options")) {
         if (std::ranges::find(receive_words, word) != receive_words.end()) continue;
-        linter.refuse(own, "receive_override_options", fmt::format("unknown receive_override_options value \"{}\" in \"{}\"", word, own.str("receive_override_options")), is_meant(word, receive_words));
+        linter.refuse(own, "receive_override_options",
+                      fmt::format("unknown receive_override_options value \"{}\" in \"{}\"", word,
+                                  own.str("receive_override_options")),
+                      is_meant(word, receive_words));
     }
     const std::string proxy = own.str("smtpd_upstream_proxy_protocol");
     if (!proxy.empty() && proxy != "haproxy")
-        linter.refuse(own, "smtpd_upstream_proxy_protocol", fmt::format("unsupported smtpd_upstream_proxy_protocol value: {}", proxy), is_meant(proxy, {"haproxy"}));
+        linter.refuse(own, "smtpd_upstream_proxy_protocol",
+                      fmt::format("unsupported smtpd_upstream_proxy_protocol value: {}", proxy),
+                      is_meant(proxy, {"haproxy"}));
     static constexpr Words newline_words{"no", "yes", "normalize", "reject", "note"};
     const std::string newline = own.str("smtpd_forbid_bare_newline");
     if (std::ranges::find(newline_words, newline) == newline_words.end())
-        linter.refuse(own, "smtpd_forbid_bare_newline", fmt::format("invalid setting: 'smtpd_forbid_bare_newline = {}'", newline), is_meant(newline, newline_words));
-    static constexpr Words client_words{"permit_inet_interfaces", "permit_mynetworks", "permit_sasl_authenticated", "permit_tls_clientcerts",
-                                                                          "permit_tls_all_clientcerts", "check_address_map"};
+        linter.refuse(own, "smtpd_forbid_bare_newline",
+                      fmt::format("invalid setting: 'smtpd_forbid_bare_newline = {}'", newline),
+                      is_meant(newline, newline_words));
+    static constexpr Words client_words{"permit_inet_interfaces",     "permit_mynetworks",
+                                        "permit_sasl_authenticated",  "permit_tls_clientcerts",
+                                        "permit_tls_all_clientcerts", "check_address_map"};
     for (const auto& word : own.list("local_header_rewrite_clients")) {
         if (word.contains(':') || std::ranges::find(client_words, word) != client_words.end()) continue;
-        linter.warn(own, "local_header_rewrite_clients", fmt::format("unknown local_header_rewrite_clients item: {}", word), is_meant(word, client_words));
+        linter.warn(own, "local_header_rewrite_clients",
+                    fmt::format("unknown local_header_rewrite_clients item: {}", word), is_meant(word, client_words));
     }
 }
 
@@ -108,23 +129,28 @@ std::vector<Problem> lint_overrides(const Settings& settings)
 {
     std::vector<Problem> problems;
     for (const auto& service : settings.services()) {
-        auto add = [&](Problem::Level level, std::string_view name, std::string_view text, std::string_view advice = {}) {
+        auto add = [&](Problem::Level level, std::string_view name, std::string_view text,
+                       std::string_view advice = {}) {
             problems.push_back(make_problem(level, {service.file, service.line}, text, name, advice));
         };
         for (const auto& [name, value] : service.overrides) {
             // Postfix would wait for it for as long as it runs, and so would every client.
             if (name == "cleanup_service_name" && !has_cleanup(settings, settings.expand(value)))
-                add(Problem::Level::fatal, name, fmt::format("cleanup_service_name = {}: master.cf has no cleanup service of that name", value));
+                add(Problem::Level::fatal, name,
+                    fmt::format("cleanup_service_name = {}: master.cf has no cleanup service of that name", value));
             const auto* row = find_parameter(name);
             if ((row != nullptr && reads(service, *row)) || is_mentioned(settings, name)) continue;
             if (row == nullptr) {
                 if (find_service_parameter(name) == nullptr)
-                    add(Problem::Level::warning, name, fmt::format("unused parameter: {}={}", name, value), is_meant(nearest_parameter(name)));
+                    add(Problem::Level::warning, name, fmt::format("unused parameter: {}={}", name, value),
+                        is_meant(nearest_parameter(name)));
                 continue;
             }
             const auto advice = std::ranges::find(advices, name, &Advice::name);
             const bool has_advice = advice != advices.end() && service.command == "smtpd";
-            add(Problem::Level::warning, name, fmt::format("-o {}={} has no effect on {}(8), it belongs to {}", name, value, service.command, readers_of(*row)),
+            add(Problem::Level::warning, name,
+                fmt::format("-o {}={} has no effect on {}(8), it belongs to {}", name, value, service.command,
+                            readers_of(*row)),
                 has_advice ? advice->text : std::string_view());
         }
     }

@@ -46,7 +46,8 @@ std::vector<Item> read_items(const std::vector<std::string>& words)
             if (inner.empty()) continue;
             item.word = inner.front();
             for (std::size_t k = 1; k < inner.size(); ++k) item.argument += (k == 1 ? "" : ", ") + inner[k];
-        } else if (const auto* known = find_restriction(item.word); known != nullptr && known->has_argument && i + 1 < words.size()) {
+        } else if (const auto* known = find_restriction(item.word);
+                   known != nullptr && known->has_argument && i + 1 < words.size()) {
             item.argument = words[++i];
         }
         items.push_back(std::move(item));
@@ -54,7 +55,10 @@ std::vector<Item> read_items(const std::vector<std::string>& words)
     return items;
 }
 
-bool is_restriction_list(std::string_view name) { return name.starts_with("smtpd_") && name.ends_with("_restrictions"); }
+bool is_restriction_list(std::string_view name)
+{
+    return name.starts_with("smtpd_") && name.ends_with("_restrictions");
+}
 
 class ListLinter {
 public:
@@ -81,7 +85,8 @@ private:
     void add(const Location& at, std::string_view parameter, std::string_view text, std::string_view advice = {})
     {
         auto problem = make_problem(Problem::Level::warning, at, text, parameter, advice);
-        if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end()) problems_.push_back(std::move(problem));
+        if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end())
+            problems_.push_back(std::move(problem));
     }
 
     void check_own(const ServiceSpec& service, const std::string& name)
@@ -116,13 +121,17 @@ private:
             const std::string whole = base::lower(item.word) + " " + item.argument;
             if (!was_warning && item.word != "sleep") {
                 if (!seen.insert(whole).second)
-                    add(place, name, fmt::format("{} stands twice in {}", base::trim(item.word + " " + item.argument), name), "the second one can go: it never decides anything");
+                    add(place, name,
+                        fmt::format("{} stands twice in {}", base::trim(item.word + " " + item.argument), name),
+                        "the second one can go: it never decides anything");
             }
             // warn_if_reject makes a refusal harmless, and a permit stays one.
             if (!is_end(item.word) || (was_warning && item.word != "permit")) continue;
             if (i + 1 < items.size() && !items[i + 1].word.starts_with('#')) {
                 const auto next = source_.find(at, items[i + 1].word, counts[items[i + 1].word]);
-                add(next, name, fmt::format("{} is never reached: \"{}\" in front of it ends {} for every client", items[i + 1].word, item.word, name),
+                add(next, name,
+                    fmt::format("{} is never reached: \"{}\" in front of it ends {} for every client",
+                                items[i + 1].word, item.word, name),
                     fmt::format("move it in front of \"{}\", or remove it", item.word));
             }
             return;
@@ -134,10 +143,12 @@ private:
         if (classes_.contains(item.word) || item.word.find(':') != std::string::npos) return;
         if (const auto* known = find_restriction(item.word)) {
             if (!known->advice.empty()) add(at, name, fmt::format("restriction \"{}\" {}", item.word, known->advice));
-            if (known->has_argument && item.argument.empty()) add(at, name, fmt::format("restriction \"{}\" needs an argument", item.word));
+            if (known->has_argument && item.argument.empty())
+                add(at, name, fmt::format("restriction \"{}\" needs an argument", item.word));
             return;
         }
-        add(at, name, fmt::format("unknown smtpd restriction: \"{}\"", item.word), is_meant(nearest_restriction(item.word)));
+        add(at, name, fmt::format("unknown smtpd restriction: \"{}\"", item.word),
+            is_meant(nearest_restriction(item.word)));
     }
 
     const Settings& settings_;

@@ -20,11 +20,21 @@ namespace ekiden::config {
 namespace {
 
 // Parameters that hold transport:nexthop or transport, and those that hold a server to connect to.
-constexpr std::array<std::string_view, 13> transport_parameters{
-    "default_transport", "relay_transport", "local_transport", "virtual_transport", "mailbox_transport", "fallback_transport", "content_filter",
-    "address_verify_default_transport", "address_verify_local_transport", "address_verify_relay_transport", "address_verify_virtual_transport",
-    "error_service_name", "retry_service_name"};
-constexpr std::array<std::string_view, 3> host_parameters{"relayhost", "smtp_fallback_relay", "address_verify_relayhost"};
+constexpr std::array<std::string_view, 13> transport_parameters{"default_transport",
+                                                                "relay_transport",
+                                                                "local_transport",
+                                                                "virtual_transport",
+                                                                "mailbox_transport",
+                                                                "fallback_transport",
+                                                                "content_filter",
+                                                                "address_verify_default_transport",
+                                                                "address_verify_local_transport",
+                                                                "address_verify_relay_transport",
+                                                                "address_verify_virtual_transport",
+                                                                "error_service_name",
+                                                                "retry_service_name"};
+constexpr std::array<std::string_view, 3> host_parameters{"relayhost", "smtp_fallback_relay",
+                                                          "address_verify_relayhost"};
 
 struct HostPort {
     std::string host, port;
@@ -49,7 +59,10 @@ HostPort split_host(std::string_view text)
 }
 
 // The two addresses that loopback-only means; others of 127.0.0.0/8 are somebody else's.
-bool is_own_loopback(std::string_view host) { return host == "127.0.0.1" || host == "::1" || base::equal_ignoring_case(host, "localhost"); }
+bool is_own_loopback(std::string_view host)
+{
+    return host == "127.0.0.1" || host == "::1" || base::equal_ignoring_case(host, "localhost");
+}
 bool is_loopback(std::string_view host) { return is_own_loopback(host) || host.starts_with("127."); }
 
 std::string line_of(const ServiceSpec& service) { return fmt::format("line {} of master.cf", service.line); }
@@ -82,7 +95,8 @@ private:
         // "smtps=submissions=465": several names and one number.
         for (const auto entry : base::split_any(settings_.str("known_tcp_ports"))) {
             const auto parts = base::split(entry, '=');
-            if (std::ranges::find(parts, port) != parts.end()) return base::parse_number<int>(parts.back()).value_or(-1);
+            if (std::ranges::find(parts, port) != parts.end())
+                return base::parse_number<int>(parts.back()).value_or(-1);
         }
         const servent* service = ::getservbyname(std::string(port).c_str(), "tcp");
         return service != nullptr ? (service->s_port & 0xff) << 8 | (service->s_port >> 8 & 0xff) : -1;
@@ -91,14 +105,18 @@ private:
     // "127.0.0.1:10025" and "smtp": where there is no host, every interface is meant.
     HostPort listens_at(const ServiceSpec& service) const
     {
-        auto where = service.name.find(':') != std::string::npos || service.name.starts_with('[') ? split_host(service.name) : HostPort{{}, service.name};
+        auto where = service.name.find(':') != std::string::npos || service.name.starts_with('[')
+                         ? split_host(service.name)
+                         : HostPort{{}, service.name};
         where.port = std::to_string(port_number(where.port));
         return where;
     }
 
     const ServiceSpec* find_transport(std::string_view name) const
     {
-        const auto found = std::ranges::find_if(settings_.services(), [&](const ServiceSpec& service) { return service.name == name && service.type != "inet"; });
+        const auto found = std::ranges::find_if(settings_.services(), [&](const ServiceSpec& service) {
+            return service.name == name && service.type != "inet";
+        });
         return found == settings_.services().end() ? nullptr : &*found;
     }
 
@@ -107,12 +125,17 @@ private:
     void check_program(std::string_view parameter, const ServiceSpec& service)
     {
         if (service.command != "pipe") return;
-        const auto argv = std::ranges::find_if(service.arguments, [](const std::string& word) { return word.starts_with("argv="); });
+        const auto argv =
+            std::ranges::find_if(service.arguments, [](const std::string& word) { return word.starts_with("argv="); });
         if (argv == service.arguments.end()) return;
         const auto program = argv->substr(5);
-        if (!program.starts_with('/') || program.find('$') != std::string::npos || ::access(program.c_str(), X_OK) == 0) return;
+        if (!program.starts_with('/') || program.find('$') != std::string::npos || ::access(program.c_str(), X_OK) == 0)
+            return;
         const Location at{service.file, service.line};
-        add(source_.find(at, program), parameter, fmt::format("service {}, which {} names, runs {}: {}", service.name, parameter, program, std::strerror(errno)), "install it, or correct the path");
+        add(source_.find(at, program), parameter,
+            fmt::format("service {}, which {} names, runs {}: {}", service.name, parameter, program,
+                        std::strerror(errno)),
+            "install it, or correct the path");
     }
 
     void check_transport(std::string_view parameter, std::string_view value, const Location& at)
@@ -126,20 +149,26 @@ private:
             const int edits = service.type == "inet" ? distance : base::edit_distance(name, service.name, distance);
             if (edits < distance) distance = edits, best = service.name;
         }
-        add(at, parameter, fmt::format("{} = {}: master.cf has no service \"{}\", so this mail waits", parameter, value, name),
+        add(at, parameter,
+            fmt::format("{} = {}: master.cf has no service \"{}\", so this mail waits", parameter, value, name),
             best.empty() ? "add a line for it to master.cf" : is_meant(best));
     }
 
     void check_transports()
     {
         for (const auto parameter : transport_parameters)
-            if (settings_.location(parameter).line > 0) check_transport(parameter, settings_.str(parameter), settings_.location(parameter));
+            if (settings_.location(parameter).line > 0)
+                check_transport(parameter, settings_.str(parameter), settings_.location(parameter));
         for (const auto& service : settings_.services())
             for (const auto& [name, value] : service.overrides)
-                if (name == "content_filter") check_transport(name, settings_.expand(value), {service.file, service.line});
+                if (name == "content_filter")
+                    check_transport(name, settings_.expand(value), {service.file, service.line});
     }
 
-    bool is_this_host(std::string_view host) const { return is_own_loopback(host) || base::equal_ignoring_case(host, settings_.str("myhostname")); }
+    bool is_this_host(std::string_view host) const
+    {
+        return is_own_loopback(host) || base::equal_ignoring_case(host, settings_.str("myhostname"));
+    }
 
     // Our own SMTP server at that address, or null.
     const ServiceSpec* find_server(const HostPort& target) const
@@ -149,7 +178,8 @@ private:
         const auto found = std::ranges::find_if(settings_.services(), [&](const ServiceSpec& service) {
             if (service.type != "inet" || (service.command != "smtpd" && service.command != "postscreen")) return false;
             const auto own = listens_at(service);
-            return own.port == port && (own.host.empty() || base::equal_ignoring_case(own.host, target.host) || (is_own_loopback(own.host) && is_own_loopback(target.host)));
+            return own.port == port && (own.host.empty() || base::equal_ignoring_case(own.host, target.host) ||
+                                        (is_own_loopback(own.host) && is_own_loopback(target.host)));
         });
         return found == settings_.services().end() ? nullptr : &*found;
     }
@@ -162,7 +192,8 @@ private:
                 const auto* server = find_server(split_host(word));
                 if (server == nullptr) continue;
                 add(source_.find(settings_.location(parameter), word), parameter,
-                    fmt::format("{} = {} is this server itself ({}), so mail goes in a circle", parameter, word, line_of(*server)),
+                    fmt::format("{} = {} is this server itself ({}), so mail goes in a circle", parameter, word,
+                                line_of(*server)),
                     "name the server that takes your mail, or leave it empty");
             }
         }
@@ -182,9 +213,11 @@ private:
         const auto nexthop = filter.substr(std::min(filter.size(), filter.find(':') + 1));
         if (filter.find(':') == std::string::npos || nexthop.empty()) return;
         const auto target = split_host(nexthop);
-        if (const auto* server = find_server(target); server != nullptr && server->command == "smtpd" && !filter_of(*server).empty())
+        if (const auto* server = find_server(target);
+            server != nullptr && server->command == "smtpd" && !filter_of(*server).empty())
             return add(settings_.location("content_filter"), "content_filter",
-                       fmt::format("content_filter = {} is this server itself ({}), which sends the mail there again", filter, line_of(*server)),
+                       fmt::format("content_filter = {} is this server itself ({}), which sends the mail there again",
+                                   filter, line_of(*server)),
                        "name the filter's port, and write -o content_filter= at the port that takes the mail back");
         if (!is_loopback(target.host)) return;
         for (const auto& service : settings_.services()) {
@@ -192,7 +225,8 @@ private:
             const auto own = listens_at(service);
             const bool is_public = own.port == "25" || own.port == "465" || own.port == "587";
             if (!is_loopback(own.host) || is_public || filter_of(service).empty()) continue;
-            add({service.file, service.line}, "content_filter", fmt::format("what the filter gives back to {} goes to content_filter = {} again", service.name, filter),
+            add({service.file, service.line}, "content_filter",
+                fmt::format("what the filter gives back to {} goes to content_filter = {} again", service.name, filter),
                 "write -o content_filter= there");
         }
     }
@@ -202,11 +236,14 @@ private:
         const auto interfaces = settings_.list("inet_interfaces");
         const bool has_all = std::ranges::find(interfaces, "all") != interfaces.end();
         const auto overlap = [&](const std::string& a, const std::string& b) {
-            if (base::equal_ignoring_case(a, b) || (is_own_loopback(a) && is_own_loopback(b) && (a == "localhost" || b == "localhost"))) return true;
+            if (base::equal_ignoring_case(a, b) ||
+                (is_own_loopback(a) && is_own_loopback(b) && (a == "localhost" || b == "localhost")))
+                return true;
             if (!a.empty() && !b.empty()) return false;
             const auto& named = a.empty() ? b : a;
             if (has_all) return true;
-            return std::ranges::find(interfaces, named) != interfaces.end() || (is_own_loopback(named) && std::ranges::find(interfaces, "loopback-only") != interfaces.end());
+            return std::ranges::find(interfaces, named) != interfaces.end() ||
+                   (is_own_loopback(named) && std::ranges::find(interfaces, "loopback-only") != interfaces.end());
         };
         const auto& services = settings_.services();
         for (std::size_t i = 0; i < services.size(); ++i) {
@@ -214,13 +251,18 @@ private:
             for (std::size_t k = 0; k < i; ++k) {
                 if ((services[i].type == "inet") != (services[k].type == "inet")) continue;
                 if (services[i].name == services[k].name && services[i].type == services[k].type) {
-                    add(at, {}, fmt::format("service {} {} stands in line {} already", services[i].name, services[i].type, services[k].line), "remove one of the two lines");
+                    add(at, {},
+                        fmt::format("service {} {} stands in line {} already", services[i].name, services[i].type,
+                                    services[k].line),
+                        "remove one of the two lines");
                     break;
                 }
                 if (services[i].type != "inet") continue;
                 const auto one = listens_at(services[i]), other = listens_at(services[k]);
                 if (one.port != other.port || one.port == "-1" || !overlap(one.host, other.host)) continue;
-                add(at, {}, fmt::format("port {} of service {} is taken by service {} in line {}, so the start fails", one.port, services[i].name, services[k].name, services[k].line),
+                add(at, {},
+                    fmt::format("port {} of service {} is taken by service {} in line {}, so the start fails", one.port,
+                                services[i].name, services[k].name, services[k].line),
                     "remove one of the two lines, or give each an address of its own");
                 break;
             }
@@ -233,12 +275,17 @@ private:
         const auto names = [&](std::string_view value) {
             for (auto at = value.find(word); at != value.npos; at = value.find(word, at + 1)) {
                 const auto end = at + word.size();
-                const bool begins = at == 0 || !(base::is_alnum(value[at - 1]) || value[at - 1] == '_' || value[at - 1] == '-');
-                if (begins && (end == value.size() || !(base::is_alnum(value[end]) || value[end] == '_' || value[end] == '-'))) return true;
+                const bool begins =
+                    at == 0 || !(base::is_alnum(value[at - 1]) || value[at - 1] == '_' || value[at - 1] == '-');
+                if (begins &&
+                    (end == value.size() || !(base::is_alnum(value[end]) || value[end] == '_' || value[end] == '-')))
+                    return true;
             }
             return false;
         };
-        if (std::ranges::any_of(settings_.names_set(), [&](const std::string& name) { return names(settings_.data().find(name)->expanded); })) return true;
+        if (std::ranges::any_of(settings_.names_set(),
+                                [&](const std::string& name) { return names(settings_.data().find(name)->expanded); }))
+            return true;
         return std::ranges::any_of(settings_.services(), [&](const ServiceSpec& service) {
             return std::ranges::any_of(service.overrides, [&](const auto& entry) { return names(entry.second); });
         });
@@ -251,9 +298,15 @@ private:
             if (service.type == "inet") continue;
             const bool is_cleanup = service.command == "cleanup" && service.name != "cleanup";
             if ((!is_cleanup && service.command != "spawn") || is_named(service.name)) continue;
-            add({service.file, service.line}, {}, fmt::format("nothing names the service {} ({})", service.name, service.command),
-                is_cleanup ? fmt::format("write -o cleanup_service_name={} at the server that shall use it, or remove the line", service.name)
-                           : fmt::format("write check_policy_service unix:private/{} where it shall be asked, or remove the line", service.name));
+            add({service.file, service.line}, {},
+                fmt::format("nothing names the service {} ({})", service.name, service.command),
+                is_cleanup
+                    ? fmt::format(
+                          "write -o cleanup_service_name={} at the server that shall use it, or remove the line",
+                          service.name)
+                    : fmt::format(
+                          "write check_policy_service unix:private/{} where it shall be asked, or remove the line",
+                          service.name));
         }
     }
 

@@ -19,19 +19,22 @@ std::vector<Problem> ServerLinter::run(Check check, std::string_view program)
         } catch (const ConfigError& error) {
             // A value of the wrong kind: what the server would stumble over.
             const std::string text = error.what();
-            if (std::ranges::find(problems_, text, &Problem::text) == problems_.end()) problems_.push_back({Problem::Level::fatal, error.location, text});
+            if (std::ranges::find(problems_, text, &Problem::text) == problems_.end())
+                problems_.push_back({Problem::Level::fatal, error.location, text});
         }
     }
     if (!has_server) check(settings_, *this);
     return std::move(problems_);
 }
 
-void ServerLinter::say(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice, Problem::Level level)
+void ServerLinter::say(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice,
+                       Problem::Level level)
 {
     // A default stands nowhere.
     const Location at = own.location(parameter).line == 0 ? Location{} : own.location(parameter);
     Problem problem = make_problem(level, at, text, parameter, advice);
-    if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end()) problems_.push_back(std::move(problem));
+    if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end())
+        problems_.push_back(std::move(problem));
 }
 
 bool is_one_of(std::string_view word, Words words)
@@ -39,7 +42,10 @@ bool is_one_of(std::string_view word, Words words)
     return std::ranges::any_of(words, [&](std::string_view other) { return base::equal_ignoring_case(other, word); });
 }
 
-std::string is_meant(std::string_view nearest) { return nearest.empty() ? std::string() : fmt::format("is {} meant?", nearest); }
+std::string is_meant(std::string_view nearest)
+{
+    return nearest.empty() ? std::string() : fmt::format("is {} meant?", nearest);
+}
 
 std::string is_meant(std::string_view word, Words candidates)
 {
@@ -57,10 +63,12 @@ std::string is_meant(std::string_view word, Words candidates)
 
 void check_sasl_words(const Settings& own, ServerLinter& linter, std::string_view parameter)
 {
-    static constexpr Words known{"noplaintext", "noactive", "nodictionary", "noanonymous", "mutual_auth", "forward_secrecy"};
+    static constexpr Words known{"noplaintext", "noactive",    "nodictionary",
+                                 "noanonymous", "mutual_auth", "forward_secrecy"};
     for (const auto& word : own.list(parameter)) {
         if (is_one_of(word, known)) continue;
-        linter.refuse(own, parameter, fmt::format("unknown SASL security options value \"{}\" in {}", word, parameter), is_meant(word, known));
+        linter.refuse(own, parameter, fmt::format("unknown SASL security options value \"{}\" in {}", word, parameter),
+                      is_meant(word, known));
     }
 }
 

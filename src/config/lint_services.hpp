@@ -19,11 +19,18 @@ public:
     std::vector<Problem> run(Check check, std::string_view program = "smtpd");
 
     // "PLACE TEXT: ADVICE"
-    void warn(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice = {}) { say(own, parameter, text, advice, Problem::Level::warning); }
-    void refuse(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice = {}) { say(own, parameter, text, advice, Problem::Level::fatal); }
+    void warn(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice = {})
+    {
+        say(own, parameter, text, advice, Problem::Level::warning);
+    }
+    void refuse(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice = {})
+    {
+        say(own, parameter, text, advice, Problem::Level::fatal);
+    }
 
 private:
-    void say(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice, Problem::Level level);
+    void say(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice,
+             Problem::Level level);
     const Settings& settings_;
     std::vector<Problem> problems_;
 };

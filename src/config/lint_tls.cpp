@@ -44,7 +44,11 @@ std::expected<std::string, int> read_file(const std::string& path)
 }
 
 bool has_key(std::string_view text) { return text.find("PRIVATE KEY-----") != text.npos; }
-bool has_certificate(std::string_view text) { return text.find("-----BEGIN CERTIFICATE-----") != text.npos || text.find("-----BEGIN TRUSTED CERTIFICATE-----") != text.npos; }
+bool has_certificate(std::string_view text)
+{
+    return text.find("-----BEGIN CERTIFICATE-----") != text.npos ||
+           text.find("-----BEGIN TRUSTED CERTIFICATE-----") != text.npos;
+}
 
 // A path, or nothing where none is named.
 std::string file_named(const Settings& own, std::string_view name)
@@ -53,7 +57,10 @@ std::string file_named(const Settings& own, std::string_view name)
     return base::equal_ignoring_case(path, "none") ? std::string() : path;
 }
 
-std::string unreadable(std::string_view name, std::string_view path, int error) { return fmt::format("{} = {}: {}", name, path, std::strerror(error)); }
+std::string unreadable(std::string_view name, std::string_view path, int error)
+{
+    return fmt::format("{} = {}: {}", name, path, std::strerror(error));
+}
 
 void check_pair(const Settings& own, ServerLinter& linter, const Pair& pair)
 {
@@ -64,16 +71,23 @@ void check_pair(const Settings& own, ServerLinter& linter, const Pair& pair)
         linter.warn(own, pair.certificate, unreadable(pair.certificate, path, certificate.error()));
         return;
     }
-    if (!has_certificate(*certificate)) linter.warn(own, pair.certificate, fmt::format("{} = {}: there is no certificate in this file", pair.certificate, path));
+    if (!has_certificate(*certificate))
+        linter.warn(own, pair.certificate,
+                    fmt::format("{} = {}: there is no certificate in this file", pair.certificate, path));
     const std::string key_path = file_named(own, pair.key);
     if (key_path.empty() || key_path == path) {
         if (!has_key(*certificate))
-            linter.warn(own, pair.certificate, fmt::format("{} = {}: a certificate without its private key: {} is not set, and the key is not in this file", pair.certificate, path, pair.key));
+            linter.warn(
+                own, pair.certificate,
+                fmt::format(
+                    "{} = {}: a certificate without its private key: {} is not set, and the key is not in this file",
+                    pair.certificate, path, pair.key));
         return;
     }
     const auto key = read_file(key_path);
     if (!key) linter.warn(own, pair.key, unreadable(pair.key, key_path, key.error()));
-    else if (!has_key(*key)) linter.warn(own, pair.key, fmt::format("{} = {}: there is no private key in this file", pair.key, key_path));
+    else if (!has_key(*key))
+        linter.warn(own, pair.key, fmt::format("{} = {}: there is no private key in this file", pair.key, key_path));
 }
 
 void check_chain(const Settings& own, ServerLinter& linter)
@@ -83,7 +97,10 @@ void check_chain(const Settings& own, ServerLinter& linter)
         const auto text = read_file(path);
         if (!text) linter.warn(own, "smtpd_tls_chain_files", unreadable("smtpd_tls_chain_files", path, text.error()));
         else if (is_first && !has_key(*text))
-            linter.warn(own, "smtpd_tls_chain_files", fmt::format("smtpd_tls_chain_files: {} must begin with a private key, the certificates behind it", path));
+            linter.warn(
+                own, "smtpd_tls_chain_files",
+                fmt::format("smtpd_tls_chain_files: {} must begin with a private key, the certificates behind it",
+                            path));
         is_first = false;
     }
 }
@@ -100,7 +117,8 @@ void check_protocols(const Settings& own, ServerLinter& linter, std::string_view
             if (word.starts_with("0x") || (!word.empty() && std::ranges::all_of(word, base::is_digit))) continue;
         }
         if (is_one_of(word, known)) continue;
-        linter.warn(own, name, fmt::format("{} = {}: unknown protocol \"{}\"", name, own.str(name), whole), is_meant(word, known));
+        linter.warn(own, name, fmt::format("{} = {}: unknown protocol \"{}\"", name, own.str(name), whole),
+                    is_meant(word, known));
     }
 }
 
@@ -113,23 +131,34 @@ void check_server(const Settings& own, ServerLinter& linter)
     static constexpr Words of_clients{"dane", "dane-only", "half-dane"};
     if (!level.empty() && !is_one_of(level, levels)) {
         if (is_one_of(level, taken_for_encrypt))
-            linter.warn(own, "smtpd_tls_security_level", fmt::format("smtpd_tls_security_level: unsupported TLS level \"{}\", using \"encrypt\"", level));
+            linter.warn(
+                own, "smtpd_tls_security_level",
+                fmt::format("smtpd_tls_security_level: unsupported TLS level \"{}\", using \"encrypt\"", level));
         else {
-            linter.refuse(own, "smtpd_tls_security_level", fmt::format("Invalid TLS level \"{}\"", level), is_one_of(level, of_clients) ? std::string() : is_meant(level, levels));
+            linter.refuse(own, "smtpd_tls_security_level", fmt::format("Invalid TLS level \"{}\"", level),
+                          is_one_of(level, of_clients) ? std::string() : is_meant(level, levels));
         }
     }
-    const bool is_off = level.empty() ? !own.boolean("smtpd_use_tls") && !own.boolean("smtpd_enforce_tls") : base::equal_ignoring_case(level, "none");
+    const bool is_off = level.empty() ? !own.boolean("smtpd_use_tls") && !own.boolean("smtpd_enforce_tls")
+                                      : base::equal_ignoring_case(level, "none");
     const bool is_wrapped = own.boolean("smtpd_tls_wrappermode");
     if (is_off && !is_wrapped) return;
-    for (const std::string_view name : {"smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"}) check_protocols(own, linter, name);
+    for (const std::string_view name : {"smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"})
+        check_protocols(own, linter, name);
     const bool has_chain = !own.list("smtpd_tls_chain_files").empty();
     if (has_chain) check_chain(own, linter);
     else
         for (const auto& pair : pairs) check_pair(own, linter, pair);
-    const bool has_any = has_chain || std::ranges::any_of(pairs, [&](const Pair& pair) { return !own.str(pair.certificate).empty(); });
+    const bool has_any =
+        has_chain || std::ranges::any_of(pairs, [&](const Pair& pair) { return !own.str(pair.certificate).empty(); });
     if (!has_any)
-        linter.warn(own, is_wrapped ? "smtpd_tls_wrappermode" : !level.empty() ? "smtpd_tls_security_level" : own.boolean("smtpd_use_tls") ? "smtpd_use_tls" : "smtpd_enforce_tls",
-                    "no server certificate is configured (smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file): TLS will not be available");
+        linter.warn(
+            own,
+            is_wrapped                     ? "smtpd_tls_wrappermode"
+            : !level.empty()               ? "smtpd_tls_security_level"
+            : own.boolean("smtpd_use_tls") ? "smtpd_use_tls"
+                                           : "smtpd_enforce_tls",
+            "no server certificate is configured (smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file): TLS will not be available");
 }
 
 }  // namespace

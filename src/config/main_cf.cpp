@@ -29,7 +29,8 @@ std::vector<LogicalLine> split_logical_lines(std::string_view text, const std::s
             last.last_line = number;
         } else {
             if (lines.size() >= max_entries)
-                throw ConfigError(fmt::format("{}, line {}: more than {} entries", path, number, max_entries), {path, number});
+                throw ConfigError(fmt::format("{}, line {}: more than {} entries", path, number, max_entries),
+                                  {path, number});
             lines.push_back({std::string(line), number, number, base::is_space(line.front())});
         }
         if (lines.back().text.size() > max_logical_line)

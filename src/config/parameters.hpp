@@ -25,7 +25,7 @@ enum class Support : std::uint8_t {
     supported,
     partly,          // some values are refused at start or have no effect: the reason says which
     without_effect,  // accepted, because ignoring it weakens nothing
-    refused,         // a value other than the default stops the server, because ignoring it would weaken what was written
+    refused,  // a value other than the default stops the server, because ignoring it would weaken what was written
 };
 
 struct Parameter {

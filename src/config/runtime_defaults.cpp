@@ -75,7 +75,8 @@ std::vector<std::string> resolve(const std::string& host)
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> guard(found, freeaddrinfo);
     std::vector<std::string> addresses;
     for (auto* entry = found; entry != nullptr; entry = entry->ai_next)
-        if (entry->ai_family == AF_INET || entry->ai_family == AF_INET6) addresses.push_back(address_text(*entry->ai_addr));
+        if (entry->ai_family == AF_INET || entry->ai_family == AF_INET6)
+            addresses.push_back(address_text(*entry->ai_addr));
     return addresses;
 }
 
@@ -122,7 +123,8 @@ Protocols parse_inet_protocols(std::string_view value)
         const bool is_all = base::equal_ignoring_case(word, "all");
         const bool is_v4 = is_all || base::equal_ignoring_case(word, "ipv4");
         const bool is_v6 = is_all || base::equal_ignoring_case(word, "ipv6");
-        if (!is_v4 && !is_v6) throw ConfigError(fmt::format("unknown inet_protocols value \"{}\" in \"{}\"", word, value));
+        if (!is_v4 && !is_v6)
+            throw ConfigError(fmt::format("unknown inet_protocols value \"{}\" in \"{}\"", word, value));
         protocols.ipv4 |= is_v4;
         protocols.ipv6 |= is_v6;
     }
@@ -144,11 +146,13 @@ std::vector<InterfaceAddress> own_addresses(std::string_view inet_interfaces, st
         const auto name = word;
         if (word.starts_with('[') && word.ends_with(']')) word = word.substr(1, word.size() - 2);
         const auto addresses = resolve(std::string(word));
-        if (addresses.empty()) throw ConfigError(fmt::format("config variable inet_interfaces: host not found: {}", name));
+        if (addresses.empty())
+            throw ConfigError(fmt::format("config variable inet_interfaces: host not found: {}", name));
         for (const auto& address : addresses) {
             const auto match = std::ranges::find(local, address, &InterfaceAddress::address);
             if (match != local.end()) {
-                if (std::ranges::find(chosen, address, &InterfaceAddress::address) == chosen.end()) chosen.push_back(*match);
+                if (std::ranges::find(chosen, address, &InterfaceAddress::address) == chosen.end())
+                    chosen.push_back(*match);
                 continue;
             }
             const bool is_ipv6 = address.find(':') != std::string::npos;

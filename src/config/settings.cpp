@@ -33,7 +33,10 @@ void read_origin(Setting& setting)
     const auto text = base::read_file(setting.expanded, 4096);
     if (!text) throw ConfigError(fmt::format("myorigin = {}: {}", setting.expanded, text.error().text()), setting.at);
     const auto domain = base::trim(std::string_view(*text).substr(0, text->find('\n')));
-    if (domain.empty()) throw ConfigError(fmt::format("myorigin = {}: there is no domain in the first line of this file", setting.expanded), setting.at);
+    if (domain.empty())
+        throw ConfigError(
+            fmt::format("myorigin = {}: there is no domain in the first line of this file", setting.expanded),
+            setting.at);
     setting.expanded = domain;
 }
 
@@ -48,9 +51,11 @@ std::string place_of(const Location& at)
     return fmt::format("{}{} line {}: ", at.file, at.file.ends_with("master.cf") ? ":" : ",", at.line);
 }
 
-Problem make_problem(Problem::Level level, const Location& at, std::string_view what, std::string_view parameter, std::string_view advice)
+Problem make_problem(Problem::Level level, const Location& at, std::string_view what, std::string_view parameter,
+                     std::string_view advice)
 {
-    return {level, at, fmt::format("{}{}{}{}", place_of(at), what, advice.empty() ? "" : ": ", advice), std::string(parameter), std::string(advice)};
+    return {level, at, fmt::format("{}{}{}{}", place_of(at), what, advice.empty() ? "" : ": ", advice),
+            std::string(parameter), std::string(advice)};
 }
 
 std::string find_config_directory(std::string_view from_option)
@@ -96,7 +101,9 @@ void Settings::Data::finish()
                 return;
             }
             if (checks != Checks::none)
-                throw ConfigError(fmt::format("{}parameter {}: {}", setting.at.line > 0 ? place_of(setting.at) : "", name, error.warning()), setting.at);
+                throw ConfigError(fmt::format("{}parameter {}: {}", setting.at.line > 0 ? place_of(setting.at) : "",
+                                              name, error.warning()),
+                                  setting.at);
             problems.push_back({Problem::Level::warning, setting.at, error.warning()});
             setting.expanded = setting.raw;
         }
@@ -164,7 +171,8 @@ std::shared_ptr<const Settings> Settings::load(const LoadOptions& options)
         data->services = read_master_cf(data->directory + "/master.cf", data->checks == Checks::server);
     data->finish();
     if (const auto* disabled = data->find("master_service_disable"); disabled != nullptr && !disabled->expanded.empty())
-        std::erase_if(data->services, [&](const ServiceSpec& service) { return is_disabled(service, disabled->expanded); });
+        std::erase_if(data->services,
+                      [&](const ServiceSpec& service) { return is_disabled(service, disabled->expanded); });
 
     auto settings = std::make_shared<const Settings>(data);
     check_settings(*settings, data->checks);
@@ -232,7 +240,8 @@ std::string Settings::str(std::string_view name) const
 std::int64_t Settings::integer(std::string_view name) const
 {
     const auto* setting = data_->find(name);
-    const bool is_big = setting != nullptr && setting->parameter != nullptr && setting->parameter->kind == Kind::big_integer;
+    const bool is_big =
+        setting != nullptr && setting->parameter != nullptr && setting->parameter->kind == Kind::big_integer;
     return *parse_integer(checked(*data_, name, is_big ? Kind::big_integer : Kind::integer).expanded, true);
 }
 

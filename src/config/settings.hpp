@@ -41,13 +41,16 @@ struct Problem {
 // How Postfix names a place: "main.cf, line 3: ", "master.cf: line 3: ", "FILE: " without a line, "" without a file.
 std::string place_of(const Location& at);
 // "PLACE WHAT: ADVICE", the advice and its colon only where there is one.
-Problem make_problem(Problem::Level level, const Location& at, std::string_view what, std::string_view parameter = {}, std::string_view advice = {});
+Problem make_problem(Problem::Level level, const Location& at, std::string_view what, std::string_view parameter = {},
+                     std::string_view advice = {});
 
 // Thrown while a snapshot is made and by typed accessors given a name that is not in the table (a bug of ours).
 // what() is the text that Postfix prints after "fatal: ".
 class ConfigError : public std::runtime_error {
 public:
-    explicit ConfigError(const std::string& text, Location at = {}) : std::runtime_error(text), location(std::move(at)) {}
+    explicit ConfigError(const std::string& text, Location at = {}) : std::runtime_error(text), location(std::move(at))
+    {
+    }
     Location location;
 };
 
@@ -80,7 +83,8 @@ public:
     // A snapshot like this one with `-o name=value` entries of a master.cf service on top; also sets $service_name
     // and $syslog_name defaults as Postfix does. Values are checked: throws ConfigError naming master.cf's line.
     std::shared_ptr<const Settings> for_service(const ServiceSpec& service) const;
-    std::shared_ptr<const Settings> with(const std::vector<std::pair<std::string, std::string>>& overrides, Location at = {}) const;
+    std::shared_ptr<const Settings> with(const std::vector<std::pair<std::string, std::string>>& overrides,
+                                         Location at = {}) const;
 
     // Values, `$` expanded. Typed accessors check type and bounds of the parameter table and throw ConfigError with
     // Postfix's text ("bad numerical configuration: …"); after load() with is_strict they cannot throw for a

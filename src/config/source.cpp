@@ -8,7 +8,10 @@ namespace ekiden::config {
 
 namespace {
 
-bool is_part_of_word(char c) { return base::is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '/' || static_cast<unsigned char>(c) >= 0x80; }
+bool is_part_of_word(char c)
+{
+    return base::is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '/' || static_cast<unsigned char>(c) >= 0x80;
+}
 
 // How often the word stands in the line by itself.
 int count_words(std::string_view line, std::string_view word)

@@ -24,7 +24,8 @@ Verdict judge(const Parameter& row, std::string_view value)
     case Support::supported: return Verdict::works;
     // Where a distribution keeps its files: each of their main.cf sets some, and nothing is lost. What a milter would be
     // told has nobody to go to: whoever names a milter is refused, and the stock submission line sets a macro without one.
-    case Support::without_effect: return row.area == "paths" || row.area == "milter" ? Verdict::works : Verdict::without_effect;
+    case Support::without_effect:
+        return row.area == "paths" || row.area == "milter" ? Verdict::works : Verdict::without_effect;
     case Support::refused:
         if (row.kind == Kind::boolean) return yes.value_or(true) ? Verdict::refused : Verdict::works;
         return value.empty() ? Verdict::works : Verdict::refused;
@@ -43,7 +44,9 @@ public:
         for (const auto& name : settings_.names_set()) {
             const auto* setting = settings_.data().find(name);
             // No release of Postfix reads it: lint() explains it.
-            if (setting->parameter == nullptr || setting->parameter->is_obsolete() || setting->raw == setting->parameter->default_value) continue;
+            if (setting->parameter == nullptr || setting->parameter->is_obsolete() ||
+                setting->raw == setting->parameter->default_value)
+                continue;
             // The directory is set by -c; a value like the default's says nothing new.
             if (setting->expanded == settings_.expand(setting->parameter->default_value)) continue;
             add(*setting->parameter, setting->expanded, setting->at);
@@ -74,7 +77,8 @@ private:
         case Verdict::works: return;
         case Verdict::without_effect: without_effect_[{at.file, row.reason}].push_back({row.name, at}); return;
         case Verdict::refused:
-            problems_.push_back(make_problem(Problem::Level::fatal, at, fmt::format("{} = {}: {}", row.name, value, row.reason), row.name));
+            problems_.push_back(make_problem(Problem::Level::fatal, at,
+                                             fmt::format("{} = {}: {}", row.name, value, row.reason), row.name));
         }
     }
 

@@ -23,7 +23,8 @@ std::optional<std::int64_t> parse_integer(std::string_view text, bool is_big)
     }
     const auto number = base::parse_number<std::int64_t>(text);
     if (!number) return std::nullopt;
-    if (!is_big && (*number > std::numeric_limits<std::int32_t>::max() || *number < std::numeric_limits<std::int32_t>::min()))
+    if (!is_big &&
+        (*number > std::numeric_limits<std::int32_t>::max() || *number < std::numeric_limits<std::int32_t>::min()))
         return std::nullopt;
     return number;
 }
@@ -32,7 +33,9 @@ std::optional<std::chrono::seconds> parse_time(std::string_view text, char unit)
 {
     if (text.empty()) return std::nullopt;
     // "5mh" comes of a default like ${other}h where the other has a unit of its own: the first one counts.
-    if (text.size() > 2 && base::is_alpha(text.back()) && base::is_alpha(text[text.size() - 2]) && std::string_view("smhdw").contains(base::to_lower(text.back()))) text.remove_suffix(1);
+    if (text.size() > 2 && base::is_alpha(text.back()) && base::is_alpha(text[text.size() - 2]) &&
+        std::string_view("smhdw").contains(base::to_lower(text.back())))
+        text.remove_suffix(1);
     if (base::is_alpha(text.back())) {
         unit = base::to_lower(text.back());
         text.remove_suffix(1);

@@ -29,7 +29,8 @@ static Result<Fd> connect_to(const std::string& path)
     return socket;
 }
 
-Result<void> call(const std::string& queue_directory, const std::vector<std::string>& words, const std::function<void(std::string_view)>& on_body)
+Result<void> call(const std::string& queue_directory, const std::vector<std::string>& words,
+                  const std::function<void(std::string_view)>& on_body)
 {
     EKIDEN_TRY_VALUE(socket, connect_to(queue_directory + "/" + std::string(socket_name)));
     std::string request = format_request(words);
@@ -54,9 +55,11 @@ Result<void> call(const std::string& queue_directory, const std::vector<std::str
             head.append(piece);
             std::size_t end = head.find('\n');
             if (end == head.npos && n > 0 && head.size() <= max_request) continue;
-            if (end == head.npos) return fail(ErrorCode::protocol, "the engine closed the connection without an answer");
+            if (end == head.npos)
+                return fail(ErrorCode::protocol, "the engine closed the connection without an answer");
             std::string status = head.substr(0, end);
-            if (status != "ok") return fail(ErrorCode::refused, status.starts_with("error ") ? status.substr(6) : status);
+            if (status != "ok")
+                return fail(ErrorCode::refused, status.starts_with("error ") ? status.substr(6) : status);
             has_status = true;
             if (head.size() > end + 1) on_body(std::string_view(head).substr(end + 1));
         } else if (n > 0) {

@@ -14,7 +14,8 @@ namespace ekiden::control {
 
 // Sends one request and hands the body to `on_body` piece by piece. An "error …" answer becomes ErrorCode::refused with
 // the engine's text.
-Result<void> call(const std::string& queue_directory, const std::vector<std::string>& words, const std::function<void(std::string_view)>& on_body);
+Result<void> call(const std::string& queue_directory, const std::vector<std::string>& words,
+                  const std::function<void(std::string_view)>& on_body);
 Result<std::string> call(const std::string& queue_directory, const std::vector<std::string>& words);
 
 }  // namespace ekiden::control

@@ -33,7 +33,9 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
     }
     // An open relay is said in the log as well, at each start.
     auto proofs = check::prove_relay_control(settings);
-    if (hints == Hints::no) std::erase_if(proofs, [](const check::RelayProof& proof) { return proof.verdict != check::RelayProof::Verdict::open; });
+    if (hints == Hints::no)
+        std::erase_if(proofs,
+                      [](const check::RelayProof& proof) { return proof.verdict != check::RelayProof::Verdict::open; });
     add(check::find_relay_problems(proofs));
     add(config::find_unsupported(settings));
     add(check::find_fatal_list_problems(settings));
@@ -46,7 +48,8 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
         for (Problem& problem : part(settings)) said.insert(std::move(problem.text));
     auto find_hint = [&](const Problem& problem) {
         return std::ranges::find_if(problems, [&](const Problem& other) {
-            return (other.level == Problem::Level::fatal || said.contains(other.text)) && problem.at.line > 0 && other.at.file == problem.at.file && other.at.line == problem.at.line;
+            return (other.level == Problem::Level::fatal || said.contains(other.text)) && problem.at.line > 0 &&
+                   other.at.file == problem.at.file && other.at.line == problem.at.line;
         });
     };
     for (const auto find : {receive::find_login_problems, tls::find_server_problems}) {
@@ -55,7 +58,8 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
             else if (problem.level == Problem::Level::fatal) hint->level = Problem::Level::fatal;
         }
     }
-    std::stable_partition(problems.begin(), problems.end(), [](const Problem& p) { return p.level == Problem::Level::fatal; });
+    std::stable_partition(problems.begin(), problems.end(),
+                          [](const Problem& p) { return p.level == Problem::Level::fatal; });
     return problems;
 }
 

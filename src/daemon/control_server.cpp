@@ -40,11 +40,15 @@ struct ControlServer::Bulk {
     std::string body{};
 };
 
-ControlServer::ControlServer(Needs needs, Fd socket) : needs_(std::move(needs)), socket_(std::move(socket)), gate_(needs_.home.executor()) {}
+ControlServer::ControlServer(Needs needs, Fd socket)
+    : needs_(std::move(needs)), socket_(std::move(socket)), gate_(needs_.home.executor())
+{
+}
 
 void ControlServer::start()
 {
-    listener_ = std::make_unique<net::UnixListener>(needs_.home, std::move(socket_), [this](net::UnixSocket socket) { accept(std::move(socket)); });
+    listener_ = std::make_unique<net::UnixListener>(needs_.home, std::move(socket_),
+                                                    [this](net::UnixSocket socket) { accept(std::move(socket)); });
 }
 
 Task<void> ControlServer::stop()
@@ -70,7 +74,8 @@ void ControlServer::accept(net::UnixSocket socket)
     Caller caller;
     caller.uid = peer.uid;
     caller.is_administrator = peer.uid == 0 || peer.uid == ::geteuid();
-    asio::co_spawn(needs_.home.context(), serve(net::make_stream(std::move(socket)), caller, gate_.enter()), asio::detached);
+    asio::co_spawn(needs_.home.context(), serve(net::make_stream(std::move(socket)), caller, gate_.enter()),
+                   asio::detached);
 }
 
 Task<void> ControlServer::serve(net::StreamPtr stream, Caller caller, net::Gate::Pass pass)
@@ -82,7 +87,8 @@ Task<void> ControlServer::serve(net::StreamPtr stream, Caller caller, net::Gate:
     silent_.remove(stream.get());
     if (!line) co_return;
     stream->set_time_limit(time_limit);
-    Result<std::vector<std::string>> words = line->is_cut ? fail(ErrorCode::too_long, "request too long") : control::parse_request(line->text);
+    Result<std::vector<std::string>> words =
+        line->is_cut ? fail(ErrorCode::too_long, "request too long") : control::parse_request(line->text);
     Result<void> answered;
     if (words) answered = co_await answer(*stream, *words, caller);
     else answered = std::unexpected(words.error());
@@ -94,7 +100,8 @@ Task<void> ControlServer::serve(net::StreamPtr stream, Caller caller, net::Gate:
 }
 
 // A successful answer has written its "ok" line; an error before that becomes the "error" line.
-Task<Result<void>> ControlServer::answer(net::Stream& stream, const std::vector<std::string>& words, const Caller& caller)
+Task<Result<void>> ControlServer::answer(net::Stream& stream, const std::vector<std::string>& words,
+                                         const Caller& caller)
 {
     const std::string& verb = words[0];
     std::size_t count = words.size() - 1;
@@ -120,16 +127,18 @@ Task<Result<void>> ControlServer::answer(net::Stream& stream, const std::vector<
     }
     if (verb == "statistics" && count == 0) {
         auto s = needs_.store.statistics();
-        std::string body = fmt::format("ok\ncommits {}\nsyncs {}\nbatches {}\nbytes_written {}\nmessages {}\nsegments {}\nlive_bytes {}\ncorrupt_records {}\n", s.commits,
-                                       s.syncs, s.batches, s.bytes_written, s.messages, s.segments, s.live_bytes, s.corrupt_records);
+        std::string body = fmt::format(
+            "ok\ncommits {}\nsyncs {}\nbatches {}\nbytes_written {}\nmessages {}\nsegments {}\nlive_bytes {}\ncorrupt_records {}\n",
+            s.commits, s.syncs, s.batches, s.bytes_written, s.messages, s.segments, s.live_bytes, s.corrupt_records);
         for (const auto& [table, counts] : table::Inquiries::all()) {
-            body += fmt::format("table {} found {} absent {} trouble {} remembered {} longest_ms {}\n", table, counts.found, counts.absent, counts.trouble,
-                                counts.remembered, counts.longest.count());
+            body += fmt::format("table {} found {} absent {} trouble {} remembered {} longest_ms {}\n", table,
+                                counts.found, counts.absent, counts.trouble, counts.remembered, counts.longest.count());
         }
         co_return co_await stream.write(body);
     }
     if (verb == "change" && count >= 2) {
-        if (!caller.is_administrator) co_return fail(ErrorCode::permission, "use of this command is reserved for the superuser");
+        if (!caller.is_administrator)
+            co_return fail(ErrorCode::permission, "use of this command is reserved for the superuser");
         std::vector<std::string> ids(words.begin() + 2, words.end());
         co_return co_await change(stream, words[1], ids);
     }
@@ -139,7 +148,9 @@ Task<Result<void>> ControlServer::answer(net::Stream& stream, const std::vector<
 Task<Result<void>> ControlServer::list(net::Stream& stream, const std::string& format)
 {
     auto active = co_await needs_.scheduler.active_ids();
-    auto kind = format == "json" ? queue::ListingFormat::json : format == "detailed" ? queue::ListingFormat::detailed : queue::ListingFormat::text;
+    auto kind = format == "json"       ? queue::ListingFormat::json
+                : format == "detailed" ? queue::ListingFormat::detailed
+                                       : queue::ListingFormat::text;
     // Written into memory where blocking is allowed, then sent: 100,000 messages are some 20 MB for a second or two.
     std::string text = "ok\n";
     auto work = [&]() -> Result<void> {
@@ -161,9 +172,11 @@ Task<Result<void>> ControlServer::list(net::Stream& stream, const std::string& f
 
 // Answers one line "changed ID [NEWID]" for each message that was changed; ids that are not there are left out. ALL
 // means every message the change applies to, and answers lines too, so the command can count.
-Task<Result<void>> ControlServer::change(net::Stream& stream, const std::string& what, const std::vector<std::string>& ids)
+Task<Result<void>> ControlServer::change(net::Stream& stream, const std::string& what,
+                                         const std::vector<std::string>& ids)
 {
-    auto word = std::find_if(std::begin(change_words), std::end(change_words), [&](const ChangeWord& w) { return w.word == what; });
+    auto word = std::find_if(std::begin(change_words), std::end(change_words),
+                             [&](const ChangeWord& w) { return w.word == what; });
     if (word == std::end(change_words)) co_return fail(ErrorCode::syntax, "unknown change: " + what);
     auto applies = [&](queue::State state) {
         if (word->change == queue::Change::hold) return state != queue::State::held;
@@ -178,19 +191,26 @@ Task<Result<void>> ControlServer::change(net::Stream& stream, const std::string&
     std::string_view folder = is_all && ids[0].size() > 4 ? std::string_view(ids[0]).substr(4) : std::string_view();
     std::vector<mail::QueueId> in_order;
     // Ids that may be changed whatever their state need no look at the whole queue: what is not there says so itself.
-    const bool looks_at_states = is_all || word->change == queue::Change::hold || word->change == queue::Change::release;
-    if (looks_at_states) needs_.store.for_each([&](const queue::Summary& summary) {
-        bool is_in_folder = folder.empty() || (folder == "hold" && summary.state == queue::State::held) || (folder == "deferred" && summary.state == queue::State::deferred) ||
-                            ((folder == "incoming" || folder == "active") && summary.state == queue::State::incoming);
-        if (!is_in_folder || !applies(summary.state)) return true;
-        if (is_all) in_order.push_back(summary.id);
-        else if (asked.contains(summary.id.value)) wanted.insert(summary.id.value);
-        return true;
-    });
+    const bool looks_at_states =
+        is_all || word->change == queue::Change::hold || word->change == queue::Change::release;
+    if (looks_at_states)
+        needs_.store.for_each([&](const queue::Summary& summary) {
+            bool is_in_folder =
+                folder.empty() || (folder == "hold" && summary.state == queue::State::held) ||
+                (folder == "deferred" && summary.state == queue::State::deferred) ||
+                ((folder == "incoming" || folder == "active") && summary.state == queue::State::incoming);
+            if (!is_in_folder || !applies(summary.state)) return true;
+            if (is_all)
+                in_order.push_back(summary.id);
+            else if (asked.contains(summary.id.value))
+                wanted.insert(summary.id.value);
+            return true;
+        });
     if (!is_all) {
         for (const std::string& text : ids) {
             auto id = mail::parse_queue_id(text);
-            if (id && (!looks_at_states || wanted.contains(id->value)) && asked.erase(id->value) > 0) in_order.push_back(*id);
+            if (id && (!looks_at_states || wanted.contains(id->value)) && asked.erase(id->value) > 0)
+                in_order.push_back(*id);
         }
     }
 
@@ -200,7 +220,8 @@ Task<Result<void>> ControlServer::change(net::Stream& stream, const std::string&
         // In rounds, so that the command hears of progress and a gone command stops the work.
         bulk.end = std::min(bulk.ids.size(), bulk.next + bulk_round);
         net::Gate round(needs_.home.executor());
-        for (std::size_t i = 0; i < bulk_width; ++i) asio::co_spawn(needs_.home.context(), change_next(bulk, round.enter()), asio::detached);
+        for (std::size_t i = 0; i < bulk_width; ++i)
+            asio::co_spawn(needs_.home.context(), change_next(bulk, round.enter()), asio::detached);
         co_await round.wait();
         stream.set_time_limit(time_limit);
         EKIDEN_CO_TRY(co_await stream.write(std::exchange(bulk.body, {})));
@@ -222,7 +243,8 @@ Task<void> ControlServer::change_next(Bulk& bulk, net::Gate::Pass pass)
             changed = co_await needs_.store.change(id, bulk.change);
         }
         if (changed) bulk.body += fmt::format("changed {}{}\n", format(id), fresh_id);
-        else if (!changed.error().is(ErrorCode::not_found)) bulk.body += fmt::format("failed {} {}\n", format(id), base::printable(changed.error().text()));
+        else if (!changed.error().is(ErrorCode::not_found))
+            bulk.body += fmt::format("failed {} {}\n", format(id), base::printable(changed.error().text()));
     }
 }
 
@@ -259,7 +281,8 @@ Task<Result<mail::QueueId>> ControlServer::requeue(mail::QueueId id)
         if (draft.needs_flush()) EKIDEN_CO_TRY(co_await draft.flush());
     }
     Logger pickup(intake->settings()->str("syslog_name") + "/pickup");
-    pickup.info("{}: uid={} from=<{}> orig_id={}", format(draft.id()), ::geteuid(), loaded.envelope->sender, format(id));
+    pickup.info("{}: uid={} from=<{}> orig_id={}", format(draft.id()), ::geteuid(), loaded.envelope->sender,
+                format(id));
     auto queued = co_await draft.submit();
     if (!queued) co_return fail(ErrorCode::unavailable, queued.error().status.text);
     EKIDEN_CO_TRY(co_await needs_.store.change(id, queue::Change::remove));

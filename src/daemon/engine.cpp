@@ -64,7 +64,7 @@ struct Generation {
     SettingsPtr settings;
     std::shared_ptr<const rewrite::Resolver> resolver;
     std::shared_ptr<const rewrite::Intake> intake;                                // of cleanup itself
-    std::map<std::string, std::shared_ptr<const rewrite::Intake>> intakes;        // of each cleanup line, with its -o entries
+    std::map<std::string, std::shared_ptr<const rewrite::Intake>> intakes;  // of each cleanup line, with its -o entries
     SettingsPtr pickup;                                                           // of the pickup line
     std::shared_ptr<const report::Bouncer> bouncer;
     std::shared_ptr<const deliver::Transports> transports;
@@ -78,7 +78,10 @@ struct Generation {
         const auto found = intakes.find(name);
         if (found != intakes.end()) return found->second;
         const config::Location at = own.location("cleanup_service_name");
-        throw config::ConfigError(fmt::format("{}: line {}: cleanup_service_name = {}: master.cf has no cleanup service of that name", at.file, at.line, name), at);
+        throw config::ConfigError(
+            fmt::format("{}: line {}: cleanup_service_name = {}: master.cf has no cleanup service of that name",
+                        at.file, at.line, name),
+            at);
     }
 };
 
@@ -168,7 +171,8 @@ Generation Engine::make_generation(SettingsPtr settings)
     mail::use_long_queue_ids(settings->boolean("enable_long_queue_ids"));
     g.resolver = rewrite::Resolver::make(settings);
     for (const config::ServiceSpec& service : settings->services()) {
-        if (service.command == "cleanup") g.intakes[service.name] = rewrite::Intake::make(own_settings(settings, service), g.resolver, *store_);
+        if (service.command == "cleanup")
+            g.intakes[service.name] = rewrite::Intake::make(own_settings(settings, service), g.resolver, *store_);
         if (service.command == "pickup" && !g.pickup) g.pickup = own_settings(settings, service);
     }
     if (!g.pickup) g.pickup = settings;
@@ -188,9 +192,11 @@ receive::ServerSettings Engine::server_settings(const Generation& generation, co
     SettingsPtr own = generation.settings->for_service(service);
     auto postmaster = report::Postmaster::make(own, generation.intake);
     auto made = receive::ServerSettings::make(
-        own, service, generation.resolver, generation.intake_of(*own), *dns_, [this](const std::string& domain) { scheduler_->flush_site(domain); },
+        own, service, generation.resolver, generation.intake_of(*own), *dns_,
+        [this](const std::string& domain) { scheduler_->flush_site(domain); },
         [postmaster](receive::Complaint complaint) {
-            return postmaster->tell_of_session({std::move(complaint.client), std::move(complaint.transcript), std::move(complaint.reason), complaint.is_bounce});
+            return postmaster->tell_of_session({std::move(complaint.client), std::move(complaint.transcript),
+                                                std::move(complaint.reason), complaint.is_bounce});
         },
         pool_.get(), verifier_);
     for (const config::Problem& problem : made.service()->policy->problems()) {
@@ -213,7 +219,9 @@ void Engine::start_servers(const Generation& generation, std::vector<Sockets> so
         }
         auto settings = server_settings(generation, service);
         // A service that listens where it listened keeps its sockets and its sessions.
-        auto old = std::find_if(servers_.begin(), servers_.end(), [&](const RunningServer& s) { return s.server && s.service == service.name && s.endpoints == endpoints; });
+        auto old = std::find_if(servers_.begin(), servers_.end(), [&](const RunningServer& s) {
+            return s.server && s.service == service.name && s.endpoints == endpoints;
+        });
         if (old != servers_.end()) {
             old->server->replace_settings(std::move(settings));
             running.push_back(std::move(*old));
@@ -226,7 +234,8 @@ void Engine::start_servers(const Generation& generation, std::vector<Sockets> so
     std::swap(servers_, running);
     // What no longer stands in master.cf ends when its sessions have ended.
     for (RunningServer& gone : running) {
-        if (gone.server) wait_for(gone.server->stop(session_drain_limit), session_drain_limit + std::chrono::seconds(1));
+        if (gone.server)
+            wait_for(gone.server->stop(session_drain_limit), session_drain_limit + std::chrono::seconds(1));
     }
 }
 
@@ -323,7 +332,8 @@ void Engine::reload()
 // the next start some scanning and the far sides some duplicates.
 void Engine::stop()
 {
-    for (RunningServer& running : servers_) wait_for(running.server->stop(session_drain_limit), session_drain_limit + std::chrono::seconds(1));
+    for (RunningServer& running : servers_)
+        wait_for(running.server->stop(session_drain_limit), session_drain_limit + std::chrono::seconds(1));
     if (control_) wait_for(control_->stop(), std::chrono::seconds(5));
     if (pickup_) wait_for(pickup_->stop(), std::chrono::seconds(5));
     if (scheduler_) wait_for(scheduler_->stop(), delivery_drain_limit);
@@ -331,8 +341,9 @@ void Engine::stop()
     if (store_) store_->stop();
     for (const auto& [table, counts] : table::Inquiries::all()) {
         if (counts.found + counts.absent + counts.trouble + counts.remembered == 0) continue;
-        Logger("postfix/proxymap").info("statistics: table {}: found {}, absent {}, trouble {}, remembered {}, longest {} ms", table, counts.found, counts.absent,
-                                        counts.trouble, counts.remembered, counts.longest.count());
+        Logger("postfix/proxymap")
+            .info("statistics: table {}: found {}, absent {}, trouble {}, remembered {}, longest {} ms", table,
+                  counts.found, counts.absent, counts.trouble, counts.remembered, counts.longest.count());
     }
     base::flush_log();
 }
@@ -364,12 +375,15 @@ int Engine::run()
         if (words.empty()) continue;
         if (words[0] == "stop") break;
         if (words[0] == "reload") reload();
-        else if (words[0] == "socket" && words.size() == 3) sockets_.push_back({std::string(words[1]), std::string(words[2]), std::move(message->descriptors)});
-        else if (words[0] == "helper" && message->descriptors.size() == 1 && helper_) helper_->use(std::move(message->descriptors[0]));
+        else if (words[0] == "socket" && words.size() == 3)
+            sockets_.push_back({std::string(words[1]), std::string(words[2]), std::move(message->descriptors)});
+        else if (words[0] == "helper" && message->descriptors.size() == 1 && helper_)
+            helper_->use(std::move(message->descriptors[0]));
         else if ((words[0] == "reopen-log" || words[0] == "reopen-json-log") && message->descriptors.size() == 1) {
             const int open = words[0] == "reopen-log" ? log_fd_ : json_fd_;
             base::flush_log();
-            if (open >= 0 && ::dup2(message->descriptors[0].get(), open) < 0) logger.warning("reopening the log failed");
+            if (open >= 0 && ::dup2(message->descriptors[0].get(), open) < 0)
+                logger.warning("reopening the log failed");
         }
     }
     stop();

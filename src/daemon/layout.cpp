@@ -90,23 +90,27 @@ std::vector<std::string> find_wrong_rights(const config::Settings& settings, con
         struct stat info{};
         if (::lstat(path.c_str(), &info) != 0 || S_ISLNK(info.st_mode)) return;
         if (info.st_uid != uid) problems.push_back(fmt::format("not owned by {}: {}", user, path));
-        if (!may_others_write && (info.st_mode & (S_IWGRP | S_IWOTH))) problems.push_back(fmt::format("group or other writable: {}", path));
+        if (!may_others_write && (info.st_mode & (S_IWGRP | S_IWOTH)))
+            problems.push_back(fmt::format("group or other writable: {}", path));
     };
     // Who can write here can become anybody the mail system can become.
     const std::string directory = settings.directory() + "/.";
     look(directory, 0, "root", false);
     std::error_code trouble;
     std::filesystem::recursive_directory_iterator files(directory, trouble);
-    for (std::size_t count = 0; !trouble && files != std::filesystem::end(files) && count < most_files; files.increment(trouble), ++count) {
+    for (std::size_t count = 0; !trouble && files != std::filesystem::end(files) && count < most_files;
+         files.increment(trouble), ++count) {
         look(files->path(), 0, "root", false);
     }
     const std::string queue = settings.str("queue_directory"), mail_owner = settings.str("mail_owner");
     look(queue, 0, "root", false);
     for (const Folder& folder : folders) {
         const bool is_roots = folder.owner == Who::root;
-        look(queue + "/" + folder.name, is_roots ? 0 : owner.uid, is_roots ? "root" : mail_owner, folder.has_setgid_group);
+        look(queue + "/" + folder.name, is_roots ? 0 : owner.uid, is_roots ? "root" : mail_owner,
+             folder.has_setgid_group);
     }
-    if (const std::string data = settings.str("data_directory"); !data.empty()) look(data + "/.", owner.uid, mail_owner, false);
+    if (const std::string data = settings.str("data_directory"); !data.empty())
+        look(data + "/.", owner.uid, mail_owner, false);
     return problems;
 }
 

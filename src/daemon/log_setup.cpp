@@ -31,7 +31,9 @@ int syslog_facility(const config::Settings& settings)
     for (const auto& [name, value] : facilities) {
         if (name == wanted) return value;
     }
-    throw config::ConfigError("file " + settings.directory() + "/main.cf: parameter syslog_facility: unrecognized value: " + wanted, settings.location("syslog_facility"));
+    throw config::ConfigError("file " + settings.directory() +
+                                  "/main.cf: parameter syslog_facility: unrecognized value: " + wanted,
+                              settings.location("syslog_facility"));
 }
 
 // `parameter`: the one that names the file.
@@ -41,10 +43,13 @@ static Result<mode_t> check_log_file(const config::Settings& settings, std::stri
     // One wrong character in main.cf shall not write log lines into anything of the system's.
     const auto prefixes = settings.list("maillog_file_prefixes");
     if (std::ranges::none_of(prefixes, [&](const std::string& prefix) { return file.starts_with(prefix); })) {
-        return fail(ErrorCode::refused, fmt::format("{} = {} begins with none of maillog_file_prefixes ({})", parameter, file, settings.str("maillog_file_prefixes")));
+        return fail(ErrorCode::refused, fmt::format("{} = {} begins with none of maillog_file_prefixes ({})", parameter,
+                                                    file, settings.str("maillog_file_prefixes")));
     }
     const auto mode = base::parse_log_mode(permissions);
-    if (!mode) return fail(ErrorCode::syntax, fmt::format("maillog_file_permissions = {}: want 0600, 0640 or 0644", permissions));
+    if (!mode)
+        return fail(ErrorCode::syntax,
+                    fmt::format("maillog_file_permissions = {}: want 0600, 0640 or 0644", permissions));
     return *mode;
 }
 
@@ -74,7 +79,8 @@ static std::string find_json_log_problem(const config::Settings& settings)
 {
     const std::string format = settings.str("ekiden_log_format");
     if (format.empty()) return {};
-    if (format != "json") return fmt::format("parameter ekiden_log_format: unrecognized value: {} (want json, or nothing)", format);
+    if (format != "json")
+        return fmt::format("parameter ekiden_log_format: unrecognized value: {} (want json, or nothing)", format);
     if (settings.str("ekiden_log_file").empty()) return "ekiden_log_format = json wants a file: set ekiden_log_file";
     auto checked = check_log_file(settings, "ekiden_log_file");
     return checked ? std::string() : checked.error().text();
@@ -84,7 +90,9 @@ std::vector<config::Problem> find_log_problems(const config::Settings& settings)
 {
     std::vector<config::Problem> problems;
     auto add = [&](std::string_view parameter, const std::string& text) {
-        if (!text.empty()) problems.push_back(config::make_problem(config::Problem::Level::fatal, settings.location(parameter), text, parameter));
+        if (!text.empty())
+            problems.push_back(
+                config::make_problem(config::Problem::Level::fatal, settings.location(parameter), text, parameter));
     };
     add("maillog_file", find_maillog_problem(settings));
     add("ekiden_log_format", find_json_log_problem(settings));
@@ -133,7 +141,10 @@ Result<void> open_log(const config::Settings& settings)
     return {};
 }
 
-std::string log_relay_path(const config::Settings& settings) { return settings.str("queue_directory") + "/" + std::string(base::log_relay_name); }
+std::string log_relay_path(const config::Settings& settings)
+{
+    return settings.str("queue_directory") + "/" + std::string(base::log_relay_name);
+}
 
 LogFiles open_log_files(const config::Settings& settings)
 {
@@ -157,7 +168,8 @@ Result<void> open_command_log(const config::Settings& settings, bool to_terminal
         return made ? std::move(*made) : nullptr;
     };
     // Who may write to syslog may not write the records: the master does both.
-    auto relay = file.empty() && !wants_json_log(settings) ? Result<Fd>(fail(ErrorCode::unavailable, "syslog")) : base::connect_log_relay(log_relay_path(settings));
+    auto relay = file.empty() && !wants_json_log(settings) ? Result<Fd>(fail(ErrorCode::unavailable, "syslog"))
+                                                           : base::connect_log_relay(log_relay_path(settings));
     if (relay) {
         // The settings end with the process.
         sink = base::relay_sink(std::move(*relay), directly);
@@ -174,7 +186,9 @@ Result<void> open_command_log(const config::Settings& settings, bool to_terminal
 void open_inherited_log(const config::Settings& settings, int fd, int json)
 {
     auto lines = fd < 0 ? base::syslog_sink(syslog_facility(settings)) : base::descriptor_sink(fd, log_host(settings));
-    if (json >= 0) lines = base::tee_sink(std::move(lines), base::descriptor_sink(json, log_host(settings), base::LogFormat::json));
+    if (json >= 0)
+        lines =
+            base::tee_sink(std::move(lines), base::descriptor_sink(json, log_host(settings), base::LogFormat::json));
     base::use_sink(std::move(lines));
 }
 

@@ -73,7 +73,11 @@ struct Listening {
 
 class Master {
 public:
-    Master(MasterOptions options, SettingsPtr settings) : options_(std::move(options)), settings_(std::move(settings)), logger_(settings_->str("syslog_name") + "/master") {}
+    Master(MasterOptions options, SettingsPtr settings)
+        : options_(std::move(options)), settings_(std::move(settings)),
+          logger_(settings_->str("syslog_name") + "/master")
+    {
+    }
 
     int run();
 
@@ -122,7 +126,8 @@ Result<void> Master::lock()
     std::string path = pid_path(*settings_);
     auto file = base::open_file(path, O_RDWR | O_CREAT, 0644);
     if (!file) return std::unexpected(file.error());
-    if (::flock(file->get(), LOCK_EX | LOCK_NB) < 0) return fail(ErrorCode::refused, "the Postfix mail system is already running");
+    if (::flock(file->get(), LOCK_EX | LOCK_NB) < 0)
+        return fail(ErrorCode::refused, "the Postfix mail system is already running");
     std::string pid = fmt::format("{:>10}\n", ::getpid());
     if (::ftruncate(file->get(), 0) < 0) return fail(Error::from_errno("truncate", path));
     EKIDEN_TRY(base::write_all_at(file->get(), pid, 0));
@@ -137,13 +142,18 @@ Result<void> Master::bind_services(const config::Settings& settings, std::vector
         for (const net::Endpoint& endpoint : endpoints_of(settings, service)) {
             Listening entry{service.name, net::format_endpoint(endpoint), {}};
             // A running instance keeps the sockets it has: no connection is refused during a reload.
-            auto old = std::find_if(listening_.begin(), listening_.end(), [&](const Listening& l) { return l.endpoint == entry.endpoint; });
+            auto old = std::find_if(listening_.begin(), listening_.end(),
+                                    [&](const Listening& l) { return l.endpoint == entry.endpoint; });
             if (old != listening_.end()) {
-                for (const Fd& socket : old->sockets) entry.sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+                for (const Fd& socket : old->sockets)
+                    entry.sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
             } else {
                 for (unsigned i = 0; i < cores_; ++i) {
                     auto socket = net::listen_tcp(endpoint, 1024);
-                    if (!socket) return fail(socket.error().code(), fmt::format("bind {} port {}: {}", net::format_address(endpoint.address), endpoint.port, std::strerror(socket.error().os_error())));
+                    if (!socket)
+                        return fail(socket.error().code(),
+                                    fmt::format("bind {} port {}: {}", net::format_address(endpoint.address),
+                                                endpoint.port, std::strerror(socket.error().os_error())));
                     entry.sockets.push_back(std::move(*socket));
                 }
             }
@@ -159,7 +169,8 @@ Result<void> Master::bind_control()
     ::unlink(path.c_str());
     auto socket = net::listen_unix(path, 128, 0666);
     if (!socket) return std::unexpected(socket.error());
-    if (owner_.is_root && ::chown(path.c_str(), owner_.uid, owner_.gid) < 0) return fail(Error::from_errno("chown", path));
+    if (owner_.is_root && ::chown(path.c_str(), owner_.uid, owner_.gid) < 0)
+        return fail(Error::from_errno("chown", path));
     control_ = std::move(*socket);
     return postlog_.open(log_relay_path(*settings_), owner_.is_root, owner_.uid, owner_.gid);
 }
@@ -245,7 +256,8 @@ void Master::on_engine_message()
     }
     if (message->text == "ready") {
         is_ready_ = was_ready_ = true;
-        logger_.info("daemon started -- version {}, configuration {}", settings_->str("mail_version"), settings_->directory());
+        logger_.info("daemon started -- version {}, configuration {}", settings_->str("mail_version"),
+                     settings_->directory());
         tell_starter("ok\n");
         notify_service_manager("READY=1");
     } else if (message->text == "reloaded") {
@@ -293,14 +305,18 @@ void Master::reload()
             return;
         }
         auto spawn_sockets = spawn_.bind(*fresh, owner_);
-        if (!spawn_sockets) return logger_.error("reload refused, the running settings stay in force: {}", spawn_sockets.error().text());
+        if (!spawn_sockets)
+            return logger_.error("reload refused, the running settings stay in force: {}",
+                                 spawn_sockets.error().text());
         sasl_.use(fresh, owner_);
         Result<void> sent = channel_ ? send_sockets(listening) : fail(ErrorCode::unavailable, "no engine runs");
         if (sent) sent = send_message(channel_.get(), "reload");
         if (!sent) return logger_.error("reload failed: {}", sent.error().text());
         reloads_.push_back({std::move(listening), std::move(*spawn_sockets), std::move(fresh)});
     } catch (const config::ConfigError& error) {
-        std::string place = error.location.line > 0 ? fmt::format(" ({}, line {})", error.location.file, error.location.line) : std::string();
+        std::string place = error.location.line > 0
+                                ? fmt::format(" ({}, line {})", error.location.file, error.location.line)
+                                : std::string();
         logger_.error("reload refused, the running settings stay in force: {}{}", error.what(), place);
     }
 }
@@ -318,12 +334,14 @@ void Master::on_child()
     int status = 0;
     while (pid_t pid = ::waitpid(-1, &status, WNOHANG)) {
         if (pid < 0) return;
-        std::string how = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status)) : fmt::format("exit status {}", WEXITSTATUS(status));
+        std::string how = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status))
+                                              : fmt::format("exit status {}", WEXITSTATUS(status));
         if (sasl_.on_child(pid, how) || spawn_.on_child(pid, how)) continue;
         if (pid == helper_) {
             helper_ = 0;
             logger_.warning("process helper pid {} {}", pid, how);
-            if (auto started = channel_ ? start_helper() : Result<void>{}; !started) logger_.error("cannot start the helper: {}", started.error().text());
+            if (auto started = channel_ ? start_helper() : Result<void>{}; !started)
+                logger_.error("cannot start the helper: {}", started.error().text());
         } else if (pid == engine_) {
             engine_ = 0;
             channel_.reset();
@@ -400,7 +418,8 @@ int Master::run()
         sasl_.tick();
         spawn_.tick();
         // poll() passes over what is closed, which is -1. What a command said before its signal is written before we obey.
-        pollfd waits[3] = {{signals_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}, {postlog_.descriptor(), POLLIN, 0}};
+        pollfd waits[3] = {
+            {signals_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}, {postlog_.descriptor(), POLLIN, 0}};
         int count = ::poll(waits, 3, 1000);
         if (count < 0 && errno != EINTR) return 1;
         if (waits[2].revents || waits[0].revents) postlog_.receive(settings_->str("syslog_name"));

@@ -18,7 +18,8 @@ Result<std::pair<Fd, Fd>> message_pair()
 
 Result<void> send_message(int socket, std::string_view text, std::span<const int> descriptors)
 {
-    if (text.size() > max_text || descriptors.size() > max_descriptors) return fail(ErrorCode::too_long, "message too long");
+    if (text.size() > max_text || descriptors.size() > max_descriptors)
+        return fail(ErrorCode::too_long, "message too long");
     iovec piece{const_cast<char*>(text.data()), text.size()};
     msghdr header{};
     header.msg_iov = &piece;

@@ -31,7 +31,8 @@ namespace {
 using config::Problem;
 using config::SettingsPtr;
 
-constexpr auto usage = "Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
+constexpr auto usage =
+    "Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
 
 // Postfix's words, and the place on a line of its own where they name neither the file nor the parameter. `always`: in any
 // case, for who reloads has changed something just now, and who says -v wants to know.
@@ -41,7 +42,8 @@ void print_fatal(const config::ConfigError& error, bool always = false)
     std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
     const config::Location& at = error.location;
     const bool is_quoted = text.contains(" = ") || text.contains("parameter ") || text.contains("config variable ");
-    if (at.line > 0 && (always || !is_quoted) && !text.contains(at.file)) std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
+    if (at.line > 0 && (always || !is_quoted) && !text.contains(at.file))
+        std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
 }
 
 // How `check` says what it found: to people on standard error, or one JSON object a line on standard output; and whether
@@ -53,7 +55,11 @@ struct CheckStyle {
 
 class Command {
 public:
-    Command(SettingsPtr settings, std::string directory) : settings_(std::move(settings)), directory_(std::move(directory)), script_(settings_->str("syslog_name") + "/postfix-script") {}
+    Command(SettingsPtr settings, std::string directory)
+        : settings_(std::move(settings)), directory_(std::move(directory)),
+          script_(settings_->str("syslog_name") + "/postfix-script")
+    {
+    }
 
     int start(bool is_foreground);
     int stop(bool is_abort);
@@ -90,7 +96,9 @@ bool print_findings(const std::vector<Problem>& problems, const std::string& pro
     for (const Problem& problem : problems) {
         const bool is_fatal = problem.level == Problem::Level::fatal;
         if (style.is_json) std::printf("%s\n", finding_as_json(problem).c_str());
-        else std::fprintf(stderr, "%s: %s%s\n", program.c_str(), is_fatal ? "fatal: " : "warning: ", problem.text.c_str());
+        else
+            std::fprintf(stderr, "%s: %s%s\n", program.c_str(),
+                         is_fatal ? "fatal: " : "warning: ", problem.text.c_str());
         is_fine = is_fine && !is_fatal;
     }
     return is_fine;
@@ -106,7 +114,8 @@ bool Command::report(const std::vector<Problem>& problems, const CheckStyle& sty
 void Command::repeat_warnings(std::initializer_list<const char*> programs)
 {
     for (const char* program : programs)
-        for (const Problem& problem : settings_->problems()) std::fprintf(stderr, "%s: warning: %s\n", program, problem.text.c_str());
+        for (const Problem& problem : settings_->problems())
+            std::fprintf(stderr, "%s: warning: %s\n", program, problem.text.c_str());
 }
 
 // The last level at which Postfix changed a default that a configuration may rely on.
@@ -162,7 +171,8 @@ int Command::check(const CheckStyle& style)
         return 1;
     }
     for (const std::string& problem : find_wrong_rights(*settings_, *owner)) {
-        if (style.is_json) report({{Problem::Level::warning, {problem.substr(problem.rfind(": ") + 2), 0}, problem}}, style);
+        if (style.is_json)
+            report({{Problem::Level::warning, {problem.substr(problem.rfind(": ") + 2), 0}, problem}}, style);
         else script_.warning("{}", problem);
     }
     return 0;
@@ -278,7 +288,8 @@ int Command::flush()
     auto done = control::call(settings_->str("queue_directory"), {"flush"});
     if (done) return 0;
     std::fprintf(stderr, "postqueue: fatal: %s\n",
-                 done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down" : done.error().text().c_str());
+                 done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down"
+                                                         : done.error().text().c_str());
     return 69;
 }
 
@@ -286,7 +297,8 @@ int Command::status()
 {
     const std::string postconf = settings_->str("command_directory") + "/postconf";
     for (const auto find : {config::find_unused, config::find_undefined})
-        for (const Problem& problem : find(*settings_)) std::fprintf(stderr, "%s: warning: %s\n", postconf.c_str(), problem.text.c_str());
+        for (const Problem& problem : find(*settings_))
+            std::fprintf(stderr, "%s: warning: %s\n", postconf.c_str(), problem.text.c_str());
     repeat_warnings({postconf.c_str(), "postfix/postlog"});
     int pid = find_master(*settings_);
     if (!pid) {
@@ -317,7 +329,8 @@ int Command::logrotate()
     if (file.empty()) return refuse("\"postfix logrotate\" needs a maillog_file; syslog's files are rotated by others");
     if (file.starts_with("/dev/")) return refuse(fmt::format("\"postfix logrotate\" does not rotate {}", file));
     struct stat info{};
-    if (::stat(file.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return refuse(fmt::format("\"postfix logrotate\": {} is not a regular file", file));
+    if (::stat(file.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+        return refuse(fmt::format("\"postfix logrotate\": {} is not a regular file", file));
     char suffix[128];
     const std::time_t now = base::to_seconds(base::wall_now());
     std::tm local{};
@@ -328,7 +341,8 @@ int Command::logrotate()
     const std::string rotated = file + "." + suffix;
     // Twice in a second, or a suffix without the time: what is there is not written over.
     if (::access(rotated.c_str(), F_OK) == 0) return refuse(fmt::format("{} exists already", rotated));
-    if (::rename(file.c_str(), rotated.c_str()) < 0) return refuse(fmt::format("rename {} to {}: {}", file, rotated, std::strerror(errno)));
+    if (::rename(file.c_str(), rotated.c_str()) < 0)
+        return refuse(fmt::format("rename {} to {}: {}", file, rotated, std::strerror(errno)));
     if (const int pid = find_master(*settings_)) {
         ::kill(pid, SIGUSR1);
         // The new file shows that the master has let go of the old one; the engine follows at once.
@@ -362,7 +376,9 @@ int Command::refuse(const std::string& why)
 int Command::set_permissions(const std::string& word, bool has_arguments)
 {
     if (has_arguments) {
-        return refuse(fmt::format("\"postfix {}\" takes no arguments here: change parameters with postconf(1) first, then say \"postfix {}\"", word, word));
+        return refuse(fmt::format(
+            "\"postfix {}\" takes no arguments here: change parameters with postconf(1) first, then say \"postfix {}\"",
+            word, word));
     }
     auto owner = find_owner(*settings_);
     auto made = owner ? make_directories(*settings_, *owner) : Result<void>(std::unexpected(owner.error()));
@@ -375,8 +391,9 @@ int Command::set_permissions(const std::string& word, bool has_arguments)
 
 int Command::tls()
 {
-    return refuse("\"postfix tls\" is not part of this system: make keys with openssl(1) or an ACME client, then set smtpd_tls_chain_files, "
-                  "smtpd_tls_security_level and smtp_tls_security_level with postconf(1)");
+    return refuse(
+        "\"postfix tls\" is not part of this system: make keys with openssl(1) or an ACME client, then set smtpd_tls_chain_files, "
+        "smtpd_tls_security_level and smtp_tls_security_level with postconf(1)");
 }
 
 int Command::unknown(const std::string& word)
@@ -432,7 +449,8 @@ int postfix_main(int argc, char** argv)
             if (!style.is_json) std::fprintf(stderr, "postfix: warning: %s\n", problem.text.c_str());
     } catch (const config::ConfigError& error) {
         // What only looks like the right characters is often the reason.
-        if (word == "check" || word == "start" || word == "reload") print_findings(config::find_odd_characters(directory), "postfix", style);
+        if (word == "check" || word == "start" || word == "reload")
+            print_findings(config::find_odd_characters(directory), "postfix", style);
         if (style.is_json) print_findings({{Problem::Level::fatal, error.location, error.what()}}, "postfix", style);
         else print_fatal(error, word == "reload" || style.is_verbose);
         if (word == "reload") std::fprintf(stderr, "postfix: the running settings stay in force\n");
@@ -450,7 +468,8 @@ int postfix_main(int argc, char** argv)
         base::use_sink(base::stderr_sink());
         // These look at the log file themselves, and call it fatal.
         const bool is_said_later = word == "check" || word == "start" || word == "start-fg" || word == "reload";
-        if (!is_said_later && (opened.error().is(ErrorCode::refused) || opened.error().is(ErrorCode::syntax))) std::fprintf(stderr, "postfix: warning: %s\n", opened.error().text().c_str());
+        if (!is_said_later && (opened.error().is(ErrorCode::refused) || opened.error().is(ErrorCode::syntax)))
+            std::fprintf(stderr, "postfix: warning: %s\n", opened.error().text().c_str());
     }
 
     Command command(settings, directory);
@@ -467,7 +486,8 @@ int postfix_main(int argc, char** argv)
     else if (word == "check") status = command.check(style);
     else if (word == "status") status = command.status();
     else if (word == "logrotate") status = command.logrotate();
-    else if (word == "set-permissions" || word == "upgrade-configuration" || word == "post-install") status = command.set_permissions(word, optind + 1 < argc);
+    else if (word == "set-permissions" || word == "upgrade-configuration" || word == "post-install")
+        status = command.set_permissions(word, optind + 1 < argc);
     else if (word == "tls") status = command.tls();
     else status = command.unknown(word);
     base::flush_log();

@@ -14,7 +14,9 @@ std::optional<int> hand_to_manager(const config::Settings& settings, const std::
     const std::string wrapper = settings.str("multi_instance_wrapper");
     if (wrapper.empty() || settings.list("multi_instance_directories").empty()) return std::nullopt;
     if (!words.empty() && words.front() == "start-fg") {
-        std::fprintf(stderr, "postfix: fatal: start-fg does not support multi_instance_directories; start one with \"postfix -c config_dir start-fg\"\n");
+        std::fprintf(
+            stderr,
+            "postfix: fatal: start-fg does not support multi_instance_directories; start one with \"postfix -c config_dir start-fg\"\n");
         return 1;
     }
     std::vector<std::string> all;
@@ -24,7 +26,8 @@ std::optional<int> hand_to_manager(const config::Settings& settings, const std::
     for (std::string& word : all) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     ::execvp(arguments.front(), arguments.data());
-    std::fprintf(stderr, "postfix: fatal: %s: %s (see multi_instance_wrapper in %s/main.cf)\n", arguments.front(), std::strerror(errno), settings.directory().c_str());
+    std::fprintf(stderr, "postfix: fatal: %s: %s (see multi_instance_wrapper in %s/main.cf)\n", arguments.front(),
+                 std::strerror(errno), settings.directory().c_str());
     return 1;
 }
 

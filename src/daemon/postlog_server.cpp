@@ -14,7 +14,8 @@ namespace ekiden::daemon {
 
 namespace {
 
-constexpr std::string_view commands_of_people[] = {"sendmail", "mailq", "newaliases", "postdrop", "postqueue", "postlog"};
+constexpr std::string_view commands_of_people[] = {"sendmail", "mailq",     "newaliases",
+                                                   "postdrop", "postqueue", "postlog"};
 constexpr std::size_t drain_limit = 10'000;
 
 }  // namespace
@@ -26,7 +27,8 @@ bool may_use_tag(std::string_view tag, std::string_view syslog_name, bool is_adm
     const bool looks_like_ours = tag.starts_with("postfix") || tag.starts_with(syslog_name);
     if (!looks_like_ours) return tag.find_first_of("[]:/ ") == tag.npos;
     const std::size_t slash = tag.rfind('/');
-    return slash != tag.npos && tag.substr(0, slash) == syslog_name && std::ranges::find(commands_of_people, tag.substr(slash + 1)) != std::end(commands_of_people);
+    return slash != tag.npos && tag.substr(0, slash) == syslog_name &&
+           std::ranges::find(commands_of_people, tag.substr(slash + 1)) != std::end(commands_of_people);
 }
 
 Result<void> PostlogServer::open(const std::string& path, bool sets_owner, uid_t uid, gid_t gid)
@@ -39,8 +41,10 @@ Result<void> PostlogServer::open(const std::string& path, bool sets_owner, uid_t
     Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) return fail(Error::from_errno("socket"));
     const int on = 1;
-    if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0) return fail(Error::from_errno("SO_PASSCRED", path));
-    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) return fail(Error::from_errno("bind", path));
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
+        return fail(Error::from_errno("SO_PASSCRED", path));
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0)
+        return fail(Error::from_errno("bind", path));
     // The folder says who comes this far.
     if (::chmod(path.c_str(), 0666) < 0) return fail(Error::from_errno("chmod", path));
     if (sets_owner && ::chown(path.c_str(), uid, gid) < 0) return fail(Error::from_errno("chown", path));
@@ -76,7 +80,8 @@ void PostlogServer::receive(const std::string& syslog_name, std::size_t most)
             base::current_sink().write_for(sender.pid, line->level, tag, base::label_of(line->level), text);
         } else {
             text = fmt::format("uid={} as {}: {}", sender.uid, tag, text);
-            base::current_sink().write_for(sender.pid, line->level, syslog_name + "/postlog", base::label_of(line->level), text);
+            base::current_sink().write_for(sender.pid, line->level, syslog_name + "/postlog",
+                                           base::label_of(line->level), text);
         }
     }
 }

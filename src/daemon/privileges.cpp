@@ -44,9 +44,21 @@ Result<void> forbid_programs()
     scmp_filter_ctx filter = ::seccomp_init(SCMP_ACT_ALLOW);
     if (!filter) return fail(ErrorCode::system, "seccomp_init failed");
     static constexpr int forbidden[] = {
-        SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace),  SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
-        SCMP_SYS(mount),  SCMP_SYS(umount2),  SCMP_SYS(chroot),  SCMP_SYS(pivot_root),       SCMP_SYS(init_module),
-        SCMP_SYS(reboot), SCMP_SYS(swapon),   SCMP_SYS(kexec_load), SCMP_SYS(bpf),           SCMP_SYS(keyctl),
+        SCMP_SYS(execve),
+        SCMP_SYS(execveat),
+        SCMP_SYS(ptrace),
+        SCMP_SYS(process_vm_readv),
+        SCMP_SYS(process_vm_writev),
+        SCMP_SYS(mount),
+        SCMP_SYS(umount2),
+        SCMP_SYS(chroot),
+        SCMP_SYS(pivot_root),
+        SCMP_SYS(init_module),
+        SCMP_SYS(reboot),
+        SCMP_SYS(swapon),
+        SCMP_SYS(kexec_load),
+        SCMP_SYS(bpf),
+        SCMP_SYS(keyctl),
     };
     int error = 0;
     for (int call : forbidden) {
@@ -63,9 +75,11 @@ void import_environment(const config::Settings& settings)
     std::vector<std::pair<std::string, std::string>> kept;
     for (const std::string& item : settings.list("import_environment")) {
         std::string word = item;
-        if (word.starts_with('{') && word.ends_with('}')) word = std::string(base::trim(std::string_view(word).substr(1, word.size() - 2)));
+        if (word.starts_with('{') && word.ends_with('}'))
+            word = std::string(base::trim(std::string_view(word).substr(1, word.size() - 2)));
         if (std::size_t equals = word.find('='); equals != word.npos) {
-            kept.emplace_back(base::trim(std::string_view(word).substr(0, equals)), base::trim(std::string_view(word).substr(equals + 1)));
+            kept.emplace_back(base::trim(std::string_view(word).substr(0, equals)),
+                              base::trim(std::string_view(word).substr(equals + 1)));
         } else if (const char* value = std::getenv(word.c_str())) {
             kept.emplace_back(word, value);
         }

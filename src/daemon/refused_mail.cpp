@@ -20,7 +20,8 @@ private:
 
 }  // namespace
 
-Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope, rewrite::Refusal why)
+Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope,
+                               rewrite::Refusal why)
 {
     auto shared = std::make_shared<const mail::Envelope>(std::move(envelope));
     std::vector<deliver::Outcome> failed;

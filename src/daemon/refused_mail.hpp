@@ -11,6 +11,7 @@
 namespace ekiden::daemon {
 
 // True when the bounce is durable, or none is due: the maildrop file may go.
-Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope, rewrite::Refusal why);
+Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope,
+                               rewrite::Refusal why);
 
 }  // namespace ekiden::daemon

@@ -64,7 +64,8 @@ Arguments parse(int argc, char** argv)
 
 sasl::CyrusOptions options_of(const Arguments& arguments)
 {
-    return {arguments.application, sasl::cyrus_search_path(arguments.directory, arguments.config_path), arguments.hostname};
+    return {arguments.application, sasl::cyrus_search_path(arguments.directory, arguments.config_path),
+            arguments.hostname};
 }
 
 // libsasl2 and its plug-ins free what held passwords without wiping all of it: have malloc write over what is freed.
@@ -86,14 +87,17 @@ Result<void> become_mail_owner(const config::Settings& settings, const Owner& ow
 {
     if (owner.is_root) {
         // While /etc/group is still in sight.
-        if (::initgroups(settings.str("mail_owner").c_str(), owner.gid) < 0) return fail(Error::from_errno("initgroups"));
+        if (::initgroups(settings.str("mail_owner").c_str(), owner.gid) < 0)
+            return fail(Error::from_errno("initgroups"));
         const std::string root = settings.str("queue_directory");
-        if (is_chrooted && (::chroot(root.c_str()) < 0 || ::chdir("/") < 0)) return fail(Error::from_errno("chroot", root));
+        if (is_chrooted && (::chroot(root.c_str()) < 0 || ::chdir("/") < 0))
+            return fail(Error::from_errno("chroot", root));
         if (::setresgid(owner.gid, owner.gid, owner.gid) < 0) return fail(Error::from_errno("setresgid"));
         if (::setresuid(owner.uid, owner.uid, owner.uid) < 0) return fail(Error::from_errno("setresuid"));
     }
     leave_no_core();    // a change of user puts "dumpable" back to the system's default, and forgets the next
-    if (::prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || ::getppid() != master) return fail(ErrorCode::closed, "the master is gone");
+    if (::prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || ::getppid() != master)
+        return fail(ErrorCode::closed, "the master is gone");
     return forbid_programs();
 }
 
@@ -137,7 +141,8 @@ int serve(const Arguments& arguments, pid_t master, Fd listener, Fd stop)
     if (!opened) logger.warning("SASL per-process initialization failed: {}", opened.error().text());
     if (ready) {
         auto owner = find_owner(*settings);
-        ready = owner ? become_mail_owner(*settings, *owner, arguments.is_chrooted, master) : Result<void>(std::unexpected(owner.error()));
+        ready = owner ? become_mail_owner(*settings, *owner, arguments.is_chrooted, master)
+                      : Result<void>(std::unexpected(owner.error()));
         if (!ready) logger.fatal("{}", ready.error().text());
     }
     if (!ready) {
@@ -152,7 +157,8 @@ int serve(const Arguments& arguments, pid_t master, Fd listener, Fd stop)
     options.log = logger;
     if (options.mechanisms.empty()) logger.warning("no SASL authentication mechanisms");
     const auto end = sasl::CyrusServer(std::move(listener), std::move(stop), std::move(options)).run();
-    if (end == sasl::CyrusServer::End::stuck) logger.warning("SASL: every thread waits for a password service that does not answer; starting anew");
+    if (end == sasl::CyrusServer::End::stuck)
+        logger.warning("SASL: every thread waits for a password service that does not answer; starting anew");
     base::flush_log();
     return end == sasl::CyrusServer::End::stuck ? 1 : 0;
 }
@@ -171,17 +177,20 @@ std::vector<SaslSetup> find_sasl_setups(const config::Settings& settings)
         if (service.command != "smtpd") continue;
         const auto own = settings.for_service(service);
         if (!own->boolean("smtpd_sasl_auth_enable") || own->str("smtpd_sasl_type") != "cyrus") continue;
-        SaslSetup setup{own->str("smtpd_sasl_path"), own->str("cyrus_sasl_config_path"), own->str("myhostname"), service.is_chroot,
+        SaslSetup setup{own->str("smtpd_sasl_path"), own->str("cyrus_sasl_config_path"), own->str("myhostname"),
+                        service.is_chroot,
                         own->location(own->is_set("smtpd_sasl_path") ? "smtpd_sasl_path" : "smtpd_sasl_auth_enable")};
         const std::string name = setup.name();
-        if (std::ranges::none_of(setups, [&](const SaslSetup& known) { return known.name() == name; })) setups.push_back(std::move(setup));
+        if (std::ranges::none_of(setups, [&](const SaslSetup& known) { return known.name() == name; }))
+            setups.push_back(std::move(setup));
     }
     return setups;
 }
 
 std::vector<std::string> sasl_arguments(const config::Settings& settings, const SaslSetup& setup, bool with_log)
 {
-    std::vector<std::string> words{"sasl", "-c", settings.directory(), "-p", setup.application, "-q", setup.config_path, "-n", setup.hostname};
+    std::vector<std::string> words{
+        "sasl", "-c", settings.directory(), "-p", setup.application, "-q", setup.config_path, "-n", setup.hostname};
     if (setup.is_chrooted) words.emplace_back("-r");
     if (with_log) words.emplace_back("-l");
     return words;

@@ -77,7 +77,8 @@ void SaslServices::use(const config::SettingsPtr& settings, const Owner& owner)
     owner_ = owner;
     settings_ = settings;
     for (SaslSetup& setup : find_sasl_setups(*settings)) {
-        const std::string path = settings->str("queue_directory") + "/" + std::string(sasl::cyrus_socket_directory) + "/" + setup.name();
+        const std::string path =
+            settings->str("queue_directory") + "/" + std::string(sasl::cyrus_socket_directory) + "/" + setup.name();
         auto at = std::ranges::find(services_, path, &Service::path);
         if (at == services_.end()) at = services_.insert(services_.end(), Service{.path = path});
         at->setup = std::move(setup);
@@ -151,7 +152,9 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
 {
     std::vector<config::Problem> problems;
     for (const SaslSetup& setup : find_sasl_setups(settings)) {
-        auto add = [&](std::string text) { problems.push_back({config::Problem::Level::warning, setup.at, std::move(text)}); };
+        auto add = [&](std::string text) {
+            problems.push_back({config::Problem::Level::warning, setup.at, std::move(text)});
+        };
         const std::string place = setup.at.line > 0 ? config::place_of(setup.at) : std::string();
         const std::string search_path = sasl::cyrus_search_path(settings.directory(), setup.config_path);
         sasl::CyrusConfig config;
@@ -159,8 +162,9 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
             if (auto read = sasl::read_cyrus_config(*path)) config = std::move(*read);
             else add(fmt::format("{}{}", place, read.error().text()));
         } else if (!setup.application.ends_with(".conf")) {    // that is another warning's
-            add(fmt::format("{}smtpd_sasl_path = {}: there is no {}.conf in {}; Cyrus SASL goes by its defaults: every mechanism that is installed, and passwords from sasldb2",
-                            place, setup.application, setup.application, search_path));
+            add(fmt::format(
+                "{}smtpd_sasl_path = {}: there is no {}.conf in {}; Cyrus SASL goes by its defaults: every mechanism that is installed, and passwords from sasldb2",
+                place, setup.application, setup.application, search_path));
         }
         if (!config.bad_lines.empty()) {
             for (const auto& problem : sasl::find_cyrus_problems(config, {})) add(problem);
@@ -172,11 +176,16 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
             continue;
         }
         for (const auto& problem : sasl::find_cyrus_problems(config, offer->mechanisms)) add(problem);
-        for (const auto& complaint : offer->complaints) add(fmt::format("{}Cyrus SASL says: {}", place, complaint.starts_with("warning: ") ? complaint.substr(9) : complaint));
+        for (const auto& complaint : offer->complaints)
+            add(fmt::format("{}Cyrus SASL says: {}", place,
+                            complaint.starts_with("warning: ") ? complaint.substr(9) : complaint));
         if (offer->mechanisms.empty())
-            add(fmt::format("{}smtpd_sasl_auth_enable = yes, but Cyrus SASL has no mechanism to offer: nobody can log in (Debian: apt install libsasl2-modules)", place));
+            add(fmt::format(
+                "{}smtpd_sasl_auth_enable = yes, but Cyrus SASL has no mechanism to offer: nobody can log in (Debian: apt install libsasl2-modules)",
+                place));
         const std::string root = setup.is_chrooted ? settings.str("queue_directory") : std::string();
-        for (const auto& absence : sasl::find_cyrus_absences(config, root)) add(setup.is_chrooted ? absence + "; the service runs in the chroot" : absence);
+        for (const auto& absence : sasl::find_cyrus_absences(config, root))
+            add(setup.is_chrooted ? absence + "; the service runs in the chroot" : absence);
     }
     return problems;
 }

@@ -24,7 +24,10 @@ namespace ekiden::daemon {
 class SaslServices {
 public:
     // `open_log` gives each process the mail log's file, or nothing when it logs elsewhere.
-    SaslServices(Logger logger, std::function<LogFiles()> open_log) : logger_(std::move(logger)), open_log_(std::move(open_log)) {}
+    SaslServices(Logger logger, std::function<LogFiles()> open_log)
+        : logger_(std::move(logger)), open_log_(std::move(open_log))
+    {
+    }
 
     // Starts what `settings` need; what runs already gets a successor, for smtpd.conf may have changed, and finishes
     // what it began. When it returns the sockets listen, or the log says why not: mail goes on without logins. What is

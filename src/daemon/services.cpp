@@ -42,7 +42,9 @@ Families families_of(const config::Settings& settings)
         if (word == "all") families.ipv4 = families.ipv6 = true;
         else if (word == "ipv4") families.ipv4 = true;
         else if (word == "ipv6") families.ipv6 = true;
-        else throw config::ConfigError(fmt::format("parameter inet_protocols: unknown protocol: {}", word), settings.location("inet_protocols"));
+        else
+            throw config::ConfigError(fmt::format("parameter inet_protocols: unknown protocol: {}", word),
+                                      settings.location("inet_protocols"));
     }
     return families;
 }
@@ -54,7 +56,8 @@ bool is_available(int family)
     if (fd < 0) return false;
     sockaddr_storage any{};
     any.ss_family = static_cast<sa_family_t>(family);
-    bool can_bind = ::bind(fd, reinterpret_cast<sockaddr*>(&any), family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6)) == 0;
+    bool can_bind = ::bind(fd, reinterpret_cast<sockaddr*>(&any),
+                           family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6)) == 0;
     ::close(fd);
     return can_bind;
 }
@@ -65,7 +68,8 @@ std::vector<net::Address> resolve(const std::string& host, Families families, co
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
-    if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) throw config::ConfigError(fmt::format("config variable {}: host not found: {}", parameter, host));
+    if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0)
+        throw config::ConfigError(fmt::format("config variable {}: host not found: {}", parameter, host));
     std::vector<net::Address> addresses;
     for (addrinfo* at = found; at; at = at->ai_next) {
         net::Address address;
@@ -106,7 +110,8 @@ std::vector<net::Address> interface_addresses(const config::Settings& settings)
     for (const std::string& word : words) {
         for (const net::Address& address : resolve(word, families, "inet_interfaces")) {
             bool is_wanted = address.is_v4() ? families.ipv4 : families.ipv6;
-            if (is_wanted && std::find(addresses.begin(), addresses.end(), address) == addresses.end()) addresses.push_back(address);
+            if (is_wanted && std::find(addresses.begin(), addresses.end(), address) == addresses.end())
+                addresses.push_back(address);
         }
     }
     return addresses;
@@ -116,7 +121,8 @@ std::vector<net::Address> interface_addresses(const config::Settings& settings)
 
 Role role_of(std::string_view program)
 {
-    auto at = std::find_if(std::begin(programs), std::end(programs), [&](const Program& p) { return p.name == program; });
+    auto at =
+        std::find_if(std::begin(programs), std::end(programs), [&](const Program& p) { return p.name == program; });
     return at == std::end(programs) ? Role::unknown : at->role;
 }
 
@@ -130,12 +136,19 @@ std::vector<net::Endpoint> endpoints_of(const config::Settings& settings, const 
     }
     config::Location at{service.file, service.line};
     auto number = net::find_port(port, settings.str("known_tcp_ports"));
-    if (!number) throw config::ConfigError(fmt::format("{}unknown service name or port: {}", config::place_of(at), port), at);
+    if (!number)
+        throw config::ConfigError(fmt::format("{}unknown service name or port: {}", config::place_of(at), port), at);
 
     std::vector<net::Endpoint> endpoints;
-    std::vector<net::Address> addresses = host.empty() ? interface_addresses(settings) : resolve(host, families_of(settings), "master.cf service " + service.name);
+    std::vector<net::Address> addresses =
+        host.empty() ? interface_addresses(settings)
+                     : resolve(host, families_of(settings), "master.cf service " + service.name);
     for (const net::Address& address : addresses) endpoints.push_back({address, *number});
-    if (endpoints.empty()) throw config::ConfigError(fmt::format("{}service {} has no address to listen on (inet_interfaces, inet_protocols)", config::place_of(at), service.name), at);
+    if (endpoints.empty())
+        throw config::ConfigError(
+            fmt::format("{}service {} has no address to listen on (inet_interfaces, inet_protocols)",
+                        config::place_of(at), service.name),
+            at);
     return endpoints;
 }
 
@@ -162,17 +175,26 @@ std::vector<config::Problem> find_service_problems(const config::Settings& setti
     for (const config::ServiceSpec& service : settings.services()) {
         Role role = role_of(service.command);
         if (role == Role::unknown) {
-            add(service, config::Problem::Level::fatal, fmt::format("service {} runs \"{}\", which Ekiden does not know; remove the line, or use a program of Postfix", service.name, service.command));
+            add(service, config::Problem::Level::fatal,
+                fmt::format(
+                    "service {} runs \"{}\", which Ekiden does not know; remove the line, or use a program of Postfix",
+                    service.name, service.command));
         } else if (role == Role::not_yet) {
             // A port that listens without its guard would be weaker than what was written.
-            add(service, service.type == "inet" || service.type == "pass" ? config::Problem::Level::fatal : config::Problem::Level::warning,
-                fmt::format("service {} needs {}(8), which this release does not have yet", service.name, service.command));
+            add(service,
+                service.type == "inet" || service.type == "pass" ? config::Problem::Level::fatal
+                                                                 : config::Problem::Level::warning,
+                fmt::format("service {} needs {}(8), which this release does not have yet", service.name,
+                            service.command));
         } else if (service.type == "inet" && role != Role::smtp_server && role != Role::spawner) {
-            add(service, config::Problem::Level::fatal, fmt::format("{}(8) cannot listen on an inet port here (service {})", service.command, service.name));
+            add(service, config::Problem::Level::fatal,
+                fmt::format("{}(8) cannot listen on an inet port here (service {})", service.command, service.name));
         }
         if (const std::string stray = find_stray_word(service); !stray.empty()) {
             add(service, config::Problem::Level::fatal,
-                fmt::format("service {}: unexpected command-line argument: {}: the value of an -o ends at the first blank: write -o name=a,b or -o {{ name = a, b }}", service.name, base::printable(stray)));
+                fmt::format(
+                    "service {}: unexpected command-line argument: {}: the value of an -o ends at the first blank: write -o name=a,b or -o {{ name = a, b }}",
+                    service.name, base::printable(stray)));
         }
     }
     const auto spawn_problems = find_spawn_problems(settings);

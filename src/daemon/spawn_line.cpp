@@ -26,7 +26,8 @@ std::string find_obstacle(const std::string& path)
 }
 
 // A name without a slash is looked for as execvp(3) will.
-std::string find_command_obstacle(const config::Settings& settings, const config::ServiceSpec& service, const std::string& command)
+std::string find_command_obstacle(const config::Settings& settings, const config::ServiceSpec& service,
+                                  const std::string& command)
 {
     const std::string root = service.is_chroot ? settings.str("queue_directory") : std::string();
     const std::string place = root.empty() ? std::string() : fmt::format(" (in the chroot {})", root);
@@ -36,7 +37,8 @@ std::string find_command_obstacle(const config::Settings& settings, const config
     };
     if (command.starts_with('/')) return obstacle(command);
     // From the queue directory, where the command begins.
-    if (command.find('/') != command.npos) return obstacle((root.empty() ? settings.str("queue_directory") : std::string()) + "/" + command);
+    if (command.find('/') != command.npos)
+        return obstacle((root.empty() ? settings.str("queue_directory") : std::string()) + "/" + command);
     std::string path;
     for (const auto& [name, value] : deliver::exported_environment(*settings.for_service(service))) {
         if (name == "PATH") path = value;
@@ -58,7 +60,8 @@ Result<SpawnLine> SpawnLine::from(const config::ServiceSpec& service)
         if (word == "-o") ++i;
         if (word.starts_with('-')) continue;
         const std::size_t equals = word.find('=');
-        const std::string_view name = word.substr(0, equals), value = equals == word.npos ? "" : word.substr(equals + 1);
+        const std::string_view name = word.substr(0, equals),
+                               value = equals == word.npos ? "" : word.substr(equals + 1);
         if (name == "user" && equals != word.npos) {
             const std::size_t colon = value.find(':');
             line.user = value.substr(0, colon);
@@ -73,7 +76,8 @@ Result<SpawnLine> SpawnLine::from(const config::ServiceSpec& service)
     }
     if (line.user.empty()) return fail(ErrorCode::refused, "missing user= attribute");
     if (line.command.empty()) return fail(ErrorCode::refused, "missing argv= attribute");
-    if (service.is_unprivileged) return fail(ErrorCode::refused, fmt::format("service {} requires privileged operation", service.name));
+    if (service.is_unprivileged)
+        return fail(ErrorCode::refused, fmt::format("service {} requires privileged operation", service.name));
     return line;
 }
 
@@ -90,12 +94,14 @@ Result<SpawnAccount> find_account(const SpawnLine& line, const Owner& owner)
     if (account.uid == 0) return fail(ErrorCode::refused, "request to deliver as root");
     if (!owner.is_root) {
         if (account.uid == owner.uid && account.gid == owner.gid) return account;
-        return fail(ErrorCode::permission, fmt::format("request to run a command as {}{}{}, and the mail system was not started by root",
-                                                       line.user, line.group.empty() ? "" : ":", line.group));
+        return fail(ErrorCode::permission,
+                    fmt::format("request to run a command as {}{}{}, and the mail system was not started by root",
+                                line.user, line.group.empty() ? "" : ":", line.group));
     }
     if (account.uid == owner.uid) return fail(ErrorCode::refused, "request to deliver as mail system owner");
     if (account.gid == 0) return fail(ErrorCode::refused, "request to use privileged group id 0");
-    if (account.gid == owner.gid) return fail(ErrorCode::refused, fmt::format("request to use mail system owner group id {}", account.gid));
+    if (account.gid == owner.gid)
+        return fail(ErrorCode::refused, fmt::format("request to use mail system owner group id {}", account.gid));
     return account;
 }
 
@@ -111,7 +117,9 @@ std::vector<config::Problem> find_spawn_problems(const config::Settings& setting
     for (const config::ServiceSpec& service : settings.services()) {
         if (service.command != "spawn") continue;
         auto add = [&](std::string_view text) {
-            problems.push_back(config::make_problem(config::Problem::Level::warning, {service.file, service.line}, fmt::format("service {} turns its clients away: {}", service.name, text)));
+            problems.push_back(
+                config::make_problem(config::Problem::Level::warning, {service.file, service.line},
+                                     fmt::format("service {} turns its clients away: {}", service.name, text)));
         };
         if (service.type != "inet" && service.type != "unix") {
             add(fmt::format("spawn(8) does not listen on type {}", service.type));
@@ -125,7 +133,9 @@ std::vector<config::Problem> find_spawn_problems(const config::Settings& setting
         if (owner) {
             if (const auto account = find_account(*line, *owner); !account) add(account.error().text());
         }
-        if (const std::string obstacle = find_command_obstacle(settings, service, line->command.front()); !obstacle.empty()) add(obstacle);
+        if (const std::string obstacle = find_command_obstacle(settings, service, line->command.front());
+            !obstacle.empty())
+            add(obstacle);
     }
     return problems;
 }

@@ -92,7 +92,8 @@ struct Start {
     };
     ::setsid();    // a group of its own, so that whatever it starts can be ended with it
     for (int signal = 1; signal < NSIG; ++signal) {
-        if (signal != SIGPIPE && signal != SIGXFSZ) ::signal(signal, SIG_DFL);    // these two are ignored under Postfix as well
+        if (signal != SIGPIPE && signal != SIGXFSZ)
+            ::signal(signal, SIG_DFL);  // these two are ignored under Postfix as well
     }
     sigset_t none;
     sigemptyset(&none);
@@ -132,7 +133,10 @@ private:
     void close_doors() { doors_.clear(); }
     void on_signal(SteadyTime now);
     void signal_all(int signal) const;
-    bool is_open(const Door& door) const { return door.service->limit == 0 || door.service->running < door.service->limit; }
+    bool is_open(const Door& door) const
+    {
+        return door.service->limit == 0 || door.service->running < door.service->limit;
+    }
     int wait(std::vector<pollfd>& waits) const;
 
     Owner owner_;
@@ -148,23 +152,32 @@ private:
 std::unique_ptr<Service> make_service(const config::Settings& settings, const config::ServiceSpec& spec)
 {
     const auto own = settings.for_service(spec);
-    auto service = std::make_unique<Service>(Service{.name = spec.name, .logger = Logger(own->str("syslog_name") + "/spawn", spec.verbosity), .line = SpawnLine::from(spec)});
+    auto service =
+        std::make_unique<Service>(Service{.name = spec.name,
+                                          .logger = Logger(own->str("syslog_name") + "/spawn", spec.verbosity),
+                                          .line = SpawnLine::from(spec)});
     const std::string queue = own->str("queue_directory");
     if (spec.is_chroot) service->root = queue;
     service->start_directory = spec.is_chroot ? "/" : queue;
-    for (const auto& [name, value] : deliver::exported_environment(*own)) service->environment.push_back(name + "=" + value);
-    service->limit = static_cast<std::size_t>(std::max(0, spec.process_limit(static_cast<int>(own->integer("default_process_limit")))));
-    service->time_limit = std::clamp(own->transport_time(spec.name, "time_limit"), std::chrono::seconds(1), std::chrono::seconds(1'000'000'000));
+    for (const auto& [name, value] : deliver::exported_environment(*own))
+        service->environment.push_back(name + "=" + value);
+    service->limit = static_cast<std::size_t>(
+        std::max(0, spec.process_limit(static_cast<int>(own->integer("default_process_limit")))));
+    service->time_limit = std::clamp(own->transport_time(spec.name, "time_limit"), std::chrono::seconds(1),
+                                     std::chrono::seconds(1'000'000'000));
     return service;
 }
 
-Spawner::Spawner(const config::Settings& settings, const std::vector<std::string>& names, Owner owner, Fd signals) : owner_(owner), signals_(std::move(signals))
+Spawner::Spawner(const config::Settings& settings, const std::vector<std::string>& names, Owner owner, Fd signals)
+    : owner_(owner), signals_(std::move(signals))
 {
     int number = channel_number;
     std::string last;
     for (const std::string& name : names) {
         Fd socket(number++);
-        const auto spec = std::ranges::find_if(settings.services(), [&](const config::ServiceSpec& s) { return s.command == "spawn" && spawn_name(s) == name; });
+        const auto spec = std::ranges::find_if(settings.services(), [&](const config::ServiceSpec& s) {
+            return s.command == "spawn" && spawn_name(s) == name;
+        });
         // The files have changed since they were read; a reload will say what is in force.
         if (spec == settings.services().end()) continue;
         if (name != last) services_.push_back(make_service(settings, *spec));
@@ -194,8 +207,14 @@ void Spawner::start(Service& service, Fd connection)
     for (const std::string& variable : service.environment) environment.push_back(const_cast<char*>(variable.c_str()));
     argv.push_back(nullptr);
     environment.push_back(nullptr);
-    Start start{service.root.empty() ? nullptr : service.root.c_str(), service.start_directory.c_str(), {}, argv.data(), environment.data(),
-                connection.get(), told.get(), ::getpid()};
+    Start start{service.root.empty() ? nullptr : service.root.c_str(),
+                service.start_directory.c_str(),
+                {},
+                argv.data(),
+                environment.data(),
+                connection.get(),
+                told.get(),
+                ::getpid()};
     if (owner_.is_root) start.rights = service.account;
 
     const pid_t pid = ::fork();
@@ -271,7 +290,8 @@ void Spawner::end_late()
     for (Command& command : commands_) {
         if (command.is_late || now < command.end) continue;
         command.is_late = true;
-        command.service->logger.warning("{}: process id {}: command time limit exceeded", command.service->line->command.front(), command.pid);
+        command.service->logger.warning("{}: process id {}: command time limit exceeded",
+                                        command.service->line->command.front(), command.pid);
         kill_group(command.pid, SIGKILL);
     }
     if (killing_at_ && now >= *killing_at_) signal_all(SIGKILL);
@@ -304,8 +324,10 @@ int Spawner::wait(std::vector<pollfd>& waits) const
     waits.assign(1, {signals_.get(), POLLIN, 0});
     for (const Door& door : doors_) waits.push_back({is_paused || !is_open(door) ? -1 : door.socket.get(), POLLIN, 0});
     constexpr std::chrono::hours longest{1};
-    const auto left = next ? std::clamp<SteadyTime::duration>(*next - now, SteadyTime::duration::zero(), longest) : SteadyTime::duration(longest);
-    return ::poll(waits.data(), waits.size(), static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+    const auto left = next ? std::clamp<SteadyTime::duration>(*next - now, SteadyTime::duration::zero(), longest)
+                           : SteadyTime::duration(longest);
+    return ::poll(waits.data(), waits.size(),
+                  static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
 }
 
 int Spawner::run()
@@ -345,7 +367,8 @@ int serve(const Arguments& arguments, pid_t master, Fd signals)
 {
     const int log_number = channel_number + static_cast<int>(arguments.names.size());
     const int json_number = log_number + arguments.has_log;
-    for (int number = channel_number; number < json_number + arguments.has_json; ++number) ::fcntl(number, F_SETFD, FD_CLOEXEC);
+    for (int number = channel_number; number < json_number + arguments.has_json; ++number)
+        ::fcntl(number, F_SETFD, FD_CLOEXEC);
     config::LoadOptions load;
     load.directory = arguments.directory;
     const auto settings = config::Settings::load(load);
@@ -369,7 +392,8 @@ int serve(const Arguments& arguments, pid_t master, Fd signals)
 
 }  // namespace
 
-std::vector<std::string> spawn_arguments(const config::Settings& settings, const std::vector<std::string>& names, bool with_log)
+std::vector<std::string> spawn_arguments(const config::Settings& settings, const std::vector<std::string>& names,
+                                         bool with_log)
 {
     std::vector<std::string> words{"spawn", "-c", settings.directory()};
     for (const std::string& name : names) words.insert(words.end(), {"-s", name});
@@ -381,7 +405,8 @@ int run_spawn(int argc, char** argv)
 {
     const pid_t master = ::getppid();
     ::prctl(PR_SET_NAME, "ekiden-spawn");
-    for (const int ignored : {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT}) ::signal(ignored, SIG_IGN);    // Ctrl-C reaches the whole foreground group; the master decides
+    for (const int ignored : {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT})
+        ::signal(ignored, SIG_IGN);  // Ctrl-C reaches the whole foreground group; the master decides
     sigset_t mask;
     sigemptyset(&mask);
     for (const int signal : {SIGTERM, SIGUSR1, SIGCHLD}) sigaddset(&mask, signal);

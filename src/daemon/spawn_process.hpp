@@ -18,7 +18,8 @@ namespace ekiden::daemon {
 
 // The command line of the role. `names`: spawn_name() of the line that each listening socket belongs to; the process
 // finds the sockets from channel_number on, in this order, and the mail log's file (if with_log) behind them.
-std::vector<std::string> spawn_arguments(const config::Settings& settings, const std::vector<std::string>& names, bool with_log);
+std::vector<std::string> spawn_arguments(const config::Settings& settings, const std::vector<std::string>& names,
+                                         bool with_log);
 int run_spawn(int argc, char** argv);
 
 }  // namespace ekiden::daemon

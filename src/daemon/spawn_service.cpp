@@ -32,11 +32,14 @@ SpawnSocket::~SpawnSocket()
     ::unlink(path_.c_str());
 }
 
-Result<std::shared_ptr<SpawnSocket>> SpawnServices::listen_unix(const config::Settings& settings, const config::ServiceSpec& service, const Owner& owner)
+Result<std::shared_ptr<SpawnSocket>> SpawnServices::listen_unix(const config::Settings& settings,
+                                                                const config::ServiceSpec& service, const Owner& owner)
 {
     const std::string name = (service.is_private ? "private/" : "public/") + service.name;
     const std::string path = settings.str("queue_directory") + "/" + name;
-    if (name == control::socket_name) return fail(ErrorCode::refused, fmt::format("{}: line {}: the socket {} is the mail system's own", service.file, service.line, name));
+    if (name == control::socket_name)
+        return fail(ErrorCode::refused, fmt::format("{}: line {}: the socket {} is the mail system's own", service.file,
+                                                    service.line, name));
     if (auto open = known_[path].lock()) return open;
     const AsOwner as_owner(owner);
     EKIDEN_TRY_VALUE(socket, net::listen_unix(path, backlog, 0666));
@@ -61,7 +64,10 @@ Result<SpawnServices::Sockets> SpawnServices::bind(const config::Settings& setti
             auto open = known_[place].lock();
             if (!open) {
                 auto socket = net::listen_tcp(endpoint, backlog);
-                if (!socket) return fail(socket.error().code(), fmt::format("bind {} port {}: {}", net::format_address(endpoint.address), endpoint.port, std::strerror(socket.error().os_error())));
+                if (!socket)
+                    return fail(socket.error().code(),
+                                fmt::format("bind {} port {}: {}", net::format_address(endpoint.address), endpoint.port,
+                                            std::strerror(socket.error().os_error())));
                 open = std::make_shared<SpawnSocket>(std::move(*socket), "", owner);
                 known_[place] = open;
             }

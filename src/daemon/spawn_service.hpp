@@ -24,7 +24,10 @@ namespace ekiden::daemon {
 // A listening socket; its name in the file system goes with it.
 class SpawnSocket {
 public:
-    SpawnSocket(Fd socket, std::string path, const Owner& owner) : socket_(std::move(socket)), path_(std::move(path)), owner_(owner) {}
+    SpawnSocket(Fd socket, std::string path, const Owner& owner)
+        : socket_(std::move(socket)), path_(std::move(path)), owner_(owner)
+    {
+    }
     ~SpawnSocket();
     SpawnSocket(const SpawnSocket&) = delete;
     SpawnSocket& operator=(const SpawnSocket&) = delete;
@@ -45,7 +48,10 @@ public:
     using Sockets = std::vector<Listening>;
 
     // `open_log` gives the process the mail log's file, or nothing when it logs elsewhere.
-    SpawnServices(Logger logger, std::function<LogFiles()> open_log) : logger_(std::move(logger)), open_log_(std::move(open_log)) {}
+    SpawnServices(Logger logger, std::function<LogFiles()> open_log)
+        : logger_(std::move(logger)), open_log_(std::move(open_log))
+    {
+    }
 
     // The sockets that `settings` need; those that are open already stay what they are. What nobody holds any more
     // closes.
@@ -59,7 +65,8 @@ public:
     void stop();     // ends processes and commands
 
 private:
-    Result<std::shared_ptr<SpawnSocket>> listen_unix(const config::Settings& settings, const config::ServiceSpec& service, const Owner& owner);
+    Result<std::shared_ptr<SpawnSocket>> listen_unix(const config::Settings& settings,
+                                                     const config::ServiceSpec& service, const Owner& owner);
     void start();
     void drain();
 

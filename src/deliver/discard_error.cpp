@@ -6,7 +6,10 @@ namespace ekiden::deliver {
 
 namespace {
 
-Logger logger_for(const AgentNeeds& needs) { return Logger(needs.settings->str("syslog_name") + "/" + needs.service.command, needs.service.verbosity); }
+Logger logger_for(const AgentNeeds& needs)
+{
+    return Logger(needs.settings->str("syslog_name") + "/" + needs.service.command, needs.service.verbosity);
+}
 
 class DiscardAgent : public Agent {
 public:
@@ -29,7 +32,9 @@ private:
 // error:5.1.1 text → bounced, error:4.3.0 text → deferred, error:text → 5.0.0; the retry service turns all into 4.x.x.
 class ErrorAgent : public Agent {
 public:
-    explicit ErrorAgent(const AgentNeeds& needs) : logger_(logger_for(needs)), is_retry_(needs.service.name == "retry") {}
+    explicit ErrorAgent(const AgentNeeds& needs) : logger_(logger_for(needs)), is_retry_(needs.service.name == "retry")
+    {
+    }
     Task<std::vector<Outcome>> deliver(Job job) override
     {
         std::string_view text = job.next_hop;

@@ -39,7 +39,10 @@ std::uint8_t parse_locks(const config::Settings& settings, std::string_view para
         if (word == "fcntl") locks |= 1;
         else if (word == "flock") locks |= 2;
         else if (word == "dotlock") locks |= 4;
-        else throw config::ConfigError(fmt::format("unknown {} value \"{}\" in \"{}\"", parameter, word, settings.str(parameter)), settings.location(parameter));
+        else
+            throw config::ConfigError(
+                fmt::format("unknown {} value \"{}\" in \"{}\"", parameter, word, settings.str(parameter)),
+                settings.location(parameter));
     }
     return locks;
 }
@@ -53,13 +56,15 @@ bool means_no_such_place(const HelperAnswer& answer)
 {
     constexpr std::string_view steps[] = {"cannot open file", "cannot create file exclusively", "create maildir file"};
     constexpr int errors[] = {ENOENT, EACCES, EPERM, ENOTDIR, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENXIO, EINVAL};
-    return std::ranges::find(steps, answer.what) != std::end(steps) && std::ranges::find(errors, answer.os_error) != std::end(errors);
+    return std::ranges::find(steps, answer.what) != std::end(steps) &&
+           std::ranges::find(errors, answer.os_error) != std::end(errors);
 }
 
 void give_hints(const HelperAnswer& answer, const FileTarget& target, const Logger& logger)
 {
     if (answer.kind != HelperAnswer::Kind::failed) return;
-    if (answer.what == "owner") logger.warning("specify \"strict_mailbox_ownership = no\" to ignore mailbox ownership mismatch");
+    if (answer.what == "owner")
+        logger.warning("specify \"strict_mailbox_ownership = no\" to ignore mailbox ownership mismatch");
     if (answer.what != "create maildir file" || answer.os_error != EACCES) return;
     logger.warning("maildir access problem for UID/GID={}/{}: {}", target.owner.uid, target.owner.gid, answer.text);
     logger.warning("perhaps you need to create the maildirs in advance");
@@ -78,19 +83,24 @@ void tell_user(const std::string& user, std::uint64_t offset)
     to.sin_port = static_cast<in_port_t>(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     std::string text = fmt::format("{}@{}", user, offset);
-    if (channel) (void)::sendto(channel.get(), text.data(), text.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+    if (channel)
+        (void)::sendto(channel.get(), text.data(), text.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to),
+                       sizeof to);
 }
 
 }  // namespace
 
-MailboxSettings MailboxSettings::from(const config::Settings& settings, std::string_view limit_parameter, std::string_view locks_parameter)
+MailboxSettings MailboxSettings::from(const config::Settings& settings, std::string_view limit_parameter,
+                                      std::string_view locks_parameter)
 {
     MailboxSettings result;
     result.size_limit = static_cast<std::uint64_t>(settings.integer(limit_parameter));
     result.locks = parse_locks(settings, locks_parameter);
     // The helper's answer is waited for; a lock that takes longer is tried again with the next attempt.
-    result.lock_limit = static_cast<std::uint32_t>(std::clamp<std::int64_t>(settings.integer("deliver_lock_attempts") * settings.time("deliver_lock_delay").count(), 1, 240));
-    result.stale_lock_limit = static_cast<std::uint32_t>(std::min<std::int64_t>(settings.time("stale_lock_time").count(), 1'000'000'000));
+    result.lock_limit = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+        settings.integer("deliver_lock_attempts") * settings.time("deliver_lock_delay").count(), 1, 240));
+    result.stale_lock_limit =
+        static_cast<std::uint32_t>(std::min<std::int64_t>(settings.time("stale_lock_time").count(), 1'000'000'000));
     result.checks_owner = settings.boolean("strict_mailbox_ownership");
     result.has_original_to = settings.boolean("enable_original_recipient");
     return result;
@@ -117,8 +127,10 @@ std::string delivery_prefix(const DeliveryFacts& facts, bool with_from_line)
     std::string prefix;
     if (with_from_line) prefix = from_line(facts.sender);
     fmt::format_to(std::back_inserter(prefix), "Return-Path: <{}>\n", mail::quote_address(facts.sender));
-    if (!facts.original.empty()) fmt::format_to(std::back_inserter(prefix), "X-Original-To: {}\n", mail::quote_address(facts.original));
-    if (facts.has_delivered_to) fmt::format_to(std::back_inserter(prefix), "Delivered-To: {}\n", mail::quote_address(facts.delivered_to));
+    if (!facts.original.empty())
+        fmt::format_to(std::back_inserter(prefix), "X-Original-To: {}\n", mail::quote_address(facts.original));
+    if (facts.has_delivered_to)
+        fmt::format_to(std::back_inserter(prefix), "Delivered-To: {}\n", mail::quote_address(facts.delivered_to));
     return prefix;
 }
 
@@ -140,13 +152,15 @@ Task<Result<void>> attach_content(queue::ContentPtr content, HelperRequest& requ
     co_return Result<void>{};
 }
 
-Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings)
+Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts,
+                              MailboxSettings settings)
 {
     auto outcome = co_await deliver_to_file_unless(helper, job, std::move(target), std::move(facts), settings, {});
     co_return std::move(outcome).value_or(Outcome());
 }
 
-Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings,
+Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& job, FileTarget target,
+                                                    DeliveryFacts facts, MailboxSettings settings,
                                                     std::vector<std::string> unless)
 {
     bool is_maildir = target.path.ends_with('/');
@@ -157,7 +171,9 @@ Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& j
         Outcome would;
         would.kind = Outcome::Kind::delivered;
         would.status.code = "2.0.0";
-        would.status.text = !target.is_mailbox && !is_maildir ? "delivers to file: " + target.path : is_maildir ? "delivers to maildir" : "delivers to mailbox";
+        would.status.text = !target.is_mailbox && !is_maildir ? "delivers to file: " + target.path
+                            : is_maildir                      ? "delivers to maildir"
+                                                              : "delivers to mailbox";
         would.connect_started_at = would.connected_at = would.ended_at = started_at;
         co_return would;
     }
@@ -191,7 +207,8 @@ Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& j
         if (answer) {
             outcome = file_outcome(*answer, target);
             give_hints(*answer, target, settings.logger);
-            if (settings.tells_users && !is_maildir && target.is_mailbox && answer->kind == HelperAnswer::Kind::done) tell_user(target.user_name, answer->size);
+            if (settings.tells_users && !is_maildir && target.is_mailbox && answer->kind == HelperAnswer::Kind::done)
+                tell_user(target.user_name, answer->size);
         }
         else outcome.status = {"4.3.0", answer.error().text()};
     }
@@ -215,11 +232,18 @@ Outcome file_outcome(const HelperAnswer& answer, const FileTarget& target)
     bool is_over_quota = answer.os_error == EDQUOT || answer.os_error == EFBIG;
     bool is_hopeless = !target.is_virtual && means_no_such_place(answer);
     outcome.kind = is_over_quota || is_hopeless ? Outcome::Kind::bounced : Outcome::Kind::deferred;
-    outcome.status.code = is_over_quota ? "5.2.2" : is_hopeless ? "5.2.0" : answer.os_error == ENOSPC ? "4.3.0" : "4.2.0";
-    if (!target.is_mailbox && !is_maildir) outcome.status.text = fmt::format("cannot append message to file {}: {}", target.path, answer.text);
+    outcome.status.code = is_over_quota               ? "5.2.2"
+                          : is_hopeless               ? "5.2.0"
+                          : answer.os_error == ENOSPC ? "4.3.0"
+                                                      : "4.2.0";
+    if (!target.is_mailbox && !is_maildir)
+        outcome.status.text = fmt::format("cannot append message to file {}: {}", target.path, answer.text);
     else if (is_maildir) outcome.status.text = fmt::format("maildir delivery failed: {}", answer.text);
-    else if (target.is_virtual) outcome.status.text = fmt::format("delivery failed to mailbox {}: {}", target.path, answer.text);
-    else outcome.status.text = fmt::format("cannot update mailbox {} for user {}. {}", target.path, target.user_name, answer.text);
+    else if (target.is_virtual)
+        outcome.status.text = fmt::format("delivery failed to mailbox {}: {}", target.path, answer.text);
+    else
+        outcome.status.text =
+            fmt::format("cannot update mailbox {} for user {}. {}", target.path, target.user_name, answer.text);
     return outcome;
 }
 

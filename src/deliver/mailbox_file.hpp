@@ -29,7 +29,8 @@ struct MailboxSettings {
     Logger logger;                   // for hints to the administrator
 
     // `locks_parameter`: mailbox_delivery_lock or virtual_mailbox_lock. Throws config::ConfigError on an unknown word.
-    static MailboxSettings from(const config::Settings& settings, std::string_view limit_parameter, std::string_view locks_parameter);
+    static MailboxSettings from(const config::Settings& settings, std::string_view limit_parameter,
+                                std::string_view locks_parameter);
 };
 
 // What the fields in front of a delivered message say; internal form.
@@ -54,9 +55,11 @@ struct FileTarget {
 };
 
 // The outcome is complete but for `relay` and `recipient`.
-Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings);
+Task<Outcome> deliver_to_file(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts,
+                              MailboxSettings settings);
 // Nothing when the owner may have one of the files `unless`: then nothing was delivered.
-Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& job, FileTarget target, DeliveryFacts facts, MailboxSettings settings,
+Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& job, FileTarget target,
+                                                    DeliveryFacts facts, MailboxSettings settings,
                                                     std::vector<std::string> unless);
 
 // What the helper's answer to a Maildir or mailbox request means. Pure.

@@ -18,10 +18,12 @@ namespace {
 class PipeAgent : public Agent {
 public:
     explicit PipeAgent(const AgentNeeds& needs)
-        : logger_(needs.settings->str("syslog_name") + "/" + needs.service.command, needs.service.verbosity), helper_(needs.shared.helper), name_(needs.service.name),
-          delimiter_(needs.settings->str("recipient_delimiter")), queue_directory_(needs.settings->str("queue_directory")),
-          exported_(exported_environment(*needs.settings)),
-          time_limit_(static_cast<std::uint32_t>(std::clamp<std::int64_t>(needs.settings->transport_time(needs.service.name, "time_limit").count(), 1, 1'000'000)))
+        : logger_(needs.settings->str("syslog_name") + "/" + needs.service.command, needs.service.verbosity),
+          helper_(needs.shared.helper), name_(needs.service.name),
+          delimiter_(needs.settings->str("recipient_delimiter")),
+          queue_directory_(needs.settings->str("queue_directory")), exported_(exported_environment(*needs.settings)),
+          time_limit_(static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+              needs.settings->transport_time(needs.service.name, "time_limit").count(), 1, 1'000'000)))
     {
         try {
             options_ = PipeOptions::from(needs.service);
@@ -69,7 +71,8 @@ void PipeAgent::find_owner(const std::string& mail_owner)
         owner.gid = found->gr_gid;
     }
     if (owner.uid == 0 || owner.gid == 0) trouble_ = "user= command-line attribute specifies root privileges";
-    else if (options_.user == mail_owner) trouble_ = "user= command-line attribute specifies mail system owner " + mail_owner;
+    else if (options_.user == mail_owner)
+        trouble_ = "user= command-line attribute specifies mail system owner " + mail_owner;
     else owner_ = owner;
 }
 
@@ -110,7 +113,8 @@ Task<Outcome> PipeAgent::deliver_all(const Job& job)
     request.root = options_.root;
     request.directory = options_.directory.empty() && options_.root.empty() ? queue_directory_ : options_.directory;
     std::string command = options_.command.front(), success = "delivered via " + name_ + " service";
-    co_return co_await run_command_for(*helper_, job, std::move(request), std::move(command), "pipe", std::move(success), logger_);
+    co_return co_await run_command_for(*helper_, job, std::move(request), std::move(command), "pipe",
+                                       std::move(success), logger_);
 }
 
 Task<std::vector<Outcome>> PipeAgent::deliver(Job job)

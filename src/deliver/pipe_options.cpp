@@ -58,20 +58,25 @@ std::string shown_recipient(const PipeOptions& options, std::string_view address
 }
 
 // A macro's value for `recipient`; nothing for a name that is unknown.
-std::optional<std::string> macro(std::string_view name, const PipeOptions& options, const Job& job, const mail::Recipient& recipient, std::string_view delimiter)
+std::optional<std::string> macro(std::string_view name, const PipeOptions& options, const Job& job,
+                                 const mail::Recipient& recipient, std::string_view delimiter)
 {
     const mail::Envelope& envelope = *job.envelope;
     auto parts = mail::split_address(recipient.address);
     auto [user, extension] = mail::split_extension(parts.local, delimiter);
     auto folded = [](std::string_view text, bool folds) { return folds ? base::lower(text) : std::string(text); };
     if (name == "sender") {
-        if (envelope.sender.empty()) return options.quotes_addresses && !options.null_sender.empty() ? mail::quote_address(options.null_sender) : options.null_sender;
+        if (envelope.sender.empty())
+            return options.quotes_addresses && !options.null_sender.empty() ? mail::quote_address(options.null_sender)
+                                                                            : options.null_sender;
         return options.quotes_addresses ? mail::quote_address(envelope.sender) : envelope.sender;
     }
     if (name == "recipient") return shown_recipient(options, recipient.address);
-    if (name == "original_recipient") return shown_recipient(options, recipient.original.empty() ? recipient.address : recipient.original);
+    if (name == "original_recipient")
+        return shown_recipient(options, recipient.original.empty() ? recipient.address : recipient.original);
     if (name == "user") return folded(user, options.folds_local);
-    if (name == "extension") return folded(extension.substr(std::min<std::size_t>(1, extension.size())), options.folds_local);
+    if (name == "extension")
+        return folded(extension.substr(std::min<std::size_t>(1, extension.size())), options.folds_local);
     if (name == "mailbox") return folded(parts.local, options.folds_local);
     if (name == "domain") return folded(parts.domain, options.folds_domain);
     if (name == "nexthop") return folded(job.next_hop, options.folds_domain);
@@ -88,7 +93,8 @@ std::optional<std::string> macro(std::string_view name, const PipeOptions& optio
     return std::nullopt;
 }
 
-constexpr std::string_view recipient_macros[] = {"recipient", "original_recipient", "user", "extension", "mailbox", "domain"};
+constexpr std::string_view recipient_macros[] = {"recipient", "original_recipient", "user", "extension", "mailbox",
+                                                 "domain"};
 
 struct Piece {
     std::string_view text;     // literal text, or a macro's name
@@ -130,7 +136,10 @@ std::vector<Piece> split_macros(std::string_view text)
 PipeOptions PipeOptions::from(const config::ServiceSpec& service)
 {
     PipeOptions options;
-    auto refuse = [&service](std::string text) { throw config::ConfigError(fmt::format("{}: line {}: {}", service.file, service.line, text), {service.file, service.line}); };
+    auto refuse = [&service](std::string text) {
+        throw config::ConfigError(fmt::format("{}: line {}: {}", service.file, service.line, text),
+                                  {service.file, service.line});
+    };
     const auto& words = service.arguments;
     for (std::size_t i = 0; i < words.size(); ++i) {
         std::string_view word = words[i];
@@ -144,7 +153,8 @@ PipeOptions PipeOptions::from(const config::ServiceSpec& service)
         if (word.starts_with('-')) continue;
         if (name == "argv") {
             options.command.emplace_back(value);
-            options.command.insert(options.command.end(), words.begin() + static_cast<std::ptrdiff_t>(i) + 1, words.end());
+            options.command.insert(options.command.end(), words.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                   words.end());
             if (value.empty()) options.command.erase(options.command.begin());
             break;
         }
@@ -185,12 +195,16 @@ std::vector<std::string> pipe_arguments(const PipeOptions& options, const Job& j
     std::vector<std::string> arguments;
     for (const std::string& word : options.command) {
         auto pieces = split_macros(word);
-        bool is_for_each = std::ranges::any_of(pieces, [](const Piece& p) { return p.is_macro && std::ranges::find(recipient_macros, p.text) != std::end(recipient_macros); });
+        bool is_for_each = std::ranges::any_of(pieces, [](const Piece& p) {
+            return p.is_macro && std::ranges::find(recipient_macros, p.text) != std::end(recipient_macros);
+        });
         for (std::uint32_t recipient : job.recipients) {
             std::string argument;
             for (const Piece& piece : pieces) {
                 if (!piece.is_macro) argument += piece.text;
-                else argument += macro(piece.text, options, job, job.envelope->recipients[recipient], delimiter).value_or("");
+                else
+                    argument +=
+                        macro(piece.text, options, job, job.envelope->recipients[recipient], delimiter).value_or("");
             }
             arguments.push_back(std::move(argument));
             if (!is_for_each) break;
@@ -202,7 +216,8 @@ std::vector<std::string> pipe_arguments(const PipeOptions& options, const Job& j
 std::string pipe_prefix(const PipeOptions& options, const Job& job)
 {
     const mail::Recipient& to = job.envelope->recipients[job.recipients.front()];
-    std::string sender = job.envelope->sender.empty() ? options.null_sender : mail::quote_address(job.envelope->sender), prefix;
+    std::string sender = job.envelope->sender.empty() ? options.null_sender : mail::quote_address(job.envelope->sender),
+                prefix;
     auto line = [&](std::string text) { prefix += text + options.line_end; };
     if (options.has_from_line) {
         std::string text = from_line(job.envelope->sender.empty() ? options.null_sender : job.envelope->sender);
@@ -210,7 +225,8 @@ std::string pipe_prefix(const PipeOptions& options, const Job& job)
         line(std::move(text));
     }
     if (options.has_return_path) line("Return-Path: <" + sender + ">");
-    if (options.has_original_to) line("X-Original-To: " + mail::quote_address(to.original.empty() ? to.address : to.original));
+    if (options.has_original_to)
+        line("X-Original-To: " + mail::quote_address(to.original.empty() ? to.address : to.original));
     if (options.has_delivered_to) line("Delivered-To: " + mail::quote_address(to.address));
     return prefix;
 }

@@ -33,7 +33,8 @@ struct PipeOptions {
 };
 
 // The command's arguments for one delivery: an argument that speaks of recipients comes once for each.
-std::vector<std::string> pipe_arguments(const PipeOptions& options, const Job& job, std::string_view recipient_delimiter);
+std::vector<std::string> pipe_arguments(const PipeOptions& options, const Job& job,
+                                        std::string_view recipient_delimiter);
 
 // What stands before the content; every line ends as the service says.
 std::string pipe_prefix(const PipeOptions& options, const Job& job);

@@ -27,11 +27,13 @@ public:
             if (!*answer) continue;
             auto status = filtered_status(outcome.status, **answer);
             if (!status) {
-                log.warning("{}: ignoring bad result \"{}\" for \"{} {}\"", maps_.title(), **answer, outcome.status.code, outcome.status.text);
+                log.warning("{}: ignoring bad result \"{}\" for \"{} {}\"", maps_.title(), **answer,
+                            outcome.status.code, outcome.status.text);
                 continue;
             }
             outcome.status = std::move(*status);
-            if (outcome.kind != Outcome::Kind::delivered) outcome.kind = outcome.status.is_permanent() ? Outcome::Kind::bounced : Outcome::Kind::deferred;
+            if (outcome.kind != Outcome::Kind::delivered)
+                outcome.kind = outcome.status.is_permanent() ? Outcome::Kind::bounced : Outcome::Kind::deferred;
         }
         co_return outcomes;
     }

@@ -15,7 +15,10 @@ struct Program {
     std::string_view name;
     AgentPtr (*make)(const AgentNeeds&);
 };
-AgentPtr make_smtp(const AgentNeeds& needs) { return make_smtp_agent(needs.settings, needs.service, needs.shared.dns, &needs.shared.pool, needs.others); }
+AgentPtr make_smtp(const AgentNeeds& needs)
+{
+    return make_smtp_agent(needs.settings, needs.service, needs.shared.dns, &needs.shared.pool, needs.others);
+}
 
 constexpr Program programs[] = {
     {"smtp", make_smtp},         {"lmtp", make_smtp},             {"local", make_local_agent}, {"virtual", make_virtual_agent},
@@ -39,11 +42,13 @@ Feedback parse_feedback(const config::Settings& settings, const std::string& tra
         number = number.substr(0, slash);
     }
     auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), feedback.amount);
-    bool is_fine = error == std::errc{} && end == number.data() + number.size() && feedback.amount >= 0 && feedback.amount <= 1;
+    bool is_fine =
+        error == std::errc{} && end == number.data() + number.size() && feedback.amount >= 0 && feedback.amount <= 1;
     if (divisor == "concurrency") feedback.by_window = true;
     else if (divisor == "sqrt_concurrency") feedback.by_sqrt = true;
     else if (!divisor.empty()) is_fine = false;
-    if (!is_fine) throw config::ConfigError("parameter " + own + ": bad feedback value: " + text, settings.location(own));
+    if (!is_fine)
+        throw config::ConfigError("parameter " + own + ": bad feedback value: " + text, settings.location(own));
     return feedback;
 }
 
@@ -62,7 +67,8 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
     auto agents = std::make_shared<AgentsByName>();
     for (const config::ServiceSpec& service : settings->services()) {
         if (service.type != "unix") continue;
-        auto program = std::find_if(std::begin(programs), std::end(programs), [&](const Program& p) { return p.name == service.command; });
+        auto program = std::find_if(std::begin(programs), std::end(programs),
+                                    [&](const Program& p) { return p.name == service.command; });
         if (program == std::end(programs)) continue;
 
         Transport transport;
@@ -70,19 +76,25 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
         transport.program = service.command;
         transport.agent = program->make({settings->for_service(service), service, needs, agents});
         bool has_filter = service.command != "error" && service.command != "discard";
-        if (has_filter) transport.agent = with_status_filter(std::move(transport.agent), *settings->for_service(service), service.command);
+        if (has_filter)
+            transport.agent =
+                with_status_filter(std::move(transport.agent), *settings->for_service(service), service.command);
         agents->insert_or_assign(service.name, transport.agent);
         transport.process_limit = service.process_limit(process_limit);
         // A limit that the operator gives this very service is meant as it stands ("two connections to that host at most").
         bool is_network = service.command == "smtp" || service.command == "lmtp";
-        if (is_network && service.max_processes == "-") transport.waiting_limit = transport.process_limit * waiting_per_process;
+        if (is_network && service.max_processes == "-")
+            transport.waiting_limit = transport.process_limit * waiting_per_process;
         const std::string& name = service.name;
-        transport.destination_concurrency_limit = to_int(settings->transport_integer(name, "destination_concurrency_limit"));
-        transport.initial_destination_concurrency = to_int(settings->transport_integer(name, "initial_destination_concurrency"));
+        transport.destination_concurrency_limit =
+            to_int(settings->transport_integer(name, "destination_concurrency_limit"));
+        transport.initial_destination_concurrency =
+            to_int(settings->transport_integer(name, "initial_destination_concurrency"));
         transport.recipient_limit = to_int(settings->transport_integer(name, "destination_recipient_limit"));
         transport.rate_delay = settings->transport_time(name, "destination_rate_delay");
         transport.transport_rate_delay = settings->transport_time(name, "transport_rate_delay");
-        transport.failed_cohort_limit = to_int(settings->transport_integer(name, "destination_concurrency_failed_cohort_limit"));
+        transport.failed_cohort_limit =
+            to_int(settings->transport_integer(name, "destination_concurrency_failed_cohort_limit"));
         Feedback positive = parse_feedback(*settings, name, "destination_concurrency_positive_feedback");
         Feedback negative = parse_feedback(*settings, name, "destination_concurrency_negative_feedback");
         transport.positive_feedback = positive.amount;

@@ -17,7 +17,8 @@ public:
 
 private:
     Task<Outcome> deliver_one(const Job& job, std::uint32_t recipient);
-    Task<Result<std::uint32_t>> find_number(const table::Maps& maps, const std::string& address, const char* parameter, std::int64_t minimum);
+    Task<Result<std::uint32_t>> find_number(const table::Maps& maps, const std::string& address, const char* parameter,
+                                            std::int64_t minimum);
 
     Logger logger_;
     Helper* helper_;
@@ -58,7 +59,8 @@ Task<std::vector<Outcome>> VirtualAgent::deliver(Job job)
     co_return outcomes;
 }
 
-Task<Result<std::uint32_t>> VirtualAgent::find_number(const table::Maps& maps, const std::string& address, const char* parameter, std::int64_t minimum)
+Task<Result<std::uint32_t>> VirtualAgent::find_number(const table::Maps& maps, const std::string& address,
+                                                      const char* parameter, std::int64_t minimum)
 {
     auto found = co_await maps.find_address(address, lookup_, &logger_);
     if (!found) co_return fail(found.error());

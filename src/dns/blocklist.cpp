@@ -26,7 +26,8 @@ Result<std::vector<net::Address>> listings_of(std::string_view name, const Answe
         else listings.push_back(record.address);
     }
     if (error && listings.empty())
-        return fail(ErrorCode::unavailable, fmt::format("the list refuses to answer: error code {} for name={} type=A", net::format_address(*error), name));
+        return fail(ErrorCode::unavailable, fmt::format("the list refuses to answer: error code {} for name={} type=A",
+                                                        net::format_address(*error), name));
     return listings;
 }
 

@@ -53,7 +53,8 @@ Task<Lookup> find_host(Resolver& resolver, std::string name, std::uint16_t prefe
     if (!answer) {
         const bool is_native = options.address_source == Source::hosts_and_dns;
         found.code = is_native ? "4.4.4" : "4.4.3";
-        found.text = is_native ? "unable to look up host " + name + ": Temporary failure in name resolution" : answer.error().text();
+        found.text = is_native ? "unable to look up host " + name + ": Temporary failure in name resolution"
+                               : answer.error().text();
         found.is_dns_trouble = true;
         co_return found;
     }
@@ -62,7 +63,8 @@ Task<Lookup> find_host(Resolver& resolver, std::string name, std::uint16_t prefe
         // In the words of the system's resolver.
         const bool has_name = answer->absence == Absence::no_such_record;
         found.code = has_name ? "5.3.0" : "5.4.4";
-        found.text = "unable to look up host " + name + (has_name ? ": No address associated with hostname" : ": Name or service not known");
+        found.text = "unable to look up host " + name +
+                     (has_name ? ": No address associated with hostname" : ": Name or service not known");
     } else if (found.hosts.empty()) {
         found.code = "5.4.4";
         found.text = not_found_text(name, options.families.last_type(), answer->absence);
@@ -79,7 +81,8 @@ void set_failure(MailHosts& result, const Lookup& lookup)
 
 bool has_own(const std::vector<MailHost>& hosts, const MailHostOptions& options)
 {
-    return options.is_own_address && std::ranges::any_of(hosts, [&](const MailHost& h) { return options.is_own_address(h.address); });
+    return options.is_own_address &&
+           std::ranges::any_of(hosts, [&](const MailHost& h) { return options.is_own_address(h.address); });
 }
 
 MailHosts loop_back(const std::string& name)
@@ -98,7 +101,8 @@ bool can_balance(const MailHostOptions& options)
 
 std::size_t count_of(const std::vector<MailHost>& hosts, bool is_v6)
 {
-    return static_cast<std::size_t>(std::ranges::count_if(hosts, [&](const MailHost& host) { return host.address.is_v6() == is_v6; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(hosts, [&](const MailHost& host) { return host.address.is_v6() == is_v6; }));
 }
 
 // One family is still short of its share.
@@ -125,7 +129,8 @@ void balance(std::vector<MailHost>& hosts, const MailHostOptions& options)
     });
 }
 
-Task<MailHosts> find_by_mx(Resolver& resolver, std::string domain, std::vector<Record> records, const MailHostOptions& options)
+Task<MailHosts> find_by_mx(Resolver& resolver, std::string domain, std::vector<Record> records,
+                           const MailHostOptions& options)
 {
     MailHosts result;
     std::map<std::uint16_t, std::vector<std::string>> by_preference;
@@ -133,7 +138,9 @@ Task<MailHosts> find_by_mx(Resolver& resolver, std::string domain, std::vector<R
     Lookup last_failure;
     std::size_t looked_up = 0;
     for (const auto& [preference, names] : by_preference) {
-        if (options.address_limit > 0 && result.hosts.size() >= options.address_limit && !wants_more(result.hosts, options)) break;
+        if (options.address_limit > 0 && result.hosts.size() >= options.address_limit &&
+            !wants_more(result.hosts, options))
+            break;
         std::vector<MailHost> group;
         for (const std::string& name : names) {
             if (++looked_up > max_mx_hosts) break;

@@ -33,7 +33,7 @@ struct MailHostOptions {
     bool ignores_mx_trouble = false;         // ignore_mx_lookup_error
     bool defers_without_address = false;     // smtp_defer_if_no_mx_address_found
     std::size_t address_limit = 0;           // smtp_mx_address_limit; 0 = no limit
-    bool is_balanced = true;                 // smtp_balance_inet_protocols: both families among the first `address_limit`
+    bool is_balanced = true;  // smtp_balance_inet_protocols: both families among the first `address_limit`
     // Is this address ours (inet_interfaces, proxy_interfaces)? Empty: no look-out for loops.
     std::function<bool(const net::Address&)> is_own_address;
 };

@@ -27,12 +27,15 @@ std::string_view name_of(Type type)
 
 static std::string sentence(std::string_view name, Type type, std::string_view reason)
 {
-    return fmt::format("Host or domain name not found. Name service error for name={} type={}: {}", name, name_of(type), reason);
+    return fmt::format("Host or domain name not found. Name service error for name={} type={}: {}", name, name_of(type),
+                       reason);
 }
 
 std::string not_found_text(std::string_view name, Type type, Absence absence)
 {
-    return sentence(name, type, absence == Absence::no_such_record ? "Host found but no data record of requested type" : "Host not found");
+    return sentence(name, type,
+                    absence == Absence::no_such_record ? "Host found but no data record of requested type"
+                                                       : "Host not found");
 }
 
 Error trouble_with(std::string_view name, Type type)
@@ -42,7 +45,8 @@ Error trouble_with(std::string_view name, Type type)
 
 static Task<Result<Answer>> ask(Resolver& resolver, std::string name, Type type, Source source)
 {
-    return source != Source::hosts_and_dns ? resolver.query_dns(std::move(name), type) : resolver.query(std::move(name), type);
+    return source != Source::hosts_and_dns ? resolver.query_dns(std::move(name), type)
+                                           : resolver.query(std::move(name), type);
 }
 
 Task<Result<Answer>> find_addresses(Resolver& resolver, std::string name, AddressFamilies families, Source source)
@@ -52,7 +56,8 @@ Task<Result<Answer>> find_addresses(Resolver& resolver, std::string name, Addres
         if (!answer || !answer->records.empty()) co_return answer;
         co_return co_await find_addresses(resolver, std::move(name), families, Source::hosts_and_dns);
     }
-    if (!families.ipv4 || !families.ipv6) co_return co_await ask(resolver, std::move(name), families.last_type(), source);
+    if (!families.ipv4 || !families.ipv6)
+        co_return co_await ask(resolver, std::move(name), families.last_type(), source);
     using namespace asio::experimental::awaitable_operators;
     auto both = ask(resolver, name, Type::a, source) && ask(resolver, name, Type::aaaa, source);
     auto [v4, v6] = co_await std::move(both);

@@ -19,7 +19,17 @@
 
 namespace ekiden::dns {
 
-enum class Type : std::uint16_t { a = 1, ns = 2, cname = 5, ptr = 12, mx = 15, txt = 16, aaaa = 28, srv = 33, tlsa = 52 };
+enum class Type : std::uint16_t {
+    a = 1,
+    ns = 2,
+    cname = 5,
+    ptr = 12,
+    mx = 15,
+    txt = 16,
+    aaaa = 28,
+    srv = 33,
+    tlsa = 52
+};
 std::string_view name_of(Type type);   // "MX"
 
 struct Record {

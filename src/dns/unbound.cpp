@@ -46,8 +46,10 @@ ResolvConf read_resolv_conf(const std::string& path)
             if (words[0] == "nameserver" && conf.servers.size() < 3) conf.servers.emplace_back(words[1]);
             if (words[0] != "options") continue;
             for (std::string_view option : words) {
-                if (option.starts_with("timeout:")) conf.timeout = base::parse_number<int>(option.substr(8)).value_or(5);
-                if (option.starts_with("attempts:")) conf.attempts = base::parse_number<int>(option.substr(9)).value_or(2);
+                if (option.starts_with("timeout:"))
+                    conf.timeout = base::parse_number<int>(option.substr(8)).value_or(5);
+                if (option.starts_with("attempts:"))
+                    conf.attempts = base::parse_number<int>(option.substr(9)).value_or(2);
             }
         }
     }
@@ -108,13 +110,15 @@ Result<Answer> answer_of(const Query& query, int error, const ub_result* result)
     }
     bool has_malformed = false;
     for (int i = 0; result->data[i] && answer.records.size() < records_per_answer; ++i) {
-        auto record = parse_rdata(query.type, std::string_view(result->data[i], static_cast<std::size_t>(result->len[i])));
+        auto record =
+            parse_rdata(query.type, std::string_view(result->data[i], static_cast<std::size_t>(result->len[i])));
         if (record) answer.records.push_back(std::move(*record));
         else has_malformed = true;
     }
     if (answer.records.empty() && has_malformed) {
-        return fail(ErrorCode::protocol, "Host or domain name not found. Name service error for name=" + query.name + " type=" +
-                                             std::string(name_of(query.type)) + ": Malformed or unexpected name server reply");
+        return fail(ErrorCode::protocol, "Host or domain name not found. Name service error for name=" + query.name +
+                                             " type=" + std::string(name_of(query.type)) +
+                                             ": Malformed or unexpected name server reply");
     }
     return answer;
 }
@@ -293,7 +297,8 @@ Result<std::unique_ptr<Resolver>> open_resolver(const ResolverOptions& options)
     for (const char* zone : builtin_zones) ub_ctx_zone_remove(context, zone);
     const auto attempts = static_cast<std::size_t>(std::clamp(conf.attempts, 1, 5));
     const auto time_limit = std::chrono::seconds(std::clamp(conf.timeout, 1, 30)) * attempts * conf.servers.size();
-    const auto bounded = std::clamp<std::chrono::seconds>(time_limit, std::chrono::seconds(2), std::chrono::seconds(15));
+    const auto bounded =
+        std::clamp<std::chrono::seconds>(time_limit, std::chrono::seconds(2), std::chrono::seconds(15));
     return std::make_unique<UnboundResolver>(options, owner.release(), bounded);
 }
 

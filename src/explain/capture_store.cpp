@@ -10,7 +10,10 @@ class TextReader final : public queue::ContentReader {
 public:
     explicit TextReader(std::shared_ptr<const std::string> bytes) : bytes_(std::move(bytes)) {}
     Task<Result<std::string_view>> next() override { co_return next_now(); }
-    Result<std::string_view> next_now() override { return std::exchange(is_read_, true) ? std::string_view() : std::string_view(*bytes_); }
+    Result<std::string_view> next_now() override
+    {
+        return std::exchange(is_read_, true) ? std::string_view() : std::string_view(*bytes_);
+    }
 
 private:
     std::shared_ptr<const std::string> bytes_;
@@ -30,7 +33,10 @@ private:
 
 }  // namespace
 
-CaptureStore::CaptureStore(std::string directory, std::uint64_t minimum_free) : directory_(std::move(directory)), minimum_free_(minimum_free) {}
+CaptureStore::CaptureStore(std::string directory, std::uint64_t minimum_free)
+    : directory_(std::move(directory)), minimum_free_(minimum_free)
+{
+}
 
 Task<Result<queue::EnvelopePtr>> CaptureStore::commit(mail::Envelope envelope, queue::ContentWriter content)
 {

@@ -43,7 +43,8 @@ Task<Reply> read_reply(net::LineReader& reader)
     co_return reply;
 }
 
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>;
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>;
 
 // The session keeps itself until it has ended; `over` expires then.
 Task<void> run_session(std::shared_ptr<receive::Session> session, std::shared_ptr<Timer> over)
@@ -54,7 +55,8 @@ Task<void> run_session(std::shared_ptr<receive::Session> session, std::shared_pt
 
 std::string literal(const net::Address& address)
 {
-    return address.is_v4() ? fmt::format("[{}]", net::format_address(address)) : fmt::format("[IPv6:{}]", net::format_address(address));
+    return address.is_v4() ? fmt::format("[{}]", net::format_address(address))
+                           : fmt::format("[IPv6:{}]", net::format_address(address));
 }
 
 // RFC 5321 4.5.2; LF becomes CRLF.
@@ -90,7 +92,8 @@ bool goes_on(const Step& step) { return step.code >= 200 && step.code < 400; }
 Task<std::vector<Step>> Rehearsal::converse(std::string recipient, bool sends_content)
 {
     net::Endpoint peer{question_.client, client_port}, own;
-    own.address = question_.client.is_v4() ? net::Address(boost::asio::ip::address_v4::loopback()) : net::Address(boost::asio::ip::address_v6::loopback());
+    own.address = question_.client.is_v4() ? net::Address(boost::asio::ip::address_v4::loopback())
+                                           : net::Address(boost::asio::ip::address_v6::loopback());
     own.port = 25;
     const auto executor = co_await net::this_executor();
     net::MemoryPipe pipe = net::make_memory_pipe(executor);
@@ -123,7 +126,8 @@ Task<std::vector<Step>> Rehearsal::converse(std::string recipient, bool sends_co
             if (!sent) break;
         }
         Reply reply = co_await read_reply(reader);
-        steps.push_back({base::printable(command.shown), reply.code, base::printable(reply.text), without_noise(recorder_.take(), !question_.message_file.empty())});
+        steps.push_back({base::printable(command.shown), reply.code, base::printable(reply.text),
+                         without_noise(recorder_.take(), !question_.message_file.empty())});
         if (!goes_on(steps.back())) break;
     }
     (void)co_await client->write("QUIT\r\n");
@@ -147,10 +151,13 @@ Task<void> Rehearsal::find_relaying()
         if (event.what != "restriction" || parents.empty()) return;
         const std::string& list = parents.front()->name;
         const bool is_relay_list = list == "smtpd_relay_restrictions" || list == "smtpd_recipient_restrictions";
-        const bool is_control = event.name.find("unauth_destination") != std::string::npos || event.name == "check_relay_domains";
+        const bool is_control =
+            event.name.find("unauth_destination") != std::string::npos || event.name == "check_relay_domains";
         if (relaying.is_known || !is_relay_list) return;
-        if (event.answer == "permit" && list == "smtpd_relay_restrictions") relaying = {true, true, fmt::format("{}, {}", event.name, places_.find(list, event.name).text())};
-        else if (is_control && event.answer == "reject") relaying = {true, false, fmt::format("{}, {}", event.name, places_.find(list, event.name).text())};
+        if (event.answer == "permit" && list == "smtpd_relay_restrictions")
+            relaying = {true, true, fmt::format("{}, {}", event.name, places_.find(list, event.name).text())};
+        else if (is_control && event.answer == "reject")
+            relaying = {true, false, fmt::format("{}, {}", event.name, places_.find(list, event.name).text())};
     }, path);
     if (!relaying.is_known && last.code / 100 == 2) relaying = {true, true, "nothing refused it"};
 }

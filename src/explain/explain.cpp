@@ -31,7 +31,8 @@ public:
             const std::lock_guard lock(mutex_);
             if (const auto at = line.find("connect from "); at == 0 && client_.empty()) client_ = line.substr(13);
             const bool is_new = std::ranges::find(warnings_, line) == warnings_.end();
-            if (level >= base::LogLevel::warning && warnings_.size() < most_warnings && is_new) warnings_.push_back(std::move(line));
+            if (level >= base::LogLevel::warning && warnings_.size() < most_warnings && is_new)
+                warnings_.push_back(std::move(line));
         }));
     }
     void tell(Findings& findings)
@@ -50,7 +51,8 @@ private:
 
 std::string usual_message(const Question& question)
 {
-    return "From: <" + question.sender + ">\nTo: <" + question.recipient + ">\nSubject: ekiden explain\n\nA message that nobody sent.\n";
+    return "From: <" + question.sender + ">\nTo: <" + question.recipient +
+           ">\nSubject: ekiden explain\n\nA message that nobody sent.\n";
 }
 
 Result<std::string> read_message(const std::string& path)
@@ -98,8 +100,11 @@ int explain(const Question& question)
         Rehearsal rehearsal(question, settings, **stand_in, std::move(content));
         Findings findings = rehearsal.play();
         overheard->tell(findings);
-        if (::geteuid() != 0) findings.notes.push_back("you are not root: tables, .forward files and lists that you may not read are missing in this answer");
-        const std::string page = question.is_json ? as_json(findings, rehearsal.places()) : as_text(findings, rehearsal.places());
+        if (::geteuid() != 0)
+            findings.notes.push_back(
+                "you are not root: tables, .forward files and lists that you may not read are missing in this answer");
+        const std::string page =
+            question.is_json ? as_json(findings, rehearsal.places()) : as_text(findings, rehearsal.places());
         std::fwrite(page.data(), 1, page.size(), stdout);
         std::fflush(stdout);
         return findings.verdict.status;

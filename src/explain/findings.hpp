@@ -23,7 +23,8 @@ enum class Fate { delivered, deferred, bounced, unknown };
 // A server that would be spoken to.
 struct Host {
     std::string relay, destination;      // "mx.example[192.0.2.1]:25"; of which destination it is one
-    std::string tls, tls_names, tls_by;  // "may"; what the certificate must say; the table and key, or the parameter's place
+    std::string tls, tls_names,
+        tls_by;  // "may"; what the certificate must say; the table and key, or the parameter's place
     bool is_wrapped = false;
     std::string login, login_by;         // "" = none
 };
@@ -70,7 +71,8 @@ struct Findings {
 };
 
 // The restriction that refused, if one did: "reject_unauth_destination in smtpd_relay_restrictions, main.cf line 12".
-std::optional<std::string> find_reason(const std::vector<Event>& events, Places& places, std::string_view answer = "reject");
+std::optional<std::string> find_reason(const std::vector<Event>& events, Places& places,
+                                       std::string_view answer = "reject");
 // What the answer is as a whole.
 Verdict judge(const Findings& findings, Places& places);
 

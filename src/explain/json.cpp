@@ -58,7 +58,8 @@ void write_event(Writer& json, const Event& event, Places& places, const std::st
     json.member_if("answer", event.answer);
     const bool is_list = event.what == "list" || event.what == "class";
     if (is_list) json.place("at", places.find(event.name));
-    else if (!is_fact && !parameter.empty()) json.place("at", places.find(parameter, event.detail.empty() ? event.name : event.detail));
+    else if (!is_fact && !parameter.empty())
+        json.place("at", places.find(parameter, event.detail.empty() ? event.name : event.detail));
     if (!event.inside.empty()) {
         json.key("events");
         json.open('[');

@@ -65,10 +65,13 @@ Result<Question> parse_question(const std::vector<std::string>& words)
         }
         EKIDEN_TRY_VALUE(value, option.take_value());
         // Whoever names two recipients would take the answer about one for both.
-        if (!given.insert(name).second) return fail(ErrorCode::syntax, name + " is given twice: one question, one message to one recipient");
+        if (!given.insert(name).second)
+            return fail(ErrorCode::syntax, name + " is given twice: one question, one message to one recipient");
         // They become commands of a dialogue: one line each.
-        const bool has_control = std::ranges::any_of(value, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; });
-        if (has_control || value.size() > longest_word) return fail(ErrorCode::syntax, name + ": too long, or not on one line");
+        const bool has_control =
+            std::ranges::any_of(value, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; });
+        if (has_control || value.size() > longest_word)
+            return fail(ErrorCode::syntax, name + ": too long, or not on one line");
         has_sender = has_sender || name == "--from";
         has_recipient = has_recipient || name == "--to";
         if (row->text) {
@@ -80,7 +83,8 @@ Result<Question> parse_question(const std::vector<std::string>& words)
         question.client = *address;
     }
     if (question.wants_help) return question;
-    if (!has_sender || !has_recipient) return fail(ErrorCode::syntax, "--from and --to are needed (--from '' is the null sender)");
+    if (!has_sender || !has_recipient)
+        return fail(ErrorCode::syntax, "--from and --to are needed (--from '' is the null sender)");
     question.sender = bare_address(std::move(question.sender));
     question.recipient = bare_address(std::move(question.recipient));
     if (question.recipient.empty()) return fail(ErrorCode::syntax, "--to is empty");

@@ -27,13 +27,23 @@ std::string without_entries(std::string table)
 }
 
 // Restrictions that only the running server can ask, or that only cost time.
-bool is_never_asked(std::string_view restriction) { return restriction.starts_with("reject_unverified_") || restriction == "sleep"; }
+bool is_never_asked(std::string_view restriction)
+{
+    return restriction.starts_with("reject_unverified_") || restriction == "sleep";
+}
 
 }  // namespace
 
 void Recorder::enter(std::string_view what, std::string_view name, std::string_view detail)
 {
-    add({.what = std::string(what), .name = shown(name), .detail = shown(detail), .value = {}, .where = {}, .answer = {}, .inside = {}}, true);
+    add({.what = std::string(what),
+         .name = shown(name),
+         .detail = shown(detail),
+         .value = {},
+         .where = {},
+         .answer = {},
+         .inside = {}},
+        true);
 }
 
 void Recorder::leave(std::string_view answer)
@@ -46,12 +56,19 @@ void Recorder::leave(std::string_view answer)
     open_.back().inside.push_back(std::move(done));
 }
 
-void Recorder::note(std::string_view what, std::string_view name, std::string_view key, std::string_view value, std::string_view where)
+void Recorder::note(std::string_view what, std::string_view name, std::string_view key, std::string_view value,
+                    std::string_view where)
 {
     // "user:password": who logs in is told by a note of its own.
     const bool has_secrets = name.ends_with("sasl_password_maps");
-    add({.what = std::string(what), .name = shown(name), .detail = shown(key), .value = has_secrets && what != "login" ? std::string() : shown(value),
-         .where = has_secrets ? without_entries(shown(where)) : shown(where), .answer = {}, .inside = {}}, false);
+    add({.what = std::string(what),
+         .name = shown(name),
+         .detail = shown(key),
+         .value = has_secrets && what != "login" ? std::string() : shown(value),
+         .where = has_secrets ? without_entries(shown(where)) : shown(where),
+         .answer = {},
+         .inside = {}},
+        false);
 }
 
 bool Recorder::permits(std::string_view act, std::string_view name)

@@ -26,7 +26,8 @@ public:
 
     void enter(std::string_view what, std::string_view name, std::string_view detail) override;
     void leave(std::string_view answer) override;
-    void note(std::string_view what, std::string_view name, std::string_view key, std::string_view value, std::string_view where) override;
+    void note(std::string_view what, std::string_view name, std::string_view key, std::string_view value,
+              std::string_view where) override;
     bool permits(std::string_view act, std::string_view name) override;
 
     // Everything since the last call. Whatever was begun and not ended (it was cut off) ends here.

@@ -31,7 +31,8 @@ std::unique_ptr<dns::Resolver> open_dns(const config::Settings& settings)
 config::SettingsPtr of_cleanup(const config::SettingsPtr& settings, const std::string& name)
 {
     for (const config::ServiceSpec& service : settings->services()) {
-        if (service.command == "cleanup" && service.name == name && !service.overrides.empty()) return settings->for_service(service);
+        if (service.command == "cleanup" && service.name == name && !service.overrides.empty())
+            return settings->for_service(service);
     }
     return settings;
 }
@@ -65,7 +66,8 @@ Rehearsal::Chosen Rehearsal::choose_service(const config::Settings& settings, co
 // Programs that would be handed the message, or asked about it: named, and left out.
 config::SettingsPtr Rehearsal::without_others(const config::SettingsPtr& settings, std::vector<std::string>& notes)
 {
-    std::vector<std::pair<std::string, std::string>> off{{"smtpd_tls_wrappermode", "no"}, {"smtpd_upstream_proxy_protocol", ""}};
+    std::vector<std::pair<std::string, std::string>> off{{"smtpd_tls_wrappermode", "no"},
+                                                         {"smtpd_upstream_proxy_protocol", ""}};
     for (const char* parameter : {"smtpd_milters", "smtpd_proxy_filter"}) {
         const std::string value = settings->str(parameter);
         if (value.empty()) continue;
@@ -76,8 +78,9 @@ config::SettingsPtr Rehearsal::without_others(const config::SettingsPtr& setting
 }
 
 Rehearsal::Rehearsal(Question question, config::SettingsPtr settings, StandIn& stand_in, std::string content)
-    : question_(std::move(question)), recorder_(question_.asks_policy), settings_(std::move(settings)), places_(settings_), content_(make_content(std::move(content))),
-      dns_(open_dns(*settings_)), store_(settings_->str("queue_directory"), static_cast<std::uint64_t>(settings_->integer("queue_minfree")))
+    : question_(std::move(question)), recorder_(question_.asks_policy), settings_(std::move(settings)),
+      places_(settings_), content_(make_content(std::move(content))), dns_(open_dns(*settings_)),
+      store_(settings_->str("queue_directory"), static_cast<std::uint64_t>(settings_->integer("queue_minfree")))
 {
     mail::use_long_queue_ids(settings_->boolean("enable_long_queue_ids"));
     table::use_blocking_pool(&pool_);
@@ -90,9 +93,11 @@ Rehearsal::Rehearsal(Question question, config::SettingsPtr settings, StandIn& s
     own_settings_ = without_others(written, notes_);
 
     resolver_ = rewrite::Resolver::make(settings_);
-    intake_ = rewrite::Intake::make(of_cleanup(settings_, own_settings_->str("cleanup_service_name")), resolver_, store_);
+    intake_ =
+        rewrite::Intake::make(of_cleanup(settings_, own_settings_->str("cleanup_service_name")), resolver_, store_);
     transports_ = deliver::Transports::make(settings_, {*dns_, pool_, intake_, &stand_in.helper()});
-    const auto made = receive::ServerSettings::make(own_settings_, *service_, resolver_, intake_, *dns_, {}, {}, &pool_);
+    const auto made =
+        receive::ServerSettings::make(own_settings_, *service_, resolver_, intake_, *dns_, {}, {}, &pool_);
     for (const config::Problem& problem : made.service()->policy->problems()) {
         if (problem.level == config::Problem::Level::fatal) throw config::ConfigError(problem.text, problem.at);
     }
@@ -105,7 +110,8 @@ Rehearsal::Rehearsal(Question question, config::SettingsPtr settings, StandIn& s
     findings_.service_at = {service_->file, service_->line, false};
     findings_.login = question_.login;
     if (!question_.login.empty() && !written->boolean("smtpd_sasl_auth_enable"))
-        notes_.push_back("smtpd_sasl_auth_enable is off for this service: nobody can log in here (" + places_.find("smtpd_sasl_auth_enable").text() + ")");
+        notes_.push_back("smtpd_sasl_auth_enable is off for this service: nobody can log in here (" +
+                         places_.find("smtpd_sasl_auth_enable").text() + ")");
     else if (!question_.login.empty() && !findings_.is_encrypted && server_->options.tls.auth_needs_tls)
         notes_.push_back("this service takes no login without TLS: add --tls");
 }

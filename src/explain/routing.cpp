@@ -34,7 +34,10 @@ Fate fate_of(deliver::Outcome::Kind kind)
     return Fate::unknown;
 }
 
-std::string entry_of(const Event& lookup) { return fmt::format("{} {}, key {}", lookup.name, lookup.where, lookup.detail); }
+std::string entry_of(const Event& lookup)
+{
+    return fmt::format("{} {}, key {}", lookup.name, lookup.where, lookup.detail);
+}
 
 }  // namespace
 
@@ -55,13 +58,20 @@ Task<void> Rehearsal::follow(queue::EnvelopePtr envelope, std::string forwarded_
         auto route = co_await resolver_->resolve(envelope->sender, recipient.address);
         delivery.route = recorder_.take();
         if (!route) {
-            delivery.ends.push_back({Fate::deferred, recipient.address, "4.3.0", "address resolver failure: " + route.error().text()});
+            delivery.ends.push_back(
+                {Fate::deferred, recipient.address, "4.3.0", "address resolver failure: " + route.error().text()});
         } else if (route->has_bad_syntax) {
             delivery.ends.push_back({Fate::bounced, recipient.address, "5.1.3", "bad address syntax"});
         } else {
             if (!envelope->filter.empty()) {
                 rewrite::apply_filter(*route, envelope->filter, recipient.address);
-                delivery.route.push_back({.what = "route", .name = "FILTER", .detail = "transport", .value = envelope->filter, .where = {}, .answer = {}, .inside = {}});
+                delivery.route.push_back({.what = "route",
+                                          .name = "FILTER",
+                                          .detail = "transport",
+                                          .value = envelope->filter,
+                                          .where = {},
+                                          .answer = {},
+                                          .inside = {}});
             }
             delivery.address_class = name_of(route->address_class);
             delivery.transport = route->transport;
@@ -82,16 +92,20 @@ Task<void> Rehearsal::follow(queue::EnvelopePtr envelope, std::string forwarded_
 Task<void> Rehearsal::deliver(Delivery& delivery, queue::EnvelopePtr envelope, std::uint32_t recipient)
 {
     for (const config::ServiceSpec& service : settings_->services()) {
-        if (service.type == "unix" && service.name == delivery.transport) delivery.transport_at = {service.file, service.line, false};
+        if (service.type == "unix" && service.name == delivery.transport)
+            delivery.transport_at = {service.file, service.line, false};
     }
     const deliver::Transport* const transport = transports_->find(delivery.transport);
     if (!transport) {
-        delivery.ends.push_back({Fate::deferred, delivery.address, "4.3.0", "mail transport unavailable: master.cf has no such service"});
+        delivery.ends.push_back(
+            {Fate::deferred, delivery.address, "4.3.0", "mail transport unavailable: master.cf has no such service"});
         co_return;
     }
     delivery.program = transport->program;
     if (transport->is_deferred) {
-        delivery.ends.push_back({Fate::deferred, delivery.address, "4.3.2", fmt::format("deferred transport (defer_transports, {})", places_.find("defer_transports").text())});
+        delivery.ends.push_back(
+            {Fate::deferred, delivery.address, "4.3.2",
+             fmt::format("deferred transport (defer_transports, {})", places_.find("defer_transports").text())});
         co_return;
     }
     deliver::Job job;
@@ -107,7 +121,9 @@ Task<void> Rehearsal::deliver(Delivery& delivery, queue::EnvelopePtr envelope, s
     const bool is_soft = settings_->boolean("soft_bounce");
     for (const deliver::Outcome& outcome : outcomes) {
         if (outcome.role == deliver::Outcome::Role::told) continue;
-        Delivery::End end{fate_of(outcome.kind), outcome.recipient_address.empty() ? delivery.address : outcome.recipient_address, outcome.status.code, outcome.status.text};
+        Delivery::End end{fate_of(outcome.kind),
+                          outcome.recipient_address.empty() ? delivery.address : outcome.recipient_address,
+                          outcome.status.code, outcome.status.text};
         if (is_soft && end.fate == Fate::bounced) end.fate = Fate::deferred;
         // Nobody was asked: what the server would say is not known, and taken to be yes.
         if (end.fate == Fate::deferred && end.text.starts_with("not connected to ") && !delivery.hosts.empty()) {
@@ -124,7 +140,8 @@ void Rehearsal::read_hosts(Delivery& delivery)
 {
     std::string policy, login;
     for (const Event& event : delivery.events) {
-        if (event.what == "lookup" && (event.name.ends_with("tls_policy_maps") || event.name.ends_with("tls_per_site"))) policy = entry_of(event);
+        if (event.what == "lookup" && (event.name.ends_with("tls_policy_maps") || event.name.ends_with("tls_per_site")))
+            policy = entry_of(event);
         if (event.what == "lookup" && event.name.ends_with("sasl_password_maps")) login = entry_of(event);
         if (event.what == "host") {
             Host host;
@@ -145,7 +162,8 @@ void Rehearsal::read_hosts(Delivery& delivery)
                 // The transport's own line may set it.
                 config::SettingsPtr of_transport = settings_;
                 for (const config::ServiceSpec& service : settings_->services()) {
-                    if (service.type == "unix" && service.name == delivery.transport && !service.overrides.empty()) of_transport = settings_->for_service(service);
+                    if (service.type == "unix" && service.name == delivery.transport && !service.overrides.empty())
+                        of_transport = settings_->for_service(service);
                 }
                 // The old settings count where the new one is not there.
                 if (of_transport->str(parameter).empty()) {
@@ -159,7 +177,9 @@ void Rehearsal::read_hosts(Delivery& delivery)
             }
             host.tls_by = std::exchange(policy, {});
         } else if (event.what == "login") {
-            host.login = event.name == "user" ? event.value : event.name == "trouble" ? "(the table cannot be read)" : "";
+            host.login = event.name == "user"      ? event.value
+                         : event.name == "trouble" ? "(the table cannot be read)"
+                                                   : "";
             host.login_by = std::exchange(login, {});
         }
     }

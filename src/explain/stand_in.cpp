@@ -27,7 +27,8 @@ Result<std::array<Fd, 2>> make_pair()
 
 void note(std::string_view what, const HelperRequest& request, std::string_view value)
 {
-    if (base::Watcher* watcher = base::watcher()) watcher->note("act", what, fmt::format("{}:{}", request.uid, request.gid), value, request.path);
+    if (base::Watcher* watcher = base::watcher())
+        watcher->note("act", what, fmt::format("{}:{}", request.uid, request.gid), value, request.path);
 }
 
 std::string command_line(const HelperRequest& request)
@@ -56,7 +57,8 @@ Result<std::unique_ptr<StandIn>> StandIn::start()
 }
 
 StandIn::StandIn(Fd engine_side, Fd own_side, Fd real)
-    : own_side_(std::move(own_side)), real_(std::move(real)), helper_(std::make_unique<deliver::Helper>(std::move(engine_side))), thread_([this] { serve(); })
+    : own_side_(std::move(own_side)), real_(std::move(real)),
+      helper_(std::make_unique<deliver::Helper>(std::move(engine_side))), thread_([this] { serve(); })
 {
 }
 
@@ -110,7 +112,8 @@ HelperAnswer StandIn::read(const HelperRequest& request, std::string_view bytes)
     answer.os_error = EIO;
     if (deliver::send_datagram(real_.get(), bytes, -1, 0)) {
         if (const auto datagram = deliver::receive(real_.get(), 0)) {
-            if (auto answers = deliver::decode_answers(datagram->bytes); answers && !answers->empty()) answer = std::move(answers->front());
+            if (auto answers = deliver::decode_answers(datagram->bytes); answers && !answers->empty())
+                answer = std::move(answers->front());
         }
     }
     if (answer.kind == HelperAnswer::Kind::done) {

@@ -45,7 +45,9 @@ void find(const std::vector<Event>& events, std::string_view answer, std::vector
 // local(8) made other mail of it, and that is all: the other mail is followed by itself.
 bool is_passed_on(const Delivery& delivery)
 {
-    const auto is_forward = [](const Delivery::End& end) { return end.fate == Fate::delivered && end.text.starts_with("forwarded as "); };
+    const auto is_forward = [](const Delivery::End& end) {
+        return end.fate == Fate::delivered && end.text.starts_with("forwarded as ");
+    };
     return !delivery.ends.empty() && std::ranges::all_of(delivery.ends, is_forward);
 }
 
@@ -55,7 +57,8 @@ std::optional<std::string> find_table(const std::vector<Event>& events, Places& 
     for (auto event = events.rbegin(); event != events.rend(); ++event) {
         const bool is_rule = event->what == "lookup" && event->name.ends_with("_checks");
         if (!is_rule && event->what != "trouble") continue;
-        return fmt::format("{} {} ({}{}), {}", event->name, event->where, is_rule ? "" : "cannot be asked: ", is_rule ? event->detail + ": " + event->value : event->value,
+        return fmt::format("{} {} ({}{}), {}", event->name, event->where, is_rule ? "" : "cannot be asked: ",
+                           is_rule ? event->detail + ": " + event->value : event->value,
                            places.find(event->name, event->where).text());
     }
     return std::nullopt;
@@ -78,7 +81,8 @@ std::optional<std::string> find_reason(const std::vector<Event>& events, Places&
     std::string reason = found.event->name;
     if (!found.event->detail.empty()) reason += " " + found.event->detail;
     for (const Event& fact : found.event->inside) {
-        if (fact.what == "lookup" && fact.where == found.event->detail) reason += fmt::format(" (key {}: {})", fact.detail, fact.value);
+        if (fact.what == "lookup" && fact.where == found.event->detail)
+            reason += fmt::format(" (key {}: {})", fact.detail, fact.value);
     }
     const std::string word = found.event->detail.empty() ? found.event->name : found.event->detail;
     return fmt::format("{} in {}, {}", reason, holder->name, places.find(holder->name, word).text());
@@ -96,13 +100,15 @@ Verdict judge_refusal(const Step& last, Places& places)
         verdict.because = *reason;
     } else if (std::ranges::any_of(last.events, [](const Event& event) { return event.what == "reject"; })) {
         verdict.because = "a deferral that became due because nothing refused";
-    } else if (const auto own = std::ranges::find(own_refusals, std::string_view(last.reply), &OwnRefusal::text); own != std::end(own_refusals)) {
+    } else if (const auto own = std::ranges::find(own_refusals, std::string_view(last.reply), &OwnRefusal::text);
+               own != std::end(own_refusals)) {
         verdict.because = fmt::format("{}, {}", own->parameter, places.find(own->parameter).text());
     } else if (auto table = find_table(last.events, places)) {
         verdict.because = *table;
     } else {
         const bool is_command = last.command != "connect" && last.command != "end of message";
-        verdict.because = is_command ? "the server's own check of " + last.command.substr(0, last.command.find(' ')) : "the server's own checks";
+        verdict.because = is_command ? "the server's own check of " + last.command.substr(0, last.command.find(' '))
+                                     : "the server's own checks";
     }
     return verdict;
 }
@@ -148,11 +154,13 @@ Verdict judge(const Findings& findings, Places& places)
     switch (worst->fate) {
     case Fate::bounced:
         verdict.status = refused;
-        verdict.headline = fmt::format("250: accepted, then returned to the sender: <{}>: {} {}{}", worst->address, worst->code, worst->text, others);
+        verdict.headline = fmt::format("250: accepted, then returned to the sender: <{}>: {} {}{}", worst->address,
+                                       worst->code, worst->text, others);
         break;
     case Fate::deferred:
         verdict.status = try_later;
-        verdict.headline = fmt::format("250: accepted, then waiting in the queue: <{}>: {} {}{}", worst->address, worst->code, worst->text, others);
+        verdict.headline = fmt::format("250: accepted, then waiting in the queue: <{}>: {} {}{}", worst->address,
+                                       worst->code, worst->text, others);
         break;
     case Fate::delivered:
     case Fate::unknown: {
@@ -166,7 +174,8 @@ Verdict judge(const Findings& findings, Places& places)
         break;
     }
     }
-    verdict.because = fmt::format("transport {}{}", at->transport, at->transport_at.file.empty() ? "" : ", " + at->transport_at.text());
+    verdict.because = fmt::format("transport {}{}", at->transport,
+                                  at->transport_at.file.empty() ? "" : ", " + at->transport_at.text());
     return verdict;
 }
 

@@ -70,7 +70,8 @@ std::string quote_address(std::string_view internal)
 
 std::string unquote_address(std::string_view external)
 {
-    if (std::all_of(external.begin(), external.end(), [](char c) { return is_atom_character(c) || c == '.' || c == '@'; }))
+    if (std::all_of(external.begin(), external.end(),
+                    [](char c) { return is_atom_character(c) || c == '.' || c == '@'; }))
         return std::string(external);
 
     std::vector<Token> tokens;
@@ -100,8 +101,8 @@ std::string unquote_address(std::string_view external)
     return out;
 }
 
-std::pair<std::string_view, std::string_view> split_extension(std::string_view local, std::string_view recipient_delimiter,
-                                                              bool owner_request_special)
+std::pair<std::string_view, std::string_view>
+split_extension(std::string_view local, std::string_view recipient_delimiter, bool owner_request_special)
 {
     if (recipient_delimiter.empty() || local.size() < 2) return {local, {}};
     for (std::string_view special : {"postmaster", "mailer-daemon", "double-bounce"})
@@ -109,7 +110,8 @@ std::pair<std::string_view, std::string_view> split_extension(std::string_view l
     if (owner_request_special && recipient_delimiter.find('-') != recipient_delimiter.npos) {
         if (base::starts_with_ignoring_case(local, "owner-")) return {local, {}};
         constexpr std::string_view request = "-request";
-        if (local.size() > request.size() && base::equal_ignoring_case(local.substr(local.size() - request.size()), request))
+        if (local.size() > request.size() &&
+            base::equal_ignoring_case(local.substr(local.size() - request.size()), request))
             return {local, {}};
     }
     const std::size_t at = local.find_first_of(recipient_delimiter, 1);

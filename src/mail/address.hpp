@@ -20,7 +20,7 @@ AddressParts split_address(std::string_view internal);
 
 std::string quote_address(std::string_view internal);     // internal → external; "" stays ""
 std::string quote_local_part(std::string_view local);     // "" becomes two quotes
-bool needs_quotes(std::string_view local);                // is not a dot-string of RFC 5321 (bytes above 127 are welcome)
+bool needs_quotes(std::string_view local);  // is not a dot-string of RFC 5321 (bytes above 127 are welcome)
 // external → internal: undoes quotes and escapes, drops comments and a source route "@a,@b:"; with "<…>" in the text,
 // what stands between them.
 std::string unquote_address(std::string_view external);
@@ -28,8 +28,8 @@ std::string unquote_address(std::string_view external);
 // "user+ext" → {"user", "+ext"} by `recipient_delimiter` (a set of characters; the first that occurs wins; never the
 // first character of the local part). "double-bounce", "mailer-daemon" and "postmaster" are never split. With '-' in the
 // set, "owner-x" and "x-request" are not split when `owner_request_special` holds.
-std::pair<std::string_view, std::string_view> split_extension(std::string_view local, std::string_view recipient_delimiter,
-                                                              bool owner_request_special = true);
+std::pair<std::string_view, std::string_view>
+split_extension(std::string_view local, std::string_view recipient_delimiter, bool owner_request_special = true);
 
 // Domain names: RFC 1035/1123 hostname rules as Postfix checks them (labels of 1 to 63 characters, 255 in all, no "-" at
 // the ends of a label, no trailing dot, not numbers only; "_" is welcome, UTF-8 is as long as IDNA can encode it).

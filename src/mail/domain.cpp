@@ -43,7 +43,8 @@ std::optional<std::string> hostname_fault(std::string_view name)
     if (!base::is_ascii(name)) {
         auto ascii = base::is_valid_utf8(name) ? to_ascii_domain(name) : std::nullopt;
         if (!ascii) {
-            const auto bad = *std::find_if(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
+            const auto bad =
+                *std::find_if(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
             return fmt::format("invalid character {}(decimal): {}", static_cast<unsigned char>(bad), shown);
         }
         name = encoded = std::move(*ascii);
@@ -60,7 +61,8 @@ std::optional<std::string> hostname_fault(std::string_view name)
             label = 0;
         } else if (c == '-') {
             has_letter = true;
-            if (++label == 1 || i + 1 == name.size() || name[i + 1] == '.') return fmt::format("misplaced hyphen: {}", shown);
+            if (++label == 1 || i + 1 == name.size() || name[i + 1] == '.')
+                return fmt::format("misplaced hyphen: {}", shown);
             if (label > longest_label) return fmt::format("hostname label too long: {}", shown);
         } else {
             return fmt::format("invalid character {}(decimal): {}", static_cast<unsigned char>(c), shown);

@@ -13,7 +13,13 @@
 namespace ekiden::mail {
 
 // RFC 3461 NOTIFY; none set = the default (failure and delay).
-enum DsnNotify : std::uint8_t { notify_default = 0, notify_never = 1, notify_success = 2, notify_failure = 4, notify_delay = 8 };
+enum DsnNotify : std::uint8_t {
+    notify_default = 0,
+    notify_never = 1,
+    notify_success = 2,
+    notify_failure = 4,
+    notify_delay = 8
+};
 enum class DsnReturn : std::uint8_t { unspecified, full, headers };
 enum class BodyType : std::uint8_t { unspecified, seven_bit, eight_bit };
 
@@ -40,7 +46,8 @@ struct Origin {
     std::string protocol;        // "SMTP", "ESMTP", "ESMTPS", …; empty for pickup
     std::string sasl_method, sasl_username, sasl_sender;
     std::string log_ident;       // first queue id when a message is requeued or forwarded
-    std::string rewrite_context = "remote";   // "local": complete addresses with $myorigin; "remote": see remote_header_rewrite_domain
+    std::string rewrite_context =
+        "remote";  // "local": complete addresses with $myorigin; "remote": see remote_header_rewrite_domain
 };
 
 struct Envelope {
@@ -61,7 +68,8 @@ struct Envelope {
     std::string filter;          // FILTER action: "transport:nexthop" for all recipients; empty = none
     std::string redirect;        // REDIRECT action
     Purpose purpose = Purpose::deliver;
-    std::string verp_delimiters; // two characters: every recipient has a sender address of its own (mail/verp.hpp); or empty
+    std::string
+        verp_delimiters;  // two characters: every recipient has a sender address of its own (mail/verp.hpp); or empty
 
     bool only_asks() const { return purpose == Purpose::verify || purpose == Purpose::probe; }
 };

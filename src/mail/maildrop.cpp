@@ -16,7 +16,8 @@ struct NotifyName {
     std::string_view name;
     std::uint8_t bit;
 };
-constexpr NotifyName notify_names[] = {{"never", notify_never}, {"success", notify_success}, {"failure", notify_failure}, {"delay", notify_delay}};
+constexpr NotifyName notify_names[] = {
+    {"never", notify_never}, {"success", notify_success}, {"failure", notify_failure}, {"delay", notify_delay}};
 
 std::string notify_text(std::uint8_t notify)
 {
@@ -27,7 +28,10 @@ std::string notify_text(std::uint8_t notify)
     return out.empty() ? "default" : out;
 }
 
-std::unexpected<Error> bad(std::string_view what) { return fail(ErrorCode::syntax, "maildrop: bad " + std::string(what)); }
+std::unexpected<Error> bad(std::string_view what)
+{
+    return fail(ErrorCode::syntax, "maildrop: bad " + std::string(what));
+}
 
 }  // namespace
 
@@ -43,12 +47,14 @@ std::string format(const Maildrop& header)
     };
     line("sender", header.sender);
     if (!header.full_name.empty()) line("name", header.full_name);
-    if (header.dsn_return != DsnReturn::unspecified) line("ret", header.dsn_return == DsnReturn::full ? "full" : "hdrs");
+    if (header.dsn_return != DsnReturn::unspecified)
+        line("ret", header.dsn_return == DsnReturn::full ? "full" : "hdrs");
     if (!header.dsn_envid.empty()) line("envid", header.dsn_envid);
     if (header.body != BodyType::unspecified) line("body", header.body == BodyType::eight_bit ? "8bit" : "7bit");
     if (header.is_smtputf8) out += "smtputf8\n";
     if (header.is_gateway) out += "gateway\n";
-    if (header.purpose != Maildrop::Purpose::deliver) line("task", header.purpose == Maildrop::Purpose::verify ? "verify" : "trace");
+    if (header.purpose != Maildrop::Purpose::deliver)
+        line("task", header.purpose == Maildrop::Purpose::verify ? "verify" : "trace");
     if (!header.verp_delimiters.empty()) line("verp", header.verp_delimiters);
     if (!header.original_id.empty()) line("orig-id", header.original_id);
     std::uint8_t notify = notify_default;
@@ -118,7 +124,8 @@ Result<bool> MaildropParser::read_line(std::string_view line)
         header_.is_gateway = true;
     } else if (key == "task" && (*value == "verify" || *value == "trace")) {
         header_.purpose = *value == "verify" ? Maildrop::Purpose::verify : Maildrop::Purpose::trace;
-    } else if (key == "verp" && value->size() == 2 && std::ranges::all_of(*value, [](char c) { return base::is_print(c) && c != ' '; })) {
+    } else if (key == "verp" && value->size() == 2 &&
+               std::ranges::all_of(*value, [](char c) { return base::is_print(c) && c != ' '; })) {
         header_.verp_delimiters = std::move(*value);
     } else if (key == "orig-id") {
         header_.original_id = std::move(*value);

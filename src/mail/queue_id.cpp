@@ -44,7 +44,8 @@ std::optional<std::uint64_t> number(std::string_view text, std::string_view alph
 
 std::optional<QueueId> join(std::optional<std::uint64_t> seconds, std::optional<std::uint64_t> fraction)
 {
-    if (!seconds || !fraction || *fraction >= per_second || *seconds > (UINT64_MAX - *fraction) / per_second) return std::nullopt;
+    if (!seconds || !fraction || *fraction >= per_second || *seconds > (UINT64_MAX - *fraction) / per_second)
+        return std::nullopt;
     QueueId id{*seconds * per_second + *fraction};
     if (!id) return std::nullopt;
     return id;
@@ -58,7 +59,8 @@ std::string format(QueueId id)
 {
     std::uint64_t seconds = id.value / per_second, fraction = id.value % per_second;
     if (is_long_wanted.load(std::memory_order_relaxed))
-        return digits(seconds, digits52, long_least_seconds) + digits(fraction, digits52, long_fraction_digits) + std::string(long_ending);
+        return digits(seconds, digits52, long_least_seconds) + digits(fraction, digits52, long_fraction_digits) +
+               std::string(long_ending);
     return digits(fraction, digits16, short_fraction_digits) + digits(seconds, digits16, 1);
 }
 

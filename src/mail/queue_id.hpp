@@ -40,5 +40,8 @@ void reserve_queue_ids(QueueId used);
 
 template <>
 struct std::hash<ekiden::mail::QueueId> {
-    std::size_t operator()(ekiden::mail::QueueId id) const noexcept { return std::hash<std::uint64_t>{}(id.value * 0x9e3779b97f4a7c15ull); }
+    std::size_t operator()(ekiden::mail::QueueId id) const noexcept
+    {
+        return std::hash<std::uint64_t>{}(id.value * 0x9e3779b97f4a7c15ull);
+    }
 };

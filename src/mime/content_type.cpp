@@ -23,7 +23,9 @@ public:
         if (text_[at_] == '"') return Token{'\0', quoted()};
         if (is_special(text_[at_])) return Token{text_[at_++], {}};
         const std::size_t begin = at_;
-        while (at_ < text_.size() && !is_special(text_[at_]) && !is_blank(text_[at_]) && text_[at_] != '(' && text_[at_] != '"') ++at_;
+        while (at_ < text_.size() && !is_special(text_[at_]) && !is_blank(text_[at_]) && text_[at_] != '(' &&
+               text_[at_] != '"')
+            ++at_;
         return Token{'\0', std::string(text_.substr(begin, at_ - begin))};
     }
 
@@ -68,7 +70,8 @@ constexpr EncodingRow encodings[] = {
 
 MediaType media_type(std::string_view type, std::string_view subtype)
 {
-    if (base::equal_ignoring_case(type, "multipart")) return base::equal_ignoring_case(subtype, "digest") ? MediaType::digest : MediaType::multipart;
+    if (base::equal_ignoring_case(type, "multipart"))
+        return base::equal_ignoring_case(subtype, "digest") ? MediaType::digest : MediaType::multipart;
     if (!base::equal_ignoring_case(type, "message")) return MediaType::leaf;
     const bool is_whole = base::equal_ignoring_case(subtype, "rfc822") || base::equal_ignoring_case(subtype, "global");
     return is_whole ? MediaType::message : MediaType::other_message;

@@ -25,9 +25,10 @@ std::string format_date(WallTime time)
     std::tm tm{};
     localtime_r(&seconds, &tm);
     const long minutes = tm.tm_gmtoff / 60;
-    text = fmt::format("{}, {:2} {} {:04} {:02}:{:02}:{:02} {}{:02}{:02} ({})", days[static_cast<std::size_t>(tm.tm_wday)], tm.tm_mday,
-                       months[static_cast<std::size_t>(tm.tm_mon)], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                       minutes < 0 ? '-' : '+', std::labs(minutes) / 60, std::labs(minutes) % 60, tm.tm_zone ? tm.tm_zone : "UTC");
+    text = fmt::format(
+        "{}, {:2} {} {:04} {:02}:{:02}:{:02} {}{:02}{:02} ({})", days[static_cast<std::size_t>(tm.tm_wday)], tm.tm_mday,
+        months[static_cast<std::size_t>(tm.tm_mon)], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
+        minutes < 0 ? '-' : '+', std::labs(minutes) / 60, std::labs(minutes) % 60, tm.tm_zone ? tm.tm_zone : "UTC");
     last = seconds;
     return text;
 }

@@ -45,7 +45,8 @@ constexpr std::array known_fields = std::to_array<Known>({
     {"sender", FieldName::sender, AddressRole::sender},
     {"to", FieldName::to, AddressRole::recipient},
 });
-static_assert(std::is_sorted(known_fields.begin(), known_fields.end(), [](auto& a, auto& b) { return a.name < b.name; }));
+static_assert(std::is_sorted(known_fields.begin(), known_fields.end(),
+                             [](auto& a, auto& b) { return a.name < b.name; }));
 
 constexpr std::size_t longest_known = 27;   // disposition-notification-to
 
@@ -59,7 +60,8 @@ FieldName classify_field(std::string_view name)
     std::array<char, longest_known> lower;
     std::transform(name.begin(), name.end(), lower.begin(), base::to_lower);
     const std::string_view key(lower.data(), name.size());
-    const auto row = std::lower_bound(known_fields.begin(), known_fields.end(), key, [](const Known& k, std::string_view n) { return k.name < n; });
+    const auto row = std::lower_bound(known_fields.begin(), known_fields.end(), key,
+                                      [](const Known& k, std::string_view n) { return k.name < n; });
     return row != known_fields.end() && row->name == key ? row->field : FieldName::other;
 }
 

@@ -140,7 +140,8 @@ std::vector<Field> HeaderBlock::fields() const
 {
     std::vector<Field> fields;
     fields.reserve(spans_.size());
-    for (const auto& span : spans_) fields.push_back(make_field(std::string_view(text_).substr(span.begin, span.end - span.begin)));
+    for (const auto& span : spans_)
+        fields.push_back(make_field(std::string_view(text_).substr(span.begin, span.end - span.begin)));
     return fields;
 }
 

@@ -31,7 +31,10 @@ public:
     bool is_complete() const { return is_complete_; }
     bool has_blank_line() const { return has_blank_line_; }   // how it ended; meaningful when complete
     // Body bytes that had to be read to see that they are not header.
-    std::string_view leftover() const { return is_complete_ ? std::string_view(text_).substr(line_at_) : std::string_view(); }
+    std::string_view leftover() const
+    {
+        return is_complete_ ? std::string_view(text_).substr(line_at_) : std::string_view();
+    }
 
     // Closed fields in order; views are good until the next call that is not const.
     std::vector<Field> fields() const;

@@ -33,7 +33,8 @@ void PartReader::open_header(HeaderKind kind)
     kind_ = kind;
     entity_ = {};
     content_type_ = {};
-    if (kind == HeaderKind::part && !boundaries_.empty() && boundaries_.back().is_digest) entity_.type = MediaType::message;
+    if (kind == HeaderKind::part && !boundaries_.empty() && boundaries_.back().is_digest)
+        entity_.type = MediaType::message;
 }
 
 void PartReader::give_fields(Sink& sink)

@@ -19,7 +19,13 @@
 namespace ekiden::mime {
 
 enum class Encoding : std::uint8_t { seven_bit, eight_bit, binary, quoted_printable, base64, other };
-enum class MediaType : std::uint8_t { leaf, multipart, digest, message, other_message };   // message: message/rfc822 and message/global
+enum class MediaType : std::uint8_t {
+    leaf,
+    multipart,
+    digest,
+    message,
+    other_message
+};  // message: message/rfc822 and message/global
 
 struct ContentType {
     MediaType type = MediaType::leaf;

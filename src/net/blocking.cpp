@@ -94,7 +94,10 @@ BlockingPool::~BlockingPool()
     for (auto& thread : shared_->threads) thread.join();
 }
 
-std::shared_ptr<BlockingPool::Lane> BlockingPool::make_lane(unsigned limit) { return std::make_shared<Lane>(std::max(1U, limit)); }
+std::shared_ptr<BlockingPool::Lane> BlockingPool::make_lane(unsigned limit)
+{
+    return std::make_shared<Lane>(std::max(1U, limit));
+}
 
 void BlockingPool::post(std::function<void()> work, std::shared_ptr<Lane> lane)
 {

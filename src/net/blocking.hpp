@@ -26,7 +26,9 @@ public:
     static std::shared_ptr<Lane> make_lane(unsigned limit);
 
     template <class F>
-    Task<std::invoke_result_t<F>> run(F function, std::shared_ptr<Lane> lane = nullptr);    // function() on a pool thread; exceptions come back to the caller
+    Task<std::invoke_result_t<F>>
+    run(F function,
+        std::shared_ptr<Lane> lane = nullptr);  // function() on a pool thread; exceptions come back to the caller
 
     void post(std::function<void()> work, std::shared_ptr<Lane> lane = nullptr);
 
@@ -58,7 +60,8 @@ Task<std::invoke_result_t<F>> BlockingPool::run(F function, std::shared_ptr<Lane
             }
         }, lane);
     };
-    if constexpr (std::is_void_v<T>) co_await asio::async_initiate<const net::UseTask, void(std::exception_ptr)>(start, use_task);
+    if constexpr (std::is_void_v<T>)
+        co_await asio::async_initiate<const net::UseTask, void(std::exception_ptr)>(start, use_task);
     else co_return co_await asio::async_initiate<const net::UseTask, void(std::exception_ptr, T)>(start, use_task);
 }
 

@@ -158,9 +158,9 @@ Result<Network> parse_network(std::string_view text)
         if (*prefix > octets.bits) return bad("bad mask length in");
         const Octets network = masked(octets, *prefix);
         if (network.bytes != octets.bytes) {
-            return fail(ErrorCode::syntax, "non-null host address bits in \"" + shown + "\", perhaps you should use \"" +
-                                               address_of(network).to_string() + "/" + std::to_string(*prefix) +
-                                               "\" instead");
+            return fail(ErrorCode::syntax, "non-null host address bits in \"" + shown +
+                                               "\", perhaps you should use \"" + address_of(network).to_string() + "/" +
+                                               std::to_string(*prefix) + "\" instead");
         }
         // ::ffff:10.0.0.0/104 is 10.0.0.0/8 for us, as clients never keep a mapped address.
         if (address->is_v6() && address->to_v6().is_v4_mapped() && *prefix >= 96) {
@@ -221,7 +221,8 @@ std::optional<std::uint16_t> find_port(std::string_view name, std::string_view k
     servent entry{};
     servent* found = nullptr;
     std::array<char, 2048> buffer;
-    if (getservbyname_r(std::string(name).c_str(), "tcp", &entry, buffer.data(), buffer.size(), &found) != 0 || !found) {
+    if (getservbyname_r(std::string(name).c_str(), "tcp", &entry, buffer.data(), buffer.size(), &found) != 0 ||
+        !found) {
         return std::nullopt;
     }
     return ntohs(static_cast<std::uint16_t>(found->s_port));

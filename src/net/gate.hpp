@@ -38,7 +38,8 @@ public:
 
 private:
     void leave() { if (--count_ == 0) timer_.cancel(); }
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> timer_;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>
+        timer_;
     std::size_t count_ = 0;
     bool is_closed_ = false;
 };

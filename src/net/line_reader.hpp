@@ -12,7 +12,9 @@ namespace ekiden::net {
 
 class LineReader {
 public:
-    explicit LineReader(Stream& stream, std::size_t buffer_size = 4096) : stream_(&stream), initial_size_(buffer_size) {}
+    explicit LineReader(Stream& stream, std::size_t buffer_size = 4096) : stream_(&stream), initial_size_(buffer_size)
+    {
+    }
 
     struct Line {
         std::string_view text;     // without its CRLF or LF

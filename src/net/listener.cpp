@@ -49,10 +49,11 @@ struct AcceptLoop : std::enable_shared_from_this<AcceptLoop<Protocol>> {
     {
         if (is_stopped || is_paused || is_waiting) return;
         is_waiting = true;
-        acceptor.async_wait(Acceptor::wait_read, [self = this->shared_from_this()](const boost::system::error_code& error) {
-            self->is_waiting = false;
-            if (!error) self->accept_some();
-        });
+        acceptor.async_wait(Acceptor::wait_read,
+                            [self = this->shared_from_this()](const boost::system::error_code& error) {
+                                self->is_waiting = false;
+                                if (!error) self->accept_some();
+                            });
     }
 
     void accept_some()
@@ -123,7 +124,8 @@ Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog)
     if (endpoint.address.is_v6()) EKIDEN_TRY(set_flag(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY"));
     if (::bind(fd.get(), where.data(), static_cast<socklen_t>(where.size())) != 0) {
         const int error = errno;   // printing an address clears it
-        return fail(Error::from_errno(error, "bind", endpoint.address.to_string() + " port " + std::to_string(endpoint.port)));
+        return fail(
+            Error::from_errno(error, "bind", endpoint.address.to_string() + " port " + std::to_string(endpoint.port)));
     }
     if (::listen(fd.get(), backlog) != 0) {
         const int error = errno;
@@ -161,7 +163,8 @@ Listener::Listener(Core& core, Fd socket, OnTcp on_connection, OnTrouble on_trou
     auto length = static_cast<socklen_t>(local.capacity());
     if (::getsockname(socket.get(), local.data(), &length) == 0) local.resize(length);
     state_ = std::make_shared<State>(core, local.protocol(), std::move(socket),
-                                     [on_connection = std::move(on_connection)](TcpSocket accepted, asio::ip::tcp::endpoint peer) {
+                                     [on_connection = std::move(on_connection)](TcpSocket accepted,
+                                                                                asio::ip::tcp::endpoint peer) {
                                          boost::system::error_code error;
                                          const auto own = accepted.local_endpoint(error);
                                          if (error) return;   // reset already

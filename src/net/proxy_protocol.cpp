@@ -34,10 +34,16 @@ std::string escaped(std::string_view bytes)
     return result;
 }
 
-std::unexpected<Error> bad(std::string_view what, std::string_view header) { return fail(ErrorCode::protocol, fmt::format("{}: {}", what, escaped(header))); }
+std::unexpected<Error> bad(std::string_view what, std::string_view header)
+{
+    return fail(ErrorCode::protocol, fmt::format("{}: {}", what, escaped(header)));
+}
 
 unsigned byte_at(std::string_view text, std::size_t at) { return static_cast<unsigned char>(text[at]); }
-std::uint16_t number_at(std::string_view text, std::size_t at) { return static_cast<std::uint16_t>(byte_at(text, at) << 8 | byte_at(text, at + 1)); }
+std::uint16_t number_at(std::string_view text, std::size_t at)
+{
+    return static_cast<std::uint16_t>(byte_at(text, at) << 8 | byte_at(text, at + 1));
+}
 
 bool begins_like(std::string_view text, std::string_view start)
 {
@@ -50,7 +56,8 @@ bool begins_like(std::string_view text, std::string_view start)
 std::optional<Address> address_in(std::string_view word, bool is_v6)
 {
     // Only the bare forms: no brackets, no scope.
-    if (word.find_first_not_of("0123456789abcdefABCDEF:.") != word.npos || (word.find(':') != word.npos) != is_v6) return std::nullopt;
+    if (word.find_first_not_of("0123456789abcdefABCDEF:.") != word.npos || (word.find(':') != word.npos) != is_v6)
+        return std::nullopt;
     return parse_address(word);
 }
 
@@ -116,14 +123,17 @@ Result<std::size_t> proxy_bytes_wanted(std::string_view so_far)
 {
     if (so_far.size() >= line_start.size() && so_far.starts_with(line_start)) {
         if (so_far.ends_with('\n')) return 0;
-        if (so_far.size() >= longest_proxy_line || so_far.find('\n') != so_far.npos) return bad("missing protocol header terminator", so_far);
+        if (so_far.size() >= longest_proxy_line || so_far.find('\n') != so_far.npos)
+            return bad("missing protocol header terminator", so_far);
         // Another protocol than TCP is no header for us, but its line is read to the end and shown.
         static constexpr std::string_view longer_start = "PROXY TCP";
-        if (so_far.size() < longer_start.size() && begins_like(so_far, longer_start)) return longer_start.size() - so_far.size();
+        if (so_far.size() < longer_start.size() && begins_like(so_far, longer_start))
+            return longer_start.size() - so_far.size();
         return so_far.size() < shortest_line && so_far.starts_with(longer_start) ? shortest_line - so_far.size() : 1;
     }
     if (begins_like(so_far, line_start)) return line_start.size() - so_far.size();
-    if (!begins_like(so_far, signature)) return bad(so_far.size() < fixed_part ? "short protocol header" : "unrecognized protocol header", so_far);
+    if (!begins_like(so_far, signature))
+        return bad(so_far.size() < fixed_part ? "short protocol header" : "unrecognized protocol header", so_far);
     if (so_far.size() < fixed_part) return fixed_part - so_far.size();
     if (byte_at(so_far, 12) >> 4 != 2) return bad("unrecognized protocol version", so_far);
     const std::size_t whole = fixed_part + number_at(so_far, 14);
@@ -134,7 +144,9 @@ Result<std::size_t> proxy_bytes_wanted(std::string_view so_far)
 Result<ProxyHeader> parse_proxy_header(std::string_view header)
 {
     EKIDEN_TRY_VALUE(wanted, proxy_bytes_wanted(header));
-    if (wanted > 0) return bad(header.starts_with(line_start) ? "missing protocol header terminator" : "short protocol header", header);
+    if (wanted > 0)
+        return bad(header.starts_with(line_start) ? "missing protocol header terminator" : "short protocol header",
+                   header);
     return header.starts_with(line_start) ? parse_line(header) : parse_binary(header);
 }
 

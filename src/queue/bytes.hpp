@@ -44,7 +44,8 @@ public:
         }
         T value = 0;
         for (std::size_t i = 0; i < sizeof(T); ++i)
-            value = static_cast<T>(value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(bytes_[i])) << (8 * i)));
+            value = static_cast<T>(value |
+                                   static_cast<T>(static_cast<T>(static_cast<unsigned char>(bytes_[i])) << (8 * i)));
         bytes_.remove_prefix(sizeof(T));
         return value;
     }

@@ -134,8 +134,11 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes)
 
 Result<void> write_checkpoint(Disk& disk, const SegmentFiles& files, const std::string& bytes, std::string_view name)
 {
-    auto header = encode_header({.kind = Kind::checkpoint, .ends_batch = true, .length = static_cast<std::uint32_t>(bytes.size()),
-                                 .epoch = checkpoint_epoch, .payload_check = crc32c(bytes)});
+    auto header = encode_header({.kind = Kind::checkpoint,
+                                 .ends_batch = true,
+                                 .length = static_cast<std::uint32_t>(bytes.size()),
+                                 .epoch = checkpoint_epoch,
+                                 .payload_check = crc32c(bytes)});
     std::string unfinished = files.path_of(std::string(name) + ".new");
     EKIDEN_TRY_VALUE(file, disk.open(unfinished, Disk::Mode::create));
     std::array<std::string_view, 2> pieces{std::string_view(header.data(), header.size()), bytes};
@@ -156,8 +159,8 @@ Result<std::optional<Checkpoint>> read_checkpoint(Disk& disk, const SegmentFiles
     bytes.resize(count);
     auto header = decode_header(bytes);
     std::string_view payload = std::string_view(bytes).substr(std::min(header_size, bytes.size()));
-    if (!header || header->kind != Kind::checkpoint || header->epoch != checkpoint_epoch || header->length != payload.size() ||
-        crc32c(payload) != header->payload_check)
+    if (!header || header->kind != Kind::checkpoint || header->epoch != checkpoint_epoch ||
+        header->length != payload.size() || crc32c(payload) != header->payload_check)
         return fail(ErrorCode::corrupt, "queue log: damaged checkpoint");
     EKIDEN_TRY_VALUE(checkpoint, decode_checkpoint(payload));
     return std::optional<Checkpoint>(std::move(checkpoint));

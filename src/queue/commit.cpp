@@ -102,7 +102,8 @@ Task<Result<void>> Committer::submit(std::move_only_function<Result<UnitPtr>()> 
     auto executor = co_await net::this_executor();
     auto start = [this, executor, &make](auto handler) {
         auto at_once = [&handler, executor](Result<void> result) {
-            asio::post(executor, [h = std::move(handler), r = std::move(result)]() mutable { std::move(h)(std::move(r)); });
+            asio::post(executor,
+                       [h = std::move(handler), r = std::move(result)]() mutable { std::move(h)(std::move(r)); });
         };
         std::unique_lock lock(log_.mutex);
         auto made = make();
@@ -360,7 +361,8 @@ void Committer::conclude(Batch batch, Result<void> result, std::unique_lock<std:
             unit->after_write(log_, effects);
             if (!batch.tried.empty())
                 if (Entry* entry = log_.find(unit->id); entry && entry->accept == unit->pieces.back().place)
-                    entry->rare().old_accepts.insert(entry->rare().old_accepts.end(), batch.tried.begin(), batch.tried.end());
+                    entry->rare().old_accepts.insert(entry->rare().old_accepts.end(), batch.tried.begin(),
+                                                     batch.tried.end());
         }
         bool has_recovered = trouble_.has_value();
         trouble_.reset();
@@ -400,7 +402,8 @@ void Committer::conclude(Batch batch, Result<void> result, std::unique_lock<std:
         given_up.push_back(std::move(unit));
     }
     std::erase(queue_, nullptr);
-    urgent_ = static_cast<std::size_t>(std::ranges::count_if(queue_, [](const UnitPtr& unit) { return unit->is_urgent; }));
+    urgent_ =
+        static_cast<std::size_t>(std::ranges::count_if(queue_, [](const UnitPtr& unit) { return unit->is_urgent; }));
     if (!queue_.empty()) lazy_until_ = steady_clock::now();
     enter_trouble(result.error(), lock);
     lock.unlock();

@@ -48,7 +48,11 @@ public:
     virtual Result<void> before_write(Log&) { return {}; }
     virtual void after_write(Log& log, Effects& effects) = 0;
     // Given up for good; its records may or may not be on the disk in `tried`. What it returns is written instead.
-    virtual std::unique_ptr<Unit> after_failure(Log&, const std::vector<std::uint32_t>& tried) { (void)tried; return nullptr; }
+    virtual std::unique_ptr<Unit> after_failure(Log&, const std::vector<std::uint32_t>& tried)
+    {
+        (void)tried;
+        return nullptr;
+    }
 
     QueueId id;
     std::vector<Piece> pieces;

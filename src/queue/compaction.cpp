@@ -16,10 +16,14 @@ constexpr std::uint64_t segments_not_worth_it = 4;    // the log may be that lon
 bool lies_in(const Entry& entry, std::uint32_t number)
 {
     auto is_there = [number](const Place& place) { return place.segment == number; };
-    return is_there(entry.accept) || std::ranges::any_of(entry.content.all(), is_there) || std::ranges::any_of(entry.chain.all(), is_there);
+    return is_there(entry.accept) || std::ranges::any_of(entry.content.all(), is_there) ||
+           std::ranges::any_of(entry.chain.all(), is_there);
 }
 
-Result<std::string> read_one(const Segment& segment, Place place, QueueId id) { return read_record(segment, place, id); }
+Result<std::string> read_one(const Segment& segment, Place place, QueueId id)
+{
+    return read_record(segment, place, id);
+}
 
 struct Moving {
     Reference reference;
@@ -39,7 +43,8 @@ void Housekeeper::fold()
         std::ranges::sort(ids);
         ids.erase(std::ranges::unique(ids).begin(), ids.end());
         for (QueueId id : ids)
-            if (Entry* entry = log_.find(id); entry && entry->chain.size() > 1) references.push_back(make_reference(log_, id, *entry));
+            if (Entry* entry = log_.find(id); entry && entry->chain.size() > 1)
+                references.push_back(make_reference(log_, id, *entry));
     }
     std::vector<UnitPtr> units;
     for (const Reference& reference : references) {
@@ -61,7 +66,9 @@ void Housekeeper::compact()
         for (const auto& [number, segment] : log_.segments) total += segment->size;
         if (log_.segments.size() <= segments_not_worth_it || total < spare_fraction * log_.counts.live_bytes) return;
         for (const auto& [number, segment] : log_.segments) {
-            if (number == log_.current || unmovable_.contains(number) || segment->live >= segment->size / spare_fraction) continue;
+            if (number == log_.current || unmovable_.contains(number) ||
+                segment->live >= segment->size / spare_fraction)
+                continue;
             if (segment->live == 0 && segment->tombstones.empty()) continue;    // recycle() takes it
             if (!victim || segment->live < victim->live) victim = segment;
         }
@@ -117,21 +124,24 @@ void Housekeeper::empty_segment(const SegmentPtr& victim)
             auto bytes = read_record(*victim, place);
             moving.is_whole &= bytes.has_value();
             if (!bytes) break;
-            chunks.push_back(std::make_unique<ChunkUnit>(QueueId{}, std::move(*bytes), [&moving, i](Place at, SegmentPtr segment) {
-                moving.accept.chunks[i] = at;
-                moving.pins.push_back(std::move(segment));
-            }));
+            chunks.push_back(
+                std::make_unique<ChunkUnit>(QueueId{}, std::move(*bytes), [&moving, i](Place at, SegmentPtr segment) {
+                    moving.accept.chunks[i] = at;
+                    moving.pins.push_back(std::move(segment));
+                }));
         }
     }
     if (!committer_.submit_now(std::move(chunks))) return;
     std::vector<UnitPtr> moves;
     for (Moving& moving : movings) {
         if (!moving.is_whole) {
-            log_.logger.error("queue log: message {} cannot be moved out of segment {:08x}: damaged", mail::format(moving.reference.id), victim->number);
+            log_.logger.error("queue log: message {} cannot be moved out of segment {:08x}: damaged",
+                              mail::format(moving.reference.id), victim->number);
             unmovable_.insert(victim->number);
             continue;
         }
-        moves.push_back(std::make_unique<MoveUnit>(moving.reference.id, moving.reference.version, moving.accept, std::move(moving.pins)));
+        moves.push_back(std::make_unique<MoveUnit>(moving.reference.id, moving.reference.version, moving.accept,
+                                                   std::move(moving.pins)));
     }
     (void)committer_.submit_now(std::move(moves)).has_value();    // what changed meanwhile is moved in a later round
 }

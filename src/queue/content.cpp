@@ -13,7 +13,10 @@ class MemoryReader final : public ContentReader {
 public:
     explicit MemoryReader(std::shared_ptr<const std::string> bytes) : bytes_(std::move(bytes)) {}
     Task<Result<std::string_view>> next() override { co_return next_now(); }
-    Result<std::string_view> next_now() override { return std::exchange(is_read_, true) ? std::string_view{} : std::string_view(*bytes_); }
+    Result<std::string_view> next_now() override
+    {
+        return std::exchange(is_read_, true) ? std::string_view{} : std::string_view(*bytes_);
+    }
 
 private:
     std::shared_ptr<const std::string> bytes_;
@@ -97,9 +100,11 @@ private:
 Result<std::string_view> record_payload(std::string_view bytes, const Segment& segment, Place place, QueueId id)
 {
     auto header = decode_header(bytes);
-    if (!header || header->epoch != segment.epoch || record_size(header->length) != place.length || (id && header->id != id) ||
-        bytes.size() < header_size + header->length || crc32c(bytes.substr(header_size, header->length)) != header->payload_check)
-        return fail(ErrorCode::corrupt, fmt::format("queue log: damaged record in segment {:08x} at {}", place.segment, place.offset));
+    if (!header || header->epoch != segment.epoch || record_size(header->length) != place.length ||
+        (id && header->id != id) || bytes.size() < header_size + header->length ||
+        crc32c(bytes.substr(header_size, header->length)) != header->payload_check)
+        return fail(ErrorCode::corrupt,
+                    fmt::format("queue log: damaged record in segment {:08x} at {}", place.segment, place.offset));
     return bytes.substr(header_size, header->length);
 }
 
@@ -147,11 +152,14 @@ Task<Result<void>> ContentWriter::Sink::write(std::string bytes)
     for (std::size_t at = 0; at < bytes.size(); at += limit) {
         std::string piece = at == 0 && bytes.size() <= limit ? std::move(bytes) : bytes.substr(at, limit);
         bool is_whole = bytes.empty();
-        auto unit = std::make_unique<ChunkUnit>(QueueId{}, std::move(piece), [to = flushed](Place place, SegmentPtr segment) {
-            to->places.push_back(place);
-            if (to->pins.empty() || to->pins.back() != segment) to->pins.push_back(std::move(segment));
-        });
-        std::move_only_function<Result<UnitPtr>()> make = [u = std::move(unit)]() mutable -> Result<UnitPtr> { return std::move(u); };
+        auto unit =
+            std::make_unique<ChunkUnit>(QueueId{}, std::move(piece), [to = flushed](Place place, SegmentPtr segment) {
+                to->places.push_back(place);
+                if (to->pins.empty() || to->pins.back() != segment) to->pins.push_back(std::move(segment));
+            });
+        std::move_only_function<Result<UnitPtr>()> make = [u = std::move(unit)]() mutable -> Result<UnitPtr> {
+            return std::move(u);
+        };
         EKIDEN_CO_TRY(co_await committer_.submit(std::move(make)));
         if (is_whole) break;
     }

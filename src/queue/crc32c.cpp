@@ -58,8 +58,9 @@ std::uint32_t crc32c_by_table(std::string_view bytes, std::uint32_t before)
     std::size_t left = bytes.size();
     for (; left >= 8; left -= 8, at += 8) {
         std::uint32_t low = load_word(at) ^ value, high = load_word(at + 4);
-        value = tables[7][low & 0xff] ^ tables[6][low >> 8 & 0xff] ^ tables[5][low >> 16 & 0xff] ^ tables[4][low >> 24]
-              ^ tables[3][high & 0xff] ^ tables[2][high >> 8 & 0xff] ^ tables[1][high >> 16 & 0xff] ^ tables[0][high >> 24];
+        value = tables[7][low & 0xff] ^ tables[6][low >> 8 & 0xff] ^ tables[5][low >> 16 & 0xff] ^
+                tables[4][low >> 24] ^ tables[3][high & 0xff] ^ tables[2][high >> 8 & 0xff] ^
+                tables[1][high >> 16 & 0xff] ^ tables[0][high >> 24];
     }
     for (; left > 0; --left, ++at) value = (value >> 8) ^ tables[0][(value ^ static_cast<unsigned char>(*at)) & 0xff];
     return ~value;

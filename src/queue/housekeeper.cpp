@@ -61,7 +61,8 @@ void Housekeeper::keep_spare()
     // What is left of the current segment is kept for settling and removing, which is what makes room again.
     if (!std::exchange(is_without_room_, true)) {
         log_.logger.error("queue log: no room for a spare segment, no mail is accepted: {}", made.error().text());
-        committer_.set_no_room(Error(made.error().is(ErrorCode::no_space) ? ErrorCode::no_space : ErrorCode::unavailable, made.error().text()));
+        committer_.set_no_room(Error(
+            made.error().is(ErrorCode::no_space) ? ErrorCode::no_space : ErrorCode::unavailable, made.error().text()));
     }
 }
 

@@ -128,7 +128,8 @@ void PendingReasons::apply(const StateRecord& record)
         if (one.index < said.size()) said[one.index] = &one;
     for (std::uint32_t index : record.done)
         if (index < is_done.size()) is_done[index] = true;
-    std::erase_if(pending_, [&](const Pending& one) { return is_done[one.index] || (record.is_complete && !said[one.index]); });
+    std::erase_if(pending_,
+                  [&](const Pending& one) { return is_done[one.index] || (record.is_complete && !said[one.index]); });
     for (Pending& one : pending_)
         if (said[one.index]) one.reason = said[one.index]->reason;
 }

@@ -25,7 +25,10 @@ std::string_view queue_name(State state, bool is_active)
     return "incoming";
 }
 
-std::string shown_sender(std::string_view sender) { return sender.empty() ? "MAILER-DAEMON" : mail::quote_address(sender); }
+std::string shown_sender(std::string_view sender)
+{
+    return sender.empty() ? "MAILER-DAEMON" : mail::quote_address(sender);
+}
 
 // One entry, wherever it comes from. Recipients with the same reason stand together, in the order in which the reasons
 // first appear.
@@ -58,14 +61,25 @@ std::vector<Group> group_by_reason(const Loaded& loaded)
 
 Entry entry_of(const Summary& summary, const Loaded& loaded, bool is_active)
 {
-    return {.queue_name = queue_name(summary.state, is_active), .id = mail::format(summary.id), .is_active = is_active,
-            .is_held = summary.state == State::held, .is_expired = summary.is_expired, .arrived_at = loaded.envelope->arrived_at,
-            .size = loaded.envelope->size, .sender = loaded.envelope->sender, .groups = group_by_reason(loaded), .loaded = &loaded};
+    return {.queue_name = queue_name(summary.state, is_active),
+            .id = mail::format(summary.id),
+            .is_active = is_active,
+            .is_held = summary.state == State::held,
+            .is_expired = summary.is_expired,
+            .arrived_at = loaded.envelope->arrived_at,
+            .size = loaded.envelope->size,
+            .sender = loaded.envelope->sender,
+            .groups = group_by_reason(loaded),
+            .loaded = &loaded};
 }
 
 Entry entry_of(const ListedMessage& message)
 {
-    Entry entry{.queue_name = message.queue_name, .id = message.id, .arrived_at = message.arrived_at, .size = message.size, .sender = message.sender};
+    Entry entry{.queue_name = message.queue_name,
+                .id = message.id,
+                .arrived_at = message.arrived_at,
+                .size = message.size,
+                .sender = message.sender};
     entry.groups.push_back({"", {message.recipients.begin(), message.recipients.end()}});
     return entry;
 }
@@ -97,7 +111,8 @@ void append_text(std::string& out, const Entry& entry)
             std::string reason = "(" + base::printable(group.reason) + ")";
             fmt::format_to(out_it, "{:>78}\n", reason);
         }
-        for (std::string_view address : group.recipients) fmt::format_to(out_it, "{:41}{}\n", "", base::printable(mail::quote_address(address)));
+        for (std::string_view address : group.recipients)
+            fmt::format_to(out_it, "{:41}{}\n", "", base::printable(mail::quote_address(address)));
     }
     out += '\n';
 }
@@ -113,14 +128,17 @@ void append_details(std::string& out, const Loaded& loaded)
         fmt::format_to(std::back_inserter(out), ", \"{}\": ", name);
         append_json_text(out, *text);
     }
-    if (loaded.state == State::deferred) fmt::format_to(std::back_inserter(out), ", \"next_attempt\": {}", base::to_seconds(loaded.next_attempt_at));
+    if (loaded.state == State::deferred)
+        fmt::format_to(std::back_inserter(out), ", \"next_attempt\": {}", base::to_seconds(loaded.next_attempt_at));
     fmt::format_to(std::back_inserter(out), ", \"attempts\": {}", loaded.attempts);
 }
 
 void append_json(std::string& out, const Entry& entry, bool is_detailed)
 {
-    fmt::format_to(std::back_inserter(out), "{{\"queue_name\": \"{}\", \"queue_id\": \"{}\", \"arrival_time\": {}, \"message_size\": {}, \"forced_expire\": {}, \"sender\": ",
-                   entry.queue_name, entry.id, base::to_seconds(entry.arrived_at), entry.size, entry.is_expired);
+    fmt::format_to(
+        std::back_inserter(out),
+        "{{\"queue_name\": \"{}\", \"queue_id\": \"{}\", \"arrival_time\": {}, \"message_size\": {}, \"forced_expire\": {}, \"sender\": ",
+        entry.queue_name, entry.id, base::to_seconds(entry.arrived_at), entry.size, entry.is_expired);
     append_json_text(out, shown_sender(entry.sender));
     out += ", \"recipients\": [";
     bool is_first = true;
@@ -145,8 +163,8 @@ void append_json(std::string& out, const Entry& entry, bool is_detailed)
 
 namespace {
 
-Result<void> write_all(const Store* store, ListingFormat format, const std::function<bool(QueueId)>& is_active, const std::function<bool(std::string_view)>& out,
-                       const std::vector<ListedMessage>& more)
+Result<void> write_all(const Store* store, ListingFormat format, const std::function<bool(QueueId)>& is_active,
+                       const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& more)
 {
     std::string piece;
     std::uint64_t count = 0, bytes = 0;
@@ -165,14 +183,19 @@ Result<void> write_all(const Store* store, ListingFormat format, const std::func
         return goes_on;
     };
     bool goes_on = true;
-    if (store) EKIDEN_TRY(store->list([&](const Summary& summary, const Loaded& loaded) { return goes_on = add(entry_of(summary, loaded, is_active(summary.id))); }));
+    if (store)
+        EKIDEN_TRY(store->list([&](const Summary& summary, const Loaded& loaded) {
+            return goes_on = add(entry_of(summary, loaded, is_active(summary.id)));
+        }));
     for (const ListedMessage& message : more) {
         if (goes_on) goes_on = add(entry_of(message));
     }
     if (!goes_on) return {};
     if (format == ListingFormat::text) {
         if (count == 0) piece = "Mail queue is empty\n";
-        else fmt::format_to(std::back_inserter(piece), "-- {} Kbytes in {} Request{}.\n", bytes / 1024, count, count == 1 ? "" : "s");
+        else
+            fmt::format_to(std::back_inserter(piece), "-- {} Kbytes in {} Request{}.\n", bytes / 1024, count,
+                           count == 1 ? "" : "s");
     }
     out(piece);
     return {};
@@ -186,7 +209,8 @@ Result<void> write_listing(const Store& store, ListingFormat format, const std::
     return write_all(&store, format, is_active, out, more);
 }
 
-void write_listing(ListingFormat format, const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& messages)
+void write_listing(ListingFormat format, const std::function<bool(std::string_view)>& out,
+                   const std::vector<ListedMessage>& messages)
 {
     (void)write_all(nullptr, format, {}, out, messages);
 }

@@ -25,9 +25,11 @@ struct ListedMessage {
 // Blocks while it reads. `is_active` marks what is being delivered ('*'). Output comes in pieces of some 64 KiB;
 // `out` returns false to stop early. An empty queue is "Mail queue is empty" (text) or nothing (JSON).
 Result<void> write_listing(const Store& store, ListingFormat format, const std::function<bool(QueueId)>& is_active,
-                           const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& more = {});
+                           const std::function<bool(std::string_view)>& out,
+                           const std::vector<ListedMessage>& more = {});
 
 // The same where there is no store yet.
-void write_listing(ListingFormat format, const std::function<bool(std::string_view)>& out, const std::vector<ListedMessage>& messages);
+void write_listing(ListingFormat format, const std::function<bool(std::string_view)>& out,
+                   const std::vector<ListedMessage>& messages);
 
 }  // namespace ekiden::queue

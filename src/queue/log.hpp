@@ -24,7 +24,11 @@ struct MemoryBudget {
 };
 
 struct Log {
-    Log(const StoreOptions& o, Disk& d) : options(o), disk(d), files(d, o.directory, o.segment_size), budget(std::make_shared<MemoryBudget>(o.memory_budget)) {}
+    Log(const StoreOptions& o, Disk& d)
+        : options(o), disk(d), files(d, o.directory, o.segment_size),
+          budget(std::make_shared<MemoryBudget>(o.memory_budget))
+    {
+    }
 
     const StoreOptions options;
     Disk& disk;

@@ -7,7 +7,10 @@ namespace {
 
 constexpr std::string_view missing_segment = "queue log: a segment of this message is missing";
 
-Result<std::string> read_one(const Segment& segment, Place place, QueueId id) { return read_record(segment, place, id); }
+Result<std::string> read_one(const Segment& segment, Place place, QueueId id)
+{
+    return read_record(segment, place, id);
+}
 
 // The one chunk of a small message stands right before its accept record.
 bool is_contiguous(const Version& version)
@@ -26,7 +29,11 @@ const Segment* Reference::segment(std::uint32_t number) const
 
 Reference make_reference(const Log& log, QueueId id, const Entry& entry)
 {
-    Reference reference{.id = id, .version = Version::of(entry), .facts = entry.facts(), .pending = entry.pending.indexes(), .size = entry.size};
+    Reference reference{.id = id,
+                        .version = Version::of(entry),
+                        .facts = entry.facts(),
+                        .pending = entry.pending.indexes(),
+                        .size = entry.size};
     if (entry.extra) reference.unwritten = entry.extra->unwritten;
     auto pin = [&](const Place& place) {
         if (reference.segment(place.segment)) return;
@@ -100,7 +107,8 @@ Result<Loaded> load_message(const Log& log, const Reference& reference)
     EKIDEN_TRY_VALUE(loaded, read_message(reference, source));
     // Damaged content is told by its reader, as it would be were it read piece by piece.
     if (auto bytes = record_payload(both, *segment, chunk, reference.id))
-        if (ContentPtr content = content_in_memory(log.budget, std::make_shared<const std::string>(*bytes))) loaded.content = std::move(content);
+        if (ContentPtr content = content_in_memory(log.budget, std::make_shared<const std::string>(*bytes)))
+            loaded.content = std::move(content);
     return std::move(loaded);
 }
 

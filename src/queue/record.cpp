@@ -91,11 +91,11 @@ StateRecord get_state(ByteReader& in)
 template <class E, class F>
 void for_each_text(E& envelope, F f)
 {
-    for (auto* text : {&envelope.sender, &envelope.full_name, &envelope.origin.client_name, &envelope.origin.reverse_name,
-                       &envelope.origin.client_address, &envelope.origin.client_port, &envelope.origin.helo_name,
-                       &envelope.origin.protocol, &envelope.origin.sasl_method, &envelope.origin.sasl_username,
-                       &envelope.origin.sasl_sender, &envelope.origin.log_ident, &envelope.origin.rewrite_context,
-                       &envelope.dsn_envid, &envelope.filter, &envelope.redirect})
+    for (auto* text : {&envelope.sender, &envelope.full_name, &envelope.origin.client_name,
+                       &envelope.origin.reverse_name, &envelope.origin.client_address, &envelope.origin.client_port,
+                       &envelope.origin.helo_name, &envelope.origin.protocol, &envelope.origin.sasl_method,
+                       &envelope.origin.sasl_username, &envelope.origin.sasl_sender, &envelope.origin.log_ident,
+                       &envelope.origin.rewrite_context, &envelope.dsn_envid, &envelope.filter, &envelope.redirect})
         f(*text);
 }
 
@@ -144,7 +144,8 @@ std::optional<Header> decode_header(std::string_view bytes)
     header.id = QueueId{in.get<std::uint64_t>()};
     header.payload_check = in.get<std::uint32_t>();
     if (in.get<std::uint32_t>() != crc32c(bytes.substr(0, header_size - sizeof(std::uint32_t)))) return std::nullopt;
-    if (kind < static_cast<std::uint8_t>(Kind::chunk) || kind > static_cast<std::uint8_t>(Kind::checkpoint)) return std::nullopt;
+    if (kind < static_cast<std::uint8_t>(Kind::chunk) || kind > static_cast<std::uint8_t>(Kind::checkpoint))
+        return std::nullopt;
     if (flags > flag_ends_batch || reserved != 0) return std::nullopt;
     header.kind = static_cast<Kind>(kind);
     header.ends_batch = flags & flag_ends_batch;
@@ -159,9 +160,10 @@ std::string encode(const AcceptRecord& record)
     const bool has_purpose = envelope.purpose != mail::Purpose::deliver || !envelope.verp_delimiters.empty();
     ByteWriter out;
     out.put(payload_version);
-    out.put(static_cast<std::uint8_t>(flag(envelope.is_smtputf8, envelope_smtputf8) | flag(envelope.is_held, envelope_held) |
-                                      flag(envelope.is_expired, envelope_expired) | flag(envelope.was_warned, envelope_warned) |
-                                      flag(has_server, envelope_server) | flag(has_purpose, envelope_purpose)));
+    out.put(static_cast<std::uint8_t>(
+        flag(envelope.is_smtputf8, envelope_smtputf8) | flag(envelope.is_held, envelope_held) |
+        flag(envelope.is_expired, envelope_expired) | flag(envelope.was_warned, envelope_warned) |
+        flag(has_server, envelope_server) | flag(has_purpose, envelope_purpose)));
     out.put(static_cast<std::uint8_t>(envelope.body));
     out.put(static_cast<std::uint8_t>(envelope.dsn_return));
     out.put(to_number(envelope.arrived_at));
@@ -204,7 +206,8 @@ Result<AcceptRecord> decode_accept(std::string_view payload)
     envelope.was_warned = flags & envelope_warned;
     auto body = in.get<std::uint8_t>();
     auto dsn_return = in.get<std::uint8_t>();
-    if (body > static_cast<std::uint8_t>(mail::BodyType::eight_bit) || dsn_return > static_cast<std::uint8_t>(mail::DsnReturn::headers)) {
+    if (body > static_cast<std::uint8_t>(mail::BodyType::eight_bit) ||
+        dsn_return > static_cast<std::uint8_t>(mail::DsnReturn::headers)) {
         in.refuse();
     } else {
         envelope.body = static_cast<mail::BodyType>(body);
@@ -237,7 +240,8 @@ Result<AcceptRecord> decode_accept(std::string_view payload)
         else envelope.purpose = static_cast<mail::Purpose>(purpose);
         envelope.verp_delimiters = in.get_text();
         if (!envelope.verp_delimiters.empty() && envelope.verp_delimiters.size() != 2) in.refuse();
-        if (envelope.purpose == mail::Purpose::deliver && envelope.verp_delimiters.empty()) in.refuse();   // nobody writes that
+        if (envelope.purpose == mail::Purpose::deliver && envelope.verp_delimiters.empty())
+            in.refuse();  // nobody writes that
     }
     EKIDEN_TRY(finish(in, "accept"));
     return record;

@@ -56,7 +56,8 @@ std::optional<Scanned> record_at(Window& window, const Segment& segment, std::ui
     if (length > segment.size - offset) return std::nullopt;
     std::string_view payload = window.at(offset, length).substr(header_size, header->length);
     if (crc32c(payload) != header->payload_check) return std::nullopt;
-    return Scanned{*header, {segment.number, static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(length)}, payload};
+    return Scanned{
+        *header, {segment.number, static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(length)}, payload};
 }
 
 }  // namespace
@@ -197,14 +198,16 @@ void Replay::on_remove(const Scanned& record)
     if (!remove) return report(remove.error().text(), record.place.offset, record.place.offset + record.place.length);
     log_.index.erase(record.header.id);
     for (std::uint32_t target : remove->segments)
-        if (target != segment_->number && log_.is_on_disk(target)) segment_->tombstones.push_back({record.header.id, target});
+        if (target != segment_->number && log_.is_on_disk(target))
+            segment_->tombstones.push_back({record.header.id, target});
 }
 
 void Replay::end()
 {
     for (const Incomplete& one : incomplete_) {
         if (one.place.offset >= unsynced_from_) continue;    // never promised to anybody
-        report(fmt::format("message {} has lost content", mail::format(one.id)), one.place.offset, one.place.offset + one.place.length);
+        report(fmt::format("message {} has lost content", mail::format(one.id)), one.place.offset,
+               one.place.offset + one.place.length);
     }
 }
 
@@ -212,7 +215,8 @@ void Replay::on_damage(const Damage& damage)
 {
     if (damage.is_torn_write) {
         if (!log_.options.is_read_only)
-            log_.logger.info("queue log: the last write before the crash was cut short: {} bytes in segment {:08x}", damage.to - damage.from, segment_->number);
+            log_.logger.info("queue log: the last write before the crash was cut short: {} bytes in segment {:08x}",
+                             damage.to - damage.from, segment_->number);
         return;
     }
     report("damaged record", damage.from, damage.to);
@@ -222,7 +226,8 @@ void Replay::report(const std::string& what, std::uint64_t from, std::uint64_t t
 {
     log_.counts.corrupt_records += 1;
     if (log_.options.is_read_only) return;    // the engine may be writing there just now
-    log_.logger.error("queue log: {} in segment {:08x} at {}, {} bytes; set aside in corrupt/", what, segment_->number, from, to - from);
+    log_.logger.error("queue log: {} in segment {:08x} at {}, {} bytes; set aside in corrupt/", what, segment_->number,
+                      from, to - from);
     set_aside(from, to);
 }
 
@@ -263,8 +268,11 @@ void drop_what_is_gone(Log& log)
     std::erase_if(log.index, [&log](const auto& one) { return !log.segments.contains(one.second.accept.segment); });
     for (auto& [id, entry] : log.index) {
         for (const Place& place : entry.content.all())
-            if (!log.segments.contains(place.segment)) log.logger.error("queue log: message {} has lost content", mail::format(id));
-        if (entry.extra) std::erase_if(entry.extra->old_accepts, [&log](std::uint32_t number) { return !log.segments.contains(number); });
+            if (!log.segments.contains(place.segment))
+                log.logger.error("queue log: message {} has lost content", mail::format(id));
+        if (entry.extra)
+            std::erase_if(entry.extra->old_accepts,
+                          [&log](std::uint32_t number) { return !log.segments.contains(number); });
         log.add_live(entry);
     }
 }

@@ -24,7 +24,8 @@ std::optional<std::uint32_t> number_of(std::string_view name, std::string_view s
 
 std::optional<SegmentFiles::Name> segment_name(std::string_view name)
 {
-    if (name.size() != 8 + 1 + 16 + segment_suffix.size() || name[8] != '.' || !name.ends_with(segment_suffix)) return std::nullopt;
+    if (name.size() != 8 + 1 + 16 + segment_suffix.size() || name[8] != '.' || !name.ends_with(segment_suffix))
+        return std::nullopt;
     auto number = base::parse_number<std::uint32_t>(name.substr(0, 8), 16);
     auto epoch = base::parse_number<std::uint64_t>(name.substr(9, 16), 16);
     if (!number || !epoch) return std::nullopt;
@@ -38,8 +39,14 @@ SegmentFiles::SegmentFiles(Disk& disk, std::string directory, std::uint64_t segm
 {
 }
 
-std::string SegmentFiles::segment_path(Name name) const { return fmt::format("{}/{:08x}.{:016x}{}", directory_, name.number, name.epoch, segment_suffix); }
-std::string SegmentFiles::spare_path(std::uint32_t number) const { return fmt::format("{}/{:08x}{}", directory_, number, spare_suffix); }
+std::string SegmentFiles::segment_path(Name name) const
+{
+    return fmt::format("{}/{:08x}.{:016x}{}", directory_, name.number, name.epoch, segment_suffix);
+}
+std::string SegmentFiles::spare_path(std::uint32_t number) const
+{
+    return fmt::format("{}/{:08x}{}", directory_, number, spare_suffix);
+}
 
 Result<SegmentFiles::Found> SegmentFiles::look(bool is_read_only)
 {
@@ -97,7 +104,8 @@ Result<SegmentPtr> SegmentFiles::take_next(std::uint64_t least)
     if (::getentropy(&name.epoch, sizeof name.epoch) < 0) return fail(Error::from_errno("getentropy"));
     std::string from = spare ? spare_path(*spare) : fmt::format("{}/{:08x}{}", directory_, number, unfinished_suffix);
     auto taken = [&]() -> Result<SegmentPtr> {
-        if (!spare) EKIDEN_TRY(fill(from, std::min(segment_size_, std::max(small_segment, align_up(least, block_size)))));
+        if (!spare)
+            EKIDEN_TRY(fill(from, std::min(segment_size_, std::max(small_segment, align_up(least, block_size)))));
         EKIDEN_TRY(disk_.rename(from, segment_path(name)));
         // A record in a file whose name is lost would be lost: the name first.
         EKIDEN_TRY(disk_.sync_folder(directory_));

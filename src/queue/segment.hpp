@@ -31,7 +31,10 @@ struct Tombstone {
 };
 
 struct Segment {
-    Segment(std::uint32_t n, std::uint64_t e, std::uint64_t bytes, std::unique_ptr<DiskFile> f) : number(n), epoch(e), size(bytes), file(std::move(f)) {}
+    Segment(std::uint32_t n, std::uint64_t e, std::uint64_t bytes, std::unique_ptr<DiskFile> f)
+        : number(n), epoch(e), size(bytes), file(std::move(f))
+    {
+    }
 
     const std::uint32_t number;
     const std::uint64_t epoch;

@@ -12,7 +12,10 @@ namespace ekiden::queue {
 
 class Space {
 public:
-    Space(Disk& disk, std::string directory, std::uint64_t minimum_free) : disk_(disk), directory_(std::move(directory)), minimum_free_(minimum_free) {}
+    Space(Disk& disk, std::string directory, std::uint64_t minimum_free)
+        : disk_(disk), directory_(std::move(directory)), minimum_free_(minimum_free)
+    {
+    }
 
     std::uint64_t free() const;    // bytes; what was last known when the disk does not answer
     // A message that comes in leaves at least minimum_free.

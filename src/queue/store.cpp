@@ -18,7 +18,10 @@ std::move_only_function<Result<UnitPtr>()> making(F f)
     return std::move_only_function<Result<UnitPtr>()>(std::move(f));
 }
 
-bool is_among(const std::vector<std::uint32_t>& all, std::uint32_t one) { return std::ranges::find(all, one) != all.end(); }
+bool is_among(const std::vector<std::uint32_t>& all, std::uint32_t one)
+{
+    return std::ranges::find(all, one) != all.end();
+}
 
 StoreOptions within_bounds(StoreOptions options)
 {
@@ -29,7 +32,8 @@ StoreOptions within_bounds(StoreOptions options)
 }  // namespace
 
 CommitLogStore::CommitLogStore(const StoreOptions& options, Disk& disk)
-    : log_(within_bounds(options), disk), space_(disk, options.directory, options.minimum_free), committer_(log_), housekeeper_(log_, committer_)
+    : log_(within_bounds(options), disk), space_(disk, options.directory, options.minimum_free), committer_(log_),
+      housekeeper_(log_, committer_)
 {
 }
 
@@ -80,13 +84,16 @@ Task<Result<EnvelopePtr>> CommitLogStore::commit(mail::Envelope envelope, Conten
     auto shared = std::make_shared<const mail::Envelope>(std::move(envelope));
 
     std::uint64_t least = 0;    // what the accept record takes, roughly, beside the content
-    for (const mail::Recipient& one : shared->recipients) least += one.address.size() + one.original.size() + one.dsn_original.size() + 13;
+    for (const mail::Recipient& one : shared->recipients)
+        least += one.address.size() + one.original.size() + one.dsn_original.size() + 13;
     if (!content.sink_) content.sink_ = std::make_unique<ContentWriter::Sink>(committer_, chunk_limit());
-    if (content.buffer_.size() > chunk_limit() || content.buffer_.size() + least > log_.options.segment_size / 2) EKIDEN_CO_TRY(co_await content.flush());
+    if (content.buffer_.size() > chunk_limit() || content.buffer_.size() + least > log_.options.segment_size / 2)
+        EKIDEN_CO_TRY(co_await content.flush());
 
     auto last_chunk = std::make_shared<const std::string>(std::exchange(content.buffer_, {}));
     UnitPtr unit = std::make_unique<AcceptUnit>(shared, std::move(last_chunk), *content.sink_->flushed);
-    if (unit->bytes() > log_.options.segment_size) co_return fail(ErrorCode::too_long, "queue: the envelope does not fit a segment");
+    if (unit->bytes() > log_.options.segment_size)
+        co_return fail(ErrorCode::too_long, "queue: the envelope does not fit a segment");
     auto make = making([u = std::move(unit)]() mutable -> Result<UnitPtr> { return std::move(u); });
     EKIDEN_CO_TRY(co_await committer_.submit(std::move(make)));
     co_return shared;

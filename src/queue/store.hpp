@@ -115,7 +115,8 @@ public:
 
     virtual Task<Result<Loaded>> load(QueueId id) = 0;                // not_found when it is gone
     virtual Result<Loaded> load_now(QueueId id) = 0;                  // for threads that may block
-    virtual Task<Result<void>> change(QueueId id, Change change) = 0; // durable; not_found when there is no such message
+    virtual Task<Result<void>> change(QueueId id,
+                                      Change change) = 0;  // durable; not_found when there is no such message
 
     // All messages, oldest first; a consistent picture of one moment. The visitor returns false to stop.
     virtual void for_each(const std::function<bool(const Summary&)>& visitor) const = 0;

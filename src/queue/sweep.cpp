@@ -19,7 +19,8 @@ public:
 
     void read()
     {
-        std::ranges::sort(wanted_, {}, [](const Wanted& one) { return std::pair(one.place.segment, one.place.offset); });
+        std::ranges::sort(wanted_, {},
+                          [](const Wanted& one) { return std::pair(one.place.segment, one.place.offset); });
         for (std::size_t from = 0; from < wanted_.size();) {
             std::uint64_t start = wanted_[from].place.offset, end = start;
             std::size_t to = from;
@@ -40,8 +41,9 @@ public:
 
     Result<std::string> get(const Segment& segment, Place place, QueueId id) const
     {
-        auto at = std::ranges::lower_bound(wanted_, std::pair(place.segment, place.offset), {},
-                                           [](const Wanted& one) { return std::pair(one.place.segment, one.place.offset); });
+        auto at = std::ranges::lower_bound(wanted_, std::pair(place.segment, place.offset), {}, [](const Wanted& one) {
+            return std::pair(one.place.segment, one.place.offset);
+        });
         if (at == wanted_.end() || at->place != place || at->bytes.empty()) return read_record(segment, place, id);
         EKIDEN_TRY_VALUE(payload, record_payload(at->bytes, segment, place, id));
         return std::string(payload);
@@ -85,7 +87,9 @@ Result<void> CommitLogStore::list(const std::function<bool(const Summary&, const
             for (const Place& place : reference.version.chain) want(place);
         }
         steps.read();
-        RecordSource source = [&steps](const Segment& segment, Place place, QueueId id) { return steps.get(segment, place, id); };
+        RecordSource source = [&steps](const Segment& segment, Place place, QueueId id) {
+            return steps.get(segment, place, id);
+        };
         for (const auto& [summary, reference] : some) {
             auto loaded = read_message(reference, source);
             if (!loaded) {

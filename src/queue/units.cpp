@@ -10,7 +10,10 @@ namespace {
 // From this length on a chain of state records is written anew as one.
 constexpr std::size_t long_chain = 8;
 
-Unit::Piece piece(Kind kind, std::string_view payload) { return {.kind = kind, .payload = payload, .check = crc32c(payload)}; }
+Unit::Piece piece(Kind kind, std::string_view payload)
+{
+    return {.kind = kind, .payload = payload, .check = crc32c(payload)};
+}
 
 // A chunk that lies where a failed sync left it in doubt.
 bool is_lost(const Log& log, const Place& place)
@@ -39,7 +42,8 @@ ChunkUnit::ChunkUnit(QueueId message, std::string chunk, std::function<void(Plac
 void ChunkUnit::after_write(Log& log, Effects&) { placed_(pieces[0].place, log.segment(pieces[0].place.segment)); }
 
 AcceptUnit::AcceptUnit(EnvelopePtr envelope, std::shared_ptr<const std::string> last_chunk, FlushedChunks flushed)
-    : Unit(envelope->id), envelope_(std::move(envelope)), last_chunk_(std::move(last_chunk)), flushed_(std::move(flushed))
+    : Unit(envelope->id), envelope_(std::move(envelope)), last_chunk_(std::move(last_chunk)),
+      flushed_(std::move(flushed))
 {
     AcceptRecord record{.envelope = *envelope_, .chunks = flushed_.places};
     if (!last_chunk_->empty()) {
@@ -129,8 +133,8 @@ Version Version::of(const Entry& entry)
 
 bool Version::is_of(const Entry& entry) const
 {
-    return entry.accept == accept && std::ranges::equal(entry.content.all(), content) && std::ranges::equal(entry.chain.all(), chain) &&
-           (!entry.extra || entry.extra->unwritten.empty());
+    return entry.accept == accept && std::ranges::equal(entry.content.all(), content) &&
+           std::ranges::equal(entry.chain.all(), chain) && (!entry.extra || entry.extra->unwritten.empty());
 }
 
 static Result<void> check_version(Log& log, QueueId id, const Version& read)
@@ -164,7 +168,8 @@ void MoveUnit::after_write(Log& log, Effects&)
     log.drop_live(*entry);
     auto& old = entry->rare().old_accepts;
     old.push_back(entry->accept.segment);
-    std::erase_if(old, [&](std::uint32_t segment) { return segment == pieces[0].place.segment || !log.is_on_disk(segment); });
+    std::erase_if(
+        old, [&](std::uint32_t segment) { return segment == pieces[0].place.segment || !log.is_on_disk(segment); });
     entry->accept = pieces[0].place;
     entry->content = Places(chunks_);
     entry->chain.clear();

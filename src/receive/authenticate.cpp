@@ -15,7 +15,10 @@ constexpr int most_steps = 50;    // of one AUTH; no mechanism needs ten
 // A mechanism has twenty letters (RFC 4422 3.1); whoever forgot to name it may have sent his password there.
 constexpr std::size_t longest_mechanism = 20;
 
-std::string shown_mechanism(std::string_view mechanism) { return mechanism.size() > longest_mechanism ? "..." : base::printable(mechanism); }
+std::string shown_mechanism(std::string_view mechanism)
+{
+    return mechanism.size() > longest_mechanism ? "..." : base::printable(mechanism);
+}
 
 // A telnet client that is fed CRLF sends a NUL in each line; what stands behind it was never meant.
 std::string_view before_nul(std::string_view text) { return text.substr(0, text.find('\0')); }
@@ -81,7 +84,8 @@ Task<std::string> Session::name_mechanisms(const std::vector<sasl::Mechanism>& k
 {
     std::string names;
     for (const sasl::Mechanism& mechanism : known) {
-        if (mechanism.is_private || !sasl::is_allowed(mechanism, peer.security) || !sasl::is_possible(mechanism, peer)) continue;
+        if (mechanism.is_private || !sasl::is_allowed(mechanism, peer.security) || !sasl::is_possible(mechanism, peer))
+            continue;
         if (!options_.logins.mechanism_filter.is_empty()) {
             const auto is_wanted = co_await options_.logins.mechanism_filter.matches_name(std::string(mechanism.name));
             if (!is_wanted) log_.warning("{}", is_wanted.error().text());
@@ -139,7 +143,9 @@ Task<bool> Session::read_login_response(Secret& response)
     const bool is_too_long = line->is_cut || line->text.size() >= options_.logins.response_limit;
     reader_.wipe_consumed();
     note_heard("...");
-    if (has_bare_lf && bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) co_return false;
+    if (has_bare_lf && bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize &&
+        refuse_bare_newline())
+        co_return false;
     if (is_too_long) {
         log_.warning("{}: request longer than {}", label_, options_.logins.response_limit);
         co_return refuse(500, "5.5.6", "SASL response limit exceeded");
@@ -156,8 +162,8 @@ bool Session::end_login(std::string_view mechanism, Answer answer)
         say(235, "2.7.0", "Authentication successful");
         return true;
     }
-    log_.warning("{}: SASL {} authentication failed: {}, sasl_username={}", label_, shown_mechanism(mechanism), answer.text,
-                 answer.user.empty() ? std::string_view("(unavailable)") : std::string_view(answer.user));
+    log_.warning("{}: SASL {} authentication failed: {}, sasl_username={}", label_, shown_mechanism(mechanism),
+                 answer.text, answer.user.empty() ? std::string_view("(unavailable)") : std::string_view(answer.user));
     // Words of a library; a reply is one line of printable text.
     const std::string why = base::printable(std::string_view(answer.text).substr(0, 400));
     if (answer.kind == Answer::Kind::try_later) return refuse(454, "4.7.0", "Temporary authentication failure: " + why);
@@ -166,7 +172,8 @@ bool Session::end_login(std::string_view mechanism, Answer answer)
 
 Task<bool> Session::on_auth(smtp::Command command)
 {
-    if (options_.requires_helo && facts_.helo_name.empty()) co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
+    if (options_.requires_helo && facts_.helo_name.empty())
+        co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
     if (!may_log_in()) co_return refuse(503, "5.5.1", "Error: authentication not enabled");
     if (refuse_excess_auth()) co_return false;
     if (facts_.has_sender) co_return refuse(503, "5.5.1", "Error: MAIL transaction in progress");

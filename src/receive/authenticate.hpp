@@ -30,7 +30,8 @@ struct LoginOptions {
 };
 
 // The backend that the service's settings name; null: no logins. `pool` outlives it. Throws config::ConfigError.
-sasl::BackendPtr make_logins(const config::Settings& settings, const config::ServiceSpec& service, net::BlockingPool* pool, const Logger& log);
+sasl::BackendPtr make_logins(const config::Settings& settings, const config::ServiceSpec& service,
+                             net::BlockingPool* pool, const Logger& log);
 
 // What is wrong with the login settings of every smtpd service, with file and line: for `postfix check`, start and
 // reload.

@@ -33,7 +33,8 @@ Task<void> verify_client_name(check::Facts& facts, dns::Resolver& resolver, cons
     const std::string address = net::format_address(facts.client_address);
     const auto forward = co_await resolver.query(name, type);
     if (!forward) {
-        logger.warning("hostname {} does not resolve to address {}: Temporary failure in name resolution", name, address);
+        logger.warning("hostname {} does not resolve to address {}: Temporary failure in name resolution", name,
+                       address);
         facts.name_status = NameStatus::temporary;
         co_return;
     }
@@ -44,7 +45,8 @@ Task<void> verify_client_name(check::Facts& facts, dns::Resolver& resolver, cons
                                                                        : "No address associated with hostname");
         co_return;
     }
-    const bool is_his = std::ranges::any_of(forward->records, [&](const dns::Record& r) { return r.type == type && r.address == facts.client_address; });
+    const bool is_his = std::ranges::any_of(
+        forward->records, [&](const dns::Record& r) { return r.type == type && r.address == facts.client_address; });
     if (!is_his) {
         logger.warning("hostname {} does not resolve to address {}", name, address);
         co_return;

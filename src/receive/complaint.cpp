@@ -14,8 +14,9 @@ struct ClassName {
     TroubleClass bit;
 };
 constexpr std::array class_names{
-    ClassName{"bounce", trouble_bounce},     ClassName{"policy", trouble_policy},     ClassName{"protocol", trouble_protocol},
-    ClassName{"resource", trouble_resource}, ClassName{"software", trouble_software}, ClassName{"data", trouble_data},
+    ClassName{"bounce", trouble_bounce},     ClassName{"policy", trouble_policy},
+    ClassName{"protocol", trouble_protocol}, ClassName{"resource", trouble_resource},
+    ClassName{"software", trouble_software}, ClassName{"data", trouble_data},
 };
 
 }  // namespace
@@ -24,7 +25,8 @@ std::uint8_t trouble_classes(const std::vector<std::string>& words)
 {
     std::uint8_t classes = 0;
     for (const auto& word : words) {
-        const auto row = std::ranges::find_if(class_names, [&](const ClassName& name) { return base::equal_ignoring_case(name.word, word); });
+        const auto row = std::ranges::find_if(
+            class_names, [&](const ClassName& name) { return base::equal_ignoring_case(name.word, word); });
         if (row != class_names.end()) classes |= row->bit;
     }
     return classes;

@@ -25,7 +25,8 @@ TroubleClass trouble_of_refusal(const rewrite::Refusal& why)
 Task<bool> Session::begin_content(std::optional<smtp::Reply>& refusal)
 {
     if (!transaction_.draft) {
-        refusal = facts_.has_sender ? smtp::Reply(554, "5.5.1", "Error: no valid recipients") : smtp::Reply(503, "5.5.1", "Error: need RCPT command");
+        refusal = facts_.has_sender ? smtp::Reply(554, "5.5.1", "Error: no valid recipients")
+                                    : smtp::Reply(503, "5.5.1", "Error: need RCPT command");
         co_return false;
     }
     facts_.command = where_;
@@ -112,7 +113,8 @@ Task<bool> Session::on_bdat(smtp::Command command)
     smtp::ChunkHeader chunk;
     if (!smtp::parse_chunk_header(command.arguments, chunk)) {
         // Where this chunk ends, and what is a command again, can no longer be known.
-        log_.warning("{}: malformed BDAT command syntax from {}: {}", queue_name(), label_, base::printable(command.line.substr(0, 100)));
+        log_.warning("{}: malformed BDAT command syntax from {}: {}", queue_name(), label_,
+                     base::printable(command.line.substr(0, 100)));
         co_return refuse(521, "5.5.4", "Syntax: BDAT count [LAST]");
     }
     std::optional<smtp::Reply> refusal;
@@ -158,7 +160,8 @@ Task<bool> Session::receive_chunk(std::uint64_t size, bool is_kept)
 {
     while (size > 0) {
         if (reader_.buffered().empty() && !co_await fill_content()) co_return false;
-        const std::string_view wire = reader_.buffered().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(size, SIZE_MAX)));
+        const std::string_view wire =
+            reader_.buffered().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(size, SIZE_MAX)));
         size -= wire.size();
         if (is_kept) {
             std::string& content = scratch();
@@ -224,7 +227,8 @@ bool Session::refuse_bare_newline()
     log_.info("bare <LF> received after {} from {}", place(), label_);
     if (bare_newline_ == smtp::BareNewline::note) return false;
     note_trouble(trouble_protocol);
-    say(options_.bare_newline_code, options_.bare_newline_code >= 500 ? "5.5.2" : "4.5.2", options_.hostname + " Error: bare <LF> received");
+    say(options_.bare_newline_code, options_.bare_newline_code >= 500 ? "5.5.2" : "4.5.2",
+        options_.hostname + " Error: bare <LF> received");
     has_ended_ = true;
     return true;
 }

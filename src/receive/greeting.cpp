@@ -12,7 +12,8 @@ std::string neutral_name(std::string_view name)
 {
     std::string result = base::printable(name);
     for (char& c : result) {
-        if (std::string_view(" <>()\\\";:@").find(c) != std::string_view::npos && !(c == ':' && result.front() == '[')) c = '?';
+        if (std::string_view(" <>()\\\";:@").find(c) != std::string_view::npos && !(c == ':' && result.front() == '['))
+            c = '?';
     }
     return result;
 }
@@ -93,8 +94,8 @@ Task<bool> Session::on_helo(smtp::Command command)
 Task<bool> Session::on_ehlo(smtp::Command command)
 {
     if (!co_await introduce(command, true)) co_return false;
-    const smtp::Extensions rights = (may_xclient_ ? smtp::ext_xclient : 0u) | (may_xforward_ ? smtp::ext_xforward : 0u) |
-                                    (may_verp_ ? smtp::ext_xverp : 0u);
+    const smtp::Extensions rights = (may_xclient_ ? smtp::ext_xclient : 0u) |
+                                    (may_xforward_ ? smtp::ext_xforward : 0u) | (may_verp_ ? smtp::ext_xverp : 0u);
     const smtp::Extensions had = tls_ ? smtp::ext_starttls : 0u;
     const auto logins = co_await offer_logins();
     if (!logins) co_return false;

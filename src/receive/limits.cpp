@@ -54,7 +54,8 @@ int ClientTable::Window::add(SteadyTime now, std::chrono::seconds unit)
 
 bool ClientTable::Entry::is_idle(SteadyTime now, std::chrono::seconds unit) const
 {
-    return connections == 0 && std::ranges::all_of(windows, [&](const Window& w) { return w.count == 0 || now - w.began_at >= unit; });
+    return connections == 0 &&
+           std::ranges::all_of(windows, [&](const Window& w) { return w.count == 0 || now - w.began_at >= unit; });
 }
 
 // A shard is swept whenever it has doubled since the last time: constant work per connection, and what stays is the
@@ -62,7 +63,8 @@ bool ClientTable::Entry::is_idle(SteadyTime now, std::chrono::seconds unit) cons
 void ClientTable::Shard::sweep(SteadyTime now, std::chrono::seconds unit, std::atomic<int>& clients)
 {
     if (entries.size() < sweep_at) return;
-    clients.fetch_sub(static_cast<int>(std::erase_if(entries, [&](const auto& entry) { return entry.second.is_idle(now, unit); })));
+    clients.fetch_sub(
+        static_cast<int>(std::erase_if(entries, [&](const auto& entry) { return entry.second.is_idle(now, unit); })));
     sweep_at = std::max<std::size_t>(64, entries.size() * 2);
 }
 
@@ -152,16 +154,22 @@ ClientTable::Statistics ClientTable::take_statistics()
 std::vector<std::string> ClientTable::Statistics::lines(std::string_view service, std::chrono::seconds unit) const
 {
     std::vector<std::string> result;
-    auto when = [](const Maximum& m) { return fmt::format("{:%b %e %H:%M:%S}", fmt::localtime(base::to_seconds(m.at))); };
+    auto when = [](const Maximum& m) {
+        return fmt::format("{:%b %e %H:%M:%S}", fmt::localtime(base::to_seconds(m.at)));
+    };
     auto add = [&](const Maximum& m, std::string_view what, std::string_view per) {
-        if (m.number > 0) result.push_back(fmt::format("statistics: max {} {}{} for ({}:{}) at {}", what, m.number, per, service, text_of(m.who), when(m)));
+        if (m.number > 0)
+            result.push_back(fmt::format("statistics: max {} {}{} for ({}:{}) at {}", what, m.number, per, service,
+                                         text_of(m.who), when(m)));
     };
     const std::string per = fmt::format("/{}s", unit.count());
     add(rates[0], "connection rate", per);
     add(connections, "connection count", "");
-    static constexpr std::array<std::string_view, event_count> names{"", "message rate", "recipient rate", "newtls rate", "auth rate"};
+    static constexpr std::array<std::string_view, event_count> names{"", "message rate", "recipient rate",
+                                                                     "newtls rate", "auth rate"};
     for (std::size_t i = 1; i < event_count; ++i) add(rates[i], names[i], per);
-    if (clients.number > 0) result.push_back(fmt::format("statistics: max cache size {} at {}", clients.number, when(clients)));
+    if (clients.number > 0)
+        result.push_back(fmt::format("statistics: max cache size {} at {}", clients.number, when(clients)));
     return result;
 }
 

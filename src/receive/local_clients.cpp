@@ -18,7 +18,8 @@ LocalClients LocalClients::from(const config::Settings& settings, std::vector<st
         else if (word == "permit_tls_all_clientcerts") result.with_all_certificates_ = true;
         else problems.push_back("unknown local_header_rewrite_clients item: " + word);
     }
-    if (result.with_certificates_) result.relay_certificates_ = table::Maps::open("relay_clientcerts", settings.str("relay_clientcerts"));
+    if (result.with_certificates_)
+        result.relay_certificates_ = table::Maps::open("relay_clientcerts", settings.str("relay_clientcerts"));
     if (result.with_own_addresses_) result.own_addresses_ = rewrite::OwnAddresses::from(settings);
     if (result.with_mynetworks_) result.mynetworks_ = table::MatchList::open("mynetworks", settings.str("mynetworks"));
     return result;

@@ -20,7 +20,8 @@ public:
     Task<bool> match(const check::Facts& facts) const;
 
 private:
-    bool with_own_addresses_ = false, with_mynetworks_ = false, with_sasl_ = false, with_certificates_ = false, with_all_certificates_ = false;
+    bool with_own_addresses_ = false, with_mynetworks_ = false, with_sasl_ = false, with_certificates_ = false,
+         with_all_certificates_ = false;
     rewrite::OwnAddresses own_addresses_;
     table::MatchList mynetworks_;
     std::vector<table::Maps> address_maps_;

@@ -31,20 +31,29 @@ sasl::BackendPtr make_of_dovecot(const Context& context, std::string path, bool 
     options.known_ports = context.settings.str("known_tcp_ports");
     options.log = context.log;
     auto made = sasl::make_dovecot(std::move(options));
-    if (!made) throw config::ConfigError("smtpd_sasl_path: " + made.error().text(), context.settings.location("smtpd_sasl_path"));
+    if (!made)
+        throw config::ConfigError("smtpd_sasl_path: " + made.error().text(),
+                                  context.settings.location("smtpd_sasl_path"));
     return *made;
 }
 
-sasl::BackendPtr make_dovecot(const Context& context) { return make_of_dovecot(context, context.settings.str("smtpd_sasl_path"), false); }
+sasl::BackendPtr make_dovecot(const Context& context)
+{
+    return make_of_dovecot(context, context.settings.str("smtpd_sasl_path"), false);
+}
 
 sasl::BackendPtr make_cyrus(const Context& context)
 {
     const auto& settings = context.settings;
-    const std::string name = sasl::cyrus_socket_name(settings.str("smtpd_sasl_path"), settings.str("cyrus_sasl_config_path"), context.service.is_chroot);
+    const std::string name = sasl::cyrus_socket_name(settings.str("smtpd_sasl_path"),
+                                                     settings.str("cyrus_sasl_config_path"), context.service.is_chroot);
     return make_of_dovecot(context, std::string(sasl::cyrus_socket_directory) + "/" + name, true);
 }
 
-std::string password_file(const config::Settings& settings) { return sasl::builtin_path(settings.str("smtpd_sasl_path"), settings.directory()); }
+std::string password_file(const config::Settings& settings)
+{
+    return sasl::builtin_path(settings.str("smtpd_sasl_path"), settings.directory());
+}
 
 sasl::BackendPtr make_ekiden(const Context& context)
 {
@@ -64,7 +73,10 @@ std::vector<std::string> doubts_of_dovecot(const config::Settings& settings)
 // What is wrong with smtpd.conf is found by asking libsasl2 (daemon/sasl_process).
 std::vector<std::string> doubts_of_cyrus(const config::Settings&) { return {}; }
 
-std::vector<std::string> doubts_of_ekiden(const config::Settings& settings) { return sasl::builtin_problems(password_file(settings)); }
+std::vector<std::string> doubts_of_ekiden(const config::Settings& settings)
+{
+    return sasl::builtin_problems(password_file(settings));
+}
 
 // smtpd_sasl_type
 struct Kind {
@@ -92,7 +104,9 @@ sasl::Properties security_options(const config::Settings& settings, std::string_
     const std::string value = settings.str(parameter);
     const auto options = sasl::parse_security_options(value);
     if (options) return *options;
-    throw config::ConfigError(fmt::format("unknown SASL security options value \"{}\" in \"{}\"", options.error().text(), value), settings.location(parameter));
+    throw config::ConfigError(
+        fmt::format("unknown SASL security options value \"{}\" in \"{}\"", options.error().text(), value),
+        settings.location(parameter));
 }
 
 }  // namespace
@@ -109,12 +123,15 @@ LoginOptions LoginOptions::from(const config::Settings& settings, const table::O
     o.service = settings.str("smtpd_sasl_service");
     o.response_limit = static_cast<std::size_t>(settings.integer("smtpd_sasl_response_limit"));
     using Matches = table::MatchList;
-    o.hidden_from = Matches::open("smtpd_sasl_exceptions_networks", settings.str("smtpd_sasl_exceptions_networks"), Matches::Kind::host_and_address, false, tables);
-    o.mechanism_filter = Matches::open("smtpd_sasl_mechanism_filter", settings.str("smtpd_sasl_mechanism_filter"), Matches::Kind::names, false, tables);
+    o.hidden_from = Matches::open("smtpd_sasl_exceptions_networks", settings.str("smtpd_sasl_exceptions_networks"),
+                                  Matches::Kind::host_and_address, false, tables);
+    o.mechanism_filter = Matches::open("smtpd_sasl_mechanism_filter", settings.str("smtpd_sasl_mechanism_filter"),
+                                       Matches::Kind::names, false, tables);
     return o;
 }
 
-sasl::BackendPtr make_logins(const config::Settings& settings, const config::ServiceSpec& service, net::BlockingPool* pool, const Logger& log)
+sasl::BackendPtr make_logins(const config::Settings& settings, const config::ServiceSpec& service,
+                             net::BlockingPool* pool, const Logger& log)
 {
     if (!settings.boolean("smtpd_sasl_auth_enable")) return nullptr;
     return kind_of(settings).make({settings, service, pool, log});
@@ -138,7 +155,8 @@ std::vector<config::Problem> find_login_problems(const config::Settings& setting
             if (!options.is_enabled) continue;
             const Kind& kind = kind_of(*own);
             (void)make_logins(*own, service, nullptr, Logger());
-            for (const std::string& doubt : kind.find_doubts(*own)) add(config::Problem::Level::warning, own->location("smtpd_sasl_path"), doubt);
+            for (const std::string& doubt : kind.find_doubts(*own))
+                add(config::Problem::Level::warning, own->location("smtpd_sasl_path"), doubt);
         } catch (const config::ConfigError& error) {
             add(config::Problem::Level::fatal, error.location, error.what());
         }

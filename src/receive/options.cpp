@@ -25,7 +25,8 @@ ReceiveOverrides ReceiveOverrides::from(const config::Settings& settings)
         else if (word == "no_header_body_checks") result.checks_content = false;
         else if (word == "no_unknown_recipient_checks") result.checks_unknown_recipients = false;
         else if (word != "no_milters")   // without milters there is nothing to leave out
-            throw config::ConfigError("unknown receive_override_options value \"" + word + "\" in \"" + settings.str("receive_override_options") + "\"",
+            throw config::ConfigError("unknown receive_override_options value \"" + word + "\" in \"" +
+                                          settings.str("receive_override_options") + "\"",
                                       settings.location("receive_override_options"));
     }
     return result;
@@ -35,10 +36,12 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
 {
     Options o;
     auto number = [&](const char* name) { return settings.integer(name); };
-    o.logger = Logger(settings.str("syslog_name") + "/" + (spec.command.empty() ? "smtpd" : spec.command), spec.verbosity);
+    o.logger =
+        Logger(settings.str("syslog_name") + "/" + (spec.command.empty() ? "smtpd" : spec.command), spec.verbosity);
     const table::OpenOptions table_options{.log = o.logger};
     auto list = [&](const char* name) {
-        return table::MatchList::open(name, settings.str(name), table::MatchList::Kind::host_and_address, false, table_options);
+        return table::MatchList::open(name, settings.str(name), table::MatchList::Kind::host_and_address, false,
+                                      table_options);
     };
     o.logs_dialogue = spec.verbosity > 0;
     o.debug_peers = list("debug_peer_list");
@@ -83,8 +86,10 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
 
     std::vector<std::string> unknown;
     o.discarded = smtp::parse_extension_list(settings.str("smtpd_discard_ehlo_keywords"), unknown, o.discards_silently);
-    for (const auto& word : unknown) o.logger.warning("smtpd_discard_ehlo_keywords: unknown EHLO keyword: \"{}\"", word);
-    o.discard_maps = table::Maps::open("smtpd_discard_ehlo_keyword_address_maps", settings.str("smtpd_discard_ehlo_keyword_address_maps"), table_options);
+    for (const auto& word : unknown)
+        o.logger.warning("smtpd_discard_ehlo_keywords: unknown EHLO keyword: \"{}\"", word);
+    o.discard_maps = table::Maps::open("smtpd_discard_ehlo_keyword_address_maps",
+                                       settings.str("smtpd_discard_ehlo_keyword_address_maps"), table_options);
 
     o.forbidden_commands = list("smtpd_forbidden_commands");
     o.noop_commands = list("smtpd_noop_commands");
@@ -93,8 +98,11 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.verp_clients = list("smtpd_authorized_verp_clients");
     o.verp_delimiters = settings.str("default_verp_delimiters");
     o.verp_filter = settings.str("verp_delimiter_filter");
-    if (const auto protocol = settings.str("smtpd_upstream_proxy_protocol"); protocol == "haproxy") o.reads_proxy_header = true;
-    else if (!protocol.empty()) throw config::ConfigError("unsupported smtpd_upstream_proxy_protocol value: " + protocol, settings.location("smtpd_upstream_proxy_protocol"));
+    if (const auto protocol = settings.str("smtpd_upstream_proxy_protocol"); protocol == "haproxy")
+        o.reads_proxy_header = true;
+    else if (!protocol.empty())
+        throw config::ConfigError("unsupported smtpd_upstream_proxy_protocol value: " + protocol,
+                                  settings.location("smtpd_upstream_proxy_protocol"));
     o.proxy_timeout = settings.time("smtpd_upstream_proxy_timeout");
     o.reported_troubles = trouble_classes(settings.list("notify_classes"));
     o.history_limit = static_cast<std::size_t>(number("smtpd_history_flush_threshold"));
@@ -131,7 +139,8 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
 smtp::Extensions Options::offered(smtp::Extensions also_discarded) const
 {
     using namespace smtp;
-    Extensions offer = ext_pipelining | ext_size | ext_etrn | ext_enhanced_status | ext_8bitmime | ext_dsn | ext_chunking;
+    Extensions offer =
+        ext_pipelining | ext_size | ext_etrn | ext_enhanced_status | ext_8bitmime | ext_dsn | ext_chunking;
     if (has_vrfy) offer |= ext_vrfy;
     if (has_smtputf8) offer |= ext_smtputf8;
     if (tls.is_used() && !tls.is_wrapped) offer |= ext_starttls;

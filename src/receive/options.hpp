@@ -52,7 +52,8 @@ struct Options {
 
     bool requires_helo = false, has_vrfy = true, is_strict = false, is_soft_bounce = false;
     bool looks_up_names = true, forbids_bad_pipelining = true, logs_port = false;
-    bool accepts_null_domain = false, accepts_numeric_domain = false, accepts_leading_dash = false, accepts_double_at = false;
+    bool accepts_null_domain = false, accepts_numeric_domain = false, accepts_leading_dash = false,
+         accepts_double_at = false;
     bool shows_login = false;               // smtpd_sasl_authenticated_header
     bool hides_client = false;              // smtpd_hide_client_session
     bool has_smtputf8 = true, is_strict_smtputf8 = false;
@@ -76,10 +77,12 @@ struct Options {
     LocalClients local_clients;             // local_header_rewrite_clients
 
     struct ClientLimits {
-        int connection_count = 50, connection_rate = 0, message_rate = 0, recipient_rate = 0, auth_rate = 0, tls_session_rate = 0;   // 0 = no limit
+        int connection_count = 50, connection_rate = 0, message_rate = 0, recipient_rate = 0, auth_rate = 0,
+            tls_session_rate = 0;  // 0 = no limit
         bool has_any() const
         {
-            return connection_count > 0 || connection_rate > 0 || message_rate > 0 || recipient_rate > 0 || auth_rate > 0 || tls_session_rate > 0;
+            return connection_count > 0 || connection_rate > 0 || message_rate > 0 || recipient_rate > 0 ||
+                   auth_rate > 0 || tls_session_rate > 0;
         }
         std::chrono::seconds rate_unit{60}, status_interval{600};    // anvil_rate_time_unit, anvil_status_update_time
         unsigned ipv4_prefix = 32, ipv6_prefix = 84;

@@ -49,8 +49,10 @@ std::vector<std::string> list_files(const std::string& directory)
             continue;
         }
         struct stat found{};
-        const auto oldest = base::to_seconds(base::wall_now()) - std::chrono::duration_cast<std::chrono::seconds>(stale_after).count();
-        if (::fstatat(::dirfd(handle), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) && found.st_mtime < oldest) {
+        const auto oldest =
+            base::to_seconds(base::wall_now()) - std::chrono::duration_cast<std::chrono::seconds>(stale_after).count();
+        if (::fstatat(::dirfd(handle), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) &&
+            found.st_mtime < oldest) {
             ::unlinkat(::dirfd(handle), entry->d_name, 0);
         }
     }
@@ -72,10 +74,12 @@ Result<OpenFile> open_drop(const std::string& path)
     Fd fd = std::move(*opened);
     struct stat found{};
     if (::fstat(fd.get(), &found) != 0) return fail(Error::from_errno("fstat", path));
-    if (!S_ISREG(found.st_mode) || found.st_nlink != 1) return fail(ErrorCode::syntax, path + ": not a plain file with one name");
+    if (!S_ISREG(found.st_mode) || found.st_nlink != 1)
+        return fail(ErrorCode::syntax, path + ": not a plain file with one name");
     OpenFile file;
     file.owner = found.st_uid;
-    const auto written = std::chrono::seconds(found.st_mtim.tv_sec) + std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(found.st_mtim.tv_nsec));
+    const auto written = std::chrono::seconds(found.st_mtim.tv_sec) +
+                         std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(found.st_mtim.tv_nsec));
     file.written_at = std::min(WallTime(written), base::wall_now());
     file.fd = std::move(fd);
     return file;
@@ -99,11 +103,13 @@ Result<std::string> read_piece(int fd, off_t offset)
 }  // namespace
 
 struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
-    using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>;
+    using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
+                                             net::Executor>;
     using Watch = asio::posix::basic_stream_descriptor<net::Executor>;
 
     State(net::Core& core, net::BlockingPool& p, std::string folder)
-        : home(core), pool(p), directory(std::move(folder)), gate(core.executor()), timer(core.executor()), watch(core.executor())
+        : home(core), pool(p), directory(std::move(folder)), gate(core.executor()), timer(core.executor()),
+          watch(core.executor())
     {
     }
 
@@ -253,7 +259,8 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
             const bool is_final = why.smtp_code >= 500;
             const bool is_done = is_final && hook && co_await hook(envelope, std::move(why));
             if (!is_done) {
-                hold_off(name, is_final ? std::chrono::duration_cast<std::chrono::seconds>(retry_refused_after) : std::chrono::seconds(look_interval));
+                hold_off(name, is_final ? std::chrono::duration_cast<std::chrono::seconds>(retry_refused_after)
+                                        : std::chrono::seconds(look_interval));
                 co_return;
             }
         }
@@ -265,7 +272,8 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         }
     }
 
-    rewrite::Draft open_draft(const rewrite::Intake& target, mail::Maildrop header, const OpenFile& file, const Logger& log)
+    rewrite::Draft open_draft(const rewrite::Intake& target, mail::Maildrop header, const OpenFile& file,
+                              const Logger& log)
     {
         // Only those who could write to the queue anyway are believed about the past of a message.
         const bool is_trusted = file.owner == 0 || file.owner == ::geteuid();
@@ -281,7 +289,8 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         header.sender = on_its_line(std::move(header.sender));
         auto draft = target.open(std::move(options));
         const std::string orig = is_trusted && !header.original_id.empty() ? " orig_id=" + header.original_id : "";
-        log.info("{}: uid={} from=<{}>{}", mail::format(draft.id()), file.owner, mail::quote_address(header.sender), orig);
+        log.info("{}: uid={} from=<{}>{}", mail::format(draft.id()), file.owner, mail::quote_address(header.sender),
+                 orig);
         draft.set_sender(header.sender);
         auto& envelope = draft.envelope();
         envelope.full_name = std::move(header.full_name);
@@ -302,7 +311,8 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
     {
         const std::string from = directory + "/" + name, to = directory + "/../corrupt/" + name;
         const bool is_moved = ::rename(from.c_str(), to.c_str()) == 0;
-        log.warning("maildrop/{}: {}{}", base::printable(name), why, is_moved ? "; moved to corrupt/" : "; left where it is");
+        log.warning("maildrop/{}: {}{}", base::printable(name), why,
+                    is_moved ? "; moved to corrupt/" : "; left where it is");
         if (!is_moved) hold_off(name, std::chrono::duration_cast<std::chrono::seconds>(retry_refused_after));
     }
 
@@ -321,7 +331,8 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
     bool has_been_woken = false;
 };
 
-Pickup::Pickup(net::Core& home, net::BlockingPool& pool, std::string directory, IntakePtr intake, config::SettingsPtr settings)
+Pickup::Pickup(net::Core& home, net::BlockingPool& pool, std::string directory, IntakePtr intake,
+               config::SettingsPtr settings)
     : state_(std::make_shared<State>(home, pool, std::move(directory)))
 {
     state_->use(std::move(intake), settings);
@@ -346,7 +357,9 @@ void Pickup::wake()
 
 void Pickup::use(IntakePtr intake, config::SettingsPtr settings)
 {
-    state_->home.post([state = state_, fresh = std::move(intake), own = std::move(settings)]() mutable { state->use(std::move(fresh), own); });
+    state_->home.post([state = state_, fresh = std::move(intake), own = std::move(settings)]() mutable {
+        state->use(std::move(fresh), own);
+    });
 }
 
 Task<void> Pickup::collect() { co_await state_->collect(); }

@@ -25,7 +25,8 @@ class Pickup {
 public:
     using IntakePtr = std::shared_ptr<const rewrite::Intake>;
     // `settings`: those of the pickup line of master.cf (receive_override_options); null: the intake's.
-    Pickup(net::Core& home, net::BlockingPool& pool, std::string directory, IntakePtr intake, config::SettingsPtr settings = nullptr);
+    Pickup(net::Core& home, net::BlockingPool& pool, std::string directory, IntakePtr intake,
+           config::SettingsPtr settings = nullptr);
     ~Pickup();    // after stop()
 
     // A message that will never be accepted (a header check, its size): whoever can makes a bounce of it and answers

@@ -15,7 +15,8 @@ Task<bool> Session::admit_to_count()
     if (may_xclient_ || !co_await is_over_limit()) co_return true;
     counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
     note_trouble(trouble_policy);
-    say(421, "4.7.0", options_.hostname + " Error: too many connections from " + net::format_address(facts_.client_address));
+    say(421, "4.7.0",
+        options_.hostname + " Error: too many connections from " + net::format_address(facts_.client_address));
     co_return false;
 }
 
@@ -33,11 +34,13 @@ Task<bool> Session::is_over_limit()
     const auto counts = clients_.connect(client_key_, limits.rate_unit);
     is_counted_ = true;
     if (limits.connection_count > 0 && counts.now > limits.connection_count) {
-        log_.warning("Connection concurrency limit exceeded: {} from {} for service {}", counts.now, label_, options_.service_name);
+        log_.warning("Connection concurrency limit exceeded: {} from {} for service {}", counts.now, label_,
+                     options_.service_name);
         co_return true;
     }
     if (limits.connection_rate > 0 && counts.rate > limits.connection_rate) {
-        log_.warning("Connection rate limit exceeded: {} from {} for service {}", counts.rate, label_, options_.service_name);
+        log_.warning("Connection rate limit exceeded: {} from {} for service {}", counts.rate, label_,
+                     options_.service_name);
         co_return true;
     }
     co_return false;
@@ -78,7 +81,8 @@ bool Session::refuse_excess_starttls()
 {
     const auto& limits = options_.limits;
     if (!has_limits_ || limits.tls_session_rate <= 0) return false;
-    if (clients_.count_so_far(client_key_, Event::tls_session, limits.rate_unit) <= limits.tls_session_rate) return false;
+    if (clients_.count_so_far(client_key_, Event::tls_session, limits.rate_unit) <= limits.tls_session_rate)
+        return false;
     note_trouble(trouble_policy);
     log_.warning("Refusing STARTTLS request from {} for service {}", label_, options_.service_name);
     say(454, "4.7.0", "Error: too many new TLS sessions from " + label_);

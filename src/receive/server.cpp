@@ -27,7 +27,8 @@ bool has_own_stress(const config::ServiceSpec& service)
 
 bool mentions_stress(const config::Settings& settings)
 {
-    return std::ranges::any_of(settings.names_set(), [&](const std::string& name) { return settings.raw(name).contains("stress"); });
+    return std::ranges::any_of(settings.names_set(),
+                               [&](const std::string& name) { return settings.raw(name).contains("stress"); });
 }
 
 // "postfix/submission/smtpd" → "postfix/anvil": those whose lines these are in Postfix know nothing of the service's name.
@@ -55,7 +56,8 @@ net::Endpoint local_endpoint(int socket)
 
 }  // namespace
 
-ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::ServiceSpec& service, std::shared_ptr<const rewrite::Resolver> resolver,
+ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::ServiceSpec& service,
+                                    std::shared_ptr<const rewrite::Resolver> resolver,
                                     std::shared_ptr<const rewrite::Intake> intake, dns::Resolver& dns,
                                     std::function<void(const std::string& domain)> flush,
                                     std::function<Task<void>(Complaint complaint)> complain, net::BlockingPool* pool,
@@ -82,7 +84,8 @@ ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::
         // defaults of postconf(5) mention it in options only.
         const char* const patience = "address_verify_poll_count";
         if (mentions_stress(*settings) || under_stress->integer(patience) != settings->integer(patience))
-            stressed->policy = check::Policy::make(under_stress, std::move(resolver), dns, stressed->options.logger, verifier);
+            stressed->policy =
+                check::Policy::make(under_stress, std::move(resolver), dns, stressed->options.logger, verifier);
         result.stressed_ = std::move(stressed);
     }
     return result;
@@ -98,31 +101,44 @@ struct Server::Common {
     std::uint16_t port = 0;         // of the first listener
     bool is_public = false;         // somebody else than this machine can connect
 
-    bool is_stressed() const { return base::steady_now().time_since_epoch().count() < stressed_until.load(std::memory_order_relaxed); }
+    bool is_stressed() const
+    {
+        return base::steady_now().time_since_epoch().count() < stressed_until.load(std::memory_order_relaxed);
+    }
     void note_full(const Options& options)
     {
         const bool is_news = !is_stressed();
         stressed_until.store((base::steady_now() + stress_time).time_since_epoch().count(), std::memory_order_relaxed);
         if (!is_news) return;
         const Logger log = logger_of(options, "master");
-        log.warning("service \"{}\" ({}) has reached its process limit \"{}\": new clients may experience noticeable delays", options.service_name, port,
-                    options.process_limit);
-        log.warning("to avoid this condition, increase the process count in master.cf or reduce the service time per client");
-        log.warning("see https://www.postfix.org/STRESS_README.html for examples of stress-adapting configuration settings");
+        log.warning(
+            "service \"{}\" ({}) has reached its process limit \"{}\": new clients may experience noticeable delays",
+            options.service_name, port, options.process_limit);
+        log.warning(
+            "to avoid this condition, increase the process count in master.cf or reduce the service time per client");
+        log.warning(
+            "see https://www.postfix.org/STRESS_README.html for examples of stress-adapting configuration settings");
     }
 };
 
 struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
     PerCore(net::Core& c, std::shared_ptr<Common> all, const ServerSettings& settings)
-        : core(c), common(std::move(all)), service(settings.service()), stressed(settings.stressed()), gate(c.executor()), status_timer(c.executor()) {}
+        : core(c), common(std::move(all)), service(settings.service()), stressed(settings.stressed()),
+          gate(c.executor()), status_timer(c.executor())
+    {
+    }
 
     void listen(Fd socket)
     {
-        listeners.push_back(std::make_unique<net::Listener>(core, std::move(socket), [this](net::TcpSocket accepted, net::Endpoint peer, net::Endpoint local) {
-            on_connection(std::move(accepted), peer, local);
-        }, [this](int error) {
-            service->options.logger.warning("accept connection: {}; clients wait until others leave", std::system_category().message(error));
-        }));
+        listeners.push_back(std::make_unique<net::Listener>(
+            core, std::move(socket),
+            [this](net::TcpSocket accepted, net::Endpoint peer, net::Endpoint local) {
+                on_connection(std::move(accepted), peer, local);
+            },
+            [this](int error) {
+                service->options.logger.warning("accept connection: {}; clients wait until others leave",
+                                                std::system_category().message(error));
+            }));
     }
 
     void on_connection(net::TcpSocket socket, net::Endpoint peer, net::Endpoint local)
@@ -139,7 +155,10 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
         }
     }
 
-    bool is_full() const { return service->options.process_limit > 0 && common->counters.open.load() >= service->options.process_limit; }
+    bool is_full() const
+    {
+        return service->options.process_limit > 0 && common->counters.open.load() >= service->options.process_limit;
+    }
 
     // Later connections wait in the backlog, as they do when all of Postfix's processes are busy.
     void pause()
@@ -160,12 +179,14 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
     }
 
     // A member of nothing: the session must not depend on the Server object, only on what it shares.
-    static Task<void> serve(std::shared_ptr<PerCore> self, net::TcpSocket socket, net::Endpoint peer, net::Endpoint local)
+    static Task<void> serve(std::shared_ptr<PerCore> self, net::TcpSocket socket, net::Endpoint peer,
+                            net::Endpoint local)
     {
         auto pass = self->gate.enter();
         {
             const bool is_stressed = self->stressed && self->common->is_public && self->common->is_stressed();
-            Session session(net::make_stream(std::move(socket)), is_stressed ? self->stressed : self->service, self->common->clients, self->common->counters, peer, local);
+            Session session(net::make_stream(std::move(socket)), is_stressed ? self->stressed : self->service,
+                            self->common->clients, self->common->counters, peer, local);
             self->sessions.insert(&session);
             co_await session.run();
             self->sessions.erase(&session);
@@ -188,7 +209,9 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
             boost::system::error_code ended;
             co_await self->status_timer.async_wait(asio::redirect_error(use_task, ended));
             const Logger log = logger_of(self->service->options, "anvil");
-            for (const auto& line : self->common->clients.take_statistics().lines(self->service->options.service_name, limits.rate_unit)) log.info("{}", line);
+            for (const auto& line :
+                 self->common->clients.take_statistics().lines(self->service->options.service_name, limits.rate_unit))
+                log.info("{}", line);
         }
     }
 
@@ -216,13 +239,15 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
     std::shared_ptr<Common> common;
     ServicePtr service, stressed;            // for connections that come from now on
     net::Gate gate;
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> status_timer;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>
+        status_timer;
     std::vector<std::unique_ptr<net::Listener>> listeners;
     std::unordered_set<Session*> sessions;
     bool is_paused = false;
 };
 
-Server::Server(net::Cores& cores, ServerSettings settings, std::vector<std::vector<Fd>> sockets) : common_(std::make_shared<Common>()), sockets_(std::move(sockets))
+Server::Server(net::Cores& cores, ServerSettings settings, std::vector<std::vector<Fd>> sockets)
+    : common_(std::make_shared<Common>()), sockets_(std::move(sockets))
 {
     for (std::size_t i = 0; i < cores.size(); ++i) {
         cores_.push_back(std::make_shared<PerCore>(cores.at(i), common_, settings));
@@ -240,7 +265,8 @@ void Server::start()
         if (!own.address.is_loopback()) common_->is_public = true;
     }
     auto reporter = cores_.front();
-    reporter->core.post([reporter] { asio::co_spawn(reporter->core.executor(), PerCore::report_rates(reporter), asio::detached); });
+    reporter->core.post(
+        [reporter] { asio::co_spawn(reporter->core.executor(), PerCore::report_rates(reporter), asio::detached); });
     for (auto& address : sockets_) {
         for (std::size_t i = 0; i < address.size(); ++i) {
             auto core = cores_[i % cores_.size()];

@@ -28,11 +28,13 @@ public:
     // `settings` is the service's own snapshot (Settings::for_service). Throws config::ConfigError with smtpd's text.
     // `dns` outlives the sessions. `flush` (ETRN) is called on any core and must not block; `complain` writes letters to
     // the postmaster. `pool` (logins) outlives the sessions.
-    static ServerSettings make(config::SettingsPtr settings, const config::ServiceSpec& service, std::shared_ptr<const rewrite::Resolver> resolver,
+    static ServerSettings make(config::SettingsPtr settings, const config::ServiceSpec& service,
+                               std::shared_ptr<const rewrite::Resolver> resolver,
                                std::shared_ptr<const rewrite::Intake> intake, dns::Resolver& dns,
                                std::function<void(const std::string& domain)> flush = {},
-                               std::function<Task<void>(Complaint complaint)> complain = {}, net::BlockingPool* pool = nullptr,
-                               std::shared_ptr<verify::Verifier> verifier = nullptr);    // for reject_unverified_*
+                               std::function<Task<void>(Complaint complaint)> complain = {},
+                               net::BlockingPool* pool = nullptr,
+                               std::shared_ptr<verify::Verifier> verifier = nullptr);  // for reject_unverified_*
 
     const ServicePtr& service() const { return service_; }
     // The same with `stress = yes`, for new sessions while the process limit is reached (STRESS_README); null where there

@@ -13,12 +13,15 @@ constexpr std::size_t read_buffer = 8192;
 constexpr std::size_t gathered_output = 16384;
 }  // namespace
 
-Session::Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients, Counters& counters, net::Endpoint peer, net::Endpoint local)
-    : stream_(std::move(stream)), reader_(*stream_, read_buffer), service_(std::move(service)), options_(service_->options),
-      log_(options_.logger), clients_(clients), counters_(counters), bare_newline_(options_.bare_newline)
+Session::Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients, Counters& counters,
+                 net::Endpoint peer, net::Endpoint local)
+    : stream_(std::move(stream)), reader_(*stream_, read_buffer), service_(std::move(service)),
+      options_(service_->options), log_(options_.logger), clients_(clients), counters_(counters),
+      bare_newline_(options_.bare_newline)
 {
     auto plain = [](const net::Address& address) -> net::Address {
-        if (address.is_v6() && address.to_v6().is_v4_mapped()) return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
+        if (address.is_v6() && address.to_v6().is_v4_mapped())
+            return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
         return address;
     };
     facts_.client_address = plain(peer.address);
@@ -164,9 +167,12 @@ Task<bool> Session::read_line(net::LineReader::Line& line)
 Task<void> Session::obey(net::LineReader::Line line)
 {
     if (line.is_cut) {
-        log_.warning("{}: request longer than {}: {}...", label_, options_.line_limit, base::printable(without_response(line.text).substr(0, 30)));
+        log_.warning("{}: request longer than {}: {}...", label_, options_.line_limit,
+                     base::printable(without_response(line.text).substr(0, 30)));
     }
-    if (line.had_bare_lf && bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) co_return;
+    if (line.had_bare_lf && bare_newline_ != smtp::BareNewline::accept &&
+        bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline())
+        co_return;
 
     const smtp::Command command = smtp::parse_command(line.text);
     const bool is_known = !may_hear_secret_ || find_verb(command.verb) + 1 < verb_count;
@@ -198,7 +204,8 @@ Task<void> Session::obey(net::LineReader::Line line)
             facts_.has_pipelined_early = true;
             // Whoever talks on where an answer decides what comes next does not listen: a spam engine, or one
             // protocol's content smuggled into another's command stream.
-            log_.info("improper command pipelining after {} from {}: {}", verb.name, label_, is_login ? "..." : base::printable(without_responses(reader_.buffered().substr(0, 100))));
+            log_.info("improper command pipelining after {} from {}: {}", verb.name, label_,
+                      is_login ? "..." : base::printable(without_responses(reader_.buffered().substr(0, 100))));
         }
         if (is_refused_ && !(verb.flags & works_when_refused)) {
             say(503, "5.7.0", "Error: access denied for " + label_);
@@ -239,7 +246,8 @@ Task<bool> Session::flush()
 {
     if (output_.empty()) co_return true;
     if (!awaiting_footer_.empty()) co_await add_footers();
-    if (errors_ >= options_.soft_error_limit && options_.error_sleep_time.count() > 0) co_await net::sleep_for(options_.error_sleep_time);
+    if (errors_ >= options_.soft_error_limit && options_.error_sleep_time.count() > 0)
+        co_await net::sleep_for(options_.error_sleep_time);
     arm();
     auto sent = co_await stream_->write(output_);
     output_.clear();
@@ -257,7 +265,8 @@ void Session::arm()
 
 void Session::say(int code, std::string_view enhanced, std::string_view text)
 {
-    say(enhanced.empty() ? smtp::Reply(code, std::string(text)) : smtp::Reply(code, std::string(enhanced), std::string(text)));
+    say(enhanced.empty() ? smtp::Reply(code, std::string(text))
+                         : smtp::Reply(code, std::string(enhanced), std::string(text)));
 }
 
 void Session::say(smtp::Reply reply)
@@ -270,7 +279,8 @@ void Session::say(smtp::Reply reply)
     const std::size_t start = output_.size();
     smtp::append(output_, reply);
     note_said(std::string_view(output_).substr(start));
-    if (service_->policy->reject_footer().is_wanted(reply)) awaiting_footer_.push_back({start, output_.size() - start, std::move(reply)});
+    if (service_->policy->reject_footer().is_wanted(reply))
+        awaiting_footer_.push_back({start, output_.size() - start, std::move(reply)});
 }
 
 void Session::say_ready(const std::string& reply)

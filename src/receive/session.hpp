@@ -26,13 +26,15 @@ namespace ekiden::receive {
 
 // Of one service, over all cores.
 struct Counters {
-    std::atomic<std::uint64_t> connections{0}, messages{0}, bytes{0}, refused{0}, refused_clients{0}, lost{0}, timeouts{0};
+    std::atomic<std::uint64_t> connections{0}, messages{0}, bytes{0}, refused{0}, refused_clients{0}, lost{0},
+        timeouts{0};
     std::atomic<int> open{0};
 };
 
 class Session {
 public:
-    Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients, Counters& counters, net::Endpoint peer, net::Endpoint local);
+    Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients, Counters& counters, net::Endpoint peer,
+            net::Endpoint local);
     ~Session();
     Session(const Session&) = delete;
 
@@ -75,7 +77,7 @@ private:
     void say(int code, std::string_view enhanced, std::string_view text);
     void say(smtp::Reply reply);    // soft_bounce, and 421 and 521 end the session
     bool refuse(int code, std::string_view enhanced, std::string_view text);   // say() for `co_return refuse(…)`
-    bool refuse(check::Verdict verdict);                                       // likewise, for what an access rule decided
+    bool refuse(check::Verdict verdict);            // likewise, for what an access rule decided
     void say_ready(const std::string& reply);       // a reply that is kept formatted
     void note_heard(std::string_view line);    // for the postmaster's letter and for smtpd -v; "..." for a secret
     void note_said(std::string_view replies);
@@ -94,7 +96,8 @@ private:
     bool may_log_in() const;
     Task<sasl::Peer> login_peer() const;
     Task<std::string> name_mechanisms(const std::vector<sasl::Mechanism>& known, const sasl::Peer& peer) const;
-    Task<std::optional<std::string>> offer_logins();    // what stands behind AUTH in the EHLO reply, perhaps ""; nothing: refused
+    Task<std::optional<std::string>>
+    offer_logins();  // what stands behind AUTH in the EHLO reply, perhaps ""; nothing: refused
     Task<bool> read_login_response(sasl::Secret& response);
     bool end_login(std::string_view mechanism, sasl::Answer answer);
 
@@ -114,16 +117,21 @@ private:
     bool is_tls_client_welcome();   // after a handshake: rate and certificate; says why not
 
     // xclient.cpp
-    Task<bool> hear_proxy();        // before everything else, TLS too: whom the proxy connects; false: the connection is of no use
+    Task<bool>
+    hear_proxy();  // before everything else, TLS too: whom the proxy connects; false: the connection is of no use
     Task<bool> is_one_of(const table::MatchList& hosts) const;
 
     // transaction.cpp
     void reset_transaction();
-    bool accept_address(std::string_view verb, std::string_view text, std::string& address, bool is_parsed, const smtp::Reply& otherwise);
+    bool accept_address(std::string_view verb, std::string_view text, std::string& address, bool is_parsed,
+                        const smtp::Reply& otherwise);
     bool is_bad_domain(std::string_view address) const;
     void log_reject(std::string_view verb, const smtp::Reply& reply);
     Task<void> open_draft();
-    std::string_view queue_name() const { return facts_.queue_id.empty() ? std::string_view("NOQUEUE") : facts_.queue_id; }
+    std::string_view queue_name() const
+    {
+        return facts_.queue_id.empty() ? std::string_view("NOQUEUE") : facts_.queue_id;
+    }
 
     // content.cpp
     Task<bool> begin_content(std::optional<smtp::Reply>& refusal);

@@ -37,7 +37,8 @@ Task<bool> Session::on_vrfy(smtp::Command command)
         address = text;
         is_parsed = true;
     }
-    if (!accept_address("VRFY", text, address, is_parsed, smtp::Reply(501, "5.1.3", "Bad recipient address syntax"))) co_return false;
+    if (!accept_address("VRFY", text, address, is_parsed, smtp::Reply(501, "5.1.3", "Bad recipient address syntax")))
+        co_return false;
     // The question must not leave traces in a transaction that is under way.
     std::string kept = std::exchange(facts_.recipient, std::move(address));
     Verdict verdict = co_await service_->policy->evaluate(Stage::vrfy, facts_);
@@ -50,12 +51,14 @@ Task<bool> Session::on_vrfy(smtp::Command command)
 
 Task<bool> Session::on_etrn(smtp::Command command)
 {
-    if (options_.requires_helo && facts_.helo_name.empty()) co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
+    if (options_.requires_helo && facts_.helo_name.empty())
+        co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
     if (facts_.has_sender) co_return refuse(503, "5.5.1", "Error: MAIL transaction in progress");
     if (smtp::count_words(command.arguments, 2) != 1) co_return refuse(500, "", "Syntax: ETRN domain");
     std::string_view domain = command.arguments;
     if (domain.starts_with('@') || domain.starts_with('#')) domain.remove_prefix(1);
-    const bool is_valid = domain.starts_with('[') ? mail::is_valid_address_literal(domain) : mail::is_valid_hostname(domain);
+    const bool is_valid =
+        domain.starts_with('[') ? mail::is_valid_address_literal(domain) : mail::is_valid_hostname(domain);
     if (!is_valid) co_return refuse(501, "", "Error: invalid parameter syntax");
 
     facts_.etrn_domain = base::lower(domain);

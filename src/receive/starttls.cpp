@@ -53,8 +53,9 @@ Task<bool> Session::wrap()
     tls::ContextPtr context;
     if (service_->tls) context = co_await service_->tls->context();
     if (!context) {
-        log_.warning("Wrapper-mode request dropped from {} for service {}. TLS context initialization failed. For details see earlier warnings in your logs.",
-                     label_, options_.service_name);
+        log_.warning(
+            "Wrapper-mode request dropped from {} for service {}. TLS context initialization failed. For details see earlier warnings in your logs.",
+            label_, options_.service_name);
         has_ended_ = true;
         co_return false;
     }
@@ -69,7 +70,8 @@ Task<bool> Session::shake_hands(tls::ContextPtr context)
         log_.info("setting up TLS connection from {}", label_);
         log_.info("{}: TLS cipher list \"{}\"", label_, options.ciphers);
     }
-    tls::ConnectionPtr connection = tls::make_server_connection(std::move(stream_), std::move(context), {&log_, label_, options.log});
+    tls::ConnectionPtr connection =
+        tls::make_server_connection(std::move(stream_), std::move(context), {&log_, label_, options.log});
     tls_ = connection.get();
     stream_ = std::move(connection);
     reader_.use_stream(*stream_);
@@ -81,7 +83,9 @@ Task<bool> Session::shake_hands(tls::ContextPtr context)
             problem_ = error;
             co_return false;
         }
-        const std::string_view why = error.is(ErrorCode::timeout) ? "Connection timed out" : error.is(ErrorCode::protocol) ? "-1" : "lost connection";
+        const std::string_view why = error.is(ErrorCode::timeout)    ? "Connection timed out"
+                                     : error.is(ErrorCode::protocol) ? "-1"
+                                                                     : "lost connection";
         log_.info("SSL_accept error from {}: {}", label_, why);
         for (const std::string& line : tls_->failures()) log_.warning("TLS library problem: {}", line);
         problem_ = Error(ErrorCode::closed, "TLS handshake failed");
@@ -106,7 +110,8 @@ bool Session::is_tls_client_welcome()
     const tls::Summary& summary = tls_->summary();
     if (!summary.is_resumed && end_excess_tls_session()) return false;
     if (!options_.tls.requires_certificate || summary.is_verified) return true;
-    const std::string_view why = summary.has_certificate ? "Client certificate not trusted" : "No client certificate presented";
+    const std::string_view why =
+        summary.has_certificate ? "Client certificate not trusted" : "No client certificate presented";
     log_.info("NOQUEUE: abort: TLS from {}: {}", label_, why);
     note_trouble(trouble_policy);
     say(421, "4.7.1", fmt::format("{} Error: {}", options_.hostname, why));

@@ -73,16 +73,19 @@ bool Session::is_bad_domain(std::string_view address) const
     return !options_.has_smtputf8 || !mail::to_ascii_domain(domain);
 }
 
-bool Session::accept_address(std::string_view verb, std::string_view text, std::string& address, bool is_parsed, const smtp::Reply& otherwise)
+bool Session::accept_address(std::string_view verb, std::string_view text, std::string& address, bool is_parsed,
+                             const smtp::Reply& otherwise)
 {
     // "user@example.com." is the same domain said in full.
-    if (is_parsed && address.ends_with('.') && address.find('@') != std::string::npos && !address.ends_with("@.")) address.pop_back();
+    if (is_parsed && address.ends_with('.') && address.find('@') != std::string::npos && !address.ends_with("@."))
+        address.pop_back();
     // Programs might take it for an option; and "user@@domain" has a domain that is empty.
     const bool is_odd = (address.starts_with('-') && !options_.accepts_leading_dash)
         || (!options_.accepts_double_at && text.find('"') == text.npos && text.find("@@") != text.npos);
     if (is_parsed && !is_odd && !is_bad_domain(address)) return true;
     note_trouble(trouble_protocol);
-    log_.warning("Illegal address syntax from {} in {} command: {}", label_, verb, base::printable(text.substr(0, 100)));
+    log_.warning("Illegal address syntax from {} in {} command: {}", label_, verb,
+                 base::printable(text.substr(0, 100)));
     say(otherwise);
     return false;
 }
@@ -105,7 +108,8 @@ void Session::log_reject(std::string_view verb, const smtp::Reply& reply)
 
 Task<bool> Session::on_mail(smtp::Command command)
 {
-    if (options_.requires_helo && facts_.helo_name.empty()) co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
+    if (options_.requires_helo && facts_.helo_name.empty())
+        co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
     if (facts_.has_sender) co_return refuse(503, "5.5.1", "Error: nested MAIL command");
     if (transaction_.chunking != Transaction::Chunking::none) co_return refuse(503, "5.5.1", "Error: MAIL after BDAT");
     smtp::Path path = smtp::parse_path(command.arguments, "FROM", options_.is_strict);
@@ -128,18 +132,24 @@ Task<bool> Session::on_mail(smtp::Command command)
         say(bad_address);
         co_return false;
     }
-    if (!accept_address("MAIL", path.text, path.address, path.problem == smtp::Path::Problem::none, bad_address)) co_return false;
+    if (!accept_address("MAIL", path.text, path.address, path.problem == smtp::Path::Problem::none, bad_address))
+        co_return false;
 
-    const smtp::ParameterRules rules{.with_dsn = (offer_ & smtp::ext_dsn) != 0, .with_size = (offer_ & smtp::ext_size) != 0,
-                                     .with_8bitmime = (offer_ & smtp::ext_8bitmime) != 0, .with_smtputf8 = (offer_ & smtp::ext_smtputf8) != 0,
-                                     .with_verp = may_verp_, .verp_delimiters = options_.verp_delimiters, .verp_filter = options_.verp_filter};
+    const smtp::ParameterRules rules{.with_dsn = (offer_ & smtp::ext_dsn) != 0,
+                                     .with_size = (offer_ & smtp::ext_size) != 0,
+                                     .with_8bitmime = (offer_ & smtp::ext_8bitmime) != 0,
+                                     .with_smtputf8 = (offer_ & smtp::ext_smtputf8) != 0,
+                                     .with_verp = may_verp_,
+                                     .verp_delimiters = options_.verp_delimiters,
+                                     .verp_filter = options_.verp_filter};
     auto parameters = smtp::parse_mail_parameters(path, rules);
     if (!parameters) {
         say(std::move(parameters).error());
         co_return false;
     }
     if (!base::is_ascii(path.address)) {
-        if (options_.is_strict_smtputf8 && !parameters->is_smtputf8) co_return refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address");
+        if (options_.is_strict_smtputf8 && !parameters->is_smtputf8)
+            co_return refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address");
         if (options_.has_smtputf8 && !base::is_valid_utf8(path.address)) {
             say(bad_address);
             co_return false;
@@ -163,7 +173,9 @@ Task<bool> Session::on_mail(smtp::Command command)
     }
     // One counter for all cores: policy servers tell messages apart by it.
     static std::atomic<std::uint32_t> serial{0};
-    facts_.instance = fmt::format("{:x}.{:x}.{:x}.0", static_cast<unsigned>(::getpid()), base::to_seconds(base::wall_now()), serial.fetch_add(1, std::memory_order_relaxed) + 1);
+    facts_.instance =
+        fmt::format("{:x}.{:x}.{:x}.0", static_cast<unsigned>(::getpid()), base::to_seconds(base::wall_now()),
+                    serial.fetch_add(1, std::memory_order_relaxed) + 1);
     Verdict verdict = co_await service_->policy->evaluate(Stage::mail, facts_);
     if (verdict.action == Verdict::Action::reject) {
         reset_transaction();
@@ -192,10 +204,12 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     if (!accept_address("RCPT", path.text, path.address, is_parsed, bad_address)) co_return false;
 
     std::string_view unknown_notify;
-    auto parameters = smtp::parse_recipient_parameters(path, {.with_dsn = (offer_ & smtp::ext_dsn) != 0}, unknown_notify);
+    auto parameters =
+        smtp::parse_recipient_parameters(path, {.with_dsn = (offer_ & smtp::ext_dsn) != 0}, unknown_notify);
     if (!parameters) {
         if (!unknown_notify.empty()) {
-            log_.warning("unknown DSN NOTIFY command value \"{0}\" in \"{0}\"", base::printable(unknown_notify.substr(0, 100)));
+            log_.warning("unknown DSN NOTIFY command value \"{0}\" in \"{0}\"",
+                         base::printable(unknown_notify.substr(0, 100)));
         }
         say(std::move(parameters).error());
         co_return false;
@@ -224,7 +238,8 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     recipient.notify = parameters->notify;
     recipient.dsn_original = std::move(parameters->original);
     if (recipient.dsn_original.empty()) {
-        recipient.dsn_original = (base::is_ascii(facts_.recipient) ? "rfc822;" : "utf-8;") + mail::quote_address(facts_.recipient);
+        recipient.dsn_original =
+            (base::is_ascii(facts_.recipient) ? "rfc822;" : "utf-8;") + mail::quote_address(facts_.recipient);
     }
     transaction_.draft->add_recipient(std::move(recipient));
     ++transaction_.recipients;
@@ -239,7 +254,8 @@ Task<bool> Session::on_rcpt(smtp::Command command)
 Task<void> Session::open_draft()
 {
     // Who logs in may become one.
-    if (!is_local_client_ || !facts_.sasl_username.empty()) is_local_client_ = co_await options_.local_clients.match(facts_);
+    if (!is_local_client_ || !facts_.sasl_username.empty())
+        is_local_client_ = co_await options_.local_clients.match(facts_);
     rewrite::DraftOptions draft_options;
     draft_options.source = rewrite::Source::smtpd;
     draft_options.hostname = options_.hostname;

@@ -105,11 +105,16 @@ Task<bool> Session::on_xclient(smtp::Command command)
     bool has_name = false;
     for (const Attribute& attribute : *attributes) {
         const auto& [name, value, is_unavailable, is_temporary] = attribute;
-        auto bad = [&] { return refuse(501, "5.5.4", fmt::format("Bad {} syntax: {}", name, base::printable(value.substr(0, 100)))); };
+        auto bad = [&] {
+            return refuse(501, "5.5.4", fmt::format("Bad {} syntax: {}", name, base::printable(value.substr(0, 100))));
+        };
         if (name == "NAME" || name == "REVERSE_NAME") {
             const bool is_name = name == "NAME";
-            if (!is_unavailable && !is_temporary && (!is_harmless(value) || !mail::is_valid_hostname(value))) co_return bad();
-            const NameStatus status = is_unavailable ? NameStatus::unknown : is_temporary ? NameStatus::temporary : NameStatus::verified;
+            if (!is_unavailable && !is_temporary && (!is_harmless(value) || !mail::is_valid_hostname(value)))
+                co_return bad();
+            const NameStatus status = is_unavailable ? NameStatus::unknown
+                                      : is_temporary ? NameStatus::temporary
+                                                     : NameStatus::verified;
             const std::string shown = status == NameStatus::verified ? value : "unknown";
             has_name = has_name || is_name;
             (is_name ? facts.client_name : facts.reverse_client_name) = shown;
@@ -119,7 +124,8 @@ Task<bool> Session::on_xclient(smtp::Command command)
             if (!address) co_return bad();
             (name == "ADDR" ? facts.client_address : facts.server_address) = *address;
         } else if (name == "PORT" || name == "DESTPORT") {
-            const auto port = is_unavailable ? std::optional<std::uint16_t>(0) : base::parse_number<std::uint16_t>(value);
+            const auto port =
+                is_unavailable ? std::optional<std::uint16_t>(0) : base::parse_number<std::uint16_t>(value);
             if (!port) co_return bad();
             (name == "PORT" ? facts.client_port : facts.server_port) = *port;
         } else if (name == "PROTO") {
@@ -130,11 +136,13 @@ Task<bool> Session::on_xclient(smtp::Command command)
             if (!is_unavailable && !is_harmless(value)) co_return bad();
             facts.helo_name = is_unavailable ? std::string() : value;
         } else if (name == "LOGIN") {
-            if (!is_unavailable && (value.empty() || value.size() > longest_value || base::printable(value) != value)) co_return bad();
+            if (!is_unavailable && (value.empty() || value.size() > longest_value || base::printable(value) != value))
+                co_return bad();
             facts.sasl_username = is_unavailable ? std::string() : value;
             facts.sasl_method = is_unavailable ? std::string() : "XCLIENT";
         } else {
-            co_return refuse(501, "5.5.4", fmt::format("Bad XCLIENT attribute name: {}", base::printable(name.substr(0, 100))));
+            co_return refuse(501, "5.5.4",
+                             fmt::format("Bad XCLIENT attribute name: {}", base::printable(name.substr(0, 100))));
         }
     }
     // A name without an unverified one beside it: they are the same, as they are for most clients.
@@ -168,7 +176,9 @@ Task<bool> Session::on_xforward(smtp::Command command)
     Forwarded forwarded = forwarded_.value_or(Forwarded());
     for (const Attribute& attribute : *attributes) {
         const auto& [name, value, is_unavailable, is_temporary] = attribute;
-        auto bad = [&] { return refuse(501, "5.5.4", fmt::format("Bad {} syntax: {}", name, base::printable(value.substr(0, 100)))); };
+        auto bad = [&] {
+            return refuse(501, "5.5.4", fmt::format("Bad {} syntax: {}", name, base::printable(value.substr(0, 100))));
+        };
         if (!is_unavailable && (value.empty() || !is_harmless(value))) co_return bad();
         const std::string known = is_unavailable ? std::string() : value;
         if (name == "NAME") forwarded.name = known;
@@ -188,7 +198,8 @@ Task<bool> Session::on_xforward(smtp::Command command)
             if (!is_unavailable && source != "local" && source != "remote") co_return bad();
             forwarded.source = is_unavailable ? std::string() : source;
         } else {
-            co_return refuse(501, "5.5.4", fmt::format("Bad XFORWARD attribute name: {}", base::printable(name.substr(0, 100))));
+            co_return refuse(501, "5.5.4",
+                             fmt::format("Bad XFORWARD attribute name: {}", base::printable(name.substr(0, 100))));
         }
     }
     forwarded_ = std::move(forwarded);

@@ -25,7 +25,8 @@ struct Bouncer::Data {
     Duration queue_lifetime{};
 };
 
-std::shared_ptr<const Bouncer> Bouncer::make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Intake> intake)
+std::shared_ptr<const Bouncer> Bouncer::make(config::SettingsPtr settings,
+                                             std::shared_ptr<const rewrite::Intake> intake)
 {
     const config::Settings& s = *settings;
     auto data = std::make_shared<Data>();
@@ -37,7 +38,8 @@ std::shared_ptr<const Bouncer> Bouncer::make(config::SettingsPtr settings, std::
     data->mail_name = s.str("mail_name");
     std::ranges::replace(data->mail_name, ' ', '-');
     const std::string double_bounce = s.str("double_bounce_sender");
-    data->double_bounce_sender = double_bounce.find('@') == std::string::npos ? double_bounce + "@" + data->myhostname : double_bounce;
+    data->double_bounce_sender =
+        double_bounce.find('@') == std::string::npos ? double_bounce + "@" + data->myhostname : double_bounce;
     data->bounce_recipient = s.str("bounce_notice_recipient");
     data->double_bounce_recipient = s.str("2bounce_notice_recipient");
     data->delay_recipient = s.str("delay_notice_recipient");
@@ -77,7 +79,9 @@ std::vector<Outcome> wanted(const mail::Envelope& envelope, std::vector<Outcome>
 {
     // Who asks about addresses hears of all of them, whatever should be told of mail.
     if (envelope.purpose == mail::Purpose::verify) return outcomes;
-    std::erase_if(outcomes, [&](const Outcome& outcome) { return !wants(envelope.recipients.at(outcome.recipient).notify, kind); });
+    std::erase_if(outcomes, [&](const Outcome& outcome) {
+        return !wants(envelope.recipients.at(outcome.recipient).notify, kind);
+    });
     return outcomes;
 }
 
@@ -87,7 +91,8 @@ std::string format_from(const rewrite::Resolver& resolver, const std::string& wo
     const std::size_t open = words.find('(');
     if (open == std::string::npos || !words.ends_with(')') || words.find('<') != std::string::npos) return words;
     const std::string_view comment = std::string_view(words).substr(open + 1, words.size() - open - 2);
-    const std::string address = resolver.complete(mail::unquote_address(base::trim(std::string_view(words).substr(0, open))), "local");
+    const std::string address =
+        resolver.complete(mail::unquote_address(base::trim(std::string_view(words).substr(0, open))), "local");
     return fmt::format("{} <{}>", mime::quote_phrase(comment), mail::quote_address(address));
 }
 
@@ -137,7 +142,9 @@ Task<std::string> find_message_id(const queue::Content& content)
             if (base::starts_with_ignoring_case(line, name)) {
                 const std::string id{base::trim(std::string_view(line).substr(name.size()))};
                 const bool is_plain = std::ranges::all_of(id, [](char c) { return c > 32 && c != 127; });
-                co_return is_plain && line.size() <= longest && id.size() > 2 && id.starts_with('<') && id.ends_with('>') ? id : std::string();
+                co_return is_plain&& line.size() <= longest&& id.size() > 2 && id.starts_with('<') && id.ends_with('>')
+                    ? id
+                    : std::string();
             }
             line.clear();
         }
@@ -154,8 +161,8 @@ struct Plan {
     std::string_view log_name;           // "sender non-delivery notification"
 };
 
-Task<Result<mail::QueueId>> send(const Bouncer::Data& data, const mail::Envelope& envelope, const queue::Content& content,
-                                 const std::vector<Outcome>& outcomes, Plan plan)
+Task<Result<mail::QueueId>> send(const Bouncer::Data& data, const mail::Envelope& envelope,
+                                 const queue::Content& content, const std::vector<Outcome>& outcomes, Plan plan)
 {
     const rewrite::Resolver& resolver = data.intake->resolver();
     Notice notice;
@@ -169,7 +176,9 @@ Task<Result<mail::QueueId>> send(const Bouncer::Data& data, const mail::Envelope
         notice.text = expand(*plan.words, *data.settings, warnings);
         for (const std::string& warning : warnings) data.logger.warning("{}", warning);
     }
-    notice.charset = data.is_utf8_ready && base::equal_ignoring_case(plan.words->charset, "us-ascii") ? "utf-8" : plan.words->charset;
+    notice.charset = data.is_utf8_ready && base::equal_ignoring_case(plan.words->charset, "us-ascii")
+                         ? "utf-8"
+                         : plan.words->charset;
     notice.from = format_from(resolver, plan.words->from);
     notice.subject = plan.is_postmaster_copy ? plan.words->postmaster_subject : plan.words->subject;
     notice.to = mail::quote_address(resolver.complete(plan.recipient, "local"));
@@ -202,15 +211,21 @@ Task<Result<mail::QueueId>> send(const Bouncer::Data& data, const mail::Envelope
     draft.write(text.after);
 
     auto queued = co_await draft.submit();
-    if (!queued) co_return fail(ErrorCode::unavailable, fmt::format("{} {}", queued.error().status.code, queued.error().status.text));
+    if (!queued)
+        co_return fail(ErrorCode::unavailable,
+                       fmt::format("{} {}", queued.error().status.code, queued.error().status.text));
     const mail::QueueId id = (*queued)->id;
     data.logger.info("{}: {}: {}", mail::format(envelope.id), plan.log_name, mail::format(id));
     co_return id;
 }
 
-bool is_double_bounce(const Bouncer::Data& data, const std::string& sender) { return base::equal_ignoring_case(sender, data.double_bounce_sender); }
+bool is_double_bounce(const Bouncer::Data& data, const std::string& sender)
+{
+    return base::equal_ignoring_case(sender, data.double_bounce_sender);
+}
 
-Plan postmaster_plan(const Bouncer::Data& data, NoticeKind kind, const Template& words, const std::string& recipient, std::string_view log_name)
+Plan postmaster_plan(const Bouncer::Data& data, NoticeKind kind, const Template& words, const std::string& recipient,
+                     std::string_view log_name)
 {
     Plan plan;
     plan.kind = kind;
@@ -224,7 +239,8 @@ Plan postmaster_plan(const Bouncer::Data& data, NoticeKind kind, const Template&
 
 }  // namespace
 
-Task<Reported> Bouncer::bounce(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> failed) const
+Task<Reported> Bouncer::bounce(queue::EnvelopePtr envelope, queue::ContentPtr content,
+                               std::vector<Outcome> failed) const
 {
     const std::shared_ptr<const Data> data = data_;
     constexpr std::string_view to_postmaster = "postmaster non-delivery notification";
@@ -236,7 +252,8 @@ Task<Reported> Bouncer::bounce(queue::EnvelopePtr envelope, queue::ContentPtr co
     }
     if (envelope->sender.empty()) {
         if (!data->notifies_double_bounce) co_return std::nullopt;
-        Plan plan = postmaster_plan(*data, NoticeKind::failure, data->templates.failure, data->double_bounce_recipient, to_postmaster);
+        Plan plan = postmaster_plan(*data, NoticeKind::failure, data->templates.failure, data->double_bounce_recipient,
+                                    to_postmaster);
         plan.takes_headers_only = data->size_limit > 0 && content->size() > data->size_limit;
         auto sent = co_await send(*data, *envelope, *content, failed, std::move(plan));
         if (!sent) co_return std::unexpected(std::move(sent).error());
@@ -247,7 +264,8 @@ Task<Reported> Bouncer::bounce(queue::EnvelopePtr envelope, queue::ContentPtr co
     if (!told.empty()) {
         Plan plan;
         plan.words = &data->templates.failure;
-        plan.takes_headers_only = envelope->dsn_return == mail::DsnReturn::headers || (data->size_limit > 0 && content->size() > data->size_limit);
+        plan.takes_headers_only = envelope->dsn_return == mail::DsnReturn::headers ||
+                                  (data->size_limit > 0 && content->size() > data->size_limit);
         plan.recipient = envelope->sender;
         plan.log_name = "sender non-delivery notification";
         auto sent = co_await send(*data, *envelope, *content, told, std::move(plan));
@@ -255,7 +273,8 @@ Task<Reported> Bouncer::bounce(queue::EnvelopePtr envelope, queue::ContentPtr co
         result = *sent;
     }
     if (data->notifies_bounce) {
-        Plan plan = postmaster_plan(*data, NoticeKind::failure, data->templates.failure, data->bounce_recipient, to_postmaster);
+        Plan plan =
+            postmaster_plan(*data, NoticeKind::failure, data->templates.failure, data->bounce_recipient, to_postmaster);
         auto copy = co_await send(*data, *envelope, *content, failed, std::move(plan));
         // The sender has been told, durably: failing now would tell him again. The postmaster has the log.
         if (!copy) data->logger.warning("{}: {}: {}", mail::format(envelope->id), to_postmaster, copy.error().text());
@@ -263,7 +282,8 @@ Task<Reported> Bouncer::bounce(queue::EnvelopePtr envelope, queue::ContentPtr co
     co_return result;
 }
 
-Task<Reported> Bouncer::warn_delayed(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> waiting) const
+Task<Reported> Bouncer::warn_delayed(queue::EnvelopePtr envelope, queue::ContentPtr content,
+                                     std::vector<Outcome> waiting) const
 {
     const std::shared_ptr<const Data> data = data_;
     if (envelope->sender.empty() || is_double_bounce(*data, envelope->sender)) co_return std::nullopt;
@@ -281,7 +301,8 @@ Task<Reported> Bouncer::warn_delayed(queue::EnvelopePtr envelope, queue::Content
     }
     if (data->notifies_delay) {
         constexpr std::string_view to_postmaster = "postmaster delay notification";
-        Plan plan = postmaster_plan(*data, NoticeKind::delay, data->templates.delay, data->delay_recipient, to_postmaster);
+        Plan plan =
+            postmaster_plan(*data, NoticeKind::delay, data->templates.delay, data->delay_recipient, to_postmaster);
         auto copy = co_await send(*data, *envelope, *content, waiting, std::move(plan));
         if (!copy) data->logger.warning("{}: {}: {}", mail::format(envelope->id), to_postmaster, copy.error().text());
     }
@@ -290,11 +311,15 @@ Task<Reported> Bouncer::warn_delayed(queue::EnvelopePtr envelope, queue::Content
 
 namespace {
 
-Task<Reported> send_to_sender(std::shared_ptr<const Bouncer::Data> data, queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> outcomes,
-                              NoticeKind kind, bool clears_delay = false)
+Task<Reported> send_to_sender(std::shared_ptr<const Bouncer::Data> data, queue::EnvelopePtr envelope,
+                              queue::ContentPtr content, std::vector<Outcome> outcomes, NoticeKind kind,
+                              bool clears_delay = false)
 {
     if (envelope->sender.empty() || is_double_bounce(*data, envelope->sender)) co_return std::nullopt;
-    if (clears_delay) std::erase_if(outcomes, [&](const Outcome& outcome) { return envelope->recipients.at(outcome.recipient).notify & mail::notify_never; });
+    if (clears_delay)
+        std::erase_if(outcomes, [&](const Outcome& outcome) {
+            return envelope->recipients.at(outcome.recipient).notify & mail::notify_never;
+        });
     const std::vector<Outcome> told = clears_delay ? std::move(outcomes) : wanted(*envelope, std::move(outcomes), kind);
     if (told.empty()) co_return std::nullopt;
     Plan plan;
@@ -309,13 +334,16 @@ Task<Reported> send_to_sender(std::shared_ptr<const Bouncer::Data> data, queue::
 
 }  // namespace
 
-Task<Reported> Bouncer::report_success(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> delivered, bool clears_delay) const
+Task<Reported> Bouncer::report_success(queue::EnvelopePtr envelope, queue::ContentPtr content,
+                                       std::vector<Outcome> delivered, bool clears_delay) const
 {
     if (!clears_delay) std::erase_if(delivered, [](const Outcome& outcome) { return outcome.is_reported_by_peer; });
-    return send_to_sender(data_, std::move(envelope), std::move(content), std::move(delivered), NoticeKind::success, clears_delay);
+    return send_to_sender(data_, std::move(envelope), std::move(content), std::move(delivered), NoticeKind::success,
+                          clears_delay);
 }
 
-Task<Reported> Bouncer::report_status(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<Outcome> outcomes) const
+Task<Reported> Bouncer::report_status(queue::EnvelopePtr envelope, queue::ContentPtr content,
+                                      std::vector<Outcome> outcomes) const
 {
     return send_to_sender(data_, std::move(envelope), std::move(content), std::move(outcomes), NoticeKind::status);
 }

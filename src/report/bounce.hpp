@@ -16,19 +16,24 @@ namespace ekiden::report {
 
 class Bouncer {
 public:
-    static std::shared_ptr<const Bouncer> make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Intake> intake);
+    static std::shared_ptr<const Bouncer> make(config::SettingsPtr settings,
+                                               std::shared_ptr<const rewrite::Intake> intake);
 
     // Non-delivery: `failed` have Kind::bounced. `active_at` etc. are not needed; arrival comes from the envelope.
-    Task<Result<std::optional<mail::QueueId>>> bounce(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> failed) const;
+    Task<Result<std::optional<mail::QueueId>>> bounce(queue::EnvelopePtr envelope, queue::ContentPtr content,
+                                                      std::vector<deliver::Outcome> failed) const;
     // delay_warning_time passed: `waiting` have Kind::deferred.
-    Task<Result<std::optional<mail::QueueId>>> warn_delayed(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> waiting) const;
+    Task<Result<std::optional<mail::QueueId>>> warn_delayed(queue::EnvelopePtr envelope, queue::ContentPtr content,
+                                                            std::vector<deliver::Outcome> waiting) const;
     // NOTIFY=SUCCESS: `delivered` have Kind::delivered and asked for it. `clears_delay`: whoever was warned of the delay hears
     // of its end, unless he wants to hear of nothing (confirm_delay_cleared).
-    Task<Result<std::optional<mail::QueueId>>> report_success(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> delivered,
+    Task<Result<std::optional<mail::QueueId>>> report_success(queue::EnvelopePtr envelope, queue::ContentPtr content,
+                                                              std::vector<deliver::Outcome> delivered,
                                                               bool clears_delay = false) const;
 
     // sendmail -v and -bv: what became, or would become, of each recipient ("Mail Delivery Status Report").
-    Task<Result<std::optional<mail::QueueId>>> report_status(queue::EnvelopePtr envelope, queue::ContentPtr content, std::vector<deliver::Outcome> outcomes) const;
+    Task<Result<std::optional<mail::QueueId>>> report_status(queue::EnvelopePtr envelope, queue::ContentPtr content,
+                                                             std::vector<deliver::Outcome> outcomes) const;
 
     struct Data;
     explicit Bouncer(std::shared_ptr<const Data> data) : data_(std::move(data)) {}

@@ -51,7 +51,8 @@ std::string format_delivery(const deliver::Job& job, const deliver::Outcome& out
     const mail::Recipient& recipient = job.envelope->recipients.at(outcome.recipient);
     const bool is_other = !outcome.recipient_address.empty();
     const std::string& address = is_other ? outcome.recipient_address : recipient.address;
-    const std::string& original = is_other && !outcome.original_address.empty() ? outcome.original_address : recipient.original;
+    const std::string& original =
+        is_other && !outcome.original_address.empty() ? outcome.original_address : recipient.original;
 
     // Times that nobody measured fall together with their neighbours.
     const WallTime ended = outcome.ended_at == WallTime{} ? base::wall_now() : outcome.ended_at;
@@ -65,12 +66,15 @@ std::string format_delivery(const deliver::Job& job, const deliver::Outcome& out
     auto delay = [&](Duration d) { return format_delay(d, resolution_digits); };
 
     std::string line = fmt::format("to=<{}>, ", mail::quote_address(address));
-    if (!original.empty() && !base::equal_ignoring_case(original, address)) line += fmt::format("orig_to=<{}>, ", mail::quote_address(original));
+    if (!original.empty() && !base::equal_ignoring_case(original, address))
+        line += fmt::format("orig_to=<{}>, ", mail::quote_address(original));
     line += fmt::format("relay={}, ", outcome.relay);
     if (outcome.connection_uses > 1) line += fmt::format("conn_use={}, ", outcome.connection_uses);
-    line += fmt::format("delay={}, delays={}/{}/{}/{}, dsn={}, status={} ({})", delay(between(job.envelope->arrived_at, ended)),
-                        delay(between(job.envelope->arrived_at, active)), delay(between(active, started)), delay(between(started, connected)),
-                        delay(between(connected, ended)), outcome.status.code, status_word(outcome.kind, job.envelope->only_asks()), outcome.status.text);
+    line += fmt::format("delay={}, delays={}/{}/{}/{}, dsn={}, status={} ({})",
+                        delay(between(job.envelope->arrived_at, ended)),
+                        delay(between(job.envelope->arrived_at, active)), delay(between(active, started)),
+                        delay(between(started, connected)), delay(between(connected, ended)), outcome.status.code,
+                        status_word(outcome.kind, job.envelope->only_asks()), outcome.status.text);
     return line;
 }
 
@@ -81,15 +85,16 @@ void log_delivery(const Logger& logger, const deliver::Job& job, const deliver::
 
 void log_active(const Logger& qmgr, const mail::Envelope& envelope, std::size_t recipient_count)
 {
-    qmgr.info("{}: from=<{}>, size={}, nrcpt={} (queue active)", mail::format(envelope.id), mail::quote_address(envelope.sender), envelope.size, recipient_count);
+    qmgr.info("{}: from=<{}>, size={}, nrcpt={} (queue active)", mail::format(envelope.id),
+              mail::quote_address(envelope.sender), envelope.size, recipient_count);
 }
 
 void log_removed(const Logger& qmgr, mail::QueueId id) { qmgr.info("{}: removed", mail::format(id)); }
 
 void log_expired(const Logger& qmgr, const mail::Envelope& envelope, bool is_forced)
 {
-    qmgr.info("{}: from=<{}>, status={}, returned to sender", mail::format(envelope.id), mail::quote_address(envelope.sender),
-              is_forced ? "force-expired" : "expired");
+    qmgr.info("{}: from=<{}>, status={}, returned to sender", mail::format(envelope.id),
+              mail::quote_address(envelope.sender), is_forced ? "force-expired" : "expired");
 }
 
 }  // namespace ekiden::report

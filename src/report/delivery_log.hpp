@@ -16,7 +16,8 @@ std::string format_delivery(const deliver::Job& job, const deliver::Outcome& out
 // Seconds with at most `digits` significant fraction digits as Postfix rounds them: 0, 0.02, 1.3, 15.
 std::string format_delay(Duration delay, int digits = 2);
 
-void log_delivery(const Logger& logger, const deliver::Job& job, const deliver::Outcome& outcome, int resolution_digits = 2);
+void log_delivery(const Logger& logger, const deliver::Job& job, const deliver::Outcome& outcome,
+                  int resolution_digits = 2);
 void log_active(const Logger& qmgr, const mail::Envelope& envelope, std::size_t recipient_count);
 void log_removed(const Logger& qmgr, mail::QueueId id);
 // `is_forced`: by postsuper -e.

@@ -21,11 +21,15 @@ std::string clean(std::string_view text)
     return out;
 }
 
-const mail::Recipient& recipient_of(const Notice& notice, const Outcome& outcome) { return notice.envelope->recipients.at(outcome.recipient); }
+const mail::Recipient& recipient_of(const Notice& notice, const Outcome& outcome)
+{
+    return notice.envelope->recipients.at(outcome.recipient);
+}
 
 std::string address_of(const Notice& notice, const Outcome& outcome)
 {
-    return mail::quote_address(outcome.recipient_address.empty() ? recipient_of(notice, outcome).address : outcome.recipient_address);
+    return mail::quote_address(outcome.recipient_address.empty() ? recipient_of(notice, outcome).address
+                                                                 : outcome.recipient_address);
 }
 
 std::string original_of(const Notice& notice, const Outcome& outcome)
@@ -63,7 +67,8 @@ std::string for_person(const Notice& notice, const Outcome& outcome)
 {
     const std::string address = clean(address_of(notice, outcome)), original = clean(original_of(notice, outcome));
     std::string line = fmt::format("<{}>", address);
-    if (!original.empty() && !base::equal_ignoring_case(original, address)) line += fmt::format(" (expanded from <{}>)", original);
+    if (!original.empty() && !base::equal_ignoring_case(original, address))
+        line += fmt::format(" (expanded from <{}>)", original);
     line += ": " + reason(notice, outcome);
     return "\n" + fold_words(line) + "\n";
 }
@@ -71,12 +76,15 @@ std::string for_person(const Notice& notice, const Outcome& outcome)
 std::string for_machine(const Notice& notice, const Outcome& outcome, std::size_t position)
 {
     const bool is_utf8 = notice.envelope->is_smtputf8;
-    std::string out = fmt::format("\nFinal-Recipient: {}; {}\n", is_utf8 ? "utf-8" : "rfc822", clean(address_of(notice, outcome)));
+    std::string out =
+        fmt::format("\nFinal-Recipient: {}; {}\n", is_utf8 ? "utf-8" : "rfc822", clean(address_of(notice, outcome)));
     const mail::Recipient& recipient = recipient_of(notice, outcome);
     std::string original = recipient.dsn_original;
     if (original.empty()) {
-        const std::string given = position < notice.original_recipients.size() ? notice.original_recipients[position] : std::string();
-        original = fmt::format("{};{}", is_utf8 ? "utf-8" : "rfc822", given.empty() ? address_of(notice, outcome) : mail::quote_address(given));
+        const std::string given =
+            position < notice.original_recipients.size() ? notice.original_recipients[position] : std::string();
+        original = fmt::format("{};{}", is_utf8 ? "utf-8" : "rfc822",
+                               given.empty() ? address_of(notice, outcome) : mail::quote_address(given));
     }
     out += fmt::format("Original-Recipient: {}\n", clean(original));
     out += fmt::format("Action: {}\n", action(notice, outcome));
@@ -89,7 +97,8 @@ std::string for_machine(const Notice& notice, const Outcome& outcome, std::size_
         out += fold_words(fmt::format("Diagnostic-Code: {}; {}", clean(outcome.diagnostic_type), clean(text))) + "\n";
     }
     if (notice.kind == NoticeKind::delay)
-        out += fmt::format("Will-Retry-Until: {}\n", mime::format_date(notice.envelope->arrived_at + notice.queue_lifetime));
+        out += fmt::format("Will-Retry-Until: {}\n",
+                           mime::format_date(notice.envelope->arrived_at + notice.queue_lifetime));
     return out;
 }
 
@@ -125,14 +134,17 @@ NoticeText format_notice(const Notice& notice)
 {
     const mail::Envelope& original = *notice.envelope;
     const bool is_utf8 = original.is_smtputf8;
-    const std::string boundary = fmt::format("{}.{}/{}", mail::format(original.id), base::to_seconds(notice.now), notice.myhostname);
-    const std::string sender = clean(mail::quote_address(original.sender.empty() ? notice.null_sender_name : original.sender));
+    const std::string boundary =
+        fmt::format("{}.{}/{}", mail::format(original.id), base::to_seconds(notice.now), notice.myhostname);
+    const std::string sender =
+        clean(mail::quote_address(original.sender.empty() ? notice.null_sender_name : original.sender));
     std::string out;
     auto part = [&](std::string_view description, std::string_view type) {
         out += fmt::format("\n--{}\nContent-Description: {}\nContent-Type: {}\n", boundary, description, type);
     };
 
-    out += fmt::format("Date: {}\nFrom: {}\nSubject: {}\nTo: {}\n", mime::format_date(notice.now), notice.from, notice.subject, notice.to);
+    out += fmt::format("Date: {}\nFrom: {}\nSubject: {}\nTo: {}\n", mime::format_date(notice.now), notice.from,
+                       notice.subject, notice.to);
     if (!notice.message_id.empty()) out += fmt::format("References: {0}\nIn-Reply-To: {0}\n", notice.message_id);
     out += fmt::format("Auto-Submitted: {}\n", notice.is_postmaster_copy ? "auto-generated" : "auto-replied");
     out += fmt::format("MIME-Version: 1.0\nContent-Type: multipart/report; report-type={};\n\tboundary=\"{}\"\n",
@@ -149,12 +161,14 @@ NoticeText format_notice(const Notice& notice)
     out += fmt::format("\nReporting-MTA: dns; {}\n", notice.myhostname);
     if (!original.dsn_envid.empty()) out += fmt::format("Original-Envelope-Id: {}\n", clean(original.dsn_envid));
     out += fmt::format("X-{}-Queue-ID: {}\n", notice.mail_name, mail::format(original.id));
-    if (!sender.empty()) out += fmt::format("X-{}-Sender: {}; {}\n", notice.mail_name, is_utf8 ? "utf-8" : "rfc822", sender);
+    if (!sender.empty())
+        out += fmt::format("X-{}-Sender: {}; {}\n", notice.mail_name, is_utf8 ? "utf-8" : "rfc822", sender);
     out += fmt::format("Arrival-Date: {}\n", mime::format_date(original.arrived_at));
     for (std::size_t i = 0; i < notice.outcomes->size(); ++i) out += for_machine(notice, (*notice.outcomes)[i], i);
 
-    const std::string_view type = notice.returns_headers_only ? (is_utf8 ? "message/global-headers" : "text/rfc822-headers")
-                                                              : (is_utf8 ? "message/global" : "message/rfc822");
+    const std::string_view type = notice.returns_headers_only
+                                      ? (is_utf8 ? "message/global-headers" : "text/rfc822-headers")
+                                      : (is_utf8 ? "message/global" : "message/rfc822");
     part(part_name(notice), type);
     out += fmt::format("Content-Transfer-Encoding: 8bit\n\nReturn-Path: <{}>\n", sender);
     return {std::move(out), fmt::format("\n--{}--\n", boundary)};

@@ -14,7 +14,8 @@ namespace ekiden::report {
 class Postmaster {
 public:
     // `settings` is the server's own snapshot.
-    static std::shared_ptr<const Postmaster> make(config::SettingsPtr settings, std::shared_ptr<const rewrite::Intake> intake);
+    static std::shared_ptr<const Postmaster> make(config::SettingsPtr settings,
+                                                  std::shared_ptr<const rewrite::Intake> intake);
 
     struct Report {
         std::string client;        // "name[address]"
@@ -33,7 +34,7 @@ private:
 };
 
 // The letter's header and text. Pure.
-std::string format_session_letter(const Postmaster::Report& report, std::string_view from, std::string_view to, std::string_view date,
-                                  std::string_view mail_name);
+std::string format_session_letter(const Postmaster::Report& report, std::string_view from, std::string_view to,
+                                  std::string_view date, std::string_view mail_name);
 
 }  // namespace ekiden::report

@@ -30,7 +30,8 @@ Templates Templates::standard()
     t.failure.subject = "Undelivered Mail Returned to Sender";
     t.failure.postmaster_subject = "Postmaster Copy: Undelivered Mail";
     t.failure.text = fmt::format("{}I'm sorry to have to inform you that your message could not\n"
-                                 "be delivered to one or more recipients. It's attached below.\n\n{}{}", greeting, assistance, signature);
+                                 "be delivered to one or more recipients. It's attached below.\n\n{}{}",
+                                 greeting, assistance, signature);
     t.delay.name = "delay";
     t.delay.subject = "Delayed Mail (still being retried)";
     t.delay.postmaster_subject = "Postmaster Warning: Delayed Mail";
@@ -38,16 +39,19 @@ Templates Templates::standard()
                                "# THIS IS A WARNING ONLY.  YOU DO NOT NEED TO RESEND YOUR MESSAGE. #\n"
                                "####################################################################\n\n"
                                "Your message could not be delivered for more than $delay_warning_time_hours hour(s).\n"
-                               "It will be retried until it is $maximal_queue_lifetime_days day(s) old.\n\n{}{}", greeting, assistance, signature);
+                               "It will be retried until it is $maximal_queue_lifetime_days day(s) old.\n\n{}{}",
+                               greeting, assistance, signature);
     t.success.name = "success";
     t.success.subject = "Successful Mail Delivery Report";
     t.success.text = fmt::format("{}Your message was successfully delivered to the destination(s)\n"
                                  "listed below. If the message was delivered to mailbox you will\n"
                                  "receive no further notifications. Otherwise you may still receive\n"
-                                 "notifications of mail delivery errors from other systems.\n\n{}", greeting, signature);
+                                 "notifications of mail delivery errors from other systems.\n\n{}",
+                                 greeting, signature);
     t.verify.name = "verify";
     t.verify.subject = "Mail Delivery Status Report";
-    t.verify.text = fmt::format("{}Enclosed is the mail delivery report that you requested.\n\n{}", greeting, signature);
+    t.verify.text =
+        fmt::format("{}Enclosed is the mail delivery report that you requested.\n\n{}", greeting, signature);
     return t;
 }
 
@@ -79,12 +83,17 @@ Result<void> fill(Template& words, const std::string& body, std::string_view whe
             break;
         }
         const std::size_t colon = line->find(':');
-        if (colon == std::string_view::npos || line->substr(0, colon).find(' ') != std::string_view::npos) break;   // text begins at once
+        if (colon == std::string_view::npos || line->substr(0, colon).find(' ') != std::string_view::npos)
+            break;  // text begins at once
         const std::string_view name = line->substr(0, colon), value = base::trim(line->substr(colon + 1));
         if (value.empty()) return fail(ErrorCode::syntax, fmt::format("{}: missing header value: {}", where, *line));
-        const bool has_control = std::ranges::any_of(value, [](unsigned char c) { return (c < ' ' && c != '\t') || c == 127; });
-        if (has_control) return fail(ErrorCode::syntax, fmt::format("{}: control character in header value: {}", where, base::printable(*line, '?')));
-        if (!base::is_ascii(value)) return fail(ErrorCode::syntax, fmt::format("{}: non-ASCII header value: {}", where, *line));
+        const bool has_control =
+            std::ranges::any_of(value, [](unsigned char c) { return (c < ' ' && c != '\t') || c == 127; });
+        if (has_control)
+            return fail(ErrorCode::syntax,
+                        fmt::format("{}: control character in header value: {}", where, base::printable(*line, '?')));
+        if (!base::is_ascii(value))
+            return fail(ErrorCode::syntax, fmt::format("{}: non-ASCII header value: {}", where, *line));
         if (base::equal_ignoring_case(name, "Charset")) words.charset = value;
         else if (base::equal_ignoring_case(name, "From")) words.from = value;
         else if (base::equal_ignoring_case(name, "Subject")) words.subject = value;
@@ -110,8 +119,10 @@ Result<Templates> Templates::parse(std::string_view file_text, std::string_view 
         const std::string where = fmt::format("{}, line {}", file_name, lines.number);
         const std::size_t equals = trimmed.find('=');
         const std::string_view name = base::trim(trimmed.substr(0, equals));
-        std::string_view mark = equals == std::string_view::npos ? std::string_view() : base::trim(trimmed.substr(equals + 1));
-        if (!mark.starts_with("<<")) return fail(ErrorCode::syntax, fmt::format("{}: need \"template_name = <<EOF\": {}", where, trimmed));
+        std::string_view mark =
+            equals == std::string_view::npos ? std::string_view() : base::trim(trimmed.substr(equals + 1));
+        if (!mark.starts_with("<<"))
+            return fail(ErrorCode::syntax, fmt::format("{}: need \"template_name = <<EOF\": {}", where, trimmed));
         mark = base::trim(mark.substr(2));
         if (mark.empty()) return fail(ErrorCode::syntax, fmt::format("{}: missing end mark after <<", where));
 
@@ -130,7 +141,8 @@ Result<Templates> Templates::parse(std::string_view file_text, std::string_view 
             }
             body.append(*inner).append("\n");
         }
-        if (!is_closed) return fail(ErrorCode::syntax, fmt::format("{}: missing \"{}\" at the end of {}", where, mark, name));
+        if (!is_closed)
+            return fail(ErrorCode::syntax, fmt::format("{}: missing \"{}\" at the end of {}", where, mark, name));
         words->origin = file_name;
         EKIDEN_TRY(fill(*words, body, where));
     }
@@ -171,9 +183,11 @@ struct Unit {
 constexpr Unit units[] = {{"seconds", 1}, {"minutes", 60}, {"hours", 3600}, {"days", 86400}, {"weeks", 604800}};
 
 // The value of "delay_warning_time_hours" and the like; nothing for other names.
-std::optional<std::string> time_in_unit(const Template& words, const config::Settings& settings, std::string_view name, std::vector<std::string>& warnings)
+std::optional<std::string> time_in_unit(const Template& words, const config::Settings& settings, std::string_view name,
+                                        std::vector<std::string>& warnings)
 {
-    for (const std::string_view parameter : {std::string_view("delay_warning_time"), std::string_view("maximal_queue_lifetime")}) {
+    for (const std::string_view parameter :
+         {std::string_view("delay_warning_time"), std::string_view("maximal_queue_lifetime")}) {
         if (!name.starts_with(parameter) || name.size() <= parameter.size() || name[parameter.size()] != '_') continue;
         const std::string_view suffix = name.substr(parameter.size() + 1);
         for (const Unit& unit : units) {
@@ -181,8 +195,10 @@ std::optional<std::string> time_in_unit(const Template& words, const config::Set
             const std::int64_t seconds = settings.time(parameter).count();
             const std::int64_t value = seconds / unit.seconds;
             if (value == 0 && seconds != 0) {
-                warnings.push_back(fmt::format("{}: zero result in {} template conversion of parameter \"{}\"", words.origin, words.name, name));
-                warnings.push_back(fmt::format("please reduce time unit \"{}\" of \"{}\" in {} template", suffix, name, words.name));
+                warnings.push_back(fmt::format("{}: zero result in {} template conversion of parameter \"{}\"",
+                                               words.origin, words.name, name));
+                warnings.push_back(
+                    fmt::format("please reduce time unit \"{}\" of \"{}\" in {} template", suffix, name, words.name));
                 warnings.push_back("for instructions see the bounce(5) manual");
             }
             return fmt::format("{}", value);
@@ -215,7 +231,8 @@ std::string expand(const Template& words, const config::Settings& settings, std:
         std::size_t end = begin;
         while (end < text.size() && is_name_char(text[end])) ++end;
         const bool is_closed = !is_braced || (end < text.size() && (text[end] == '}' || text[end] == ')'));
-        const auto value = is_closed ? time_in_unit(words, settings, text.substr(begin, end - begin), warnings) : std::nullopt;
+        const auto value =
+            is_closed ? time_in_unit(words, settings, text.substr(begin, end - begin), warnings) : std::nullopt;
         if (!value) {
             out += '$';
             continue;

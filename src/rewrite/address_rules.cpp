@@ -40,23 +40,28 @@ std::string_view name_of(Place place)
 
 AddressRules::Fault unreasonable(const table::Maps& maps, std::string_view what, std::string_view address)
 {
-    return {true, fmt::format("unreasonable {} map {} for {} -- message not accepted, try again later", maps.title(), what, address)};
+    return {true, fmt::format("unreasonable {} map {} for {} -- message not accepted, try again later", maps.title(),
+                              what, address)};
 }
 
 }  // namespace
 
 AddressRules::Fault AddressRules::lookup_problem(const table::Maps& maps, std::string_view address)
 {
-    return {false, fmt::format("{} map lookup problem for {} -- message not accepted, try again later", maps.title(), address)};
+    return {false, fmt::format("{} map lookup problem for {} -- message not accepted, try again later", maps.title(),
+                               address)};
 }
 
-AddressRules::Fault AddressRules::no_address(const table::Maps& maps, std::string_view key, std::string_view value) const
+AddressRules::Fault AddressRules::no_address(const table::Maps& maps, std::string_view key,
+                                             std::string_view value) const
 {
-    if (log_) log_->warning("{} lookup of {} returns non-address result \"{}\"", maps.title(), key, value.substr(0, 100));
+    if (log_)
+        log_->warning("{} lookup of {} returns non-address result \"{}\"", maps.title(), key, value.substr(0, 100));
     return lookup_problem(maps, key);
 }
 
-AddressRules AddressRules::from(const config::Settings& settings, std::shared_ptr<const Resolver> resolver, const Logger* log)
+AddressRules AddressRules::from(const config::Settings& settings, std::shared_ptr<const Resolver> resolver,
+                                const Logger* log)
 {
     const auto maps = [&](const std::string& name) { return table::Maps::open(name, settings.str(name)); };
     const auto limit = [&](const char* name) { return static_cast<std::size_t>(settings.integer(name)); };
@@ -72,8 +77,10 @@ AddressRules AddressRules::from(const config::Settings& settings, std::shared_pt
     rules.sender_canonical_classes_ = parse_classes(settings.list("sender_canonical_classes"));
     rules.recipient_canonical_classes_ = parse_classes(settings.list("recipient_canonical_classes"));
     rules.masquerade_classes_ = parse_classes(settings.list("masquerade_classes"));
-    for (const auto& domain : settings.list("masquerade_domains")) rules.masquerade_domains_.push_back(base::lower(domain));
-    rules.masquerade_exceptions_ = table::MatchList::open("masquerade_exceptions", settings.str("masquerade_exceptions"), table::MatchList::Kind::names);
+    for (const auto& domain : settings.list("masquerade_domains"))
+        rules.masquerade_domains_.push_back(base::lower(domain));
+    rules.masquerade_exceptions_ = table::MatchList::open(
+        "masquerade_exceptions", settings.str("masquerade_exceptions"), table::MatchList::Kind::names);
     rules.propagates_canonical_ = std::find(propagates.begin(), propagates.end(), "canonical") != propagates.end();
     rules.propagates_virtual_ = std::find(propagates.begin(), propagates.end(), "virtual") != propagates.end();
     rules.recipient_delimiter_ = settings.str("recipient_delimiter");
@@ -108,7 +115,8 @@ std::string AddressRules::rewrite_now(std::string address, Place place) const
     return address;
 }
 
-Task<AddressRules::Outcome<std::string>> AddressRules::rewrite(std::string address, Place place, std::string_view id_text) const
+Task<AddressRules::Outcome<std::string>> AddressRules::rewrite(std::string address, Place place,
+                                                               std::string_view id_text) const
 {
     if (address.empty()) co_return address;
     if (base::Watcher* watcher = base::watcher()) watcher->note("address", name_of(place), address);
@@ -123,16 +131,21 @@ Task<AddressRules::Outcome<std::string>> AddressRules::rewrite(std::string addre
         address = std::move(*mapped);
     }
     if (!has_masquerading_for(place)) co_return address;
-    const auto is_exempt = co_await masquerade_exceptions_.matches_name(std::string(mail::split_address(address).local));
+    const auto is_exempt =
+        co_await masquerade_exceptions_.matches_name(std::string(mail::split_address(address).local));
     if (!is_exempt) {
         if (log_) log_->warning("{}", is_exempt.error().text());
-        co_return std::unexpected(Fault{false, fmt::format("masquerade_exceptions map lookup problem for {} -- message not accepted, try again later", address)});
+        co_return std::unexpected(Fault{
+            false,
+            fmt::format("masquerade_exceptions map lookup problem for {} -- message not accepted, try again later",
+                        address)});
     }
     if (!*is_exempt) masquerade(address);
     co_return address;
 }
 
-Task<AddressRules::Outcome<std::string>> AddressRules::apply(const table::Maps& maps, std::string address, std::string_view id_text) const
+Task<AddressRules::Outcome<std::string>> AddressRules::apply(const table::Maps& maps, std::string address,
+                                                             std::string_view id_text) const
 {
     const std::string original = address;
     for (int step = 0; step < max_canonical_steps; ++step) {
@@ -167,7 +180,8 @@ AddressRules::look_up(const table::Maps& maps, std::string address) const
     co_return std::move(*answer);
 }
 
-std::string AddressRules::result_address(std::string_view text, std::string_view original, std::string_view extension, bool* has_several) const
+std::string AddressRules::result_address(std::string_view text, std::string_view original, std::string_view extension,
+                                         bool* has_several) const
 {
     auto addresses = mime::parse_address_list(text);
     if (has_several) *has_several = addresses.size() > 1;
@@ -217,7 +231,8 @@ Task<AddressRules::Outcome<std::vector<std::string>>> AddressRules::expand(std::
             ++i;
             continue;
         }
-        if (items[i].depth >= recursion_limit_) co_return std::unexpected(unreasonable(virtual_alias_, "nesting", address));
+        if (items[i].depth >= recursion_limit_)
+            co_return std::unexpected(unreasonable(virtual_alias_, "nesting", address));
         auto answer = co_await look_up(virtual_alias_, items[i].address);
         if (!answer) co_return std::unexpected(std::move(answer).error());
         if (!*answer) {
@@ -230,8 +245,9 @@ Task<AddressRules::Outcome<std::vector<std::string>>> AddressRules::expand(std::
             const auto extension = propagates_virtual_ ? std::string_view((*answer)->extension) : std::string_view();
             std::string next = result_address(mail::quote_address(target), from.address, extension);
             if (next.size() > length_limit_) {
-                co_return std::unexpected(Fault{true, fmt::format("unreasonable {} result {}... -- message not accepted, try again later",
-                                                                  virtual_alias_.title(), next.substr(0, 300))});
+                co_return std::unexpected(
+                    Fault{true, fmt::format("unreasonable {} result {}... -- message not accepted, try again later",
+                                            virtual_alias_.title(), next.substr(0, 300))});
             }
             const bool is_final = base::equal_ignoring_case(next, from.address);
             replacement.push_back({std::move(next), from.depth + 1, is_final});

@@ -20,7 +20,12 @@
 namespace ekiden::rewrite {
 
 // Where an address stands; canonical_classes and masquerade_classes choose among these.
-enum class Place : std::uint8_t { envelope_sender = 1, envelope_recipient = 2, header_sender = 4, header_recipient = 8 };
+enum class Place : std::uint8_t {
+    envelope_sender = 1,
+    envelope_recipient = 2,
+    header_sender = 4,
+    header_recipient = 8
+};
 
 class AddressRules {
 public:
@@ -34,11 +39,15 @@ public:
     template <class T>
     using Outcome = std::expected<T, Fault>;
 
-    static AddressRules from(const config::Settings& settings, std::shared_ptr<const Resolver> resolver, const Logger* log = nullptr);
+    static AddressRules from(const config::Settings& settings, std::shared_ptr<const Resolver> resolver,
+                             const Logger* log = nullptr);
 
     // Must rewrite() be awaited for an address in this place? When not, rewrite_now() does the same at once.
     bool has_maps_for(Place place) const;
-    bool has_masquerading_for(Place place) const { return has(masquerade_classes_, place) && !masquerade_domains_.empty(); }
+    bool has_masquerading_for(Place place) const
+    {
+        return has(masquerade_classes_, place) && !masquerade_domains_.empty();
+    }
     // Completed addresses in and out. `id_text` is for the log.
     std::string rewrite_now(std::string address, Place place) const;
     Task<Outcome<std::string>> rewrite(std::string address, Place place, std::string_view id_text = {}) const;
@@ -48,7 +57,8 @@ public:
     Task<Outcome<std::vector<std::string>>> expand(std::string address) const;
 
     // The right-hand side of a table as one address ("@other.domain" keeps the local part), with the extension put on.
-    std::string result_address(std::string_view text, std::string_view original, std::string_view extension, bool* has_several = nullptr) const;
+    std::string result_address(std::string_view text, std::string_view original, std::string_view extension,
+                               bool* has_several = nullptr) const;
 
     const Resolver& resolver() const { return *resolver_; }
 
@@ -57,12 +67,14 @@ private:
     // sender_canonical_maps or recipient_canonical_maps, where their classes have this place; else an empty one.
     const table::Maps& own_maps(Place place) const;
     Task<Outcome<std::string>> apply(const table::Maps& maps, std::string address, std::string_view id_text) const;
-    Task<std::expected<std::optional<table::Maps::AddressAnswer>, Fault>> look_up(const table::Maps& maps, std::string address) const;
+    Task<std::expected<std::optional<table::Maps::AddressAnswer>, Fault>> look_up(const table::Maps& maps,
+                                                                                  std::string address) const;
     void masquerade(std::string& address) const;
 
     std::shared_ptr<const Resolver> resolver_;
     table::Maps canonical_, sender_canonical_, recipient_canonical_, virtual_alias_;
-    std::uint8_t canonical_classes_ = 0, sender_canonical_classes_ = 0, recipient_canonical_classes_ = 0, masquerade_classes_ = 0;
+    std::uint8_t canonical_classes_ = 0, sender_canonical_classes_ = 0, recipient_canonical_classes_ = 0,
+                 masquerade_classes_ = 0;
     std::vector<std::string> masquerade_domains_;
     table::MatchList masquerade_exceptions_;
     bool propagates_canonical_ = false, propagates_virtual_ = false;

@@ -12,7 +12,10 @@ using Action = ContentRules::Action;
 // A line without end is looked at in pieces rather than gathered for ever.
 constexpr std::size_t longest_line = 64 << 10;
 
-bool is_eight_bit(mime::Encoding encoding) { return encoding == mime::Encoding::eight_bit || encoding == mime::Encoding::binary; }
+bool is_eight_bit(mime::Encoding encoding)
+{
+    return encoding == mime::Encoding::eight_bit || encoding == mime::Encoding::binary;
+}
 
 }  // namespace
 
@@ -92,7 +95,8 @@ Task<bool> ContentFilter::check_field(mime::HeaderKind kind, std::string& text, 
     if (is_passed_) co_return !is_stopped_;
     const mime::Field field = mime::make_field(text);
     const std::string whole = text.substr(0, text.size() - 1);
-    Result<ContentRules::Verdict> verdict = co_await options_.rules->check_header(kind, field.known, field.name(), whole, options_.log);
+    Result<ContentRules::Verdict> verdict =
+        co_await options_.rules->check_header(kind, field.known, field.name(), whole, options_.log);
     if (!verdict) {
         on_trouble("header");
         stop();
@@ -129,7 +133,8 @@ std::string ContentFilter::new_encoding_field(const mime::Entity& entity) const
 
 // ---- body
 
-Task<void> ContentFilter::take_body(const mime::Entity& entity, std::string_view text, bool is_boundary, std::string& out)
+Task<void> ContentFilter::take_body(const mime::Entity& entity, std::string_view text, bool is_boundary,
+                                    std::string& out)
 {
     if (!is_boundary) look_at_body(entity, text);
     const bool is_over = !options_.checks_body || is_passed_ || body_checked_ >= options_.rules->body_size_limit();

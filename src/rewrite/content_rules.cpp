@@ -43,19 +43,23 @@ constexpr std::array rows = std::to_array<Row>({
 // What is wrong with the text of an action, in Postfix's words; empty when nothing is.
 std::string flaw_of(const Row& row, bool is_header, std::string_view text, const std::string& title)
 {
-    if (row.text != Text::any && text.empty()) return fmt::format("{} action without text in {} map", row.command, title);
+    if (row.text != Text::any && text.empty())
+        return fmt::format("{} action without text in {} map", row.command, title);
     switch (row.text) {
     case Text::any: break;
     case Text::field:
         if (is_header && mime::field_start(text).name_length == 0)
-            return fmt::format("bad {} header text \"{}\" in {} map -- need \"headername: headervalue\"", row.command, text, title);
+            return fmt::format("bad {} header text \"{}\" in {} map -- need \"headername: headervalue\"", row.command,
+                               text, title);
         break;
     case Text::address:
         if (!text.contains('@'))
-            return fmt::format("bad {} {} \"{}\" in {} map -- need user@domain", row.command, row.action == Action::bcc ? "address" : "target", text, title);
+            return fmt::format("bad {} {} \"{}\" in {} map -- need user@domain", row.command,
+                               row.action == Action::bcc ? "address" : "target", text, title);
         break;
     case Text::transport:
-        if (!text.contains(':')) return fmt::format("bad FILTER command {} in {} -- need transport:destination", text, title);
+        if (!text.contains(':'))
+            return fmt::format("bad FILTER command {} in {} -- need transport:destination", text, title);
         break;
     }
     return {};
@@ -86,8 +90,9 @@ ContentRules ContentRules::from(const config::Settings& settings, std::string_vi
     return rules;
 }
 
-Task<Result<ContentRules::Verdict>> ContentRules::check_header(mime::HeaderKind kind, mime::FieldName known, std::string_view name,
-                                                               std::string text, const Logger* log) const
+Task<Result<ContentRules::Verdict>> ContentRules::check_header(mime::HeaderKind kind, mime::FieldName known,
+                                                               std::string_view name, std::string text,
+                                                               const Logger* log) const
 {
     const bool is_mime = kind == mime::HeaderKind::part || known == mime::FieldName::mime_version
         || base::starts_with_ignoring_case(name, "content-");
@@ -107,7 +112,8 @@ Task<Result<ContentRules::Verdict>> ContentRules::check_body(std::string line, c
     co_return parse(body_, false, **answer, log);
 }
 
-ContentRules::Verdict ContentRules::parse(const table::Maps& maps, bool is_header, const std::string& result, const Logger* log) const
+ContentRules::Verdict ContentRules::parse(const table::Maps& maps, bool is_header, const std::string& result,
+                                          const Logger* log) const
 {
     const auto whole = base::trim(result);
     const auto end = std::min(whole.find_first_of(" \t"), whole.size());

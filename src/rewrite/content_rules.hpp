@@ -16,7 +16,22 @@ namespace ekiden::rewrite {
 
 class ContentRules {
 public:
-    enum class Action : std::uint8_t { none, pass, reject, discard, hold, filter, redirect, bcc, prepend, replace, ignore, strip, info, warn };
+    enum class Action : std::uint8_t {
+        none,
+        pass,
+        reject,
+        discard,
+        hold,
+        filter,
+        redirect,
+        bcc,
+        prepend,
+        replace,
+        ignore,
+        strip,
+        info,
+        warn
+    };
     struct Verdict {
         Action action = Action::none;
         std::string text;
@@ -33,8 +48,8 @@ public:
 
     // Trouble is an Error: the message has to wait. `text` without the final newline. Content-* and MIME-Version fields,
     // and all fields of parts, go to mime_header_checks; others of attached messages to nested_header_checks.
-    Task<Result<Verdict>> check_header(mime::HeaderKind kind, mime::FieldName known, std::string_view name, std::string text,
-                                       const Logger* log) const;
+    Task<Result<Verdict>> check_header(mime::HeaderKind kind, mime::FieldName known, std::string_view name,
+                                       std::string text, const Logger* log) const;
     Task<Result<Verdict>> check_body(std::string line, const Logger* log) const;
 
 private:

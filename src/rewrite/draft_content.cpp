@@ -64,7 +64,8 @@ void Draft::State::write(std::string_view content)
 bool Draft::State::needs_flush() const
 {
     if (refusal) return false;
-    return writer_.needs_flush() || (waits_for_tables && (header_.size() > held_limit || held_body_.size() > held_limit));
+    return writer_.needs_flush() ||
+           (waits_for_tables && (header_.size() > held_limit || held_body_.size() > held_limit));
 }
 
 Task<Result<void>> Draft::State::flush()
@@ -126,7 +127,9 @@ std::string Draft::State::own_fields()
 {
     const auto& o = data->options;
     // Who received it is the server that speaks to the client, and it may have a name of its own.
-    ReceivedFacts facts{.myhostname = options.hostname.empty() ? o.myhostname : options.hostname, .mail_name = o.mail_name, .id = id_text};
+    ReceivedFacts facts{.myhostname = options.hostname.empty() ? o.myhostname : options.hostname,
+                        .mail_name = o.mail_name,
+                        .id = id_text};
     if (envelope.recipients.size() == 1) facts.only_recipient = envelope.recipients.front().address;
     facts.tls_comment = options.tls_comment;
     facts.shows_login = options.shows_login;
@@ -158,7 +161,8 @@ void Draft::State::count(std::string_view content)
 bool Draft::State::admit(const mime::Field& field)
 {
     using enum mime::FieldName;
-    if (detects_utf8 && !envelope.is_smtputf8 && !base::is_ascii(field.raw)) envelope.is_smtputf8 = base::is_valid_utf8(field.raw);
+    if (detects_utf8 && !envelope.is_smtputf8 && !base::is_ascii(field.raw))
+        envelope.is_smtputf8 = base::is_valid_utf8(field.raw);
     parts().note_field(field);
     look_at_field(mime::HeaderKind::primary, field);
     facts_.has_resent = facts_.has_resent || mime::is_resent(field.known);
@@ -195,7 +199,8 @@ void Draft::State::emit_fields_now()
     if (!has_rewritten_sender_) {
         has_rewritten_sender_ = true;
         envelope.sender = data->resolver->complete(envelope.sender, "local");
-        if (options.expands_aliases) envelope.sender = data->rules.rewrite_now(std::move(envelope.sender), Place::envelope_sender);
+        if (options.expands_aliases)
+            envelope.sender = data->rules.rewrite_now(std::move(envelope.sender), Place::envelope_sender);
     }
     std::string out;
     out.reserve(prepended_.size() + header_.size() + 512);
@@ -206,7 +211,8 @@ void Draft::State::emit_fields_now()
     }
     for (const auto& field : header_.fields()) {
         if (!admit(field)) continue;
-        if (rewrites_headers && mime::address_role(field.known) != mime::AddressRole::none) rewrite_field_now(field, out);
+        if (rewrites_headers && mime::address_role(field.known) != mime::AddressRole::none)
+            rewrite_field_now(field, out);
         else out += field.raw;
     }
     if (header_.is_complete() && !refusal) append_missing(out);
@@ -220,9 +226,10 @@ void Draft::State::rewrite_field_now(const mime::Field& field, std::string& out)
     const auto list = mime::find_addresses(field.after_colon(), data->options.header_token_limit);
     const auto& context = envelope.origin.rewrite_context;
     const bool masquerades = options.expands_aliases && data->rules.has_masquerading_for(place);
-    const bool is_unchanged = !masquerades && list.parsed == field.after_colon().size()
-        && std::all_of(list.addresses.begin(), list.addresses.end(),
-                       [&](const auto& span) { return data->resolver->completion().is_complete(span.address, context); });
+    const bool is_unchanged = !masquerades && list.parsed == field.after_colon().size() &&
+                              std::all_of(list.addresses.begin(), list.addresses.end(), [&](const auto& span) {
+                                  return data->resolver->completion().is_complete(span.address, context);
+                              });
     if (is_unchanged) {
         out += field.raw;
         return;
@@ -271,7 +278,8 @@ Task<void> Draft::State::emit_fields()
         }
         const mime::Field field = mime::make_field(text);
         if (!admit(field) || (filter_ && filter_->is_superseded(field))) continue;
-        if (rewrites_headers && mime::address_role(field.known) != mime::AddressRole::none) co_await rewrite_field(std::move(text), out);
+        if (rewrites_headers && mime::address_role(field.known) != mime::AddressRole::none)
+            co_await rewrite_field(std::move(text), out);
         else out += text;
     }
     if (refusal) co_return;
@@ -292,7 +300,8 @@ Task<void> Draft::State::rewrite_field(std::string text, std::string& out)
     for (const auto& span : list.addresses) {
         std::string address = data->resolver->complete(span.address, envelope.origin.rewrite_context);
         if (options.expands_aliases) {
-            AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(std::move(address), place, id_text);
+            AddressRules::Outcome<std::string> mapped =
+                co_await data->rules.rewrite(std::move(address), place, id_text);
             if (!mapped) {
                 refuse(mapped.error());
                 co_return;
@@ -326,8 +335,11 @@ void Draft::State::append_missing(std::string& out)
         out.append(prefix).append("Message-Id: ").append(value) += '\n';
     }
     if (!has_date) out.append(prefix).append("Date: ").append(mime::format_date(opened_at)) += '\n';
-    if (!has_from) out.append(prefix).append("From: ").append(from_body(envelope.sender, envelope.full_name, o.has_obsolete_from)) += '\n';
-    if (!facts_.has_recipient && !o.undisclosed_recipients.empty()) out.append("To: ").append(o.undisclosed_recipients) += '\n';
+    if (!has_from)
+        out.append(prefix).append("From: ").append(
+            from_body(envelope.sender, envelope.full_name, o.has_obsolete_from)) += '\n';
+    if (!facts_.has_recipient && !o.undisclosed_recipients.empty())
+        out.append("To: ").append(o.undisclosed_recipients) += '\n';
 }
 
 // The header is written; what follows is body.
@@ -352,7 +364,8 @@ void Draft::State::end_header()
 void Draft::State::log_message_ids()
 {
     if (facts_.has_resent_message_id) data->log.info("{}: resent-message-id={}", id_text, facts_.resent_message_id);
-    data->log.info("{}: message-id={}", id_text, facts_.has_message_id ? std::string_view(facts_.message_id) : std::string_view("<>"));
+    data->log.info("{}: message-id={}", id_text,
+                   facts_.has_message_id ? std::string_view(facts_.message_id) : std::string_view("<>"));
 }
 
 // ---- body

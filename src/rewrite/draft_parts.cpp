@@ -15,7 +15,8 @@ constexpr std::size_t logged_flaw = 100;   // and of one that is no MIME
 
 }  // namespace
 
-void Draft::State::Filter::on_verdict(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text)
+void Draft::State::Filter::on_verdict(const ContentRules::Verdict& verdict, std::string_view kind,
+                                      std::string_view text)
 {
     state_.act(verdict, kind, text);
     if (verdict.action == ContentRules::Action::pass) pass();
@@ -93,19 +94,22 @@ void Draft::State::watch_body(std::string_view content)
 void Draft::State::look_at_field(mime::HeaderKind, const mime::Field& field)
 {
     const auto& o = data->options;
-    if (is_strict && field.known == mime::FieldName::content_type) last_content_type_ = field.raw.substr(0, std::min(field.raw.size() - 1, logged_flaw));
+    if (is_strict && field.known == mime::FieldName::content_type)
+        last_content_type_ = field.raw.substr(0, std::min(field.raw.size() - 1, logged_flaw));
     if (is_strict && o.refuses_eight_bit_headers && !envelope.is_smtputf8 && !base::is_ascii(field.raw))
         refuse_flaw("improper use of 8-bit data in message header", field.raw.substr(0, field.raw.size() - 1));
     if (o.detects_eight_bit && field.known == mime::FieldName::content_transfer_encoding) {
         const auto encoding = mime::parse_encoding(field.after_colon());
-        if (encoding == mime::Encoding::eight_bit || encoding == mime::Encoding::binary) envelope.body = mail::BodyType::eight_bit;
+        if (encoding == mime::Encoding::eight_bit || encoding == mime::Encoding::binary)
+            envelope.body = mail::BodyType::eight_bit;
     }
 }
 
 // RFC 2045 6.4: what is composed of parts must not be encoded as a whole, and RFC 2046 5.2.2 wants some of it in 7 bits.
 void Draft::State::look_at_header_end(const mime::Entity& entity)
 {
-    if (!is_strict || !data->options.refuses_bad_encodings || !entity.is_composite() || entity.encoding_word.empty()) return;
+    if (!is_strict || !data->options.refuses_bad_encodings || !entity.is_composite() || entity.encoding_word.empty())
+        return;
     const bool is_plain = entity.encoding == mime::Encoding::seven_bit
         || (entity.type != mime::MediaType::other_message
             && (entity.encoding == mime::Encoding::eight_bit || entity.encoding == mime::Encoding::binary));
@@ -114,18 +118,23 @@ void Draft::State::look_at_header_end(const mime::Entity& entity)
 
 void Draft::State::look_at_body(const mime::Entity& entity, std::string_view text)
 {
-    if (!is_strict || !data->options.refuses_eight_bit_body || entity.encoding != mime::Encoding::seven_bit || base::is_ascii(text)) return;
-    const auto at = static_cast<std::size_t>(std::ranges::find_if(text, [](char c) { return static_cast<unsigned char>(c) > 127; }) - text.begin());
+    if (!is_strict || !data->options.refuses_eight_bit_body || entity.encoding != mime::Encoding::seven_bit ||
+        base::is_ascii(text))
+        return;
+    const auto at = static_cast<std::size_t>(
+        std::ranges::find_if(text, [](char c) { return static_cast<unsigned char>(c) > 127; }) - text.begin());
     const std::size_t before = text.rfind('\n', at);
     const std::size_t begin = before == text.npos ? 0 : before + 1;
-    refuse_flaw("improper use of 8-bit data in message body", text.substr(begin, std::min(text.find('\n', at), text.size()) - begin));
+    refuse_flaw("improper use of 8-bit data in message body",
+                text.substr(begin, std::min(text.find('\n', at), text.size()) - begin));
 }
 
 // What is nested deeper is not looked into; that is a reason to refuse only where MIME has to be in order.
 void Draft::State::look_at_nesting()
 {
     const auto& o = data->options;
-    if (is_strict && (o.refuses_eight_bit_headers || o.refuses_eight_bit_body || o.refuses_bad_encodings || o.converts_eight_bit))
+    if (is_strict &&
+        (o.refuses_eight_bit_headers || o.refuses_eight_bit_body || o.refuses_bad_encodings || o.converts_eight_bit))
         refuse_flaw("MIME nesting exceeds safety limit", last_content_type_);
 }
 
@@ -141,7 +150,8 @@ std::string Draft::State::whence() const
 {
     const auto& origin = envelope.origin;
     return fmt::format("from {}; from=<{}> to=<{}>",
-                       origin.client_address.empty() ? "local" : fmt::format("{}[{}]", origin.client_name, origin.client_address),
+                       origin.client_address.empty() ? "local"
+                                                     : fmt::format("{}[{}]", origin.client_name, origin.client_address),
                        mail::quote_address(envelope.sender), mail::quote_address(last_recipient_));
 }
 
@@ -153,7 +163,8 @@ void Draft::State::act(const ContentRules::Verdict& verdict, std::string_view ki
     case reject: {
         const auto code_length = mail::enhanced_code_length(shown);
         const std::string code = code_length > 0 ? shown.substr(0, code_length) : "5.7.1";
-        std::string reason = code_length > 0 ? std::string(base::trim(std::string_view(shown).substr(code_length))) : shown;
+        std::string reason =
+            code_length > 0 ? std::string(base::trim(std::string_view(shown).substr(code_length))) : shown;
         if (reason.empty()) reason = "message content rejected";
         shown = code + " " + reason;
         refuse(code.starts_with('4') ? 451 : 550, code, std::move(reason));

@@ -32,8 +32,14 @@ public:
     void finish() { parts_.finish(*this); }
 
 private:
-    void on_field(mime::HeaderKind kind, std::string_view raw) override { state_.look_at_field(kind, mime::make_field(raw)); }
-    void on_header_end(mime::HeaderKind, const mime::Entity& entity, std::string_view) override { state_.look_at_header_end(entity); }
+    void on_field(mime::HeaderKind kind, std::string_view raw) override
+    {
+        state_.look_at_field(kind, mime::make_field(raw));
+    }
+    void on_header_end(mime::HeaderKind, const mime::Entity& entity, std::string_view) override
+    {
+        state_.look_at_header_end(entity);
+    }
     void on_body(const mime::Entity& entity, std::string_view text, bool is_boundary) override
     {
         if (!is_boundary) state_.look_at_body(entity, text);

@@ -48,8 +48,9 @@ std::string received_from_client(const mail::Origin& origin, const ReceivedFacts
                                   bracketed(origin.client_address));
     out += facts.tls_comment;
     if (facts.shows_login && !origin.sasl_username.empty()) {
-        out += fmt::format("\t(Authenticated sender: {}{})\n", comment_text(origin.sasl_username, facts.is_smtputf8),
-                           origin.sasl_sender.empty() ? "" : " as " + comment_text(origin.sasl_sender, facts.is_smtputf8));
+        out +=
+            fmt::format("\t(Authenticated sender: {}{})\n", comment_text(origin.sasl_username, facts.is_smtputf8),
+                        origin.sasl_sender.empty() ? "" : " as " + comment_text(origin.sasl_sender, facts.is_smtputf8));
     }
     out += fmt::format("\tby {} ({}) with {} id {}", facts.myhostname, facts.mail_name,
                        protocol_name(origin, facts.is_smtputf8), facts.id);
@@ -61,8 +62,8 @@ std::string received_from_client(const mail::Origin& origin, const ReceivedFacts
 
 std::string received_from_user(unsigned uid, const ReceivedFacts& facts)
 {
-    return fmt::format("Received: by {} ({}, from userid {})\n\tid {}; {}\n", facts.myhostname, facts.mail_name, uid, facts.id,
-                       mime::format_date(facts.at));
+    return fmt::format("Received: by {} ({}, from userid {})\n\tid {}; {}\n", facts.myhostname, facts.mail_name, uid,
+                       facts.id, mime::format_date(facts.at));
 }
 
 std::string received_from_self(const ReceivedFacts& facts)

@@ -26,7 +26,9 @@ Generic Generic::from(const config::SettingsPtr& settings, const std::string& pa
 Task<Result<std::string>> Generic::map(std::string address, const Logger* log) const
 {
     if (address.empty()) co_return address;
-    const auto trouble = [&] { return fail(ErrorCode::unavailable, maps_.title() + " map lookup problem for " + address); };
+    const auto trouble = [&] {
+        return fail(ErrorCode::unavailable, maps_.title() + " map lookup problem for " + address);
+    };
     const auto [local, domain, has_domain] = mail::split_address(address);
     table::Maps::AddressOptions options{.recipient_delimiter = recipient_delimiter_};
     options.is_local_domain = base::equal_ignoring_case(domain, origin_);

@@ -22,12 +22,17 @@ Intake::Data::Data(config::SettingsPtr settings_in, std::shared_ptr<const Resolv
 {
 }
 
-std::shared_ptr<const Intake> Intake::make(config::SettingsPtr settings, std::shared_ptr<const Resolver> resolver, queue::Store& store)
+std::shared_ptr<const Intake> Intake::make(config::SettingsPtr settings, std::shared_ptr<const Resolver> resolver,
+                                           queue::Store& store)
 {
-    return std::make_shared<const Intake>(std::make_shared<const Data>(std::move(settings), std::move(resolver), store));
+    return std::make_shared<const Intake>(
+        std::make_shared<const Data>(std::move(settings), std::move(resolver), store));
 }
 
-Draft Intake::open(DraftOptions options) const { return Draft(std::make_unique<Draft::State>(data_, std::move(options))); }
+Draft Intake::open(DraftOptions options) const
+{
+    return Draft(std::make_unique<Draft::State>(data_, std::move(options)));
+}
 const config::SettingsPtr& Intake::settings() const { return data_->settings; }
 const Resolver& Intake::resolver() const { return *data_->resolver; }
 queue::Store& Intake::store() const { return data_->store; }
@@ -51,8 +56,8 @@ Task<Result<void>> Draft::flush() { return state_->flush(); }
 Task<std::expected<queue::EnvelopePtr, Refusal>> Draft::submit() { return state_->submit(); }
 
 Draft::State::State(std::shared_ptr<const Intake::Data> data_in, DraftOptions options_in)
-    : data(std::move(data_in)), options(std::move(options_in)), opened_at(base::wall_now()), writer_(data->store.write_content()),
-      header_(data->options.header_size_limit)
+    : data(std::move(data_in)), options(std::move(options_in)), opened_at(base::wall_now()),
+      writer_(data->store.write_content()), header_(data->options.header_size_limit)
 {
     envelope.id = mail::make_queue_id();
     envelope.arrived_at = options.arrived_at == WallTime{} ? opened_at : options.arrived_at;
@@ -93,13 +98,16 @@ Task<std::expected<queue::EnvelopePtr, Refusal>> Draft::State::submit()
     drop_duplicates();
     if (envelope.purpose == mail::Purpose::probe && envelope.recipients.size() > 1) {
         // There is mail for it, whatever becomes of each copy.
-        data->log.info("{}: to=<{}>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=deliverable (aliased to multiple recipients)", id_text,
-                       mail::quote_address(envelope.recipients.front().original));
+        data->log.info(
+            "{}: to=<{}>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=deliverable (aliased to multiple recipients)",
+            id_text, mail::quote_address(envelope.recipients.front().original));
         co_return std::make_shared<const mail::Envelope>(std::move(envelope));
     }
     if (detects_utf8 && !envelope.is_smtputf8) {
-        envelope.is_smtputf8 = !base::is_ascii(envelope.sender)
-            || std::ranges::any_of(envelope.recipients, [](const auto& recipient) { return !base::is_ascii(recipient.address); });
+        envelope.is_smtputf8 =
+            !base::is_ascii(envelope.sender) || std::ranges::any_of(envelope.recipients, [](const auto& recipient) {
+                return !base::is_ascii(recipient.address);
+            });
     }
 
     Result<queue::EnvelopePtr> committed = co_await data->store.commit(std::move(envelope), std::move(writer_));
@@ -119,7 +127,8 @@ Task<void> Draft::State::rewrite_sender()
     has_rewritten_sender_ = true;
     envelope.sender = data->resolver->complete(envelope.sender, "local");
     if (!options.expands_aliases) co_return;
-    AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(envelope.sender, Place::envelope_sender, id_text);
+    AddressRules::Outcome<std::string> mapped =
+        co_await data->rules.rewrite(envelope.sender, Place::envelope_sender, id_text);
     if (mapped) envelope.sender = std::move(*mapped);
     else refuse(mapped.error());
 }
@@ -132,7 +141,8 @@ Task<void> Draft::State::rewrite_recipients()
         refuse(550, "5.1.0", "Error: no recipients specified");
         co_return;
     }
-    for (auto& address : more_recipients_) given.push_back({.address = std::move(address), .notify = mail::notify_never});
+    for (auto& address : more_recipients_)
+        given.push_back({.address = std::move(address), .notify = mail::notify_never});
     const bool is_new_mail = options.source == Source::smtpd || options.source == Source::pickup;
     if (is_new_mail && options.expands_aliases && !envelope.only_asks()) co_await add_bcc(given);
     if (refusal) co_return;
@@ -154,7 +164,8 @@ Task<void> Draft::State::take_recipient(mail::Recipient recipient, std::vector<m
 
     std::vector<std::string> targets;
     if (options.expands_aliases) {
-        AddressRules::Outcome<std::string> mapped = co_await data->rules.rewrite(std::move(address), Place::envelope_recipient, id_text);
+        AddressRules::Outcome<std::string> mapped =
+            co_await data->rules.rewrite(std::move(address), Place::envelope_recipient, id_text);
         if (!mapped) {
             refuse(mapped.error());
             co_return;
@@ -189,7 +200,8 @@ Task<void> Draft::State::add_bcc(std::vector<mail::Recipient>& given)
 {
     const std::size_t count = given.size();
     std::vector<std::string> copies;
-    if (!data->options.always_bcc.empty()) copies.push_back(data->resolver->complete(mail::unquote_address(data->options.always_bcc), "local"));
+    if (!data->options.always_bcc.empty())
+        copies.push_back(data->resolver->complete(mail::unquote_address(data->options.always_bcc), "local"));
 
     const struct {
         const table::Maps* maps;
@@ -200,19 +212,23 @@ Task<void> Draft::State::add_bcc(std::vector<mail::Recipient>& given)
         for (std::size_t i = 0; i < (row.is_sender ? 1 : count); ++i) {
             std::string key = row.is_sender ? envelope.sender : data->resolver->complete(given[i].address, "local");
             if (key.empty()) continue;
-            const Result<bool> is_local = co_await data->resolver->is_local_domain(std::string(mail::split_address(key).domain));
+            const Result<bool> is_local =
+                co_await data->resolver->is_local_domain(std::string(mail::split_address(key).domain));
             if (!is_local) {
                 refuse(copy_problem(*row.maps));
                 co_return;
             }
-            table::Maps::AddressOptions look{.recipient_delimiter = data->options.recipient_delimiter, .is_local_domain = *is_local};
-            Result<std::optional<table::Maps::AddressAnswer>> answer = co_await row.maps->find_address(key, look, &data->log);
+            table::Maps::AddressOptions look{.recipient_delimiter = data->options.recipient_delimiter,
+                                             .is_local_domain = *is_local};
+            Result<std::optional<table::Maps::AddressAnswer>> answer =
+                co_await row.maps->find_address(key, look, &data->log);
             if (!answer) {
                 refuse(copy_problem(*row.maps));
                 co_return;
             }
             if (*answer)
-                if (auto copy = data->rules.result_address((*answer)->value, key, {}); !copy.empty()) copies.push_back(std::move(copy));
+                if (auto copy = data->rules.result_address((*answer)->value, key, {}); !copy.empty())
+                    copies.push_back(std::move(copy));
         }
     }
     for (auto& copy : copies) given.push_back({.address = std::move(copy), .notify = mail::notify_never});

@@ -41,7 +41,8 @@ class Draft;
 
 class Intake {
 public:
-    static std::shared_ptr<const Intake> make(config::SettingsPtr settings, std::shared_ptr<const Resolver> resolver, queue::Store& store);
+    static std::shared_ptr<const Intake> make(config::SettingsPtr settings, std::shared_ptr<const Resolver> resolver,
+                                              queue::Store& store);
     Draft open(DraftOptions options) const;
 
     const config::SettingsPtr& settings() const;

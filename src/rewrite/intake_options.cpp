@@ -20,8 +20,10 @@ IntakeOptions IntakeOptions::from(const config::Settings& settings)
     o.replaces_stray_cr = settings.boolean("cleanup_replace_stray_cr_lf");
     o.has_obsolete_from = settings.str("header_from_format") == "obsolete";
     o.has_remote_domain = !settings.str("remote_header_rewrite_domain").empty();
-    o.parts = {.follows_structure = !settings.boolean("disable_mime_input_processing"), .nesting_limit = size("mime_nesting_limit"),
-               .boundary_limit = size("mime_boundary_length_limit"), .field_limit = o.header_size_limit};
+    o.parts = {.follows_structure = !settings.boolean("disable_mime_input_processing"),
+               .nesting_limit = size("mime_nesting_limit"),
+               .boundary_limit = size("mime_boundary_length_limit"),
+               .field_limit = o.header_size_limit};
     o.detects_eight_bit = settings.boolean("detect_8bit_encoding_header");
     o.converts_eight_bit = settings.boolean("force_mime_input_conversion");
     const bool is_strict = settings.boolean("strict_8bitmime");

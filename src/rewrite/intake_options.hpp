@@ -18,7 +18,7 @@ struct IntakeOptions {
     std::size_t duplicate_filter_limit = 1000;  // recipients remembered; 0 = no limit
     mime::FieldNames dropped_fields;            // message_drop_headers
     bool adds_missing_always = false;           // always_add_missing_headers
-    bool keeps_original_recipient = true;       // enable_original_recipient: copies for different originals are different
+    bool keeps_original_recipient = true;  // enable_original_recipient: copies for different originals are different
     bool replaces_stray_cr = true;              // cleanup_replace_stray_cr_lf
     bool has_obsolete_from = false;             // header_from_format = obsolete
     bool has_remote_domain = false;             // remote_header_rewrite_domain is not empty
@@ -28,7 +28,8 @@ struct IntakeOptions {
     mime::PartReader::Options parts;            // mime_nesting_limit, disable_mime_input_processing …
     bool detects_eight_bit = true;              // detect_8bit_encoding_header
     bool converts_eight_bit = false;            // force_mime_input_conversion
-    bool refuses_eight_bit_headers = false, refuses_eight_bit_body = false;   // strict_8bitmime, strict_7bit_headers, strict_8bitmime_body
+    bool refuses_eight_bit_headers = false,
+         refuses_eight_bit_body = false;        // strict_8bitmime, strict_7bit_headers, strict_8bitmime_body
     bool refuses_bad_encodings = false;         // strict_mime_encoding_domain
     std::string recipient_delimiter;
     std::string always_bcc, undisclosed_recipients, empty_recipient;

@@ -49,7 +49,8 @@ void OutgoingContent::on_verdict(const ContentRules::Verdict& verdict, std::stri
 {
     const auto word = log_word(verdict.action);
     if (word.empty()) return;
-    log_.info("{}: {}: {} {}{}{}", id_text_, word, kind, text.substr(0, logged_text), verdict.text.empty() ? "" : ": ", verdict.text);
+    log_.info("{}: {}: {} {}{}{}", id_text_, word, kind, text.substr(0, logged_text), verdict.text.empty() ? "" : ": ",
+              verdict.text);
 }
 
 void OutgoingContent::on_trouble(std::string_view kind)

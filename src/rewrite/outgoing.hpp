@@ -32,10 +32,14 @@ public:
     const ContentRules& rules() const { return rules_; }
     const mime::PartReader::Options& parts() const { return parts_; }
     // `is_eight_bit`: the message was declared 8BITMIME.
-    bool converts(bool is_eight_bit, bool peer_takes_eight_bit) const { return may_convert_ && is_eight_bit && !peer_takes_eight_bit; }
+    bool converts(bool is_eight_bit, bool peer_takes_eight_bit) const
+    {
+        return may_convert_ && is_eight_bit && !peer_takes_eight_bit;
+    }
     bool changes_content(bool converting) const
     {
-        return converting || !generic_.is_empty() || rules_.has_header_rules() || rules_.has_part_rules() || rules_.has_body_rules();
+        return converting || !generic_.is_empty() || rules_.has_header_rules() || rules_.has_part_rules() ||
+               rules_.has_body_rules();
     }
 
 private:

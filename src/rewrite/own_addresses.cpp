@@ -25,7 +25,8 @@ void add_name(std::vector<net::Address>& out, const std::string& name)
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(list, freeaddrinfo);
     for (const addrinfo* entry = list; entry; entry = entry->ai_next) {
         char host[NI_MAXHOST];
-        if (getnameinfo(entry->ai_addr, entry->ai_addrlen, host, sizeof host, nullptr, 0, NI_NUMERICHOST) != 0) continue;
+        if (getnameinfo(entry->ai_addr, entry->ai_addrlen, host, sizeof host, nullptr, 0, NI_NUMERICHOST) != 0)
+            continue;
         if (const auto address = net::parse_address(host)) out.push_back(*address);
     }
 }

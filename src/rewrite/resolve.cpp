@@ -67,8 +67,12 @@ std::shared_ptr<const Resolver> Resolver::make(config::SettingsPtr settings)
 {
     const auto& s = *settings;
     const auto parents = s.list("parent_domain_matches_subdomains");
-    const auto matches_parents = [&](std::string_view name) { return std::find(parents.begin(), parents.end(), name) != parents.end(); };
-    const auto domains = [&](const std::string& name) { return table::MatchList::open(name, s.str(name), matches_parents(name)); };
+    const auto matches_parents = [&](std::string_view name) {
+        return std::find(parents.begin(), parents.end(), name) != parents.end();
+    };
+    const auto domains = [&](const std::string& name) {
+        return table::MatchList::open(name, s.str(name), matches_parents(name));
+    };
     const auto maps = [&](const std::string& name) { return table::Maps::open(name, s.str(name)); };
 
     auto t = std::make_shared<Tables>();
@@ -101,7 +105,8 @@ std::shared_ptr<const Resolver> Resolver::make(config::SettingsPtr settings)
     t->empty_relayhost_key = s.str("empty_address_relayhost_maps_lookup_key");
     t->empty_transport_key = s.str("empty_address_default_transport_maps_lookup_key");
     t->relocated_prefix = s.boolean("relocated_prefix_enable") ? "5.1.6 User has moved to " : "";
-    t->unknown_alias_text = s.boolean("show_user_unknown_table_name") ? "5.1.1 User unknown in virtual alias table" : "5.1.1 User unknown";
+    t->unknown_alias_text =
+        s.boolean("show_user_unknown_table_name") ? "5.1.1 User unknown in virtual alias table" : "5.1.1 User unknown";
     t->allow_min_user = s.boolean("allow_min_user");
     t->resolve_null_domain = s.boolean("resolve_null_domain");
     t->resolve_numeric_domain = s.boolean("resolve_numeric_domain");
@@ -181,7 +186,8 @@ void apply_filter(Route& route, std::string_view filter, std::string_view recipi
     const std::size_t colon = std::min(filter.find(':'), filter.size());
     route.transport = filter.substr(0, colon);
     route.next_hop = base::trim(filter.substr(std::min(colon + 1, filter.size())));
-    if (route.next_hop.empty()) route.next_hop = mail::split_address(route.recipient.empty() ? recipient : route.recipient).domain;
+    if (route.next_hop.empty())
+        route.next_hop = mail::split_address(route.recipient.empty() ? recipient : route.recipient).domain;
 }
 
 Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient) const
@@ -219,7 +225,8 @@ Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient)
             break;
         }
         if (t.resolve_dequoted && local.find('@') != local.npos) address = t.completion.complete(local, "local");
-        else if (auto turned = t.completion.turn_round(local); !turned.empty()) address = t.completion.complete(turned, "local");
+        else if (auto turned = t.completion.turn_round(local); !turned.empty())
+            address = t.completion.complete(turned, "local");
         else break;
     }
 
@@ -282,7 +289,8 @@ Task<Result<Route>> Resolver::choose_transport(std::string sender, Route route, 
         decided_by = "default_transport";
         takes_relayhost = true;
         if (!t.sender_transport_maps.is_empty()) {
-            Result<Target> own = co_await sender_dependent(t.sender_transport_maps, sender.empty() ? t.empty_transport_key : sender);
+            Result<Target> own =
+                co_await sender_dependent(t.sender_transport_maps, sender.empty() ? t.empty_transport_key : sender);
             if (!own) co_return fail(std::move(own).error());
             if (!own->transport.empty() || !own->next_hop.empty()) {
                 if (own->transport.empty()) own->transport = target.transport;
@@ -296,8 +304,9 @@ Task<Result<Route>> Resolver::choose_transport(std::string sender, Route route, 
     if (!target.next_hop.empty()) tell("next hop", decided_by, target.next_hop);
     if (takes_relayhost && target.next_hop.empty()) {
         if (!t.sender_relayhost_maps.is_empty()) {
-            Result<std::optional<table::Maps::AddressAnswer>> own = co_await t.sender_relayhost_maps.find_address(
-                sender.empty() ? t.empty_relayhost_key : sender, {.recipient_delimiter = t.recipient_delimiter}, &t.log);
+            Result<std::optional<table::Maps::AddressAnswer>> own =
+                co_await t.sender_relayhost_maps.find_address(sender.empty() ? t.empty_relayhost_key : sender,
+                                                              {.recipient_delimiter = t.recipient_delimiter}, &t.log);
             if (!own) co_return fail(std::move(own).error());
             if (*own && !base::equal_ignoring_case((*own)->value, "DUNNO")) target.next_hop = (*own)->value;
             if (!target.next_hop.empty()) tell("next hop", "sender_dependent_relayhost_maps", target.next_hop);
@@ -319,7 +328,8 @@ Task<Result<Route>> Resolver::choose_transport(std::string sender, Route route, 
 Task<Result<Resolver::Target>> Resolver::sender_dependent(const table::Maps& maps, std::string sender) const
 {
     table::Maps::AddressOptions options{.recipient_delimiter = tables_->recipient_delimiter};
-    Result<std::optional<table::Maps::AddressAnswer>> answer = co_await maps.find_address(std::move(sender), options, &tables_->log);
+    Result<std::optional<table::Maps::AddressAnswer>> answer =
+        co_await maps.find_address(std::move(sender), options, &tables_->log);
     if (!answer) co_return fail(std::move(answer).error());
     if (!*answer || base::equal_ignoring_case((*answer)->value, "DUNNO")) co_return Target{};
     co_return Target::parse((*answer)->value);
@@ -369,7 +379,8 @@ Task<Result<void>> Resolver::apply_relocated_maps(Route& route) const
         .recipient_delimiter = tables_->recipient_delimiter,
         .is_local_domain = route.address_class == AddressClass::local,
     };
-    Result<std::optional<table::Maps::AddressAnswer>> answer = co_await tables_->relocated_maps.find_address(route.recipient, options, &tables_->log);
+    Result<std::optional<table::Maps::AddressAnswer>> answer =
+        co_await tables_->relocated_maps.find_address(route.recipient, options, &tables_->log);
     if (!answer) co_return fail(std::move(answer).error());
     if (*answer) {
         tell("transport", "relocated_maps", "error");

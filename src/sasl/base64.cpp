@@ -43,7 +43,8 @@ std::string encode_base64(std::string_view bytes)
     for (std::size_t at = 0; at < bytes.size(); at += 3) {
         int group = 0;
         const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
-        for (std::size_t i = 0; i < 3; ++i) group = group << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0);
+        for (std::size_t i = 0; i < 3; ++i)
+            group = group << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0);
         for (std::size_t i = 0; i < 4; ++i) out += i <= count ? character_of(group >> (18 - 6 * i) & 63) : '=';
     }
     return out;

@@ -56,11 +56,15 @@ Task<Result<PasswordFilePtr>> current_file(SharedPtr shared)
 Answer challenge(std::string_view text) { return {Answer::Kind::challenge, encode_base64(text), {}, {}}; }
 Answer failure(const char* text, std::string user = {}) { return {Answer::Kind::failure, text, std::move(user), {}}; }
 Answer success(std::string user) { return {Answer::Kind::success, {}, std::move(user), {}}; }
-Answer try_later(std::string text, std::string user = {}) { return {Answer::Kind::try_later, std::move(text), std::move(user), {}}; }
+Answer try_later(std::string text, std::string user = {})
+{
+    return {Answer::Kind::try_later, std::move(text), std::move(user), {}};
+}
 Answer no_file() { return try_later("the password file cannot be read"); }
 
 // Everything but `name` is the caller's to keep across the call; `password` is taken.
-Task<Answer> check_password(SharedPtr shared, std::string realm, std::string name, std::string authorization, Secret password)
+Task<Answer> check_password(SharedPtr shared, std::string realm, std::string name, std::string authorization,
+                            Secret password)
 {
     auto file = co_await current_file(shared);
     if (!file) co_return no_file();
@@ -105,13 +109,15 @@ public:
         const std::string_view text = message->view();
         const auto first = text.find('\0');
         const auto second = first == text.npos ? text.npos : text.find('\0', first + 1);
-        if (second == text.npos || second == first + 1 || second + 1 == text.size() || text.find('\0', second + 1) != text.npos) {
+        if (second == text.npos || second == first + 1 || second + 1 == text.size() ||
+            text.find('\0', second + 1) != text.npos) {
             co_return failure(malformed);
         }
         std::string authorization(text.substr(0, first));
         std::string name(text.substr(first + 1, second - first - 1));
         Secret password(text.substr(second + 1));
-        auto answer = co_await check_password(shared_, peer_.realm, std::move(name), std::move(authorization), std::move(password));
+        auto answer = co_await check_password(shared_, peer_.realm, std::move(name), std::move(authorization),
+                                              std::move(password));
         co_return answer;
     }
 };
@@ -132,7 +138,8 @@ public:
             name_ = std::string(text->view());
             co_return challenge("Password:");
         }
-        if (text->is_empty()) co_return failure(wrong, look_up(std::make_shared<const PasswordFile>(), *name_, peer_.realm).name());
+        if (text->is_empty())
+            co_return failure(wrong, look_up(std::make_shared<const PasswordFile>(), *name_, peer_.realm).name());
         std::string name = *name_;
         Secret password = std::move(*text);
         auto answer = co_await check_password(shared_, peer_.realm, std::move(name), {}, std::move(password));
@@ -200,12 +207,14 @@ private:
         if (!proof) {
             Answer answer = refuse(proof.error());
             if (candidate_.login && !has_verifier_) {
-                answer.log.push_back("info: " + candidate_.name() + " has a crypt(3) hash, which fits PLAIN and LOGIN only, and tried SCRAM");
+                answer.log.push_back("info: " + candidate_.name() +
+                                     " has a crypt(3) hash, which fits PLAIN and LOGIN only, and tried SCRAM");
             }
             return answer;
         }
         if (!has_verifier_) return refuse(Error(ErrorCode::refused, "a name that is not known"));
-        if (!authorization_.empty() && !candidate_.is_called(authorization_)) return refuse(Error(ErrorCode::refused, "another's authorization identity"));
+        if (!authorization_.empty() && !candidate_.is_called(authorization_))
+            return refuse(Error(ErrorCode::refused, "another's authorization identity"));
         stage_ = Stage::proven;
         return challenge(*proof);
     }
@@ -248,7 +257,8 @@ public:
         const bool has_scram = !file || !(*file)->has_only_hashes();
         std::vector<Mechanism> list;
         for (const Offer& offer : offers) {
-            if (has_scram || offer.properties == plain_properties) list.push_back({offer.name, offer.properties, false});
+            if (has_scram || offer.properties == plain_properties)
+                list.push_back({offer.name, offer.properties, false});
         }
         co_return list;
     }
@@ -263,7 +273,8 @@ public:
             case Kind::plain: return std::make_unique<Plain>(shared_, std::move(peer));
             case Kind::login: return std::make_unique<LoginSteps>(shared_, std::move(peer));
             case Kind::scram:
-            case Kind::scram_plus: return std::make_unique<Scram>(shared_, std::move(peer), offer.kind == Kind::scram_plus);
+            case Kind::scram_plus:
+                return std::make_unique<Scram>(shared_, std::move(peer), offer.kind == Kind::scram_plus);
             }
         }
         return std::make_unique<NoMechanism>();
@@ -297,7 +308,10 @@ std::vector<std::string> builtin_problems(const std::string& path)
 {
     struct stat status {};
     const auto content = read_password_file(path, status);
-    if (!content) return {content.error().text() + (content.error().code() == ErrorCode::not_found ? ": `ekiden passwd NAME' makes it with its first login" : "")};
+    if (!content)
+        return {content.error().text() + (content.error().code() == ErrorCode::not_found
+                                              ? ": `ekiden passwd NAME' makes it with its first login"
+                                              : "")};
     return doubts_about(path, status, PasswordFile::parse(*content));
 }
 

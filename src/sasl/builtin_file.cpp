@@ -17,8 +17,10 @@ std::vector<std::string> doubts_about(const std::string& path, const struct stat
 {
     std::vector<std::string> doubts;
     if (status.st_mode & S_IROTH) doubts.push_back(path + ": everybody on this machine can read it (chmod o-r)");
-    if (status.st_mode & (S_IWGRP | S_IWOTH)) doubts.push_back(path + ": others than its owner can write to it (chmod go-w)");
-    for (const auto& problem : file.problems()) doubts.push_back(path + ", line " + std::to_string(problem.line) + ": " + problem.text);
+    if (status.st_mode & (S_IWGRP | S_IWOTH))
+        doubts.push_back(path + ": others than its owner can write to it (chmod go-w)");
+    for (const auto& problem : file.problems())
+        doubts.push_back(path + ", line " + std::to_string(problem.line) + ": " + problem.text);
     return doubts;
 }
 
@@ -80,7 +82,8 @@ void FollowedFile::look()
     }
     const auto file = std::make_shared<const PasswordFile>(PasswordFile::parse(*content));
     // Times tick slowly: a file that was written just now may be written again within the same tick.
-    const std::int64_t age = base::wall_now().time_since_epoch().count() * 1000 - std::max(nanoseconds(status.st_mtim), nanoseconds(status.st_ctim));
+    const std::int64_t age = base::wall_now().time_since_epoch().count() * 1000 -
+                             std::max(nanoseconds(status.st_mtim), nanoseconds(status.st_ctim));
     const bool is_settled = age > 2'000'000'000LL;
     std::string doubts;
     for (const auto& doubt : doubts_about(path_, status, *file)) doubts += doubt + '\n';

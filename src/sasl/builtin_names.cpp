@@ -16,7 +16,8 @@ namespace ekiden::sasl {
 std::string random_bytes(std::size_t size)
 {
     std::string bytes(size, '\0');
-    if (::RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1) throw std::bad_alloc();
+    if (::RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1)
+        throw std::bad_alloc();
     return bytes;
 }
 
@@ -29,7 +30,8 @@ std::string invent(std::string_view what, std::string_view name)
     const std::string text = std::string(what) + ':' + std::string(name);
     std::string out(EVP_MAX_MD_SIZE, '\0');
     unsigned size = 0;
-    if (!::HMAC(EVP_sha512(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+    if (!::HMAC(EVP_sha512(), secret.data(), static_cast<int>(secret.size()),
+                reinterpret_cast<const unsigned char*>(text.data()), text.size(),
                 reinterpret_cast<unsigned char*>(out.data()), &size)) {
         throw std::bad_alloc();
     }
@@ -67,7 +69,9 @@ Login decoy_login(const Candidate& candidate)
 {
     const auto& logins = candidate.file->logins();
     if (!logins.empty()) return logins[invent_number("login", candidate.full, logins.size())];
-    return {{}, ScramVerifier{default_iterations, invent("salt", candidate.full).substr(0, 16), std::string(32, '\0'), std::string(32, '\0')}};
+    return {{},
+            ScramVerifier{default_iterations, invent("salt", candidate.full).substr(0, 16), std::string(32, '\0'),
+                          std::string(32, '\0')}};
 }
 
 ScramVerifier decoy_verifier(const Candidate& candidate)

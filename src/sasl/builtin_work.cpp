@@ -13,11 +13,13 @@ namespace ekiden::sasl {
 // Lives in the frame of the coroutine that waits; others reach it only on that coroutine's core.
 struct HashQueue::Waiter {
     explicit Waiter(net::Executor executor) : timer(executor) {}
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> timer;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>
+        timer;
     std::optional<Result<bool>> result;
 };
 
-std::shared_ptr<HashQueue> HashQueue::of(net::BlockingPool& pool, std::size_t max_working, std::size_t max_waiting, std::chrono::milliseconds limit)
+std::shared_ptr<HashQueue> HashQueue::of(net::BlockingPool& pool, std::size_t max_working, std::size_t max_waiting,
+                                         std::chrono::milliseconds limit)
 {
     static base::Locked<std::map<net::BlockingPool*, std::weak_ptr<HashQueue>>> queues;
     auto known = queues.lock();

@@ -16,14 +16,16 @@ namespace ekiden::sasl {
 
 class HashQueue : public std::enable_shared_from_this<HashQueue> {
 public:
-    HashQueue(net::BlockingPool& pool, std::size_t max_working, std::size_t max_waiting, std::chrono::milliseconds limit)
+    HashQueue(net::BlockingPool& pool, std::size_t max_working, std::size_t max_waiting,
+              std::chrono::milliseconds limit)
         : pool_(pool), max_working_(max_working), max_waiting_(max_waiting), limit_(limit)
     {
     }
 
     // The one queue of a pool: all services share it, and the settings before a reload with those after it, so that
     // their number does not multiply the threads that logins can take. The limits are those of who came first.
-    static std::shared_ptr<HashQueue> of(net::BlockingPool& pool, std::size_t max_working, std::size_t max_waiting, std::chrono::milliseconds limit);
+    static std::shared_ptr<HashQueue> of(net::BlockingPool& pool, std::size_t max_working, std::size_t max_waiting,
+                                         std::chrono::milliseconds limit);
 
     // Runs `work` on the pool and comes back on the caller's core with its answer. The work may still run when the
     // caller was sent away, so it must own what it needs (Secrets in a shared_ptr).

@@ -148,7 +148,8 @@ public:
         ClientStart start;
         start.mechanism = token_mechanism(mechanisms);
         // The token is all that is needed to act as the user, just like a password.
-        if (start.mechanism.empty() || (request_.security & (plaintext | strengths))) co_return fail(ErrorCode::refused, "no mechanism available");
+        if (start.mechanism.empty() || (request_.security & (plaintext | strengths)))
+            co_return fail(ErrorCode::refused, "no mechanism available");
         if (request_.password.view().starts_with('/')) {
             const std::string path(request_.password.view());
             std::optional<Result<Secret>> read;
@@ -164,7 +165,11 @@ public:
         Secret message;
         message.buffer().reserve(request_.password.size() + request_.user.size() * 3 + request_.host.size() + 100);
         const auto out = std::back_inserter(message.buffer());
-        if (is_bearer_) fmt::format_to(out, "n,a={},\x01host={}\x01port={}\x01" "auth=Bearer {}\x01\x01", escape_name(request_.user), request_.host, request_.port, request_.password.view());
+        if (is_bearer_)
+            fmt::format_to(out,
+                           "n,a={},\x01host={}\x01port={}\x01"
+                           "auth=Bearer {}\x01\x01",
+                           escape_name(request_.user), request_.host, request_.port, request_.password.view());
         else fmt::format_to(out, "user={}\x01" "auth=Bearer {}\x01\x01", request_.user, request_.password.view());
         start.response.emplace(encode_base64(message.view()));
         co_return start;

@@ -109,13 +109,17 @@ std::optional<std::string> hash_of(const Secret& password, const std::string& se
 Result<void> check_crypt_hash(std::string_view hash)
 {
     const auto kind = std::ranges::find_if(kinds, [&](const Kind& known) { return hash.starts_with(known.prefix); });
-    if (kind == std::end(kinds)) return fail(ErrorCode::refused, "the hash is of no kind that is supported and still safe ($y$, $7$, $2b$, $6$, $5$)");
+    if (kind == std::end(kinds))
+        return fail(ErrorCode::refused,
+                    "the hash is of no kind that is supported and still safe ($y$, $7$, $2b$, $6$, $5$)");
     if (hash.size() >= CRYPT_OUTPUT_SIZE) return fail(ErrorCode::too_long, "the hash is too long");
-    if (!kind->is_bounded(hash.substr(kind->prefix.size()))) return fail(ErrorCode::refused, "the hash is malformed, or computing it costs too much");
+    if (!kind->is_bounded(hash.substr(kind->prefix.size())))
+        return fail(ErrorCode::refused, "the hash is malformed, or computing it costs too much");
     if (hash.size() - hash.rfind('$') - 1 != kind->end) return fail(ErrorCode::syntax, "the hash is not complete");
     const std::string text(hash);
     const int verdict = ::crypt_checksalt(text.c_str());
-    if (verdict == CRYPT_SALT_INVALID || verdict == CRYPT_SALT_METHOD_DISABLED) return fail(ErrorCode::syntax, "the hash is malformed");
+    if (verdict == CRYPT_SALT_INVALID || verdict == CRYPT_SALT_METHOD_DISABLED)
+        return fail(ErrorCode::syntax, "the hash is malformed");
     return {};
 }
 
@@ -130,7 +134,8 @@ Result<bool> compare_with_crypt_hash(std::string_view hash, const Secret& passwo
 
 Result<std::string> make_crypt_hash(const Secret& password)
 {
-    if (!is_possible_password(password)) return fail(ErrorCode::refused, "the password is too long for crypt(3), or contains a NUL");
+    if (!is_possible_password(password))
+        return fail(ErrorCode::refused, "the password is too long for crypt(3), or contains a NUL");
     std::array<char, CRYPT_GENSALT_OUTPUT_SIZE> setting{};
     if (!::crypt_gensalt_rn(nullptr, 0, nullptr, 0, setting.data(), static_cast<int>(setting.size()))) {
         return std::unexpected(Error::from_errno("make a salt"));

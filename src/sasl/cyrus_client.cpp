@@ -18,7 +18,8 @@ constexpr std::string_view bad_protocol = "bad protocol / cancel";
 class LibrarySecret {
 public:
     explicit LibrarySecret(std::string_view password)
-        : size_(sizeof(sasl_secret_t) + password.size() + 1), secret_(static_cast<sasl_secret_t*>(std::calloc(1, size_)))
+        : size_(sizeof(sasl_secret_t) + password.size() + 1),
+          secret_(static_cast<sasl_secret_t*>(std::calloc(1, size_)))
     {
         if (!secret_) throw std::bad_alloc();
         secret_->len = password.size();
@@ -74,7 +75,8 @@ private:
         EKIDEN_TRY(open_cyrus_client());
         Listening listening(log_);
         sasl_conn_t* connection = nullptr;
-        int status = ::sasl_client_new(request_.service.c_str(), request_.host.c_str(), nullptr, nullptr, callbacks_, 0, &connection);
+        int status = ::sasl_client_new(request_.service.c_str(), request_.host.c_str(), nullptr, nullptr, callbacks_, 0,
+                                       &connection);
         if (status != SASL_OK) return refused(status);
         connection_.reset(connection);
         status = demand(connection, request_.security);
@@ -104,13 +106,17 @@ private:
         }
         const char* response = nullptr;
         unsigned size = 0;
-        const int status = ::sasl_client_step(connection_.get(), bytes->view().data(), static_cast<unsigned>(bytes->size()), nullptr, &response, &size);
+        const int status = ::sasl_client_step(connection_.get(), bytes->view().data(),
+                                              static_cast<unsigned>(bytes->size()), nullptr, &response, &size);
         if (status != SASL_OK && status != SASL_CONTINUE) return refused(status);
         is_complete_ = status == SASL_OK;
         return Secret(encode_base64({response ? response : "", response ? size : 0}));
     }
 
-    static std::unexpected<Error> refused(int status) { return fail(ErrorCode::refused, ::sasl_errstring(status, nullptr, nullptr)); }
+    static std::unexpected<Error> refused(int status)
+    {
+        return fail(ErrorCode::refused, ::sasl_errstring(status, nullptr, nullptr));
+    }
 
     // Without a context: on whose behalf, which is the user's own.
     static int on_name(void* context, int, const char** result, unsigned* size)
@@ -145,7 +151,8 @@ Result<void> open_cyrus_client()
         return ::sasl_client_init(log_callbacks);
     }();
     if (status == SASL_OK) return {};
-    return fail(ErrorCode::system, std::string("SASL library initialization: ") + ::sasl_errstring(status, nullptr, nullptr));
+    return fail(ErrorCode::system,
+                std::string("SASL library initialization: ") + ::sasl_errstring(status, nullptr, nullptr));
 }
 
 bool cyrus_client_knows(std::string_view mechanism)

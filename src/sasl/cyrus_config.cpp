@@ -13,13 +13,15 @@ namespace ekiden::sasl {
 namespace {
 
 constexpr std::string_view usual_places[] = {
-    "/etc/postfix/sasl", "/usr/lib/sasl", "/etc/sasl2", "/etc/sasl", "/usr/lib/x86_64-linux-gnu/sasl2", "/usr/lib64/sasl2", "/usr/lib/sasl2",
+    "/etc/postfix/sasl", "/usr/lib/sasl",  "/etc/sasl2", "/etc/sasl", "/usr/lib/x86_64-linux-gnu/sasl2",
+    "/usr/lib64/sasl2",  "/usr/lib/sasl2",
 };
 constexpr std::size_t longest_file = 1 << 20;
 
 constexpr std::string_view password_checks[] = {"auxprop", "auxprop-hashed", "saslauthd", "authdaemond", "alwaystrue"};
 // Mechanisms for which the password itself must be at hand: saslauthd only says yes or no to one it is shown.
-constexpr std::string_view plain_mechanisms[] = {"PLAIN", "LOGIN", "ANONYMOUS", "EXTERNAL", "GSSAPI", "GS2-KRB5", "GSS-SPNEGO", "GS2-IAKERB", "OAUTHBEARER", "XOAUTH2"};
+constexpr std::string_view plain_mechanisms[] = {"PLAIN",    "LOGIN",      "ANONYMOUS",  "EXTERNAL",    "GSSAPI",
+                                                 "GS2-KRB5", "GSS-SPNEGO", "GS2-IAKERB", "OAUTHBEARER", "XOAUTH2"};
 
 bool contains(std::span<const std::string_view> list, std::string_view word)
 {
@@ -37,7 +39,8 @@ std::string cyrus_search_path(std::string_view config_directory, std::string_vie
 {
     std::vector<std::string> directories;
     auto add = [&](std::string_view directory) {
-        if (!directory.empty() && std::ranges::find(directories, directory) == directories.end()) directories.emplace_back(directory);
+        if (!directory.empty() && std::ranges::find(directories, directory) == directories.end())
+            directories.emplace_back(directory);
     };
     for (const auto directory : base::split_any(cyrus_sasl_config_path, ":")) add(directory);
     add(std::string(config_directory) + "/sasl");
@@ -70,7 +73,9 @@ CyrusConfig parse_cyrus_config(std::string_view text, std::string path)
         if (line.empty() || line.starts_with('#')) continue;
         const std::size_t colon = line.find(':');
         const std::string_view name = line.substr(0, colon);
-        const bool is_name = !name.empty() && std::ranges::all_of(name, [](char c) { return base::is_alnum(c) || c == '-' || c == '_'; });
+        const bool is_name = !name.empty() && std::ranges::all_of(name, [](char c) {
+            return base::is_alnum(c) || c == '-' || c == '_';
+        });
         if (colon == line.npos || !is_name) {
             config.bad_lines.push_back(number);
             continue;
@@ -89,24 +94,35 @@ Result<CyrusConfig> read_cyrus_config(const std::string& path)
 std::vector<std::string> find_cyrus_problems(const CyrusConfig& config, const std::vector<std::string>& offered)
 {
     std::vector<std::string> problems;
-    auto add = [&](int line, std::string text) { problems.push_back(fmt::format("{}, line {}: {}", config.path, line, text)); };
+    auto add = [&](int line, std::string text) {
+        problems.push_back(fmt::format("{}, line {}: {}", config.path, line, text));
+    };
     for (const int line : config.bad_lines) add(line, "this is not NAME: VALUE; Cyrus SASL refuses the whole file");
     if (!problems.empty()) return problems;
     const CyrusSetting* check = config.find("pwcheck_method");
     bool asks_saslauthd = check != nullptr;
     if (check) {
         for (const auto method : base::split_any(check->value, " \t,")) {
-            if (!contains(password_checks, method)) add(check->line, fmt::format("pwcheck_method: Cyrus SASL has no \"{}\"; every login will fail", method));
+            if (!contains(password_checks, method))
+                add(check->line,
+                    fmt::format("pwcheck_method: Cyrus SASL has no \"{}\"; every login will fail", method));
             asks_saslauthd = asks_saslauthd && base::equal_ignoring_case(method, "saslauthd");
         }
     }
     if (const CyrusSetting* list = config.find("mech_list")) {
         for (const auto name : base::split_any(list->value, " \t,")) {
-            const bool is_offered = std::ranges::any_of(offered, [&](const std::string& one) { return base::equal_ignoring_case(one, name); });
+            const bool is_offered = std::ranges::any_of(
+                offered, [&](const std::string& one) { return base::equal_ignoring_case(one, name); });
             if (!is_offered && !base::equal_ignoring_case(name, "EXTERNAL")) {
-                add(list->line, fmt::format("mech_list: mechanism {} is not available: no such plug-in, or it does not work (Debian: libsasl2-modules, Red Hat: cyrus-sasl-*)", name));
+                add(list->line,
+                    fmt::format(
+                        "mech_list: mechanism {} is not available: no such plug-in, or it does not work (Debian: libsasl2-modules, Red Hat: cyrus-sasl-*)",
+                        name));
             } else if (asks_saslauthd && !contains(plain_mechanisms, name)) {
-                add(list->line, fmt::format("mech_list: mechanism {} cannot work with pwcheck_method: saslauthd, which only knows PLAIN and LOGIN", name));
+                add(list->line,
+                    fmt::format(
+                        "mech_list: mechanism {} cannot work with pwcheck_method: saslauthd, which only knows PLAIN and LOGIN",
+                        name));
             }
         }
     }
@@ -119,19 +135,25 @@ std::vector<std::string> find_cyrus_absences(const CyrusConfig& config, const st
     const CyrusSetting* check = config.find("pwcheck_method");
     const std::string_view methods = check ? std::string_view(check->value) : "auxprop";
     auto add = [&](const CyrusSetting* setting, std::string text) {
-        problems.push_back(setting ? fmt::format("{}, line {}: {}", config.path, setting->line, text) : std::move(text));
+        problems.push_back(setting ? fmt::format("{}, line {}: {}", config.path, setting->line, text)
+                                   : std::move(text));
     };
     for (const auto method : base::split_any(methods, " \t,")) {
         if (base::equal_ignoring_case(method, "saslauthd")) {
             const CyrusSetting* place = config.find("saslauthd_path");
             const std::string path = root + (place ? place->value : std::string("/var/run/saslauthd/mux"));
-            if (!exists(path)) add(place ? place : check, fmt::format("pwcheck_method: saslauthd: there is no socket {}", path));
+            if (!exists(path))
+                add(place ? place : check, fmt::format("pwcheck_method: saslauthd: there is no socket {}", path));
         } else if (base::equal_ignoring_case(method, "auxprop")) {
             const CyrusSetting* plugin = config.find("auxprop_plugin");
             if (plugin && !base::equal_ignoring_case(plugin->value, "sasldb")) continue;
             const CyrusSetting* place = config.find("sasldb_path");
             const std::string path = root + (place ? place->value : std::string("/etc/sasldb2"));
-            if (!exists(path)) add(place ? place : check, fmt::format("pwcheck_method: auxprop: there is no password database {} (saslpasswd2 -f {} -c -u DOMAIN USER makes one)", path, path));
+            if (!exists(path))
+                add(place ? place : check,
+                    fmt::format(
+                        "pwcheck_method: auxprop: there is no password database {} (saslpasswd2 -f {} -c -u DOMAIN USER makes one)",
+                        path, path));
         }
     }
     return problems;

@@ -18,9 +18,10 @@ CyrusOptions opened;    // set once in open_cyrus()
 Result<CyrusConnection> connect(const AuthRequest& request)
 {
     sasl_conn_t* connection = nullptr;
-    const int status = ::sasl_server_new(request.service.c_str(), opened.hostname.c_str(), request.realm.empty() ? nullptr : request.realm.c_str(),
-                                         request.local.empty() ? nullptr : request.local.c_str(),
-                                         request.remote.empty() ? nullptr : request.remote.c_str(), log_callbacks, 0, &connection);
+    const int status = ::sasl_server_new(
+        request.service.c_str(), opened.hostname.c_str(), request.realm.empty() ? nullptr : request.realm.c_str(),
+        request.local.empty() ? nullptr : request.local.c_str(),
+        request.remote.empty() ? nullptr : request.remote.c_str(), log_callbacks, 0, &connection);
     if (status != SASL_OK) return fail(ErrorCode::system, ::sasl_errstring(status, nullptr, nullptr));
     return CyrusConnection(connection);
 }
@@ -64,29 +65,32 @@ public:
                 return reply;
             }
             connection_ = std::move(*made);
-            if (const int status = demand(connection_.get(), request_.security); status != SASL_OK) return finish(std::move(reply), status);
+            if (const int status = demand(connection_.get(), request_.security); status != SASL_OK)
+                return finish(std::move(reply), status);
         }
 
         Secret bytes;
         if (response) {
             unsigned size = 0;
             bytes.buffer().resize(response->size() + 1);    // base64 shrinks; the library adds a NUL
-            const int status = ::sasl_decode64(response->view().data(), static_cast<unsigned>(response->size()), bytes.buffer().data(),
-                                               static_cast<unsigned>(bytes.size()), &size);
+            const int status = ::sasl_decode64(response->view().data(), static_cast<unsigned>(response->size()),
+                                               bytes.buffer().data(), static_cast<unsigned>(bytes.size()), &size);
             if (status != SASL_OK) return finish(std::move(reply), status);
             bytes.buffer().resize(size);    // shrinking moves nothing
         }
         const char* challenge = nullptr;
         unsigned challenge_size = 0;
         const auto size = static_cast<unsigned>(bytes.size());
-        const int status = is_first ? ::sasl_server_start(connection_.get(), request_.mechanism.c_str(), response ? bytes.view().data() : nullptr,
-                                                          size, &challenge, &challenge_size)
-                                    : ::sasl_server_step(connection_.get(), bytes.view().data(), size, &challenge, &challenge_size);
+        const int status =
+            is_first ? ::sasl_server_start(connection_.get(), request_.mechanism.c_str(),
+                                           response ? bytes.view().data() : nullptr, size, &challenge, &challenge_size)
+                     : ::sasl_server_step(connection_.get(), bytes.view().data(), size, &challenge, &challenge_size);
         if (status != SASL_CONTINUE) return finish(std::move(reply), status);
         reply.kind = CyrusReply::Kind::challenge;
         reply.text.resize((challenge_size + 2) / 3 * 4 + 1);
         unsigned text_size = 0;
-        if (const int encoded = ::sasl_encode64(challenge, challenge_size, reply.text.data(), static_cast<unsigned>(reply.text.size()), &text_size);
+        if (const int encoded = ::sasl_encode64(challenge, challenge_size, reply.text.data(),
+                                                static_cast<unsigned>(reply.text.size()), &text_size);
             encoded != SASL_OK) {
             return finish(std::move(reply), encoded);
         }
@@ -99,8 +103,9 @@ private:
     CyrusReply finish(CyrusReply reply, int status) const
     {
         const void* name = nullptr;
-        if (::sasl_getprop(connection_.get(), SASL_USERNAME, &name) == SASL_OK && name) reply.user = static_cast<const char*>(name);
-        if (status != SASL_OK && reply.user.size() > longest_user) reply.user.resize(longest_user);    // for the log only
+        if (::sasl_getprop(connection_.get(), SASL_USERNAME, &name) == SASL_OK && name)
+            reply.user = static_cast<const char*>(name);
+        if (status != SASL_OK && reply.user.size() > longest_user) reply.user.resize(longest_user);  // for the log only
         if (status == SASL_OK) {
             reply.kind = CyrusReply::Kind::success;
             if (reply.user.empty()) return refuse(std::move(reply), SASL_FAIL);    // nobody is no login
@@ -131,14 +136,18 @@ Result<void> open_cyrus(CyrusOptions options, std::vector<std::string>& log)
     give_cyrus_mutexes();
     if (!opened.search_path.empty()) {
         if (const int status = ::sasl_set_path(SASL_PATH_TYPE_CONFIG, opened.search_path.data()); status != SASL_OK) {
-            return fail(ErrorCode::system, fmt::format("SASL library path: {}", ::sasl_errstring(status, nullptr, nullptr)));
+            return fail(ErrorCode::system,
+                        fmt::format("SASL library path: {}", ::sasl_errstring(status, nullptr, nullptr)));
         }
     }
     static const sasl_callback_t callbacks[] = {
-        log_callbacks[0], {SASL_CB_VERIFYFILE, as_callback(&skip_sasldb), nullptr}, {SASL_CB_LIST_END, nullptr, nullptr},
+        log_callbacks[0],
+        {SASL_CB_VERIFYFILE, as_callback(&skip_sasldb), nullptr},
+        {SASL_CB_LIST_END, nullptr, nullptr},
     };
     if (const int status = ::sasl_server_init(callbacks, opened.application.c_str()); status != SASL_OK) {
-        return fail(ErrorCode::system, fmt::format("SASL library initialization: {}", ::sasl_errstring(status, nullptr, nullptr)));
+        return fail(ErrorCode::system,
+                    fmt::format("SASL library initialization: {}", ::sasl_errstring(status, nullptr, nullptr)));
     }
     add_sasldb();
     return {};

@@ -7,7 +7,8 @@
 namespace ekiden::sasl {
 namespace {
 
-constexpr std::size_t readable_size = 20;    // what a person sees of smtpd_sasl_path in ps and ls; the rest tells them apart
+constexpr std::size_t readable_size =
+    20;  // what a person sees of smtpd_sasl_path in ps and ls; the rest tells them apart
 
 // FNV-1a, 64 bits. Whoever writes main.cf is no opponent, so a hash that is merely good at spreading is enough.
 std::uint64_t hash(std::uint64_t state, std::string_view text)

@@ -38,7 +38,10 @@ public:
     // All that stands behind the field that was read last, tabs included.
     std::string_view rest() const { return rest_; }
     // `part`, which lies in the line, and all that follows it.
-    std::string_view to_the_end(std::string_view part) const { return line_.substr(static_cast<std::size_t>(part.data() - line_.data())); }
+    std::string_view to_the_end(std::string_view part) const
+    {
+        return line_.substr(static_cast<std::size_t>(part.data() - line_.data()));
+    }
 
 private:
     std::string_view line_, rest_;
@@ -177,7 +180,11 @@ std::string unescape_field(std::string_view text)
 std::string format_cyrus_reply(std::uint32_t id, const CyrusReply& reply)
 {
     using Kind = CyrusReply::Kind;
-    std::string line = fmt::format("{}\t{}", reply.kind == Kind::success ? "OK" : reply.kind == Kind::challenge ? "CONT" : "FAIL", id);
+    std::string line = fmt::format("{}\t{}",
+                                   reply.kind == Kind::success     ? "OK"
+                                   : reply.kind == Kind::challenge ? "CONT"
+                                                                   : "FAIL",
+                                   id);
     // In CONT the protocol has a place for the challenge, and only after it one for more.
     if (reply.kind == Kind::challenge) line += "\t" + reply.text;
     for (const std::string& said : reply.log) line += "\tlog=" + escape_field(said);
@@ -187,7 +194,8 @@ std::string format_cyrus_reply(std::uint32_t id, const CyrusReply& reply)
     return line + "\n";
 }
 
-std::string format_cyrus_greeting(const std::vector<Mechanism>& mechanisms, int pid, std::uint32_t connection, std::string_view cookie)
+std::string format_cyrus_greeting(const std::vector<Mechanism>& mechanisms, int pid, std::uint32_t connection,
+                                  std::string_view cookie)
 {
     std::string text = fmt::format("VERSION\t{}\t1\n", major_version);
     for (const Mechanism& mechanism : mechanisms) {

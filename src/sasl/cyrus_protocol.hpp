@@ -27,7 +27,7 @@
 
 namespace ekiden::sasl {
 
-inline constexpr std::size_t longest_cyrus_line = 65536;    // smtpd_sasl_response_limit is 12288 unless a site says more
+inline constexpr std::size_t longest_cyrus_line = 65536;  // smtpd_sasl_response_limit is 12288 unless a site says more
 
 struct AuthRequest {
     std::uint32_t id = 0;
@@ -63,7 +63,8 @@ struct CyrusReply {
 // With the newline.
 std::string format_cyrus_reply(std::uint32_t id, const CyrusReply& reply);
 // What a client is told first: VERSION to DONE. `cookie`: 32 hexadecimal digits.
-std::string format_cyrus_greeting(const std::vector<Mechanism>& mechanisms, int pid, std::uint32_t connection, std::string_view cookie);
+std::string format_cyrus_greeting(const std::vector<Mechanism>& mechanisms, int pid, std::uint32_t connection,
+                                  std::string_view cookie);
 
 std::string escape_field(std::string_view text);
 std::string unescape_field(std::string_view text);

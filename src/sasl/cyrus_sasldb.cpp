@@ -18,7 +18,7 @@ namespace ekiden::sasl {
 namespace {
 
 constexpr std::string_view library_name = "libsasldb.so";
-constexpr std::string_view usual_database = "/etc/sasldb2";    // where the plug-in looks if it has this path compiled in
+constexpr std::string_view usual_database = "/etc/sasldb2";  // where the plug-in looks if it has this path compiled in
 constexpr std::size_t longest_library = 1 << 20;
 constexpr std::size_t longest_value = 8000;    // a plug-in's answer has 8192 bytes at most
 
@@ -54,7 +54,8 @@ bool find_properties(sasl_server_params_t& server, std::string_view name)
     if (!wanted || path.empty() || !server.serverFQDN || name.find('\0') != name.npos) return false;
     const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return false;
-    const auto file = SasldbFile::open([&](std::uint64_t offset, std::span<char> into) { return read_at(fd.get(), offset, into); });
+    const auto file =
+        SasldbFile::open([&](std::uint64_t offset, std::span<char> into) { return read_at(fd.get(), offset, into); });
     if (!file) return false;
 
     const std::size_t at = name.find('@');
@@ -69,7 +70,9 @@ bool find_properties(sasl_server_params_t& server, std::string_view name)
         const auto found = file->find(sasldb_key(user, realm, wanted->name + 1), value);
         if (found == SasldbFile::Found::odd || value.size() > longest_value) return false;
         if (found == SasldbFile::Found::no) continue;
-        if (server.utils->prop_set(server.propctx, wanted->name, value.view().data(), static_cast<int>(value.size())) != SASL_OK) return false;
+        if (server.utils->prop_set(server.propctx, wanted->name, value.view().data(), static_cast<int>(value.size())) !=
+            SASL_OK)
+            return false;
         is_any_found = true;
     }
     return is_any_found;
@@ -91,9 +94,13 @@ int enter(const sasl_utils_t* utils, int most_version, int* version, sasl_auxpro
         utils->log(nullptr, SASL_LOG_ERR, "unable to load %s", library.c_str());
         return SASL_FAIL;
     }
-    if (const int status = reinterpret_cast<sasl_auxprop_init_t*>(entry)(utils, most_version, version, plug, name); status != SASL_OK) return status;
-    if (*version != SASL_AUXPROP_PLUG_VERSION || !(*plug)->auxprop_lookup) return SASL_OK;    // not to be understood: as it is
-    if (const auto text = base::read_file(library, longest_library)) looks_in_usual_database = text->find(std::string(usual_database) + '\0') != text->npos;
+    if (const int status = reinterpret_cast<sasl_auxprop_init_t*>(entry)(utils, most_version, version, plug, name);
+        status != SASL_OK)
+        return status;
+    if (*version != SASL_AUXPROP_PLUG_VERSION || !(*plug)->auxprop_lookup)
+        return SASL_OK;  // not to be understood: as it is
+    if (const auto text = base::read_file(library, longest_library))
+        looks_in_usual_database = text->find(std::string(usual_database) + '\0') != text->npos;
     real = *plug;
     ours = **plug;
     ours.auxprop_lookup = look_up;

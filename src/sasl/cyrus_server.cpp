@@ -26,7 +26,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t most_unsent = 1 << 20;    // bytes of answers; a client that does not read them is none of ours
 constexpr milliseconds look_at_limits{100};     // how exactly the limits are kept
-constexpr milliseconds longest_hold_up{20};     // a step of the loop's own that is seen at it twice, so far apart, hangs
+constexpr milliseconds longest_hold_up{20};  // a step of the loop's own that is seen at it twice, so far apart, hangs
 constexpr int quiet_looks = 50;                 // so many without a step, and nobody looks until there is one
 constexpr std::size_t most_in_turn = 16;        // steps for the loop; with more of them a second thread is worth waking
 
@@ -60,7 +60,8 @@ CyrusReply try_later(std::string why)
 class CyrusServer::State : public std::enable_shared_from_this<State> {
 public:
     State(Fd listener, Fd stop, CyrusServerOptions options)
-        : listener_(std::move(listener)), stop_(std::move(stop)), options_(std::move(options)), threads_(options_.most_threads)
+        : listener_(std::move(listener)), stop_(std::move(stop)), options_(std::move(options)),
+          threads_(options_.most_threads)
     {
         ::fcntl(listener_.get(), F_SETFL, ::fcntl(listener_.get(), F_GETFL) | O_NONBLOCK);
     }
@@ -123,7 +124,8 @@ void CyrusServer::State::accept_all()
         Connection& connection = connections_[number];
         connection.socket = std::move(socket);
         connection.in.resize(longest_cyrus_line);
-        connection.out = format_cyrus_greeting(options_.mechanisms, ::getpid(), static_cast<std::uint32_t>(number), random_cookie());
+        connection.out =
+            format_cyrus_greeting(options_.mechanisms, ::getpid(), static_cast<std::uint32_t>(number), random_cookie());
     }
 }
 
@@ -134,7 +136,8 @@ void CyrusServer::State::break_off(Connection& connection, std::string_view why)
 
 void CyrusServer::State::read_from(std::uint64_t number, Connection& connection)
 {
-    const ssize_t count = ::recv(connection.socket.get(), connection.in.data() + connection.used, connection.in.size() - connection.used, 0);
+    const ssize_t count = ::recv(connection.socket.get(), connection.in.data() + connection.used,
+                                 connection.in.size() - connection.used, 0);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (count <= 0) {
         connection.is_over = true;
@@ -172,7 +175,8 @@ void CyrusServer::State::handle(std::uint64_t number, Connection& connection, Cy
             break_off(connection, "two answers to one challenge");
         }
     } else if (auto* cancel = std::get_if<CancelRequest>(&request)) {
-        if (auto at = connection.exchanges.find(cancel->id); at != connection.exchanges.end()) forget(CyrusExchangePtr(at->second));
+        if (auto at = connection.exchanges.find(cancel->id); at != connection.exchanges.end())
+            forget(CyrusExchangePtr(at->second));
     } else if (auto* hello = std::get_if<HelloRequest>(&request); hello && !hello->is_compatible) {
         break_off(connection, "another version of the protocol");
     }
@@ -274,7 +278,8 @@ void CyrusServer::State::forget(const CyrusExchangePtr& exchange)
 {
     exchange->is_given_up = true;
     put(exchange, CyrusExchange::Place::nowhere);
-    if (auto at = connections_.find(exchange->connection); at != connections_.end()) at->second.exchanges.erase(exchange->id);
+    if (auto at = connections_.find(exchange->connection); at != connections_.end())
+        at->second.exchanges.erase(exchange->id);
 }
 
 void CyrusServer::State::put(const CyrusExchangePtr& exchange, CyrusExchange::Place place)
@@ -296,14 +301,16 @@ void CyrusServer::State::keep_limits()
         const CyrusExchangePtr exchange = *next++;    // finish() takes it out
         const bool is_begun = exchange->is_begun;
         if (now - exchange->since <= (is_begun ? options_.step_limit : options_.wait_limit)) continue;
-        finish(exchange, try_later(is_begun ? "the password service does not answer" : "too many logins wait for the password service"));
+        finish(exchange, try_later(is_begun ? "the password service does not answer"
+                                            : "too many logins wait for the password service"));
     }
 }
 
 void CyrusServer::State::send_to(Connection& connection)
 {
     while (!connection.out.empty() && !connection.is_over) {
-        const ssize_t count = ::send(connection.socket.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
+        const ssize_t count =
+            ::send(connection.socket.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0 && errno == EAGAIN) return;
         if (count <= 0) connection.is_over = true;
@@ -340,7 +347,8 @@ void CyrusServer::State::turn(Lock& lock)
     std::vector<std::uint64_t> numbers;
     for (const auto& [number, connection] : connections_) {
         numbers.push_back(number);
-        waits.push_back({connection.socket.get(), static_cast<short>(connection.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
+        waits.push_back(
+            {connection.socket.get(), static_cast<short>(connection.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
     }
     const bool has_limits = !idle_.empty() || !at_work_.empty() || drain_end_;
     lock.unlock();

@@ -121,7 +121,8 @@ bool CyrusThreads::all_hang(std::chrono::milliseconds limit) const
 {
     std::lock_guard lock(shared_->mutex);
     const SteadyTime before = base::steady_now() - limit;
-    return shared_->begun.size() >= shared_->most && std::ranges::all_of(shared_->begun, [&](SteadyTime begun) { return begun < before; });
+    return shared_->begun.size() >= shared_->most &&
+           std::ranges::all_of(shared_->begun, [&](SteadyTime begun) { return begun < before; });
 }
 
 void CyrusThreads::work(const std::shared_ptr<Shared>& given)

@@ -42,7 +42,10 @@ CyrusReply take_cyrus_step(CyrusLogin& login, std::optional<Secret> response);
 // short ones say yes again.
 class CyrusPace {
 public:
-    void note(std::chrono::nanoseconds took) { slowness_ = took > longest_short ? std::min(slowness_ + 32, most) : std::max(slowness_ - 1, 0); }
+    void note(std::chrono::nanoseconds took)
+    {
+        slowness_ = took > longest_short ? std::min(slowness_ + 32, most) : std::max(slowness_ - 1, 0);
+    }
     void note_hung() { slowness_ = most; }
     bool is_quick() const { return slowness_ < 48; }
 

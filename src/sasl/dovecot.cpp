@@ -28,14 +28,17 @@ Result<Place> parse_place(const DovecotOptions& options)
     std::string_view path = options.path;
     if (path.starts_with("inet:")) {
         const auto parts = net::split_host_port(path.substr(5));
-        const auto port = parts && !parts->port.empty() ? net::find_port(parts->port, options.known_ports) : std::nullopt;
-        if (!port || parts->host.empty()) return fail(ErrorCode::syntax, "bad address \"" + options.path + "\": need inet:host:port");
+        const auto port =
+            parts && !parts->port.empty() ? net::find_port(parts->port, options.known_ports) : std::nullopt;
+        if (!port || parts->host.empty())
+            return fail(ErrorCode::syntax, "bad address \"" + options.path + "\": need inet:host:port");
         place.host = parts->host;
         place.port = *port;
         return place;
     }
     if (path.starts_with("unix:")) path.remove_prefix(5);
-    if (path.empty()) return fail(ErrorCode::syntax, "bad address \"" + options.path + "\": need a socket or inet:host:port");
+    if (path.empty())
+        return fail(ErrorCode::syntax, "bad address \"" + options.path + "\": need a socket or inet:host:port");
     place.socket = path.starts_with('/') ? std::string(path) : options.queue_directory + "/" + std::string(path);
     return place;
 }
@@ -45,7 +48,8 @@ Result<std::vector<net::Address>> look_up(const std::string& host)
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
-    if (const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0) return fail(ErrorCode::not_found, ::gai_strerror(error));
+    if (const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0)
+        return fail(ErrorCode::not_found, ::gai_strerror(error));
     std::vector<net::Address> addresses;
     for (const addrinfo* at = found; at; at = at->ai_next) {
         char text[NI_MAXHOST];
@@ -103,18 +107,22 @@ private:
 
 class DovecotBackend final : public Backend, public std::enable_shared_from_this<DovecotBackend> {
 public:
-    DovecotBackend(DovecotOptions options, Place place) : options_(std::move(options)), key_((options_.is_cyrus ? "cyrus " : "dovecot ") + options_.path)
+    DovecotBackend(DovecotOptions options, Place place)
+        : options_(std::move(options)), key_((options_.is_cyrus ? "cyrus " : "dovecot ") + options_.path)
     {
         if (place.socket.empty()) key_ += " " + options_.known_ports;
         else key_ += " " + place.socket;
-        connect_ = [place = std::move(place), pool = options_.pool](std::chrono::seconds limit) { return connect_to(place, pool, limit); };
+        connect_ = [place = std::move(place), pool = options_.pool](std::chrono::seconds limit) {
+            return connect_to(place, pool, limit);
+        };
     }
 
     Task<Result<std::vector<Mechanism>>> mechanisms() override
     {
         auto self = shared_from_this();
         const bool has_list = !known_.lock()->empty();
-        auto opened = co_await open(has_list ? std::min(known_list_patience, options_.time_limit) : options_.time_limit);
+        auto opened =
+            co_await open(has_list ? std::min(known_list_patience, options_.time_limit) : options_.time_limit);
         if (opened) {
             std::vector<Mechanism> list = (*opened)->mechanisms();
             *known_.lock() = list;
@@ -135,7 +143,8 @@ public:
         const net::Executor executor = co_await net::this_executor();
         auto connection = DovecotConnections::of(executor).get(key_, executor, connect_);
         if (auto ready = co_await connection->ready(limit); !ready) {
-            co_return fail(Error(ErrorCode::unavailable, fmt::format("SASL: Connect to {} socket '{}' failed: {}", options_.is_cyrus ? "libsasl2" : "Dovecot auth",
+            co_return fail(Error(ErrorCode::unavailable, fmt::format("SASL: Connect to {} socket '{}' failed: {}",
+                                                                     options_.is_cyrus ? "libsasl2" : "Dovecot auth",
                                                                      options_.path, ready.error().text())));
         }
         co_return connection;
@@ -164,8 +173,10 @@ Task<std::optional<Answer>> DovecotExchange::begin()
     id_ = connection_->next_id();
     if (options.is_cyrus) co_return std::nullopt;
     const auto& known = connection_->mechanisms();
-    const auto found = std::ranges::find_if(known, [this](const Mechanism& m) { return base::equal_ignoring_case(m.name, mechanism_); });
-    if (found == known.end() || !is_allowed(*found, peer_.security)) co_return failure("Invalid authentication mechanism");
+    const auto found = std::ranges::find_if(
+        known, [this](const Mechanism& m) { return base::equal_ignoring_case(m.name, mechanism_); });
+    if (found == known.end() || !is_allowed(*found, peer_.security))
+        co_return failure("Invalid authentication mechanism");
     co_return std::nullopt;
 }
 
@@ -179,10 +190,12 @@ Task<Answer> DovecotExchange::step(std::optional<Secret> response)
         co_return try_later("Authentication backend error");
     }
     if (response && !options.is_cyrus && !looks_like_base64(response->view())) {
-        co_return failure(is_first ? "Invalid base64 data in initial response" : "Invalid base64 data in continued response");
+        co_return failure(is_first ? "Invalid base64 data in initial response"
+                                   : "Invalid base64 data in continued response");
     }
     // Dovecot ends the connection of a client that says more in a line, and all other logins with it.
-    if (response && !options.is_cyrus && response->size() > longest_dovecot_response) co_return failure("Authentication response too long");
+    if (response && !options.is_cyrus && response->size() > longest_dovecot_response)
+        co_return failure("Authentication response too long");
     Secret line;
     if (is_first) {
         DovecotRequest request{.id = id_, .mechanism = mechanism_};
@@ -200,7 +213,9 @@ Task<Answer> DovecotExchange::step(std::optional<Secret> response)
     response.reset();
     is_running_ = false;    // whatever comes, there is nothing to cancel any more
     auto answer = co_await connection_->ask(id_, std::move(line), options.time_limit);
-    if (!answer) co_return try_later(answer.error().is(ErrorCode::unavailable) ? std::string_view("Authentication server is busy") : lost);
+    if (!answer)
+        co_return try_later(
+            answer.error().is(ErrorCode::unavailable) ? std::string_view("Authentication server is busy") : lost);
     co_return read(std::move(*answer));
 }
 

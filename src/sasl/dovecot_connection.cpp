@@ -65,7 +65,8 @@ Task<Result<DovecotLine>> DovecotConnection::ask(std::uint32_t id, Secret line, 
 {
     auto self = shared_from_this();
     if (state_ != State::open) co_return fail(ErrorCode::closed, "no connection");
-    if (pending_.size() >= most_pending || pending_.contains(id)) co_return fail(ErrorCode::unavailable, "too many logins at once");
+    if (pending_.size() >= most_pending || pending_.contains(id))
+        co_return fail(ErrorCode::unavailable, "too many logins at once");
     const SteadyTime began_at = base::steady_now();
     Waiter waiter(*this, limit);
     waiter.id = id;
@@ -141,7 +142,8 @@ Task<Result<void>> DovecotConnection::open()
             has_version = true;
             break;
         case DovecotLine::Kind::mechanism:
-            if (mechanisms_.size() >= most_dovecot_mechanisms) co_return fail(ErrorCode::too_long, "too many mechanisms");
+            if (mechanisms_.size() >= most_dovecot_mechanisms)
+                co_return fail(ErrorCode::too_long, "too many mechanisms");
             mechanisms_.push_back(std::move(line.mechanism));
             break;
         case DovecotLine::Kind::ready:
@@ -172,7 +174,8 @@ Task<Error> DovecotConnection::read_answers()
         auto line = parse_dovecot_line(text->text);
         if (!line) co_return std::move(line).error();
         heard_at_ = base::steady_now();
-        const bool is_answer = line->kind == DovecotLine::Kind::success || line->kind == DovecotLine::Kind::challenge || line->kind == DovecotLine::Kind::failure;
+        const bool is_answer = line->kind == DovecotLine::Kind::success || line->kind == DovecotLine::Kind::challenge ||
+                               line->kind == DovecotLine::Kind::failure;
         const auto found = is_answer ? pending_.find(line->id) : pending_.end();
         if (found == pending_.end() || found->second->is_done) continue;
         found->second->answer = std::move(*line);
@@ -200,11 +203,14 @@ void DovecotConnection::close(Error why)
 
 asio::execution_context::id DovecotConnections::id;
 
-std::shared_ptr<DovecotConnection> DovecotConnections::get(const std::string& server, const net::Executor& executor, const DovecotConnection::Connect& connect)
+std::shared_ptr<DovecotConnection> DovecotConnections::get(const std::string& server, const net::Executor& executor,
+                                                           const DovecotConnection::Connect& connect)
 {
     auto& connection = connections_[server];
     if (!connection || connection->is_dead()) {
-        std::erase_if(connections_, [&](const auto& entry) { return entry.first != server && entry.second && entry.second->is_dead(); });
+        std::erase_if(connections_, [&](const auto& entry) {
+            return entry.first != server && entry.second && entry.second->is_dead();
+        });
         connection = std::make_shared<DovecotConnection>(executor, connect);
     }
     return connection;

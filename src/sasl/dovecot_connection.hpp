@@ -70,10 +70,14 @@ public:
     using key_type = DovecotConnections;
     static asio::execution_context::id id;
     explicit DovecotConnections(asio::execution_context& context) : service(context) {}
-    static DovecotConnections& of(const net::Executor& executor) { return asio::use_service<DovecotConnections>(executor.context()); }
+    static DovecotConnections& of(const net::Executor& executor)
+    {
+        return asio::use_service<DovecotConnections>(executor.context());
+    }
 
     // The connection to `server`, a new one if there is none that lives.
-    std::shared_ptr<DovecotConnection> get(const std::string& server, const net::Executor& executor, const DovecotConnection::Connect& connect);
+    std::shared_ptr<DovecotConnection> get(const std::string& server, const net::Executor& executor,
+                                           const DovecotConnection::Connect& connect);
 
 private:
     void shutdown() override

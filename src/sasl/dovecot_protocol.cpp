@@ -39,7 +39,8 @@ Result<DovecotLine> parse_version(const Fields& fields)
 Result<DovecotLine> parse_mechanism(const Fields& fields)
 {
     DovecotLine line{.kind = Kind::mechanism};
-    if (fields.size() < 2 || fields[1].empty() || fields[1].size() > longest_mechanism) return nonsense("MECH without a name");
+    if (fields.size() < 2 || fields[1].empty() || fields[1].size() > longest_mechanism)
+        return nonsense("MECH without a name");
     for (const char c : fields[1]) {
         // What will stand in the EHLO reply.
         if (!base::is_alnum(c) && c != '-' && c != '_') return nonsense("MECH with a name that is none");
@@ -75,7 +76,8 @@ Result<DovecotLine> parse_answer(const Fields& fields, Kind kind)
         const std::string_view value = equals == fields[at].npos ? std::string_view() : fields[at].substr(equals + 1);
         if (name == "user") {
             line.user = unescape_field(value);
-            if (line.user.size() > longest_user || line.user.find('\0') != line.user.npos) return nonsense("a user name that is none");
+            if (line.user.size() > longest_user || line.user.find('\0') != line.user.npos)
+                return nonsense("a user name that is none");
         } else if (name == "reason" && kind == Kind::failure) {
             line.text = unescape_field(value.substr(0, longest_reason));
         } else if (name == "temp" || (name == "code" && value == "temp_fail")) {
@@ -111,11 +113,15 @@ Result<DovecotLine> parse_dovecot_line(std::string_view line)
     return DovecotLine{};
 }
 
-std::string format_dovecot_hello(std::uint32_t client_id) { return fmt::format("VERSION\t1\t1\nCPID\t{}\n", client_id); }
+std::string format_dovecot_hello(std::uint32_t client_id)
+{
+    return fmt::format("VERSION\t1\t1\nCPID\t{}\n", client_id);
+}
 
 Secret format_dovecot_auth(const DovecotRequest& request, const Peer& peer)
 {
-    std::string head = fmt::format("AUTH\t{}\t{}\tservice={}\tnologin", request.id, escape_field(request.mechanism), escape_field(peer.service));
+    std::string head = fmt::format("AUTH\t{}\t{}\tservice={}\tnologin", request.id, escape_field(request.mechanism),
+                                   escape_field(peer.service));
     auto add = [&head](std::string_view name, const net::Endpoint& end) {
         if (end.address.is_unspecified()) return;
         head += fmt::format("\t{0}ip={1}\t{0}port={2}", name, net::format_address(end.address), end.port);

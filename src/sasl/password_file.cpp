@@ -30,9 +30,11 @@ Result<void> check_login_name(std::string_view name)
     }
     if (name.find(':') != name.npos) return fail(ErrorCode::syntax, "a name cannot contain a colon");
     const auto prepared = prepare(name);
-    if (!prepared) return fail(ErrorCode::syntax, "the name is not UTF-8, or contains characters that no name may (RFC 4013)");
+    if (!prepared)
+        return fail(ErrorCode::syntax, "the name is not UTF-8, or contains characters that no name may (RFC 4013)");
     // A client's name is prepared before it is looked up, so another form would never be found.
-    if (prepared->view() != name) return fail(ErrorCode::syntax, "the name is not in the form that SASLprep (RFC 4013) makes of it");
+    if (prepared->view() != name)
+        return fail(ErrorCode::syntax, "the name is not in the form that SASLprep (RFC 4013) makes of it");
     return {};
 }
 
@@ -95,7 +97,9 @@ PasswordFile PasswordFile::parse(std::string_view content)
         if (file.problems_.size() < max_problems) file.problems_.push_back({number, added.error().text()});
         else ++left_out;
     }
-    if (left_out > 0) file.problems_.push_back({number, "this and other lines, " + std::to_string(left_out) + " in all, cannot be used either"});
+    if (left_out > 0)
+        file.problems_.push_back(
+            {number, "this and other lines, " + std::to_string(left_out) + " in all, cannot be used either"});
     return file;
 }
 
@@ -117,7 +121,8 @@ Result<std::string> read_password_file(const std::string& path, struct stat& sta
     if (::fstat(fd, &status) < 0) return std::unexpected(Error::from_errno("stat", path));
     if (!S_ISREG(status.st_mode)) return fail(ErrorCode::refused, path + " is not a regular file");
     // One byte more than the file had, to see that it did not grow meanwhile.
-    if (static_cast<std::uint64_t>(status.st_size) > max_password_file) return fail(ErrorCode::too_long, path + " is too big");
+    if (static_cast<std::uint64_t>(status.st_size) > max_password_file)
+        return fail(ErrorCode::too_long, path + " is too big");
     std::string content(static_cast<std::size_t>(status.st_size) + 1, '\0');
     EKIDEN_TRY_VALUE(size, base::read_at(fd, content, 0));
     if (size == content.size()) return fail(ErrorCode::unavailable, path + " is being written");

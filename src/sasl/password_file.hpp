@@ -39,7 +39,7 @@ public:
 
     const Login* find(std::string_view name) const;
     const std::vector<Login>& logins() const { return logins_; }
-    const std::vector<Problem>& problems() const { return problems_; }    // at most 20, then one that says how many more
+    const std::vector<Problem>& problems() const { return problems_; }  // at most 20, then one that says how many more
     // All logins are crypt(3) hashes: SCRAM is possible for nobody.
     bool has_only_hashes() const { return !logins_.empty() && verifiers_ == 0; }
 

@@ -9,8 +9,9 @@ namespace {
 
 // Of the first page (the "meta page"): where each field stands.
 constexpr std::size_t meta_size = 224;
-constexpr std::size_t at_magic = 12, at_version = 16, at_page_size = 20, at_encryption = 24, at_type = 25, at_meta_flags = 26, at_last_page = 32,
-                      at_parts = 36, at_flags = 48, at_last_bucket = 72, at_high_mask = 76, at_low_mask = 80, at_check = 92, at_first_pages = 96;
+constexpr std::size_t at_magic = 12, at_version = 16, at_page_size = 20, at_encryption = 24, at_type = 25,
+                      at_meta_flags = 26, at_last_page = 32, at_parts = 36, at_flags = 48, at_last_bucket = 72,
+                      at_high_mask = 76, at_low_mask = 80, at_check = 92, at_first_pages = 96;
 constexpr std::uint32_t hash_magic = 0x061561, known_version = 9;
 constexpr unsigned char meta_page = 8;
 constexpr std::uint32_t least_page = 512, most_page = 16384;    // bytes
@@ -75,11 +76,13 @@ std::optional<SasldbFile> SasldbFile::open(ReadAt read)
     file.high_mask_ = load<std::uint32_t>(bytes, at_high_mask);
     file.low_mask_ = load<std::uint32_t>(bytes, at_low_mask);
     std::memcpy(file.first_pages_.data(), bytes + at_first_pages, sizeof file.first_pages_);
-    const bool is_known = load<std::uint32_t>(bytes, at_magic) == hash_magic && load<std::uint32_t>(bytes, at_version) == known_version &&
-                          load<unsigned char>(bytes, at_encryption) == 0 && load<unsigned char>(bytes, at_type) == meta_page &&
-                          load<unsigned char>(bytes, at_meta_flags) == 0 && load<std::uint32_t>(bytes, at_parts) == 0 &&
-                          load<std::uint32_t>(bytes, at_flags) == 0 && load<std::uint32_t>(bytes, at_check) == hash_of(check_key);
-    const bool is_sound = std::has_single_bit(file.page_size_) && file.page_size_ >= least_page && file.page_size_ <= most_page;
+    const bool is_known =
+        load<std::uint32_t>(bytes, at_magic) == hash_magic && load<std::uint32_t>(bytes, at_version) == known_version &&
+        load<unsigned char>(bytes, at_encryption) == 0 && load<unsigned char>(bytes, at_type) == meta_page &&
+        load<unsigned char>(bytes, at_meta_flags) == 0 && load<std::uint32_t>(bytes, at_parts) == 0 &&
+        load<std::uint32_t>(bytes, at_flags) == 0 && load<std::uint32_t>(bytes, at_check) == hash_of(check_key);
+    const bool is_sound =
+        std::has_single_bit(file.page_size_) && file.page_size_ >= least_page && file.page_size_ <= most_page;
     if (!is_known || !is_sound) return std::nullopt;
     return file;
 }
@@ -93,11 +96,15 @@ SasldbFile::Found SasldbFile::find(std::string_view key, Secret& value) const
     std::uint32_t number = bucket + first_pages_[size_of_number];
     const Page page(page_size_);
     for (int i = 0; number != 0; ++i) {
-        if (i == longest_chain || number > last_page_ || !read_(std::uint64_t{number} * page_size_, {page.data(), page.size()})) return Found::odd;
+        if (i == longest_chain || number > last_page_ ||
+            !read_(std::uint64_t{number} * page_size_, {page.data(), page.size()}))
+            return Found::odd;
         const auto type = load<unsigned char>(page.data(), at_page_type);
         const std::size_t items = page.items();
         const bool is_bucket = type == unsorted_page || type == sorted_page;
-        if (!is_bucket || load<std::uint32_t>(page.data(), at_number) != number || items % 2 != 0 || header_size + 2 * items > page.size()) return Found::odd;
+        if (!is_bucket || load<std::uint32_t>(page.data(), at_number) != number || items % 2 != 0 ||
+            header_size + 2 * items > page.size())
+            return Found::odd;
         for (std::size_t at = 0; at < items; at += 2) {
             const auto name = page.item(at), content = page.item(at + 1);
             if (!name || !content || name->front() != plain_item) return Found::odd;

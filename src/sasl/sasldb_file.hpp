@@ -33,7 +33,7 @@ private:
     ReadAt read_;
     std::uint32_t page_size_ = 0, last_page_ = 0;
     std::uint32_t last_bucket_ = 0, high_mask_ = 0, low_mask_ = 0;
-    std::array<std::uint32_t, 32> first_pages_{};    // what to add to the number of a bucket, by the size of that number
+    std::array<std::uint32_t, 32> first_pages_{};  // what to add to the number of a bucket, by the size of that number
 };
 
 // "user\0realm\0property"

@@ -22,7 +22,8 @@ std::optional<Secret> prepare(std::string_view text)
     buffer.reserve(text.size() * 12 + 16);
     buffer = text;
     buffer.resize(text.size() * 12 + 16, '\0');
-    if (::stringprep(buffer.data(), buffer.size(), static_cast<Stringprep_profile_flags>(0), stringprep_saslprep) != STRINGPREP_OK) {
+    if (::stringprep(buffer.data(), buffer.size(), static_cast<Stringprep_profile_flags>(0), stringprep_saslprep) !=
+        STRINGPREP_OK) {
         return std::nullopt;
     }
     return Secret(std::string_view(buffer.c_str()));

@@ -29,7 +29,8 @@ Digest hmac(std::string_view key, std::string_view text)
 {
     Digest out;
     unsigned size = 0;
-    if (!::HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes(text), text.size(), reinterpret_cast<unsigned char*>(out.data()), &size)) {
+    if (!::HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes(text), text.size(),
+                reinterpret_cast<unsigned char*>(out.data()), &size)) {
         throw std::bad_alloc();
     }
     return out;
@@ -49,8 +50,9 @@ struct Keys {
 Keys derive(const Secret& password, std::string_view salt, unsigned iterations)
 {
     Digest salted;
-    if (!::PKCS5_PBKDF2_HMAC(password.view().data(), static_cast<int>(password.size()), bytes(salt), static_cast<int>(salt.size()),
-                             static_cast<int>(iterations), EVP_sha256(), digest_size, reinterpret_cast<unsigned char*>(salted.data()))) {
+    if (!::PKCS5_PBKDF2_HMAC(password.view().data(), static_cast<int>(password.size()), bytes(salt),
+                             static_cast<int>(salt.size()), static_cast<int>(iterations), EVP_sha256(), digest_size,
+                             reinterpret_cast<unsigned char*>(salted.data()))) {
         throw std::bad_alloc();
     }
     Digest client_key = hmac(view(salted), "Client Key");
@@ -101,7 +103,8 @@ bool are_optional_extensions(std::string_view list)
 
 bool is_nonce(std::string_view text)
 {
-    return !text.empty() && text.size() <= max_nonce && std::ranges::all_of(text, [](char c) { return c > ' ' && c < 127 && c != ','; });
+    return !text.empty() && text.size() <= max_nonce &&
+           std::ranges::all_of(text, [](char c) { return c > ' ' && c < 127 && c != ','; });
 }
 
 std::optional<std::string> decode_exactly(std::string_view text, std::size_t least, std::size_t most)
@@ -117,7 +120,8 @@ Result<ScramVerifier> parse_verifier(std::string_view text)
 {
     constexpr std::string_view rfc = "SCRAM-SHA-256$", dovecot = "{SCRAM-SHA-256}";
     const bool is_rfc = text.starts_with(rfc);
-    if (!is_rfc && !text.starts_with(dovecot)) return fail(ErrorCode::refused, "SCRAM verifiers are supported for SHA-256 only");
+    if (!is_rfc && !text.starts_with(dovecot))
+        return fail(ErrorCode::refused, "SCRAM verifiers are supported for SHA-256 only");
     text.remove_prefix(is_rfc ? rfc.size() : dovecot.size());
     const auto iterations = cut(text, is_rfc ? ':' : ',');
     const auto salt = iterations ? cut(text, is_rfc ? '$' : ',') : std::nullopt;
@@ -127,13 +131,15 @@ Result<ScramVerifier> parse_verifier(std::string_view text)
     ScramVerifier verifier;
     const auto count = base::parse_number<unsigned>(*iterations);
     if (!count || *count < min_iterations || *count > max_iterations) {
-        return fail(ErrorCode::refused, "the SCRAM verifier has an iteration count that is not between " + std::to_string(min_iterations) + " and " + std::to_string(max_iterations));
+        return fail(ErrorCode::refused, "the SCRAM verifier has an iteration count that is not between " +
+                                            std::to_string(min_iterations) + " and " + std::to_string(max_iterations));
     }
     verifier.iterations = *count;
     auto salt_bytes = decode_exactly(*salt, 8, 64);
     auto stored_bytes = decode_exactly(*stored, digest_size, digest_size);
     auto server_bytes = decode_exactly(text, digest_size, digest_size);
-    if (!salt_bytes || !stored_bytes || !server_bytes) return fail(ErrorCode::syntax, "the SCRAM verifier has a malformed salt or key");
+    if (!salt_bytes || !stored_bytes || !server_bytes)
+        return fail(ErrorCode::syntax, "the SCRAM verifier has a malformed salt or key");
     verifier.salt = std::move(*salt_bytes);
     verifier.stored_key = std::move(*stored_bytes);
     verifier.server_key = std::move(*server_bytes);
@@ -171,7 +177,9 @@ Result<void> ScramServer::read_binding(std::string_view flag)
     }
     if (!flag.starts_with("p=")) return protocol("-PLUS without a channel binding");
     const std::string_view name = flag.substr(2);
-    const std::string* data = name == "tls-exporter" ? &setup_.tls_exporter : name == "tls-server-end-point" ? &setup_.tls_server_end_point : nullptr;
+    const std::string* data = name == "tls-exporter"           ? &setup_.tls_exporter
+                              : name == "tls-server-end-point" ? &setup_.tls_server_end_point
+                                                               : nullptr;
     if (!data || data->empty()) return fail(ErrorCode::refused, "unsupported channel binding type");
     expected_binding_ = *data;
     return {};
@@ -202,7 +210,8 @@ Result<ScramServer::Names> ScramServer::read_first(std::string_view message)
     names.user = std::move(*name);
     const std::string_view nonce = rest.substr(0, rest.find(','));
     if (!nonce.starts_with("r=") || !is_nonce(nonce.substr(2))) return protocol("malformed nonce");
-    if (nonce.size() < rest.size() && !are_optional_extensions(rest.substr(nonce.size() + 1))) return protocol("malformed or mandatory extension");
+    if (nonce.size() < rest.size() && !are_optional_extensions(rest.substr(nonce.size() + 1)))
+        return protocol("malformed or mandatory extension");
     nonce_ = std::string(nonce.substr(2)) + setup_.nonce;
     return names;
 }
@@ -210,7 +219,8 @@ Result<ScramServer::Names> ScramServer::read_first(std::string_view message)
 const std::string& ScramServer::challenge(ScramVerifier verifier)
 {
     verifier_ = std::move(verifier);
-    server_first_ = "r=" + nonce_ + ",s=" + encode_base64(verifier_.salt) + ",i=" + std::to_string(verifier_.iterations);
+    server_first_ =
+        "r=" + nonce_ + ",s=" + encode_base64(verifier_.salt) + ",i=" + std::to_string(verifier_.iterations);
     return server_first_;
 }
 
@@ -230,8 +240,10 @@ Result<std::string> ScramServer::read_final(std::string_view message)
     if (!binding) return protocol("malformed channel binding");
     const std::string_view nonce = rest.substr(0, rest.find(','));
     if (!nonce.starts_with("r=")) return protocol("no nonce");
-    if (nonce.size() < rest.size() && !are_optional_extensions(rest.substr(nonce.size() + 1))) return protocol("malformed or mandatory extension");
-    if (!equal_in_constant_time(binding->view(), expected_binding_)) return fail(ErrorCode::refused, "the channel binding does not match");
+    if (nonce.size() < rest.size() && !are_optional_extensions(rest.substr(nonce.size() + 1)))
+        return protocol("malformed or mandatory extension");
+    if (!equal_in_constant_time(binding->view(), expected_binding_))
+        return fail(ErrorCode::refused, "the channel binding does not match");
     if (!equal_in_constant_time(nonce.substr(2), nonce_)) return fail(ErrorCode::refused, "the nonce is not ours");
 
     const std::string auth_message = client_first_bare_ + ',' + server_first_ + ',' + std::string(without_proof);

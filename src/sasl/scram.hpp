@@ -26,7 +26,10 @@ struct ScramVerifier {
     std::string stored_key, server_key;     // 32 bytes each
 };
 
-inline bool is_verifier_like(std::string_view text) { return text.starts_with("SCRAM-") || text.starts_with("{SCRAM-"); }
+inline bool is_verifier_like(std::string_view text)
+{
+    return text.starts_with("SCRAM-") || text.starts_with("{SCRAM-");
+}
 // Trouble says what is wrong, without the text.
 Result<ScramVerifier> parse_verifier(std::string_view text);
 std::string format_verifier(const ScramVerifier& verifier);

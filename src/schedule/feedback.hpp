@@ -22,7 +22,11 @@ public:
         FeedbackRule positive, negative;
     };
 
-    explicit Window(const Limits& limits) : size_(limits.maximum > 0 ? (limits.initial < limits.maximum ? limits.initial : limits.maximum) : limits.initial) {}
+    explicit Window(const Limits& limits)
+        : size_(limits.maximum > 0 ? (limits.initial < limits.maximum ? limits.initial : limits.maximum)
+                                   : limits.initial)
+    {
+    }
 
     int size() const { return size_; }
     bool is_dead() const { return is_dead_; }

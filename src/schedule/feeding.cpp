@@ -34,7 +34,8 @@ ActivePtr make_active(queue::Loaded& loaded, bool is_flushed)
     message->is_expired = loaded.is_expired;
     message->unsettled = loaded.pending.size();
     message->is_flushed = is_flushed;
-    message->is_traced = message->envelope->only_asks() || (message->envelope->purpose == mail::Purpose::trace && loaded.attempts == 0);
+    message->is_traced =
+        message->envelope->only_asks() || (message->envelope->purpose == mail::Purpose::trace && loaded.attempts == 0);
     message->listed_recipients = loaded.pending.size() > long_list ? loaded.pending.size() : 0;
     return message;
 }
@@ -49,7 +50,8 @@ void Scheduler::wake_feeder()
 Task<void> Scheduler::feed(net::Gate::Pass pass)
 {
     while (!is_stopping_) {
-        bool has_room = active_.size() + activating_.size() < world_->active_limit && activating_.size() < activating_limit;
+        bool has_room =
+            active_.size() + activating_.size() < world_->active_limit && activating_.size() < activating_limit;
         if (!has_room || (fresh_.empty() && backlog_.empty())) {
             is_feeder_idle_ = true;
             feeder_.expires_at(SteadyTime::max());
@@ -96,8 +98,10 @@ Task<void> Scheduler::read_and_activate(Waiting waiting, net::Gate::Pass pass)
         wake_feeder();
         co_return;
     }
-    bool is_not_yet_due = loaded->state == queue::State::deferred && !waiting.is_forced && loaded->next_attempt_at > base::wall_now();
-    if (loaded->state == queue::State::held || is_not_yet_due || must_wait_for_memory(waiting, loaded->pending.size())) {
+    bool is_not_yet_due =
+        loaded->state == queue::State::deferred && !waiting.is_forced && loaded->next_attempt_at > base::wall_now();
+    if (loaded->state == queue::State::held || is_not_yet_due ||
+        must_wait_for_memory(waiting, loaded->pending.size())) {
         activating_.erase(waiting.id);
         wake_feeder();
         co_return;
@@ -139,19 +143,22 @@ Scheduler::RouteKey Scheduler::key_of(const rewrite::Route& route, const std::st
     const deliver::Transport* transport = world.transports->find(route.transport);
     if (transport && transport->recipient_limit == 1) {
         std::string person = base::lower(route.recipient.empty() ? recipient : route.recipient);
-        destination = mail::split_address(person).domain == destination ? std::move(person) : person + " via " + destination;
+        destination =
+            mail::split_address(person).domain == destination ? std::move(person) : person + " via " + destination;
     }
     return {route.transport, std::move(destination), route.next_hop};
 }
 
 // True when no agent is needed to tell what becomes of the recipient: it is settled.
-bool Scheduler::settle_without_route(const ActivePtr& message, std::uint32_t index, const Result<rewrite::Route>& route, const World& world)
+bool Scheduler::settle_without_route(const ActivePtr& message, std::uint32_t index, const Result<rewrite::Route>& route,
+                                     const World& world)
 {
     const std::string& address = message->envelope->recipients[index].address;
     Outcome outcome;
     outcome.recipient = index;
     if (!route) {
-        world.qmgr.warning("{}: address resolution of <{}> failed: {}", format(message->envelope->id), address, route.error().text());
+        world.qmgr.warning("{}: address resolution of <{}> failed: {}", format(message->envelope->id), address,
+                           route.error().text());
         outcome.status = {"4.3.0", "address resolver failure"};
         settle_without_agent(message, {index}, "error", std::move(outcome));
         return true;
@@ -185,7 +192,8 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
     active_.emplace(id, message);
     activating_.erase(id.value);
 
-    const rewrite::Resolver& resolver = message->envelope->purpose == mail::Purpose::probe ? *world->probe_resolver : *world->resolver;
+    const rewrite::Resolver& resolver =
+        message->envelope->purpose == mail::Purpose::probe ? *world->probe_resolver : *world->resolver;
     Routes routes;
     std::shared_ptr<mail::Envelope> changed;    // a copy, made only when resolving changes an address
     std::vector<std::uint32_t> indexes;         // without the reasons of the last attempt, which nobody needs now
@@ -214,7 +222,9 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
         if (const std::string& filter = message->envelope->filter; !filter.empty() && !message->envelope->only_asks()) {
             bool names_no_hop = filter.find(':') == filter.npos || filter.ends_with(':');
             std::string_view colon = filter.ends_with(':') ? "" : ":";
-            rewrite::apply_filter(*route, names_no_hop ? fmt::format("{}{}{}", filter, colon, world->filter_next_hop) : filter, recipient.address);
+            rewrite::apply_filter(*route,
+                                  names_no_hop ? fmt::format("{}{}{}", filter, colon, world->filter_next_hop) : filter,
+                                  recipient.address);
         }
         if (route->recipient != recipient.address && !route->recipient.empty()) {
             if (!changed) changed = std::make_shared<mail::Envelope>(*message->envelope);

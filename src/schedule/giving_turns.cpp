@@ -22,7 +22,9 @@ Scheduler::TransportState& Scheduler::state_of(const std::string& transport)
 Window::Limits Scheduler::limits_of(const deliver::Transport& transport) const
 {
     auto divisor = [](bool by_window, bool by_root) {
-        return by_window ? FeedbackRule::Divisor::concurrency : by_root ? FeedbackRule::Divisor::square_root : FeedbackRule::Divisor::none;
+        return by_window ? FeedbackRule::Divisor::concurrency
+               : by_root ? FeedbackRule::Divisor::square_root
+                         : FeedbackRule::Divisor::none;
     };
     Window::Limits limits;
     limits.initial = std::max(1, transport.initial_destination_concurrency);
@@ -41,9 +43,11 @@ Slots::Limits Scheduler::slots_of(const deliver::Transport* transport)
 
 void Scheduler::make_ready(TransportState& state, Destination& destination)
 {
-    if (destination.is_ready || !destination.has_waiting() || destination.in_flight >= destination.window().size()) return;
+    if (destination.is_ready || !destination.has_waiting() || destination.in_flight >= destination.window().size())
+        return;
     destination.is_ready = true;
-    (destination.is_quick || !state.has_room_for_waiting ? state.quick : state.unproven).add(destination.first_in_line(), &destination);
+    (destination.is_quick || !state.has_room_for_waiting ? state.quick : state.unproven)
+        .add(destination.first_in_line(), &destination);
 }
 
 void Scheduler::pump(TransportState& state)
@@ -77,7 +81,9 @@ Destination* Scheduler::next_in_turn(TransportState& state, const deliver::Trans
 
 Task<void> Scheduler::look_at_slots(std::string transport, SteadyTime at, net::Gate::Pass pass)
 {
-    while (!is_stopping_ && base::steady_now() < at) co_await net::sleep_for(std::chrono::duration_cast<std::chrono::microseconds>(at - base::steady_now()) + std::chrono::milliseconds(1));
+    while (!is_stopping_ && base::steady_now() < at)
+        co_await net::sleep_for(std::chrono::duration_cast<std::chrono::microseconds>(at - base::steady_now()) +
+                                std::chrono::milliseconds(1));
     TransportState& state = state_of(transport);
     state.waits_for_slots = false;
     pump(state);
@@ -146,11 +152,15 @@ bool Scheduler::start_job(TransportState& state, const deliver::Transport& trans
     Slots::Ticket slot = state.slots.start(slots_of(&transport), destination.is_quick, base::steady_now());
     // Agents that only answer are not worth a trip to another core.
     bool runs_here = cores_.size() == 1 || transport.program == "error" || transport.program == "discard";
-    asio::co_spawn(home_.context(), run_job(std::move(job), transport.agent, runs_here, &destination, std::move(turn->message), world_, std::move(slot), gate_.enter()), asio::detached);
+    asio::co_spawn(home_.context(),
+                   run_job(std::move(job), transport.agent, runs_here, &destination, std::move(turn->message), world_,
+                           std::move(slot), gate_.enter()),
+                   asio::detached);
     return true;
 }
 
-Task<void> Scheduler::run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, Slots::Ticket slot, net::Gate::Pass pass)
+Task<void> Scheduler::run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination,
+                              ActivePtr message, WorldPtr world, Slots::Ticket slot, net::Gate::Pass pass)
 {
     std::vector<Outcome> outcomes;
     const bool is_alone = !job.envelope->verp_delimiters.empty();
@@ -174,7 +184,8 @@ Task<void> Scheduler::run_job(deliver::Job job, deliver::AgentPtr agent, bool ru
     pump(state);
 }
 
-void Scheduler::after_job(TransportState& state, Destination& destination, const std::vector<Outcome>& outcomes, std::chrono::nanoseconds took)
+void Scheduler::after_job(TransportState& state, Destination& destination, const std::vector<Outcome>& outcomes,
+                          std::chrono::nanoseconds took)
 {
     const deliver::Transport* transport = world_->transports->find(state.name);
     if (transport) {
@@ -193,7 +204,9 @@ void Scheduler::after_job(TransportState& state, Destination& destination, const
         }
         if (transport->rate_delay.count() > 0) {
             destination.not_before = base::steady_now() + transport->rate_delay;
-            asio::co_spawn(home_.context(), revisit(state.name, destination.key(), destination.not_before, gate_.enter()), asio::detached);
+            asio::co_spawn(home_.context(),
+                           revisit(state.name, destination.key(), destination.not_before, gate_.enter()),
+                           asio::detached);
         }
     }
     make_ready(state, destination);
@@ -218,7 +231,9 @@ void Scheduler::declare_dead(Destination& destination, const mail::Status& reaso
 Task<void> Scheduler::revisit(std::string transport, std::string destination, SteadyTime at, net::Gate::Pass pass)
 {
     // In short steps: a stop must not wait for a long rate delay.
-    while (!is_stopping_ && base::steady_now() < at) co_await net::sleep_for(std::min<Duration>(std::chrono::duration_cast<Duration>(at - base::steady_now()), std::chrono::milliseconds(200)));
+    while (!is_stopping_ && base::steady_now() < at)
+        co_await net::sleep_for(std::min<Duration>(std::chrono::duration_cast<Duration>(at - base::steady_now()),
+                                                   std::chrono::milliseconds(200)));
     TransportState& state = state_of(transport);
     auto found = state.destinations.find(destination);
     if (found == state.destinations.end()) co_return;
@@ -230,7 +245,9 @@ Task<void> Scheduler::resume(std::string transport, net::Gate::Pass pass)
 {
     TransportState& state = state_of(transport);
     while (!is_stopping_ && base::steady_now() < state.not_before) {
-        co_await net::sleep_for(std::min<Duration>(std::chrono::duration_cast<Duration>(state.not_before - base::steady_now()), std::chrono::milliseconds(200)));
+        co_await net::sleep_for(
+            std::min<Duration>(std::chrono::duration_cast<Duration>(state.not_before - base::steady_now()),
+                               std::chrono::milliseconds(200)));
     }
     state.is_paused = false;
     pump(state);
@@ -238,7 +255,8 @@ Task<void> Scheduler::resume(std::string transport, net::Gate::Pass pass)
 
 void Scheduler::drop_if_idle(TransportState& state, Destination& destination)
 {
-    bool is_idle = destination.in_flight == 0 && !destination.has_waiting() && !destination.is_ready && destination.not_before <= base::steady_now();
+    bool is_idle = destination.in_flight == 0 && !destination.has_waiting() && !destination.is_ready &&
+                   destination.not_before <= base::steady_now();
     if (!is_idle) return;
     if (!destination.window().has_trouble()) {
         std::string key = destination.key();

@@ -23,7 +23,8 @@ std::string error_process(const Logger& qmgr)
 }  // namespace
 
 WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver,
-                    std::shared_ptr<const deliver::Transports> transports, std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store,
+                    std::shared_ptr<const deliver::Transports> transports,
+                    std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store,
                     std::shared_ptr<verify::Verifier> verifier)
 {
     SettlePolicy policy;
@@ -55,7 +56,8 @@ WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite:
 }
 
 Scheduler::Scheduler(net::Cores& cores, net::Core& home, queue::Store& store, WorldPtr world)
-    : cores_(cores), home_(home), store_(store), world_(std::move(world)), gate_(home.executor()), timer_(home.executor()), feeder_(home.executor())
+    : cores_(cores), home_(home), store_(store), world_(std::move(world)), gate_(home.executor()),
+      timer_(home.executor()), feeder_(home.executor())
 {
     timer_.expires_at(SteadyTime::max());
     feeder_.expires_at(SteadyTime::max());
@@ -72,7 +74,8 @@ void Scheduler::begin()
 {
     store_.for_each([this](const queue::Summary& summary) {
         if (summary.state == queue::State::incoming) backlog_.push_back({summary.id.value, true});
-        else if (summary.state == queue::State::deferred) due_.push({summary.next_attempt_at.time_since_epoch().count(), summary.id.value});
+        else if (summary.state == queue::State::deferred)
+            due_.push({summary.next_attempt_at.time_since_epoch().count(), summary.id.value});
         return true;
     });
     asio::co_spawn(home_.context(), feed(gate_.enter()), asio::detached);
@@ -159,7 +162,8 @@ void Scheduler::on_new(std::vector<New> messages)
         for (New& message : messages) {
             if (message.envelope->is_held) continue;
             // With the active queue full, content would only fill memory: it is read back when its turn comes.
-            if (fresh_.size() + active_.size() >= world_->active_limit) backlog_.push_back({message.envelope->id.value, true});
+            if (fresh_.size() + active_.size() >= world_->active_limit)
+                backlog_.push_back({message.envelope->id.value, true});
             else fresh_.push_back(std::move(message));
         }
         wake_feeder();
@@ -203,14 +207,16 @@ void Scheduler::on_recovered()
 void Scheduler::leave_line(ActiveMessage& message, std::size_t recipients)
 {
     message.in_line -= std::min(message.in_line, recipients);
-    if (message.wants_more && (message.in_line < least_in_line || message.is_withdrawn)) std::exchange(message.wants_more, nullptr)();
+    if (message.wants_more && (message.in_line < least_in_line || message.is_withdrawn))
+        std::exchange(message.wants_more, nullptr)();
 }
 
 // Until few enough recipients of a long list stand in line that the next ones may come.
 Task<void> Scheduler::wait_for_room(ActivePtr message)
 {
     net::Executor executor = home_.executor();
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> timer(executor);
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>
+        timer(executor);
     while (!is_stopping_ && !message->is_withdrawn && message->in_line >= least_in_line) {
         // Not for ever: a stop does not know of us.
         timer.expires_after(std::chrono::milliseconds(500));
@@ -232,7 +238,8 @@ void Scheduler::withdraw(const std::vector<Destination::Turn>& dropped)
     }
 }
 
-void Scheduler::settle_without_agent(const ActivePtr& message, const std::vector<std::uint32_t>& recipients, std::string transport, Outcome outcome)
+void Scheduler::settle_without_agent(const ActivePtr& message, const std::vector<std::uint32_t>& recipients,
+                                     std::string transport, Outcome outcome)
 {
     deliver::Job job;
     job.envelope = message->envelope;
@@ -284,7 +291,8 @@ Task<void> Scheduler::keep_time(net::Gate::Pass pass)
         }
         if (!backlog_.empty()) wake_feeder();
         // The wall clock may be set while we sleep on the steady one: look again at least every minute.
-        Duration wait = due_.empty() ? Duration(std::chrono::minutes(1)) : std::min<Duration>(Duration(due_.top().at - now), std::chrono::minutes(1));
+        Duration wait = due_.empty() ? Duration(std::chrono::minutes(1))
+                                     : std::min<Duration>(Duration(due_.top().at - now), std::chrono::minutes(1));
         timer_.expires_after(wait);
         boost::system::error_code cancelled;
         co_await timer_.async_wait(asio::redirect_error(use_task, cancelled));

@@ -45,7 +45,8 @@ struct World {
 };
 using WorldPtr = std::shared_ptr<const World>;
 WorldPtr make_world(config::SettingsPtr settings, std::shared_ptr<const rewrite::Resolver> resolver,
-                    std::shared_ptr<const deliver::Transports> transports, std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store,
+                    std::shared_ptr<const deliver::Transports> transports,
+                    std::shared_ptr<const report::Bouncer> bouncer, queue::Store& store,
                     std::shared_ptr<verify::Verifier> verifier = nullptr);
 
 class Scheduler : public queue::Listener {
@@ -77,7 +78,8 @@ private:
         Slots slots;                           // how many jobs may run
         bool has_room_for_waiting = false;     // else all destinations take turns in `quick`
         Turns<Destination*> quick, unproven;   // destinations whose turn comes: those that answer, and the others
-        std::unordered_set<std::string> answering;   // keys of quick destinations that had nothing to do and were dropped
+        std::unordered_set<std::string>
+            answering;                         // keys of quick destinations that had nothing to do and were dropped
         bool waits_for_slots = false;          // somebody looks again when a job has become a slow one
         SteadyTime not_before{};               // transport_rate_delay: the next job starts no earlier
         bool is_paused = false;                // somebody wakes it then
@@ -105,26 +107,32 @@ private:
     void give_back_memory(const ActiveMessage& message);
     static void return_to_system(const ActiveMessage& message);
     struct RouteKey {
-        std::string transport, destination, next_hop;   // destination: the next hop, or the recipient (recipient_limit 1)
+        std::string transport, destination,
+            next_hop;  // destination: the next hop, or the recipient (recipient_limit 1)
         auto operator<=>(const RouteKey&) const = default;
     };
     using Routes = std::map<RouteKey, std::vector<std::uint32_t>>;
     static RouteKey key_of(const rewrite::Route& route, const std::string& recipient, const World& world);
-    bool settle_without_route(const ActivePtr& message, std::uint32_t index, const Result<rewrite::Route>& route, const World& world);
+    bool settle_without_route(const ActivePtr& message, std::uint32_t index, const Result<rewrite::Route>& route,
+                              const World& world);
     Task<void> assign(ActivePtr message, Routes routes);
     Task<void> wait_for_room(ActivePtr message);
-    static void leave_line(ActiveMessage& message, std::size_t recipients);   // and let the next ones of a long list come
+    static void leave_line(ActiveMessage& message,
+                           std::size_t recipients);  // and let the next ones of a long list come
     void pump(TransportState& transport);
     void give_turns(TransportState& transport);
     Destination* next_in_turn(TransportState& state, const deliver::Transport* transport);
     Task<void> look_at_slots(std::string transport, SteadyTime at, net::Gate::Pass pass);
     void make_ready(TransportState& transport, Destination& destination);
     bool start_job(TransportState& state, const deliver::Transport& transport, Destination& destination);
-    Task<void> run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination, ActivePtr message, WorldPtr world, Slots::Ticket slot, net::Gate::Pass pass);
-    void after_job(TransportState& state, Destination& destination, const std::vector<deliver::Outcome>& outcomes, std::chrono::nanoseconds took);
+    Task<void> run_job(deliver::Job job, deliver::AgentPtr agent, bool runs_here, Destination* destination,
+                       ActivePtr message, WorldPtr world, Slots::Ticket slot, net::Gate::Pass pass);
+    void after_job(TransportState& state, Destination& destination, const std::vector<deliver::Outcome>& outcomes,
+                   std::chrono::nanoseconds took);
     void declare_dead(Destination& destination, const mail::Status& reason);
     // Outcomes that need no agent: dead destination, missing transport, rewriting trouble.
-    void settle_without_agent(const ActivePtr& message, const std::vector<std::uint32_t>& recipients, std::string transport, deliver::Outcome outcome);
+    void settle_without_agent(const ActivePtr& message, const std::vector<std::uint32_t>& recipients,
+                              std::string transport, deliver::Outcome outcome);
     void finish_if_over(ActivePtr message);
     Task<void> finish(ActivePtr message, WorldPtr world, net::Gate::Pass pass);
     void drop_if_idle(TransportState& state, Destination& destination);
@@ -146,13 +154,14 @@ private:
     std::unordered_map<mail::QueueId, ActivePtr> active_;
     std::unordered_set<std::uint64_t> activating_;                // being read or resolved
     std::deque<Waiting> backlog_;                                 // to be read when there is room
-    std::deque<Waiting> long_lists_;                              // to be read when there is memory for their recipients
+    std::deque<Waiting> long_lists_;  // to be read when there is memory for their recipients
     std::size_t listed_recipients_ = 0;                           // of the long lists in memory
-    std::deque<New> fresh_;                                       // new mail with content at hand; takes turns with the backlog
+    std::deque<New> fresh_;  // new mail with content at hand; takes turns with the backlog
     bool is_fresh_next_ = true;
     std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
     std::map<std::string, TransportState, std::less<>> transports_;
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor> timer_, feeder_;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>
+        timer_, feeder_;
     bool is_feeder_idle_ = false;
 };
 

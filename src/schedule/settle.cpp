@@ -11,14 +11,16 @@ namespace ekiden::schedule {
 using deliver::Outcome;
 
 // A success that the sender wants to hear of, and that nobody else tells him.
-bool Settler::is_report_due(const mail::Recipient& recipient, const Outcome& outcome, const ActiveMessage& message) const
+bool Settler::is_report_due(const mail::Recipient& recipient, const Outcome& outcome,
+                            const ActiveMessage& message) const
 {
     // He was told of the delay, so he hears that it is over (confirm_delay_cleared).
     if (policy_.confirms_delay_cleared && message.was_warned && !(recipient.notify & mail::notify_never)) return true;
     return (recipient.notify & mail::notify_success) && !outcome.is_reported_by_peer;
 }
 
-void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, const Logger& logger, ActiveMessage& message) const
+void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, const Logger& logger,
+                     ActiveMessage& message) const
 {
     const bool only_asks = job.envelope->only_asks();
     std::size_t settled = 0;
@@ -28,7 +30,8 @@ void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, con
             if (outcome.status.is_permanent()) outcome.status.code[0] = '4';
         }
         if (outcome.role == Outcome::Role::told) {
-            if (is_report_due(job.envelope->recipients[outcome.recipient], outcome, message)) message.reported.push_back(std::move(outcome));
+            if (is_report_due(job.envelope->recipients[outcome.recipient], outcome, message))
+                message.reported.push_back(std::move(outcome));
             continue;
         }
         if (outcome.log_name.empty()) report::log_delivery(logger, job, outcome, policy_.delay_digits);
@@ -46,7 +49,8 @@ void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, con
         switch (outcome.kind) {
         case Outcome::Kind::delivered:
             if (settles) message.done.push_back(outcome.recipient);
-            if (is_report_due(job.envelope->recipients[outcome.recipient], outcome, message)) message.reported.push_back(std::move(outcome));
+            if (is_report_due(job.envelope->recipients[outcome.recipient], outcome, message))
+                message.reported.push_back(std::move(outcome));
             break;
         case Outcome::Kind::bounced: message.failed.push_back(std::move(outcome)); break;
         case Outcome::Kind::deferred: message.waiting.push_back(std::move(outcome)); break;
@@ -129,7 +133,8 @@ Task<std::optional<WallTime>> Settler::finish_asking(ActivePtr message) const
     } else if (!message->traced.empty()) {
         std::vector<Outcome> traced = message->traced;
         if (auto sent = co_await bouncer_->report_status(envelope, message->content, std::move(traced)); !sent) {
-            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id), sent.error().text());
+            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id),
+                                 sent.error().text());
             if (!has_expired(*message, base::wall_now())) {
                 // Asked once more, and told then.
                 queue::Settlement settlement;
@@ -171,14 +176,18 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
     if (!message->reported.empty()) {
         std::vector<Outcome> reported = std::exchange(message->reported, {});
         bool clears_delay = policy_.confirms_delay_cleared && message->was_warned;
-        if (auto sent = co_await bouncer_->report_success(envelope, message->content, std::move(reported), clears_delay); !sent)
-            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id), sent.error().text());
+        if (auto sent =
+                co_await bouncer_->report_success(envelope, message->content, std::move(reported), clears_delay);
+            !sent)
+            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id),
+                                 sent.error().text());
     }
 
     if (!message->traced.empty()) {
         std::vector<Outcome> traced = std::exchange(message->traced, {});
         if (auto sent = co_await bouncer_->report_status(envelope, message->content, std::move(traced)); !sent)
-            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id), sent.error().text());
+            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id),
+                                 sent.error().text());
     }
 
     // Held or removed while it was being delivered: what was done stays done, the rest is the operator's.
@@ -198,12 +207,14 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
         co_return std::nullopt;
     }
 
-    bool is_warning_due = policy_.delay_warning_time.count() > 0 && !message->was_warned && now - envelope->arrived_at >= policy_.delay_warning_time;
+    bool is_warning_due = policy_.delay_warning_time.count() > 0 && !message->was_warned &&
+                          now - envelope->arrived_at >= policy_.delay_warning_time;
     if (is_warning_due) {
         std::vector<Outcome> waiting = message->waiting;
         auto warned = co_await bouncer_->warn_delayed(envelope, message->content, std::move(waiting));
         message->was_warned = warned.has_value();
-        if (!warned) policy_.qmgr.warning("{}: delay notification failed: {}", format(envelope->id), warned.error().text());
+        if (!warned)
+            policy_.qmgr.warning("{}: delay notification failed: {}", format(envelope->id), warned.error().text());
     }
 
     queue::Settlement settlement;
@@ -214,7 +225,8 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
     settlement.next_attempt_at = next_attempt(envelope->arrived_at, base::wall_now(), policy_.backoff, random);
     for (const Outcome& outcome : message->waiting) {
         // Output of commands ends in blanks; nobody wants them in the listing.
-        settlement.deferred.push_back(queue::Pending{outcome.recipient, {outcome.status.code, std::string(base::trim_right(outcome.status.text))}});
+        settlement.deferred.push_back(queue::Pending{
+            outcome.recipient, {outcome.status.code, std::string(base::trim_right(outcome.status.text))}});
     }
     WallTime again = settlement.next_attempt_at;
     store_.settle(std::move(settlement));

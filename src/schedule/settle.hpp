@@ -23,7 +23,7 @@ struct SettlePolicy {
     std::chrono::seconds delay_warning_time{0};           // 0 = no warnings
     bool is_soft_bounce = false;
     bool confirms_delay_cleared = false;
-    bool bounces_one_by_one = true;                       // VERP mail: a report for each recipient (disable_verp_bounces = no)
+    bool bounces_one_by_one = true;  // VERP mail: a report for each recipient (disable_verp_bounces = no)
     int delay_digits = 2;
     Logger qmgr;
 };
@@ -31,11 +31,15 @@ struct SettlePolicy {
 class Settler {
 public:
     // `verifier` hears what became of probes; null: nobody does.
-    Settler(queue::Store& store, std::shared_ptr<const report::Bouncer> bouncer, SettlePolicy policy, std::shared_ptr<verify::Verifier> verifier = nullptr)
-        : store_(store), bouncer_(std::move(bouncer)), policy_(std::move(policy)), verifier_(std::move(verifier)) {}
+    Settler(queue::Store& store, std::shared_ptr<const report::Bouncer> bouncer, SettlePolicy policy,
+            std::shared_ptr<verify::Verifier> verifier = nullptr)
+        : store_(store), bouncer_(std::move(bouncer)), policy_(std::move(policy)), verifier_(std::move(verifier))
+    {
+    }
 
     // Logs each outcome and sorts it into the message. The message's attempt is over when unsettled reaches 0.
-    void record(const deliver::Job& job, std::vector<deliver::Outcome> outcomes, const Logger& logger, ActiveMessage& message) const;
+    void record(const deliver::Job& job, std::vector<deliver::Outcome> outcomes, const Logger& logger,
+                ActiveMessage& message) const;
 
     // The attempt is over: reports, marks, removal or the next attempt. Returns when to try again, or nothing when the
     // message is gone.
@@ -44,7 +48,8 @@ public:
     const SettlePolicy& policy() const { return policy_; }
 
 private:
-    bool is_report_due(const mail::Recipient& recipient, const deliver::Outcome& outcome, const ActiveMessage& message) const;
+    bool is_report_due(const mail::Recipient& recipient, const deliver::Outcome& outcome,
+                       const ActiveMessage& message) const;
     bool has_expired(const ActiveMessage& message, WallTime now) const;
     // Messages that only ask: the answer is told, and they are gone.
     Task<std::optional<WallTime>> finish_asking(ActivePtr message) const;

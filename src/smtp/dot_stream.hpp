@@ -37,7 +37,10 @@ private:
 class DotEncoder {
 public:
     enum class Form : std::uint8_t { dots, plain };
-    explicit DotEncoder(std::size_t line_limit = 0, Form form = Form::dots) : line_limit_(line_limit == 1 ? 2 : line_limit), form_(form) {}
+    explicit DotEncoder(std::size_t line_limit = 0, Form form = Form::dots)
+        : line_limit_(line_limit == 1 ? 2 : line_limit), form_(form)
+    {
+    }
     void encode(std::string_view content, std::string& out);
     void finish(std::string& out);
     bool broke_lines() const { return broke_lines_; }

@@ -22,7 +22,8 @@ constexpr Row rows[] = {
 
 const Row* find(std::string_view keyword)
 {
-    const auto* row = std::ranges::find_if(rows, [&](const Row& r) { return base::equal_ignoring_case(r.keyword, keyword); });
+    const auto* row =
+        std::ranges::find_if(rows, [&](const Row& r) { return base::equal_ignoring_case(r.keyword, keyword); });
     return row == std::end(rows) ? nullptr : row;
 }
 

@@ -115,15 +115,18 @@ std::expected<MailParameters, Reply> parse_mail_parameters(const Path& path, con
             result.is_smtputf8 = true;
         } else if (rules.with_size && starts_with_ignoring_case(parameter, "SIZE=")) {
             const auto digits = value_of(parameter);
-            if (digits.empty() || !std::ranges::all_of(digits, base::is_digit)) return std::unexpected(bad("Bad message size syntax"));
+            if (digits.empty() || !std::ranges::all_of(digits, base::is_digit))
+                return std::unexpected(bad("Bad message size syntax"));
             const auto size = base::parse_number<std::uint64_t>(digits);
             if (!size || *size > static_cast<std::uint64_t>(INT64_MAX)) {
                 return std::unexpected(Reply(552, "5.3.4", "Message size exceeds file system imposed limit"));
             }
             result.size = *size;
             result.has_size = true;
-        } else if (rules.with_verp && (equal_ignoring_case(parameter, "XVERP") || starts_with_ignoring_case(parameter, "XVERP="))) {
-            if (path.address.empty()) return std::unexpected(Reply(503, "5.5.4", "Error: XVERP requires non-null sender"));
+        } else if (rules.with_verp &&
+                   (equal_ignoring_case(parameter, "XVERP") || starts_with_ignoring_case(parameter, "XVERP="))) {
+            if (path.address.empty())
+                return std::unexpected(Reply(503, "5.5.4", "Error: XVERP requires non-null sender"));
             const bool is_plain = parameter.find('=') == std::string_view::npos;
             result.verp_delimiters = is_plain ? rules.verp_delimiters : value_of(parameter);
             if (!is_plain && !mail::are_verp_delimiters(result.verp_delimiters, rules.verp_filter)) {
@@ -141,7 +144,8 @@ std::expected<MailParameters, Reply> parse_mail_parameters(const Path& path, con
         } else if (starts_with_ignoring_case(parameter, "ENVID=")) {
             if (!rules.with_dsn) return std::unexpected(no_dsn());
             auto decoded = decode_xtext(value_of(parameter));
-            if (!decoded || decoded->empty() || decoded->size() > max_envid || !is_printable(*decoded) || !result.envid.empty()) {
+            if (!decoded || decoded->empty() || decoded->size() > max_envid || !is_printable(*decoded) ||
+                !result.envid.empty()) {
                 return std::unexpected(bad("Bad ENVID parameter syntax"));
             }
             result.envid = std::move(*decoded);
@@ -159,14 +163,17 @@ struct NotifyWord {
     std::string_view name;
     std::uint8_t bit;
 };
-constexpr NotifyWord notify_words[] = {
-    {"NEVER", mail::notify_never}, {"SUCCESS", mail::notify_success}, {"FAILURE", mail::notify_failure}, {"DELAY", mail::notify_delay}};
+constexpr NotifyWord notify_words[] = {{"NEVER", mail::notify_never},
+                                       {"SUCCESS", mail::notify_success},
+                                       {"FAILURE", mail::notify_failure},
+                                       {"DELAY", mail::notify_delay}};
 
 // RFC 3461 4.1: NEVER stands alone.
 bool parse_notify(std::string_view value, std::uint8_t& notify, std::string_view& unknown)
 {
     for (const auto word : base::split(value, ',')) {
-        const auto* row = std::ranges::find_if(notify_words, [&](const NotifyWord& w) { return equal_ignoring_case(w.name, word); });
+        const auto* row =
+            std::ranges::find_if(notify_words, [&](const NotifyWord& w) { return equal_ignoring_case(w.name, word); });
         if (row == std::end(notify_words)) {
             unknown = word;
             return false;
@@ -199,7 +206,8 @@ std::expected<RecipientParameters, Reply> parse_recipient_parameters(const Path&
     for (const auto parameter : path.parameters()) {
         if (starts_with_ignoring_case(parameter, "NOTIFY=")) {
             if (!rules.with_dsn) return std::unexpected(no_dsn());
-            if (result.notify != mail::notify_default || !parse_notify(value_of(parameter), result.notify, unknown_notify)) {
+            if (result.notify != mail::notify_default ||
+                !parse_notify(value_of(parameter), result.notify, unknown_notify)) {
                 return std::unexpected(bad("Error: Bad NOTIFY parameter syntax"));
             }
         } else if (starts_with_ignoring_case(parameter, "ORCPT=")) {

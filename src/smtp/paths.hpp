@@ -57,7 +57,8 @@ struct RecipientParameters {
 struct ParameterRules {
     bool with_dsn = true, with_size = true, with_8bitmime = true, with_smtputf8 = true;
     bool with_verp = false;                // XVERP, for clients who may
-    std::string_view verp_delimiters = "+=", verp_filter = "-=+";   // those of XVERP alone, and those that may be asked for
+    std::string_view verp_delimiters = "+=",
+                     verp_filter = "-=+";  // those of XVERP alone, and those that may be asked for
 };
 std::expected<MailParameters, Reply> parse_mail_parameters(const Path& path, const ParameterRules& rules);
 // `unknown_notify` gets a NOTIFY word that is none, for the log.

@@ -73,11 +73,12 @@ Result<bool> ReplyParser::feed(std::string_view line)
 {
     while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
     remember(line);
-    const bool has_code = line.size() >= 3 && base::is_digit(line[0]) && base::is_digit(line[1]) && base::is_digit(line[2]) &&
-                          (line.size() == 3 || line[3] == ' ' || line[3] == '-');
+    const bool has_code = line.size() >= 3 && base::is_digit(line[0]) && base::is_digit(line[1]) &&
+                          base::is_digit(line[2]) && (line.size() == 3 || line[3] == ' ' || line[3] == '-');
     if (!has_code) {
         if (++stray_lines_ == 1) stray_ = base::printable(line.substr(0, 100));
-        if (stray_lines_ > max_stray_lines) return fail(ErrorCode::protocol, "not an SMTP reply: " + base::printable(line.substr(0, 100)));
+        if (stray_lines_ > max_stray_lines)
+            return fail(ErrorCode::protocol, "not an SMTP reply: " + base::printable(line.substr(0, 100)));
         return false;
     }
     const bool is_last = line.size() == 3 || line[3] == ' ';

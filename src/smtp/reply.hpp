@@ -22,12 +22,16 @@ inline constexpr std::size_t max_reply_lines = 128;
 struct Reply {
     int code = 0;                      // 250
     std::string enhanced;              // "2.1.0", or empty; in a parsed reply the last line's, as `code` is
-    std::vector<std::string> lines;    // text without code and enhanced code, one entry a line; never empty in a parsed reply
-    std::string wire;                  // of a parsed reply: all that was said, stray lines too, joined with a space and cut
+    std::vector<std::string>
+        lines;         // text without code and enhanced code, one entry a line; never empty in a parsed reply
+    std::string wire;  // of a parsed reply: all that was said, stray lines too, joined with a space and cut
 
     Reply() = default;
     // A constructor, not an aggregate: aggregates in co_await expressions are a compiler trap (see docs/decisions).
-    Reply(int c, std::string e, std::string text) : code(c), enhanced(std::move(e)) { lines.push_back(std::move(text)); }
+    Reply(int c, std::string e, std::string text) : code(c), enhanced(std::move(e))
+    {
+        lines.push_back(std::move(text));
+    }
     Reply(int c, std::string text) : code(c) { lines.push_back(std::move(text)); }
 
     bool is_positive() const { return code >= 200 && code < 300; }

@@ -88,7 +88,8 @@ std::optional<std::string_view> keyword_tail(std::string_view line, std::string_
 {
     if (!base::starts_with_ignoring_case(line, keyword)) return std::nullopt;
     const std::string_view tail = line.substr(keyword.size());
-    if (!tail.empty() && (base::is_alnum(tail.front()) || tail.front() == ':' || tail.front() == '.')) return std::nullopt;
+    if (!tail.empty() && (base::is_alnum(tail.front()) || tail.front() == ':' || tail.front() == '.'))
+        return std::nullopt;
     return base::trim(tail);
 }
 

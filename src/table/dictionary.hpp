@@ -13,7 +13,10 @@ namespace ekiden::table {
 class Dictionary {
 public:
     // False if the key was there already (the old value stays).
-    bool add(std::string key, std::string value) { return entries_.try_emplace(std::move(key), std::move(value)).second; }
+    bool add(std::string key, std::string value)
+    {
+        return entries_.try_emplace(std::move(key), std::move(value)).second;
+    }
     void set(std::string key, std::string value) { entries_.insert_or_assign(std::move(key), std::move(value)); }
 
     std::optional<std::string> find(std::string_view key) const

@@ -102,7 +102,9 @@ std::string print_value(const std::vector<Token>& tokens, std::size_t from, std:
             const Token& before = tokens[i - 1];
             const bool opens_group = token.kind == Token::Kind::special && token.text == "<";
             const bool is_command = before.kind == Token::Kind::word && before.text == "|";   // |"/bin/x y"
-            const bool has_gap = before.kind == Token::Kind::special ? before.text == "," : (is_word_like(token) || opens_group) && !is_command;
+            const bool has_gap = before.kind == Token::Kind::special
+                                     ? before.text == ","
+                                     : (is_word_like(token) || opens_group) && !is_command;
             if (has_gap) out += ' ';
         }
         if (token.kind == Token::Kind::quoted) {
@@ -135,7 +137,8 @@ std::expected<Entry, std::string> parse_map_entry(std::string_view line)
     Entry entry;
     entry.key = line.substr(0, end);
     entry.value = base::trim(line.substr(end));
-    if (entry.key.empty() || entry.value.empty()) return std::unexpected(std::string("expected format: key whitespace value"));
+    if (entry.key.empty() || entry.value.empty())
+        return std::unexpected(std::string("expected format: key whitespace value"));
     if (entry.key.ends_with(':')) entry.remark = "record is in \"key: value\" format; is this an alias file?";
     return entry;
 }
@@ -152,7 +155,8 @@ std::expected<Entry, std::string> parse_alias_entry(std::string_view line)
         if (token.kind == Token::Kind::special && token.text == ",") {
             return std::unexpected(std::string("need name:value pair"));
         }
-        if (token.kind == Token::Kind::special && token.text == "@") return std::unexpected(std::string("name must be local"));
+        if (token.kind == Token::Kind::special && token.text == "@")
+            return std::unexpected(std::string("name must be local"));
         if (i > 0 && is_word_like(token) && is_word_like(tokens[i - 1])) entry.key += ' ';
         entry.key += token.text;
     }

@@ -96,7 +96,8 @@ public:
             const int error = cursor->get(cursor, &k, &v, DB_NEXT);
             if (error == DB_NOTFOUND) return {};
             if (error) return fail(trouble("read", error));
-            if (!visit({static_cast<const char*>(k.data), k.size}, {static_cast<const char*>(v.data), v.size})) return {};
+            if (!visit({static_cast<const char*>(k.data), k.size}, {static_cast<const char*>(v.data), v.size}))
+                return {};
         }
     }
 
@@ -199,7 +200,8 @@ public:
             const int error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
             if (error == MDB_NOTFOUND) return {};
             if (error) return fail(trouble("read", error));
-            if (!visit({static_cast<const char*>(k.mv_data), k.mv_size}, {static_cast<const char*>(v.mv_data), v.mv_size})) {
+            if (!visit({static_cast<const char*>(k.mv_data), k.mv_size},
+                       {static_cast<const char*>(v.mv_data), v.mv_size})) {
                 return {};
             }
         }
@@ -244,7 +246,8 @@ private:
         mdb_env_info(env_, &info);
         const std::size_t used = (info.me_last_pgno + 1) * 4096;
         if (used + pending_ * 4 < info.me_mapsize) return {};
-        if (info.me_mapsize >= lmdb_largest_map) return fail(ErrorCode::too_long, "write " + path_ + ": database too large");
+        if (info.me_mapsize >= lmdb_largest_map)
+            return fail(ErrorCode::too_long, "write " + path_ + ": database too large");
         int error = mdb_txn_commit(txn_);
         txn_ = nullptr;
         if (!error) error = mdb_env_set_mapsize(env_, info.me_mapsize * 4);
@@ -274,8 +277,9 @@ public:
         auto file = std::make_unique<CdbFile>(path, mode);
         {
             base::PrivilegedRead guard;
-            file->fd_.reset(mode == Mode::read ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC)
-                                               : ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, permissions));
+            file->fd_.reset(mode == Mode::read
+                                ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC)
+                                : ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, permissions));
         }
         if (!file->fd_) return fail(Error::from_errno("open database", path));
         const int error = mode == Mode::read ? cdb_init(&file->reader_, file->fd_.get())

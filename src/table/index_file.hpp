@@ -42,8 +42,9 @@ public:
 
 // Errors: "open database PATH: No such file or directory". `expected_bytes`, of a file being made, is what will be put:
 // a hash file whose pages all fit into memory is written once, in order, instead of page by page all over the disk.
-Result<std::unique_ptr<IndexFile>> open_index_file(const IndexFormat& format, const std::string& path, IndexFile::Mode mode,
-                                                   mode_t permissions = 0644, std::size_t expected_bytes = 0);
+Result<std::unique_ptr<IndexFile>> open_index_file(const IndexFormat& format, const std::string& path,
+                                                   IndexFile::Mode mode, mode_t permissions = 0644,
+                                                   std::size_t expected_bytes = 0);
 
 // Shared or exclusive lock on an open database file as Postfix's programs take it, waiting at most `patience_ms`.
 Result<void> lock_index_file(int fd, const IndexFormat& format, bool is_exclusive, int patience_ms);

@@ -47,8 +47,8 @@ Result<void> IndexWriter::lock_target()
         }
         EKIDEN_TRY(lock_index_file(lock_.get(), format_, true, lock_patience_ms));
         struct stat locked{}, named{};
-        if (::fstat(lock_.get(), &locked) == 0 && ::stat(target_.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
-            locked.st_dev == named.st_dev) {
+        if (::fstat(lock_.get(), &locked) == 0 && ::stat(target_.c_str(), &named) == 0 &&
+            locked.st_ino == named.st_ino && locked.st_dev == named.st_dev) {
             return {};
         }
         // Somebody put a new file there while we waited for the old one: take that one.
@@ -86,7 +86,8 @@ Result<std::string> IndexWriter::make_work_file(bool is_copy)
     return fail(Error::from_errno(first_error, "open", path_));
 }
 
-Result<std::unique_ptr<IndexWriter>> IndexWriter::open(const IndexFormat& format, const std::string& name, const Options& options)
+Result<std::unique_ptr<IndexWriter>> IndexWriter::open(const IndexFormat& format, const std::string& name,
+                                                       const Options& options)
 {
     std::unique_ptr<IndexWriter> writer(new IndexWriter(format));
     writer->path_ = name + std::string(format.suffix);
@@ -140,7 +141,8 @@ Result<void> IndexWriter::commit()
     if (lock_ && ::fstat(lock_.get(), &old) == 0) {
         permissions_ = old.st_mode & 07777;
         // May fail for a file of another owner in our folder; it then becomes ours, as any rewritten file does.
-        if (::fchown(work.get(), old.st_uid, old.st_gid) != 0 && errno != EPERM) return fail(Error::from_errno("chown", path_));
+        if (::fchown(work.get(), old.st_uid, old.st_gid) != 0 && errno != EPERM)
+            return fail(Error::from_errno("chown", path_));
     }
     if (::fchmod(work.get(), permissions_) != 0) return fail(Error::from_errno("chmod", path_));
     EKIDEN_TRY(base::sync_file(work.get()));

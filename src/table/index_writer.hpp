@@ -21,7 +21,8 @@ public:
         std::size_t expected_bytes = 0;      // of all that will be put, about
     };
     // `name` without suffix. Errors: "open /etc/x.db: Permission denied", "open database /etc/x.db: No such file…".
-    static Result<std::unique_ptr<IndexWriter>> open(const IndexFormat& format, const std::string& name, const Options& options);
+    static Result<std::unique_ptr<IndexWriter>> open(const IndexFormat& format, const std::string& name,
+                                                     const Options& options);
     ~IndexWriter();
     IndexWriter(const IndexWriter&) = delete;
     IndexWriter& operator=(const IndexWriter&) = delete;

@@ -58,8 +58,8 @@ class LargeTable final : public Table {
 public:
     LargeTable(const OpenRequest& request, std::string path, FileStamp stamp, const IndexFormat& format, Fd lock,
                std::unique_ptr<IndexFile> file)
-        : Table(request.spec), path_(std::move(path)), stamp_(stamp), format_(format), folds_(request.options.fold_keys),
-          opened_(Opened{std::move(lock), stamp, {}, std::move(file)})
+        : Table(request.spec), path_(std::move(path)), stamp_(stamp), format_(format),
+          folds_(request.options.fold_keys), opened_(Opened{std::move(lock), stamp, {}, std::move(file)})
     {
     }
     Answer lookup(std::string_view key) const override { return *look_up(key, lock_patience_ms); }

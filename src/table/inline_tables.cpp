@@ -59,7 +59,8 @@ public:
 class DebugTable final : public Table {
 public:
     DebugTable(const OpenRequest& request, TablePtr table)
-        : Table(request.spec), table_(std::move(table)), log_(request.options.log ? *request.options.log : Logger("postfix"))
+        : Table(request.spec), table_(std::move(table)),
+          log_(request.options.log ? *request.options.log : Logger("postfix"))
     {
     }
     Answer lookup(std::string_view key) const override { return said(key, table_->lookup(key)); }
@@ -87,7 +88,10 @@ private:
 
 class RandomTable final : public Table {
 public:
-    RandomTable(const OpenRequest& request, std::vector<std::string> values) : Table(request.spec), values_(std::move(values)) {}
+    RandomTable(const OpenRequest& request, std::vector<std::string> values)
+        : Table(request.spec), values_(std::move(values))
+    {
+    }
     Answer lookup(std::string_view) const override { return values_[base::random_below(values_.size())]; }
 
 private:
@@ -149,8 +153,8 @@ std::optional<std::string_view> inside_braces(std::string_view text)
 
 std::unexpected<Error> bad_syntax(const OpenRequest& request, std::string_view what, std::string_view members)
 {
-    return fail(ErrorCode::syntax, std::string(what) + ": \"" + request.spec + "\"; need \"" + std::string(request.type) + ":{" +
-                                       std::string(members) + "...}\"");
+    return fail(ErrorCode::syntax, std::string(what) + ": \"" + request.spec + "\"; need \"" +
+                                       std::string(request.type) + ":{" + std::string(members) + "...}\"");
 }
 
 std::optional<std::vector<std::string_view>> members_of(const OpenRequest& request)
@@ -209,7 +213,8 @@ Result<TablePtr> open_internal(const OpenRequest& request) { return std::make_sh
 
 Result<TablePtr> open_debug(const OpenRequest& request)
 {
-    if (request.name.find(':') == request.name.npos) return fail(ErrorCode::syntax, "bad syntax: \"" + request.spec + "\"; need \"debug:type:name\"");
+    if (request.name.find(':') == request.name.npos)
+        return fail(ErrorCode::syntax, "bad syntax: \"" + request.spec + "\"; need \"debug:type:name\"");
     EKIDEN_TRY_VALUE(table, open_table(request.name, request.options));
     return std::make_shared<DebugTable>(request, std::move(table));
 }

@@ -21,7 +21,10 @@ constexpr auto check_interval = std::chrono::seconds(1);
 class UnavailableTable final : public Table {
 public:
     UnavailableTable(std::string spec, std::string why) : Table(std::move(spec)), why_(std::move(why)) {}
-    Answer lookup(std::string_view) const override { return fail(ErrorCode::unavailable, spec() + " is unavailable. " + why_); }
+    Answer lookup(std::string_view) const override
+    {
+        return fail(ErrorCode::unavailable, spec() + " is unavailable. " + why_);
+    }
     bool is_stale() const override { return true; }
 
 private:
@@ -84,7 +87,8 @@ struct Maps::Chain {
             if (fresh) {
                 slot->table.store(*fresh);
                 slot->has_warned = false;
-            } else if (!slot->has_warned.exchange(true) && !dynamic_cast<const UnavailableTable*>(slot->table.load().get())) {
+            } else if (!slot->has_warned.exchange(true) &&
+                       !dynamic_cast<const UnavailableTable*>(slot->table.load().get())) {
                 log(nullptr).warning("{}: {}; using what was read before", slot->spec, fresh.error().text());
             }
         }
@@ -121,7 +125,8 @@ Maps Maps::open(std::string_view parameter, std::string_view value, const OpenOp
     chain->options = options;
     for (std::string_view item : base::split_quoted_braces(value)) {
         std::string_view spec = item;
-        if (spec.size() > 2 && spec.starts_with('{') && spec.ends_with('}')) spec = base::trim(spec.substr(1, spec.size() - 2));
+        if (spec.size() > 2 && spec.starts_with('{') && spec.ends_with('}'))
+            spec = base::trim(spec.substr(1, spec.size() - 2));
         auto slot = std::make_unique<Slot>(std::string(spec));
         auto table = open_table(spec, options);
         if (!table) {

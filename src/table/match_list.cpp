@@ -132,7 +132,8 @@ struct MatchList::Items {
 
     void add_file(const std::string& path, bool negated)
     {
-        if (file_depth >= max_file_depth) return add_broken(parameter + ": " + path + ": files are nested too deep", negated);
+        if (file_depth >= max_file_depth)
+            return add_broken(parameter + ": " + path + ": files are nested too deep", negated);
         const auto source = read_source(path);
         if (!source) return add_broken(parameter + ": " + source.error().text(), negated);
         ++file_depth;
@@ -187,7 +188,8 @@ struct MatchList::Items {
         }
         if (item.text == name) return true;
         if (item.kind != Item::Kind::name || !has_domains || item.text.empty()) return false;
-        if (item.text.starts_with('.')) return !matches_parent && name.size() > item.text.size() && name.ends_with(item.text);
+        if (item.text.starts_with('.'))
+            return !matches_parent && name.size() > item.text.size() && name.ends_with(item.text);
         return matches_parent && name.size() > item.text.size() && name.ends_with(item.text) &&
                name[name.size() - item.text.size() - 1] == '.';
     }
@@ -213,7 +215,9 @@ struct MatchList::Items {
             if (!**is_match) continue;
             if (base::Watcher* watcher = base::watcher()) {
                 const bool is_name = name && !name->empty() && item.kind != Item::Kind::network;
-                const std::string asked = is_name ? std::string(*name) : address ? net::format_address(*address) : std::string();
+                const std::string asked = is_name   ? std::string(*name)
+                                          : address ? net::format_address(*address)
+                                                    : std::string();
                 watcher->note("match", parameter, asked, item.is_negated ? "no" : "yes", item.text);
             }
             return !item.is_negated;
@@ -236,7 +240,8 @@ MatchList MatchList::open(std::string_view parameter, std::string_view value, Ki
     return list;
 }
 
-Task<Result<bool>> MatchList::walk(std::shared_ptr<const Items> items, std::optional<std::string> name, std::optional<net::Address> address)
+Task<Result<bool>> MatchList::walk(std::shared_ptr<const Items> items, std::optional<std::string> name,
+                                   std::optional<net::Address> address)
 {
     if (!items) co_return false;
     const std::string lowered = name ? base::fold_case(*name) : std::string();
@@ -244,14 +249,24 @@ Task<Result<bool>> MatchList::walk(std::shared_ptr<const Items> items, std::opti
     for (Walk walk;;) {
         const Items::Match match = items->match(name ? &view : nullptr, address ? &*address : nullptr, walk);
         if (match) co_return *match;
-        Answer answer = co_await walk.wanted_table->find(walk.wanted_key, items->options.log ? &*items->options.log : nullptr);
+        Answer answer =
+            co_await walk.wanted_table->find(walk.wanted_key, items->options.log ? &*items->options.log : nullptr);
         walk.known.push_back({walk.wanted_item, std::move(walk.wanted_key), std::move(answer)});
     }
 }
 
-Task<Result<bool>> MatchList::matches_name(std::string name) const { return walk(items_, std::move(name), std::nullopt); }
-Task<Result<bool>> MatchList::matches_address(net::Address address) const { return walk(items_, std::nullopt, std::move(address)); }
-Task<Result<bool>> MatchList::matches(std::string name, net::Address address) const { return walk(items_, std::move(name), std::move(address)); }
+Task<Result<bool>> MatchList::matches_name(std::string name) const
+{
+    return walk(items_, std::move(name), std::nullopt);
+}
+Task<Result<bool>> MatchList::matches_address(net::Address address) const
+{
+    return walk(items_, std::nullopt, std::move(address));
+}
+Task<Result<bool>> MatchList::matches(std::string name, net::Address address) const
+{
+    return walk(items_, std::move(name), std::move(address));
+}
 
 std::optional<Result<bool>> MatchList::matches_name_at_once(std::string_view name) const
 {
@@ -299,7 +314,8 @@ bool MatchList::is_empty() const { return !items_ || items_->items.empty(); }
 
 bool MatchList::has_tables() const
 {
-    return items_ && std::ranges::any_of(items_->items, [](const Item& item) { return item.kind == Item::Kind::table; });
+    return items_ &&
+           std::ranges::any_of(items_->items, [](const Item& item) { return item.kind == Item::Kind::table; });
 }
 
 const std::vector<std::string>& MatchList::problems() const

@@ -57,7 +57,8 @@ public:
 private:
     struct Items;
     struct Walk;
-    static Task<Result<bool>> walk(std::shared_ptr<const Items> items, std::optional<std::string> name, std::optional<net::Address> address);
+    static Task<Result<bool>> walk(std::shared_ptr<const Items> items, std::optional<std::string> name,
+                                   std::optional<net::Address> address);
     std::shared_ptr<const Items> items_;
 };
 

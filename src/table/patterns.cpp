@@ -43,7 +43,8 @@ struct Rule {
 class PatternTable final : public FileTable {
 public:
     PatternTable(const OpenRequest& request, FileStamp stamp, std::vector<Rule> rules)
-        : FileTable(request, stamp), where_(std::string(request.type) + " map " + request.name), rules_(std::move(rules))
+        : FileTable(request, stamp), where_(std::string(request.type) + " map " + request.name),
+          rules_(std::move(rules))
     {
     }
     bool has_patterns() const override { return true; }
@@ -88,7 +89,10 @@ private:
 
 class RuleParser {
 public:
-    RuleParser(const OpenRequest& request, const Dialect& dialect) : request_(request), dialect_(dialect), warn_(request.warn()) {}
+    RuleParser(const OpenRequest& request, const Dialect& dialect)
+        : request_(request), dialect_(dialect), warn_(request.warn())
+    {
+    }
 
     Result<std::vector<Rule>> parse(std::string_view text)
     {
@@ -152,7 +156,8 @@ private:
             return std::nullopt;
         }
         rest.remove_prefix(at + 1);
-        const std::size_t end = std::min(rest.find_first_of(dialect_.has_second_pattern ? " \t\r\n\v\f!" : " \t\r\n\v\f"), rest.size());
+        const std::size_t end =
+            std::min(rest.find_first_of(dialect_.has_second_pattern ? " \t\r\n\v\f!" : " \t\r\n\v\f"), rest.size());
         pattern.flags = rest.substr(0, end);
         rest.remove_prefix(end);
         return pattern;
@@ -237,7 +242,8 @@ private:
             if (!rule.exclusion) return;
         }
         if (result->highest_group() > std::min<std::size_t>(rule.regex->group_count(), max_groups)) {
-            say("out of range replacement index \"" + std::to_string(result->highest_group()) + "\": skipping this rule");
+            say("out of range replacement index \"" + std::to_string(result->highest_group()) +
+                "\": skipping this rule");
             return;
         }
         rule.result = std::move(*result);

@@ -11,7 +11,10 @@ namespace ekiden::table {
 
 namespace {
 
-std::string unknown_flag(char flag) { return std::string("unknown regexp option \"") + flag + "\": skipping this rule"; }
+std::string unknown_flag(char flag)
+{
+    return std::string("unknown regexp option \"") + flag + "\": skipping this rule";
+}
 
 class PosixRegex final : public Regex {
 public:
@@ -43,8 +46,9 @@ public:
         for (std::size_t i = 1; i < count; ++i) {
             groups[i - 1] = {};
             if (found[i].rm_so >= 0) {
-                groups[i - 1] = std::string_view(subject).substr(static_cast<std::size_t>(found[i].rm_so),
-                                                                 static_cast<std::size_t>(found[i].rm_eo - found[i].rm_so));
+                groups[i - 1] =
+                    std::string_view(subject).substr(static_cast<std::size_t>(found[i].rm_so),
+                                                     static_cast<std::size_t>(found[i].rm_eo - found[i].rm_so));
             }
         }
         return true;
@@ -84,8 +88,8 @@ public:
     Result<bool> matches(const std::string& subject, std::span<std::string_view> groups) const override
     {
         thread_local MatchSpace space;
-        const int found = pcre2_match(code_, reinterpret_cast<PCRE2_SPTR>(subject.data()), subject.size(), 0, 0, space.data,
-                                      space.context);
+        const int found = pcre2_match(code_, reinterpret_cast<PCRE2_SPTR>(subject.data()), subject.size(), 0, 0,
+                                      space.data, space.context);
         if (found == PCRE2_ERROR_NOMATCH) return false;
         if (found < 0) {
             PCRE2_UCHAR text[256];
@@ -121,8 +125,8 @@ constexpr std::array pcre_flags{
 
 }  // namespace
 
-std::expected<std::unique_ptr<const Regex>, std::string> compile_posix(const std::string& pattern, std::string_view flags,
-                                                                       bool needs_groups)
+std::expected<std::unique_ptr<const Regex>, std::string> compile_posix(const std::string& pattern,
+                                                                       std::string_view flags, bool needs_groups)
 {
     // Case does not matter and the syntax is "extended" until a flag toggles it.
     int options = REG_ICASE | REG_EXTENDED;
@@ -139,7 +143,8 @@ std::expected<std::unique_ptr<const Regex>, std::string> compile_posix(const std
     return regex;
 }
 
-std::expected<std::unique_ptr<const Regex>, std::string> compile_pcre(const std::string& pattern, std::string_view flags)
+std::expected<std::unique_ptr<const Regex>, std::string> compile_pcre(const std::string& pattern,
+                                                                      std::string_view flags)
 {
     std::uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL;
     for (char flag : flags) {
@@ -153,11 +158,13 @@ std::expected<std::unique_ptr<const Regex>, std::string> compile_pcre(const std:
     }
     int error = 0;
     PCRE2_SIZE offset = 0;
-    pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options, &error, &offset, nullptr);
+    pcre2_code* code =
+        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options, &error, &offset, nullptr);
     if (!code) {
         PCRE2_UCHAR text[256];
         pcre2_get_error_message(error, text, sizeof text);
-        return std::unexpected("error in regex at offset " + std::to_string(offset) + ": " + reinterpret_cast<const char*>(text));
+        return std::unexpected("error in regex at offset " + std::to_string(offset) + ": " +
+                               reinterpret_cast<const char*>(text));
     }
     return std::make_unique<PcreRegex>(code);
 }

@@ -21,9 +21,10 @@ public:
 };
 
 // Flags as in regexp_table(5): i m x. The error is the text after "regexp map FILE, line N: ".
-std::expected<std::unique_ptr<const Regex>, std::string> compile_posix(const std::string& pattern, std::string_view flags,
-                                                                       bool needs_groups);
+std::expected<std::unique_ptr<const Regex>, std::string> compile_posix(const std::string& pattern,
+                                                                       std::string_view flags, bool needs_groups);
 // Flags as in pcre_table(5): i m s x A E U X.
-std::expected<std::unique_ptr<const Regex>, std::string> compile_pcre(const std::string& pattern, std::string_view flags);
+std::expected<std::unique_ptr<const Regex>, std::string> compile_pcre(const std::string& pattern,
+                                                                      std::string_view flags);
 
 }  // namespace ekiden::table

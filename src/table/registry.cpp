@@ -69,7 +69,8 @@ Result<TablePtr> open_table(std::string_view spec, const OpenOptions& options)
     while (spec.starts_with("proxy:") && spec.find(':', 6) != spec.npos) spec.remove_prefix(6);
     const std::size_t colon = spec.find(':');
     if (colon == spec.npos || colon == 0 || colon + 1 == spec.size()) {
-        return fail(ErrorCode::syntax, "open dictionary: expecting \"type:name\" form instead of \"" + std::string(spec) + "\"");
+        return fail(ErrorCode::syntax,
+                    "open dictionary: expecting \"type:name\" form instead of \"" + std::string(spec) + "\"");
     }
     const std::string_view type_name = spec.substr(0, colon);
     const Type* type = find_type(type_name);

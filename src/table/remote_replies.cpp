@@ -62,7 +62,9 @@ std::string tcp_query(std::string_view key)
 
 Answer parse_tcp_reply(std::string_view line)
 {
-    const auto malformed = [&] { return fail(ErrorCode::protocol, "malformed reply: " + std::string(line.substr(0, 100))); };
+    const auto malformed = [&] {
+        return fail(ErrorCode::protocol, "malformed reply: " + std::string(line.substr(0, 100)));
+    };
     if (line.size() < 4 || line.size() > max_tcp_reply || (line[3] != ' ' && line[3] != '\t')) return malformed();
     const auto text = decode(base::trim(line.substr(4)));
     if (!text) return malformed();
@@ -87,7 +89,9 @@ Answer parse_socketmap_reply(std::string_view reply)
     if (word == "OK") return std::string(text);
     if (word == "NOTFOUND") return std::nullopt;
     for (const auto& row : socketmap_words)
-        if (row.word == word) return fail(ErrorCode::unavailable, "socketmap server " + std::string(row.trouble) + " error: " + std::string(text));
+        if (row.word == word)
+            return fail(ErrorCode::unavailable,
+                        "socketmap server " + std::string(row.trouble) + " error: " + std::string(text));
     return fail(ErrorCode::protocol, "socketmap server unknown error: " + std::string(text.substr(0, 100)));
 }
 
@@ -98,7 +102,8 @@ Result<std::optional<std::string_view>> parse_netstring(std::string_view bytes)
     std::size_t length = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
     if (!digits.empty() && (error != std::errc() || end != digits.data() + digits.size()))
-        return fail(ErrorCode::protocol, error == std::errc::result_out_of_range ? "input exceeds size limit" : "input format error");
+        return fail(ErrorCode::protocol,
+                    error == std::errc::result_out_of_range ? "input exceeds size limit" : "input format error");
     if (length > max_socketmap_reply) return fail(ErrorCode::too_long, "input exceeds size limit");
     if (colon == bytes.npos) {
         if (digits.size() > 10) return fail(ErrorCode::too_long, "input exceeds size limit");

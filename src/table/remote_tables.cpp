@@ -81,7 +81,8 @@ private:
     static Result<void> wait(int fd, short events, SteadyTime deadline)
     {
         for (;;) {
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::steady_now()).count();
+            const auto left =
+                std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::steady_now()).count();
             if (left <= 0) return fail(ErrorCode::timeout, "timeout");
             pollfd watched{fd, events, 0};
             const int ready = ::poll(&watched, 1, static_cast<int>(left));
@@ -106,7 +107,8 @@ private:
     {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
-        if (place.path.size() >= sizeof address.sun_path) return fail(ErrorCode::too_long, "the name of the socket is too long");
+        if (place.path.size() >= sizeof address.sun_path)
+            return fail(ErrorCode::too_long, "the name of the socket is too long");
         std::memcpy(address.sun_path, place.path.data(), place.path.size());
         Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         return finish(std::move(fd), reinterpret_cast<const sockaddr*>(&address), sizeof address, deadline);
@@ -252,7 +254,10 @@ public:
 
 class SocketmapTable final : public RemoteTable {
 public:
-    SocketmapTable(const OpenRequest& request, Place place, std::string name) : RemoteTable(request, std::move(place)), name_(std::move(name)) {}
+    SocketmapTable(const OpenRequest& request, Place place, std::string name)
+        : RemoteTable(request, std::move(place)), name_(std::move(name))
+    {
+    }
     Answer lookup(std::string_view key) const override
     {
         if (key.size() > max_socketmap_query) return std::nullopt;
@@ -283,7 +288,9 @@ Result<TablePtr> open_tcp(const OpenRequest& request)
 Result<TablePtr> open_socketmap(const OpenRequest& request)
 {
     const auto bad = [&] {
-        return fail(ErrorCode::syntax, "bad syntax: \"" + request.spec + "\"; need \"socketmap:inet:host:port:name\" or \"socketmap:unix:pathname:name\"");
+        return fail(ErrorCode::syntax,
+                    "bad syntax: \"" + request.spec +
+                        "\"; need \"socketmap:inet:host:port:name\" or \"socketmap:unix:pathname:name\"");
     };
     const std::size_t last = request.name.rfind(':');
     if (last == request.name.npos || last + 1 == request.name.size()) return bad();
@@ -291,10 +298,12 @@ Result<TablePtr> open_socketmap(const OpenRequest& request)
     Place place{.text = where};
     if (where.starts_with("unix:") && where.size() > 5) {
         place.path = where.substr(5);
-    } else if (const std::size_t port = where.rfind(':'); where.starts_with("inet:") && port > 5 && port + 1 < where.size()) {
+    } else if (const std::size_t port = where.rfind(':');
+               where.starts_with("inet:") && port > 5 && port + 1 < where.size()) {
         place.host = where.substr(5, port - 5);
         place.port = where.substr(port + 1);
-        if (place.host.starts_with('[') && place.host.ends_with(']')) place.host = place.host.substr(1, place.host.size() - 2);
+        if (place.host.starts_with('[') && place.host.ends_with(']'))
+            place.host = place.host.substr(1, place.host.size() - 2);
     } else {
         return bad();
     }

@@ -98,7 +98,8 @@ Result<SourceText> read_source(const std::string& path)
 Result<SourceText> read_lookup_source(const std::string& path)
 {
     struct stat status{};
-    if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return fail(Error::from_errno(EISDIR, "read", path));
+    if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
+        return fail(Error::from_errno(EISDIR, "read", path));
     return read_source(path);
 }
 

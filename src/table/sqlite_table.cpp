@@ -54,7 +54,8 @@ class SqliteTable final : public FileTable {
 public:
     SqliteTable(const OpenRequest& request, FileStamp stamp, SqliteSettings settings, Handle handle)
         : FileTable(request, stamp), settings_(std::move(settings)), folds_(request.options.fold_keys),
-          domains_(MatchList::open("domain", settings_.domain, MatchList::Kind::names, false, request.options)), handle_(std::move(handle))
+          domains_(MatchList::open("domain", settings_.domain, MatchList::Kind::names, false, request.options)),
+          handle_(std::move(handle))
     {
     }
     bool may_block() const override { return true; }
@@ -91,7 +92,8 @@ private:
         } no_more{db};
         base::PrivilegedRead guard;
         sqlite3_stmt* raw = nullptr;
-        if (sqlite3_prepare_v2(db, query.c_str(), static_cast<int>(query.size()), &raw, nullptr) != SQLITE_OK) return trouble(db, "prepare query");
+        if (sqlite3_prepare_v2(db, query.c_str(), static_cast<int>(query.size()), &raw, nullptr) != SQLITE_OK)
+            return trouble(db, "prepare query");
         const Statement statement(raw);
         if (!statement) return fail(ErrorCode::syntax, spec() + ": the query is empty");
 
@@ -104,13 +106,16 @@ private:
             for (int column = 0; column < sqlite3_column_count(raw); ++column) {
                 const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(raw, column));
                 if (!text || *text == '\0') continue;
-                const auto value = expand_result(settings_.result_format, std::string_view(text, static_cast<std::size_t>(sqlite3_column_bytes(raw, column))), key);
+                const auto value = expand_result(
+                    settings_.result_format,
+                    std::string_view(text, static_cast<std::size_t>(sqlite3_column_bytes(raw, column))), key);
                 if (!value) continue;
                 if (settings_.expansion_limit > 0 && ++expansions > settings_.expansion_limit)
                     return fail(ErrorCode::too_long, spec() + ": expansion limit exceeded for key: '" + key + "'");
                 if (answer) answer->append(",").append(*value);
                 else answer = *value;
-                if (answer->size() > max_answer_bytes) return fail(ErrorCode::too_long, spec() + ": the answer is too long for key: '" + key + "'");
+                if (answer->size() > max_answer_bytes)
+                    return fail(ErrorCode::too_long, spec() + ": the answer is too long for key: '" + key + "'");
             }
         }
     }
@@ -128,7 +133,8 @@ Result<SqliteSettings> parse_settings(const OpenRequest& request, std::string_vi
     for (SourceLines::Line line; lines.next(line);) {
         const std::size_t equals = line.text.find('=');
         if (equals == line.text.npos)
-            return fail(ErrorCode::syntax, request.name + ", line " + std::to_string(line.number) + ": missing '=' after attribute name: \"" + line.text + "\"");
+            return fail(ErrorCode::syntax, request.name + ", line " + std::to_string(line.number) +
+                                               ": missing '=' after attribute name: \"" + line.text + "\"");
         std::string value(base::trim(std::string_view(line.text).substr(equals + 1)));
         for (char& c : value)
             if (c == '\n') c = ' ';
@@ -176,7 +182,9 @@ Result<TablePtr> open_sqlite(const OpenRequest& request)
         code = sqlite3_open_v2(settings.path.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
     }
     Handle handle(raw);
-    if (code != SQLITE_OK) return fail(ErrorCode::unavailable, "open " + settings.path + ": " + (raw ? sqlite3_errmsg(raw) : sqlite3_errstr(code)));
+    if (code != SQLITE_OK)
+        return fail(ErrorCode::unavailable,
+                    "open " + settings.path + ": " + (raw ? sqlite3_errmsg(raw) : sqlite3_errstr(code)));
     sqlite3_busy_timeout(raw, static_cast<int>(std::chrono::milliseconds(time_limit).count() / 2));
     return std::make_shared<SqliteTable>(request, source.stamp, std::move(settings), std::move(handle));
 }

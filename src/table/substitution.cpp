@@ -4,7 +4,8 @@
 
 namespace ekiden::table {
 
-std::expected<Substitution, Substitution::Fault> Substitution::parse(std::string_view text, std::string_view zero_index_words)
+std::expected<Substitution, Substitution::Fault> Substitution::parse(std::string_view text,
+                                                                     std::string_view zero_index_words)
 {
     Substitution parsed;
     Piece piece;
@@ -42,7 +43,8 @@ std::expected<Substitution, Substitution::Fault> Substitution::parse(std::string
                                                  " replacement index \"" + std::string(name) + "\""});
         }
         if (*group == 0) {
-            return std::unexpected(Fault{{}, std::string(zero_index_words) + " replacement index \"" + std::string(name) + "\""});
+            return std::unexpected(
+                Fault{{}, std::string(zero_index_words) + " replacement index \"" + std::string(name) + "\""});
         }
         piece.group = *group;
         parsed.highest_ = std::max(parsed.highest_, *group);

@@ -89,7 +89,8 @@ Answer ask_group(const std::string& key)
         },
         [](const group& g) {
             std::string line = std::string(g.gr_name) + ":" + g.gr_passwd + ":" + std::to_string(g.gr_gid) + ":";
-            for (char** member = g.gr_mem; member && *member; ++member) line.append(member == g.gr_mem ? "" : ",").append(*member);
+            for (char** member = g.gr_mem; member && *member; ++member)
+                line.append(member == g.gr_mem ? "" : ",").append(*member);
             return line;
         });
 }
@@ -115,7 +116,8 @@ bool has_other_sources(std::string_view database)
 
 class UnixTable final : public Table {
 public:
-    UnixTable(const OpenRequest& request, const Kind& kind, std::optional<FileStamp> stamp, Dictionary entries, bool asks)
+    UnixTable(const OpenRequest& request, const Kind& kind, std::optional<FileStamp> stamp, Dictionary entries,
+              bool asks)
         : Table(request.spec), kind_(kind), stamp_(stamp), entries_(std::move(entries)), asks_name_service_(asks)
     {
     }
@@ -149,7 +151,8 @@ Result<TablePtr> open_nis(const OpenRequest& request)
     char domain[65] = {};  // Linux keeps 64 bytes
     if (::getdomainname(domain, sizeof domain - 1) != 0) return fail(Error::from_errno(errno, "NIS domain name"));
     if (domain[0] && std::string_view(domain) != "(none)")
-        return fail(ErrorCode::not_found, "unsupported dictionary type: nis, and this host is in the NIS domain " + std::string(domain));
+        return fail(ErrorCode::not_found,
+                    "unsupported dictionary type: nis, and this host is in the NIS domain " + std::string(domain));
     return std::make_shared<EmptyTable>(request);
 }
 
@@ -170,7 +173,8 @@ Result<TablePtr> open_unix(const OpenRequest& request)
         for (std::string_view line : base::split(source->text, '\n')) {
             const std::size_t colon = line.find(':');
             // "+" and "-" lines are for the name service (compat), not users.
-            if (colon == line.npos || colon == 0 || line.front() == '+' || line.front() == '-' || line.front() == '#') continue;
+            if (colon == line.npos || colon == 0 || line.front() == '+' || line.front() == '-' || line.front() == '#')
+                continue;
             entries.add(std::string(line.substr(0, colon)), std::string(line));
         }
     }

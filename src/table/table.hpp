@@ -62,7 +62,7 @@ struct OpenOptions {
     bool fold_keys = true;
     bool forbids_substitution = false;  // $1 in results refused (security: alias maps, mailbox command maps…)
     std::optional<Logger> log{};        // for warnings about bad lines and old files; else the tag "postfix"
-    bool may_load = true;               // an indexed file may be read into memory: pays for many look-ups, not for a command's few
+    bool may_load = true;  // an indexed file may be read into memory: pays for many look-ups, not for a command's few
 };
 Result<TablePtr> open_table(std::string_view spec, const OpenOptions& options = {});
 

@@ -61,7 +61,8 @@ Result<TablePtr> open_texthash(const OpenRequest& request)
     auto source = read_lookup_source(request.name);
     if (!source) {
         // Postfix says "open database" for texthash, though it is a text file.
-        if (source.error().os_error() && source.error().os_error() != EISDIR) return fail(Error::from_errno(source.error().os_error(), "open database", request.name));
+        if (source.error().os_error() && source.error().os_error() != EISDIR)
+            return fail(Error::from_errno(source.error().os_error(), "open database", request.name));
         return std::unexpected(std::move(source).error());
     }
     return parse_texthash(request, source->text, source->stamp);

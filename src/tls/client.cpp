@@ -12,7 +12,10 @@ namespace ekiden::tls {
 
 namespace {
 
-std::int64_t ticks(SteadyTime at) { return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count(); }
+std::int64_t ticks(SteadyTime at)
+{
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+}
 
 std::string state_of(const ClientOptions& options)
 {
@@ -33,7 +36,9 @@ std::string bare(std::string_view fingerprint)
 bool has_fingerprint(const ClientPolicy& policy, const Summary& summary)
 {
     const std::string certificate = bare(summary.certificate_fingerprint), key = bare(summary.key_fingerprint);
-    return std::ranges::any_of(policy.match, [&](const std::string& wanted) { return !wanted.empty() && (wanted == certificate || wanted == key); });
+    return std::ranges::any_of(policy.match, [&](const std::string& wanted) {
+        return !wanted.empty() && (wanted == certificate || wanted == key);
+    });
 }
 
 }  // namespace
@@ -71,7 +76,8 @@ void Client::load(Active& active)
     auto made = ClientContext::make(options_, warnings);
     for (const std::string& text : warnings) log_.warning("{}", text);
     if (made) active.context = std::move(*made);
-    else if (active.context) log_.warning("{}: the certificates and keys read before stay in force", made.error().text());
+    else if (active.context)
+        log_.warning("{}: the certificates and keys read before stay in force", made.error().text());
     else log_.warning("{}: disabling TLS support", made.error().text());
 }
 
@@ -106,12 +112,15 @@ Task<Result<Client::Secured>> Client::shake_hands(net::StreamPtr below, ClientPo
     }
     SSL* handle = ssl->get();
     Secured secured;
-    secured.connection = make_client_connection(std::move(below), std::move(*ssl), current, {&log_, peer, options_.log});
+    secured.connection =
+        make_client_connection(std::move(below), std::move(*ssl), current, {&log_, peer, options_.log});
     secured.connection->set_time_limit(options_.handshake_limit);
     const auto connected = co_await secured.connection->connect();
     if (!connected) {
         const Error& error = connected.error();
-        const std::string_view why = error.is(ErrorCode::timeout) ? "Connection timed out" : error.is(ErrorCode::protocol) ? "-1" : "lost connection";
+        const std::string_view why = error.is(ErrorCode::timeout)    ? "Connection timed out"
+                                     : error.is(ErrorCode::protocol) ? "-1"
+                                                                     : "lost connection";
         log_.info("SSL_connect error to {}: {}", peer, why);
         for (const std::string& line : secured.connection->failures()) log_.warning("TLS library problem: {}", line);
         current->forget(session_key);
@@ -124,7 +133,9 @@ Task<Result<Client::Secured>> Client::shake_hands(net::StreamPtr below, ClientPo
     if (policy.level == Level::fingerprint) {
         secured.is_matched = has_fingerprint(policy, summary);
         if (secured.is_matched) trust = "Verified";
-        else if (is_loud) log_.info("server certificate verification failed for {}: {}", peer, name_error_text(X509_V_ERR_DANE_NO_MATCH));
+        else if (is_loud)
+            log_.info("server certificate verification failed for {}: {}", peer,
+                      name_error_text(X509_V_ERR_DANE_NO_MATCH));
     } else if (!summary.has_certificate) {
         trust = "Anonymous";
     } else if (!is_matched(policy.level)) {
@@ -133,7 +144,8 @@ Task<Result<Client::Secured>> Client::shake_hands(net::StreamPtr below, ClientPo
         secured.is_matched = true;
         trust = "Verified";
     } else if (is_loud) {
-        if (!verdict.chain_problem.empty()) log_.info("certificate verification failed for {}: {}", peer, verdict.chain_problem);
+        if (!verdict.chain_problem.empty())
+            log_.info("certificate verification failed for {}: {}", peer, verdict.chain_problem);
         else log_.info("server certificate verification failed for {}: {}", peer, name_error_text(verdict.name_error));
     }
     secured.is_trusted = !is_matched(policy.level) || secured.is_matched;

@@ -22,7 +22,10 @@ struct Attachment {
     Verdict remembered;     // of the session that is to be resumed
 };
 
-void free_attachment(void*, void* attachment, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Attachment*>(attachment); }
+void free_attachment(void*, void* attachment, CRYPTO_EX_DATA*, int, long, void*)
+{
+    delete static_cast<Attachment*>(attachment);
+}
 
 int attachment_index()
 {
@@ -38,7 +41,8 @@ std::string chain_problem(int error, const X509* certificate)
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        return "untrusted issuer " + (certificate ? one_line_name(X509_get_issuer_name(certificate)) : std::string("unknown"));
+        return "untrusted issuer " +
+               (certificate ? one_line_name(X509_get_issuer_name(certificate)) : std::string("unknown"));
     case X509_V_ERR_CERT_NOT_YET_VALID:
     case X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD: return "certificate not yet valid";
     case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -51,7 +55,8 @@ std::string chain_problem(int error, const X509* certificate)
 int on_verify(int is_good, X509_STORE_CTX* store)
 {
     auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-    if (SslOwner* owner = owner_of(ssl)) owner->note_certificate(X509_STORE_CTX_get_error_depth(store), is_good == 1, store);
+    if (SslOwner* owner = owner_of(ssl))
+        owner->note_certificate(X509_STORE_CTX_get_error_depth(store), is_good == 1, store);
     Attachment* attachment = attachment_of(ssl);
     const int error = X509_STORE_CTX_get_error(store);
     if (is_good || !attachment || error == X509_V_OK) return 1;
@@ -66,7 +71,9 @@ Result<void> trust_anchors(SSL* ssl, const std::vector<std::string>& files)
     for (const std::string& path : files) {
         base::PrivilegedRead guard;
         UniqueBio bio(BIO_new_file(path.c_str(), "r"));
-        if (!bio) return fail(ErrorCode::system, fmt::format("error opening trust anchor file: {}: {}", path, take_openssl_reason("cannot be read")));
+        if (!bio)
+            return fail(ErrorCode::system, fmt::format("error opening trust anchor file: {}: {}", path,
+                                                       take_openssl_reason("cannot be read")));
         int count = 0;
         char* name = nullptr;
         char* header = nullptr;
@@ -75,8 +82,10 @@ Result<void> trust_anchors(SSL* ssl, const std::vector<std::string>& files)
         bool is_good = true;
         while (is_good && PEM_read_bio(bio.get(), &name, &header, &data, &size) == 1) {
             const std::string_view kind = name;
-            const bool is_certificate = kind == PEM_STRING_X509 || kind == PEM_STRING_X509_OLD, is_key = kind == PEM_STRING_PUBLIC;
-            is_good = (is_certificate || is_key) && SSL_dane_tlsa_add(ssl, 2, is_key ? 1 : 0, 0, data, static_cast<std::size_t>(size)) > 0;
+            const bool is_certificate = kind == PEM_STRING_X509 || kind == PEM_STRING_X509_OLD,
+                       is_key = kind == PEM_STRING_PUBLIC;
+            is_good = (is_certificate || is_key) &&
+                      SSL_dane_tlsa_add(ssl, 2, is_key ? 1 : 0, 0, data, static_cast<std::size_t>(size)) > 0;
             ++count;
             OPENSSL_free(name);
             OPENSSL_free(header);
@@ -101,11 +110,13 @@ int ClientContext::on_new_session(SSL* ssl, SSL_SESSION* session)
     if (all->size() >= most_sessions) all->clear();
     // Nothing is verified anew when a session is resumed: what holds is what was found when it was made.
     const Verdict& verdict = SSL_session_reused(ssl) == 1 ? attachment->remembered : attachment->verdict;
-    all->insert_or_assign(attachment->session_key, Remembered{UniqueSession(session), verdict, base::steady_now() + context.session_limit_});
+    all->insert_or_assign(attachment->session_key,
+                          Remembered{UniqueSession(session), verdict, base::steady_now() + context.session_limit_});
     return 1;    // the reference is ours
 }
 
-Result<std::shared_ptr<const ClientContext>> ClientContext::make(const ClientOptions& options, std::vector<std::string>& warnings)
+Result<std::shared_ptr<const ClientContext>> ClientContext::make(const ClientOptions& options,
+                                                                 std::vector<std::string>& warnings)
 {
     std::shared_ptr<ClientContext> made(new ClientContext(options));
     made->handle_.reset(SSL_CTX_new(TLS_client_method()));
@@ -113,11 +124,14 @@ Result<std::shared_ptr<const ClientContext>> ClientContext::make(const ClientOpt
     if (!context) return fail(ErrorCode::system, "cannot allocate client SSL_CTX: " + take_openssl_reason("no memory"));
     // What may be used is what the administrator lists, not what a level of OpenSSL's leaves of it.
     SSL_CTX_set_security_level(context, 0);
-    SSL_CTX_clear_options(context, SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2 | SSL_OP_NO_TLSv1_3);
-    SSL_CTX_set_options(context, (SSL_OP_ALL & ~options.options_cleared) | options.options_set | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_clear_options(context, SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2 |
+                                       SSL_OP_NO_TLSv1_3);
+    SSL_CTX_set_options(context, (SSL_OP_ALL & ~options.options_cleared) | options.options_set | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     if (!options.groups.empty() && SSL_CTX_set1_groups_list(context, options.groups.c_str()) != 1) {
-        warnings.push_back(fmt::format("curves \"{}\" cannot be used ({}): OpenSSL chooses", options.groups, take_openssl_reason("unknown reason")));
+        warnings.push_back(fmt::format("curves \"{}\" cannot be used ({}): OpenSSL chooses", options.groups,
+                                       take_openssl_reason("unknown reason")));
     }
     if (!options.credentials.is_empty()) {
         EKIDEN_TRY_VALUE(identities, load_identities(options.credentials));
@@ -159,17 +173,20 @@ Result<UniqueSsl> ClientContext::begin(const ClientPolicy& policy, std::string s
     SSL_set_max_proto_version(ssl.get(), protocols->highest);
     SSL_set_options(ssl.get(), protocols->forbidden);
     if (SSL_set_cipher_list(ssl.get(), ciphers.c_str()) != 1) {
-        return fail(ErrorCode::syntax, fmt::format("error setting cipher grade: \"{}\" ({})", policy.grade.ciphers, take_openssl_reason("no cipher match")));
+        return fail(ErrorCode::syntax, fmt::format("error setting cipher grade: \"{}\" ({})", policy.grade.ciphers,
+                                                   take_openssl_reason("no cipher match")));
     }
     if (!policy.server_name.empty()) SSL_set_tlsext_host_name(ssl.get(), policy.server_name.c_str());
     if (!policy.trust_anchor_files.empty()) {
-        if (SSL_dane_enable(ssl.get(), nullptr) <= 0) return fail(ErrorCode::system, "cannot use trust anchors: " + take_openssl_reason("unknown reason"));
+        if (SSL_dane_enable(ssl.get(), nullptr) <= 0)
+            return fail(ErrorCode::system, "cannot use trust anchors: " + take_openssl_reason("unknown reason"));
         EKIDEN_TRY(trust_anchors(ssl.get(), policy.trust_anchor_files));
     }
 
     auto all = sessions_.lock();
     if (const auto at = all->find(attached.session_key); at != all->end()) {
-        if (at->second.until > base::steady_now() && SSL_set_session(ssl.get(), at->second.session.get()) == 1) attached.remembered = at->second.verdict;
+        if (at->second.until > base::steady_now() && SSL_set_session(ssl.get(), at->second.session.get()) == 1)
+            attached.remembered = at->second.verdict;
         else all->erase(at);
     }
     ERR_clear_error();
@@ -184,7 +201,8 @@ Verdict ClientContext::finish(SSL* ssl, const ClientPolicy& policy)
     if (!peer) verdict.chain_problem = "no certificate";
     if (peer && (policy.level == Level::verify || policy.level == Level::secure)) {
         verdict.name_error = X509_V_ERR_HOSTNAME_MISMATCH;
-        const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | (policy.wildcards_are_deep ? X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS : 0);
+        const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                               (policy.wildcards_are_deep ? X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS : 0);
         for (const std::string& name : policy.match) {
             const bool is_address = net::parse_address(name).has_value();
             const int result = is_address ? X509_check_ip_asc(peer, name.c_str(), 0)

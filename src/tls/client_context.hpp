@@ -27,7 +27,8 @@ class ClientContext {
 public:
     static constexpr std::size_t most_sessions = 4096;
     // Reads the files; blocking.
-    static Result<std::shared_ptr<const ClientContext>> make(const ClientOptions& options, std::vector<std::string>& warnings);
+    static Result<std::shared_ptr<const ClientContext>> make(const ClientOptions& options,
+                                                             std::vector<std::string>& warnings);
 
     // An SSL for one connection under `policy`, with the session to resume, if there is one. The error's text is Postfix's:
     // "invalid cipher grade: "zzz"". The context outlives it.
@@ -43,7 +44,9 @@ private:
         Verdict verdict;
         SteadyTime until{};
     };
-    explicit ClientContext(const ClientOptions& options) : session_limit_(options.session_limit), lists_(options.lists) {}
+    explicit ClientContext(const ClientOptions& options) : session_limit_(options.session_limit), lists_(options.lists)
+    {
+    }
     static int on_new_session(SSL* ssl, SSL_SESSION* session);
 
     const std::chrono::seconds session_limit_;

@@ -42,7 +42,8 @@ std::string_view name_of(Level level)
 
 std::string ClientPolicy::digest() const
 {
-    std::string text = fmt::format("{}\n{}\n{}\n{}", static_cast<int>(level), grade.protocols, grade.ciphers, server_name);
+    std::string text =
+        fmt::format("{}\n{}\n{}\n{}", static_cast<int>(level), grade.protocols, grade.ciphers, server_name);
     for (const auto* list : {&grade.excluded, &match, &trust_anchor_files}) {
         text += '\n';
         for (const std::string& item : *list) text += item + ' ';
@@ -60,7 +61,9 @@ ClientOptions ClientOptions::from(const config::Settings& settings, bool is_lmtp
 
     if (const std::string word = text("tls_security_level"); !word.empty()) {
         const auto level = parse_level(word);
-        if (!level) throw config::ConfigError(fmt::format("Invalid TLS level \"{}\"", word), settings.location(name("tls_security_level")));
+        if (!level)
+            throw config::ConfigError(fmt::format("Invalid TLS level \"{}\"", word),
+                                      settings.location(name("tls_security_level")));
         o.level = *level;
     } else if (settings.boolean(name("enforce_tls"))) {
         o.level = settings.boolean(name("tls_enforce_peername")) ? Level::verify : Level::encrypt;
@@ -104,7 +107,9 @@ ClientOptions ClientOptions::from(const config::Settings& settings, bool is_lmtp
     o.digest = text("tls_fingerprint_digest");
     o.has_legacy_key_fingerprints = settings.boolean("tls_legacy_public_key_fingerprints");
     if (auto bits = parse_log_level(text("tls_loglevel"))) o.log = *bits;
-    else o.warnings.push_back(fmt::format("unknown {0}tls_loglevel value \"{1}\" in \"{1}\"", o.prefix, text("tls_loglevel")));
+    else
+        o.warnings.push_back(
+            fmt::format("unknown {0}tls_loglevel value \"{1}\" in \"{1}\"", o.prefix, text("tls_loglevel")));
     o.handshake_limit = settings.time(name("starttls_timeout"));
     o.session_limit = settings.time(name("tls_session_cache_timeout"));
     if (o.session_limit.count() > 0) o.session_limit = std::max(o.session_limit, shortest_session);

@@ -64,7 +64,8 @@ struct ClientOptions {
 struct ClientPolicy {
     Level level = Level::none;
     ClientOptions::Grade grade;
-    std::vector<std::string> match;       // names (".example.com" = all below it), or fingerprints without colons, upper case
+    std::vector<std::string>
+        match;  // names (".example.com" = all below it), or fingerprints without colons, upper case
     std::string server_name;              // SNI; "" = none
     std::vector<std::string> trust_anchor_files;
     bool wildcards_are_deep = true;       // "*.example.com" in a certificate is a.b.example.com too

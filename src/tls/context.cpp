@@ -32,7 +32,8 @@ std::atomic<net::BlockingPool*> pool{nullptr};
 const EVP_CIPHER* ticket_cipher(const std::string& name)
 {
     const EVP_CIPHER* cipher = EVP_get_cipherbyname(name.c_str());
-    if (!cipher || EVP_CIPHER_get_mode(cipher) != EVP_CIPH_CBC_MODE || EVP_CIPHER_get_block_size(cipher) != 16) return nullptr;
+    if (!cipher || EVP_CIPHER_get_mode(cipher) != EVP_CIPH_CBC_MODE || EVP_CIPHER_get_block_size(cipher) != 16)
+        return nullptr;
     const int bytes = EVP_CIPHER_get_key_length(cipher);
     return bytes >= 16 && bytes <= 32 ? cipher : nullptr;
 }
@@ -40,7 +41,8 @@ const EVP_CIPHER* ticket_cipher(const std::string& name)
 int on_verify(int is_good, X509_STORE_CTX* store)
 {
     auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-    if (SslOwner* owner = owner_of(ssl)) owner->note_certificate(X509_STORE_CTX_get_error_depth(store), is_good == 1, store);
+    if (SslOwner* owner = owner_of(ssl))
+        owner->note_certificate(X509_STORE_CTX_get_error_depth(store), is_good == 1, store);
     // A client is not turned away here: what its certificate is worth is for the access rules.
     return 1;
 }
@@ -51,7 +53,8 @@ int on_choose_chain(SSL* ssl, void*)
     return !owner || owner->choose_identities() ? 1 : -1;
 }
 
-int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher_context, EVP_MAC_CTX* mac, int is_sealing)
+int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher_context, EVP_MAC_CTX* mac,
+              int is_sealing)
 {
     const auto* context = static_cast<const Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
     const EVP_CIPHER* cipher = ticket_cipher(context->options().ticket_cipher);
@@ -73,8 +76,9 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
         if (!found->is_current) answer = 2;
     }
     char digest[] = "SHA256";
-    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.digest.data(), key.digest.size()),
-                                     OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.digest.data(), key.digest.size()),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
     if (EVP_MAC_CTX_set_params(mac, parameters) != 1) return -1;
     if (EVP_CipherInit_ex(cipher_context, cipher, nullptr, key.cipher.data(), iv, is_sealing) != 1) return -1;
     if (SslOwner* owner = owner_of(ssl)) {
@@ -105,7 +109,8 @@ void choose_dh(SSL_CTX* context, const ServerOptions& options, std::vector<std::
         const std::string reason = bio ? take_openssl_reason("no parameters in it") : std::string(std::strerror(errno));
         EVP_PKEY_free(parameters);
         ERR_clear_error();
-        warnings.push_back(fmt::format("error opening DH parameter file \"{}\": {} -- OpenSSL's own are used", options.dh_file, reason));
+        warnings.push_back(fmt::format("error opening DH parameter file \"{}\": {} -- OpenSSL's own are used",
+                                       options.dh_file, reason));
     }
     SSL_CTX_set_dh_auto(context, 1);
 }
@@ -113,7 +118,8 @@ void choose_dh(SSL_CTX* context, const ServerOptions& options, std::vector<std::
 void choose_session_rules(SSL_CTX* context, const ServerOptions& options)
 {
     // Sessions of one service are worth nothing at another, or where clients are asked for other things.
-    const std::string scope = fmt::format("{}/{}/{}/{}", options.scope, options.asks_certificate, options.ca_file, options.ca_path);
+    const std::string scope =
+        fmt::format("{}/{}/{}/{}", options.scope, options.asks_certificate, options.ca_file, options.ca_path);
     unsigned char id[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     EVP_Digest(scope.data(), scope.size(), id, &length, EVP_sha256(), nullptr);
@@ -138,7 +144,9 @@ std::optional<std::string> decode_content(std::string_view value)
 {
     if (value.empty() || value.size() > longest_chain_value || value.size() % 4 != 0) return std::nullopt;
     std::string content(value.size() / 4 * 3, '\0');
-    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(content.data()), reinterpret_cast<const unsigned char*>(value.data()), static_cast<int>(value.size()));
+    const int length =
+        EVP_DecodeBlock(reinterpret_cast<unsigned char*>(content.data()),
+                        reinterpret_cast<const unsigned char*>(value.data()), static_cast<int>(value.size()));
     if (length < 0 || content.find("-----BEGIN ") == content.npos) {
         ERR_clear_error();
         OPENSSL_cleanse(content.data(), content.size());
@@ -172,9 +180,11 @@ Result<IdentitiesPtr> load_named(NamedChains& chains, const std::string& value)
         if (chain.files.empty()) return fail(ErrorCode::syntax, "empty value");
         chain.state = state_of_files(chain.files);
         auto all = chains.lock();
-        if (auto at = all->find(value); at != all->end() && at->second.state == chain.state) return at->second.identities;
+        if (auto at = all->find(value); at != all->end() && at->second.state == chain.state)
+            return at->second.identities;
     }
-    auto loaded = content ? parse_identities(*content, "the table") : load_identities({.chain_files = chain.files, .pairs = {}});
+    auto loaded =
+        content ? parse_identities(*content, "the table") : load_identities({.chain_files = chain.files, .pairs = {}});
     if (content) OPENSSL_cleanse(content->data(), content->size());
     if (!loaded) return fail(std::move(loaded).error());
     chain.identities = std::make_shared<const Identities>(std::move(*loaded));
@@ -213,7 +223,8 @@ bool use_identities(SSL* ssl, const Identities& identities)
     return true;
 }
 
-Result<void> load_authorities(SSL_CTX* context, const std::string& ca_file, const std::string& ca_path, bool trusts_default)
+Result<void> load_authorities(SSL_CTX* context, const std::string& ca_file, const std::string& ca_path,
+                              bool trusts_default)
 {
     if (!ca_file.empty() || !ca_path.empty()) {
         base::PrivilegedRead guard;
@@ -223,11 +234,13 @@ Result<void> load_authorities(SSL_CTX* context, const std::string& ca_file, cons
             std::string where;
             if (!ca_file.empty()) where += fmt::format(", CAfile=\"{}\"", ca_file);
             if (!ca_path.empty()) where += fmt::format(", CApath=\"{}\"", ca_path);
-            return fail(ErrorCode::system, fmt::format("cannot load Certification Authority data{} ({})", where, reason));
+            return fail(ErrorCode::system,
+                        fmt::format("cannot load Certification Authority data{} ({})", where, reason));
         }
     }
     if (trusts_default && SSL_CTX_set_default_verify_paths(context) != 1) {
-        return fail(ErrorCode::system, "cannot load the system's Certification Authority data: " + take_openssl_reason("unknown reason"));
+        return fail(ErrorCode::system,
+                    "cannot load the system's Certification Authority data: " + take_openssl_reason("unknown reason"));
     }
     ERR_clear_error();
     return {};
@@ -239,7 +252,8 @@ Result<void> use_identities(SSL_CTX* context, const Identities& identities)
         const bool is_used = with_stack(identity.chain, [&](STACK_OF(X509)* chain) {
             return SSL_CTX_use_cert_and_key(context, identity.leaf.get(), identity.key.get(), chain, 1) == 1;
         });
-        if (!is_used) return fail(ErrorCode::refused, "cannot use a certificate: " + take_openssl_reason("unknown reason"));
+        if (!is_used)
+            return fail(ErrorCode::refused, "cannot use a certificate: " + take_openssl_reason("unknown reason"));
     }
     return {};
 }
@@ -251,7 +265,10 @@ struct Context::Parts {
     mutable NamedChains named;
 };
 
-Context::Context(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) { SSL_CTX_set_app_data(parts_->handle.get(), this); }
+Context::Context(std::unique_ptr<Parts> parts) : parts_(std::move(parts))
+{
+    SSL_CTX_set_app_data(parts_->handle.get(), this);
+}
 Context::~Context() = default;
 
 SSL_CTX* Context::handle() const { return parts_->handle.get(); }
@@ -284,7 +301,8 @@ Task<Result<IdentitiesPtr>> Context::find_identities(std::string server_name) co
 
 Result<ContextPtr> make_context(const ServerOptions& options, std::vector<std::string>& warnings)
 {
-    if (options.credentials.is_empty()) return fail(ErrorCode::not_found, "No server certs available. TLS won't be enabled");
+    if (options.credentials.is_empty())
+        return fail(ErrorCode::not_found, "No server certs available. TLS won't be enabled");
     EKIDEN_TRY_VALUE(identities, load_identities(options.credentials));
 
     auto parts = std::make_unique<Context::Parts>();
@@ -297,17 +315,21 @@ Result<ContextPtr> make_context(const ServerOptions& options, std::vector<std::s
     SSL_CTX_set_security_level(context, 0);
     SSL_CTX_set_min_proto_version(context, options.protocols.lowest);
     SSL_CTX_set_max_proto_version(context, options.protocols.highest);
-    SSL_CTX_clear_options(context, SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2 | SSL_OP_NO_TLSv1_3);
-    SSL_CTX_set_options(context, (SSL_OP_ALL & ~options.options_cleared) | options.options_set | options.protocols.forbidden | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-                                     SSL_OP_CLEANSE_PLAINTEXT);   // passwords do not stay in freed buffers
+    SSL_CTX_clear_options(context, SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2 |
+                                       SSL_OP_NO_TLSv1_3);
+    SSL_CTX_set_options(context, (SSL_OP_ALL & ~options.options_cleared) | options.options_set |
+                                     options.protocols.forbidden | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_CLEANSE_PLAINTEXT);  // passwords do not stay in freed buffers
     if (options.prefers_own_order) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_max_early_data(context, 0);
     if (SSL_CTX_set_cipher_list(context, options.ciphers.c_str()) != 1) {
-        return fail(ErrorCode::syntax, fmt::format("error setting cipher grade: \"{}\" ({})", options.grade, take_openssl_reason("no cipher match")));
+        return fail(ErrorCode::syntax, fmt::format("error setting cipher grade: \"{}\" ({})", options.grade,
+                                                   take_openssl_reason("no cipher match")));
     }
     if (!options.groups.empty() && SSL_CTX_set1_groups_list(context, options.groups.c_str()) != 1) {
-        warnings.push_back(fmt::format("curves \"{}\" cannot be used ({}): OpenSSL chooses", options.groups, take_openssl_reason("unknown reason")));
+        warnings.push_back(fmt::format("curves \"{}\" cannot be used ({}): OpenSSL chooses", options.groups,
+                                       take_openssl_reason("unknown reason")));
     }
     choose_dh(context, options, warnings);
     EKIDEN_TRY(use_identities(context, identities));
@@ -316,7 +338,8 @@ Result<ContextPtr> make_context(const ServerOptions& options, std::vector<std::s
     // The names that clients are told to choose their certificate by.
     if (!options.ca_file.empty() && options.asks_certificate) {
         base::PrivilegedRead guard;
-        if (STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options.ca_file.c_str())) SSL_CTX_set_client_CA_list(context, names);
+        if (STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options.ca_file.c_str()))
+            SSL_CTX_set_client_CA_list(context, names);
     }
     if (options.asks_certificate) {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_verify);

@@ -69,6 +69,7 @@ bool use_identities(SSL* ssl, const Identities& identities);
 Result<void> use_identities(SSL_CTX* context, const Identities& identities);
 
 // Whom we trust: what is in the file and the directory ("" = none), and the system's own where that is wanted. Blocks.
-Result<void> load_authorities(SSL_CTX* context, const std::string& ca_file, const std::string& ca_path, bool trusts_default);
+Result<void> load_authorities(SSL_CTX* context, const std::string& ca_file, const std::string& ca_path,
+                              bool trusts_default);
 
 }  // namespace ekiden::tls

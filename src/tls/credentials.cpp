@@ -24,16 +24,21 @@ Result<std::string> read_file(const std::string& path)
 {
     base::PrivilegedRead guard;
     auto file = base::open_file(path, O_RDONLY);
-    if (!file) return fail(ErrorCode::not_found, fmt::format("error opening chain file: {}: {}", path, std::strerror(file.error().os_error())));
+    if (!file)
+        return fail(ErrorCode::not_found,
+                    fmt::format("error opening chain file: {}: {}", path, std::strerror(file.error().os_error())));
     std::string content;
     char buffer[16384];
     for (;;) {
         const ssize_t got = ::read(file->get(), buffer, sizeof buffer);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return fail(ErrorCode::system, fmt::format("error reading chain file: {}: {}", path, std::strerror(errno)));
+        if (got < 0)
+            return fail(ErrorCode::system, fmt::format("error reading chain file: {}: {}", path, std::strerror(errno)));
         if (got == 0) break;
         content.append(buffer, static_cast<std::size_t>(got));
-        if (content.size() > largest_file) return fail(ErrorCode::too_long, fmt::format("error reading chain file: {}: larger than {} bytes", path, largest_file));
+        if (content.size() > largest_file)
+            return fail(ErrorCode::too_long,
+                        fmt::format("error reading chain file: {}: larger than {} bytes", path, largest_file));
     }
     OPENSSL_cleanse(buffer, sizeof buffer);
     return content;
@@ -77,15 +82,18 @@ public:
             const bool is_encrypted = header && std::strstr(header, "ENCRYPTED") != nullptr;
             const unsigned char* at = data;
             bool is_ours = true;
-            if (kind == PEM_STRING_X509 || kind == PEM_STRING_X509_OLD) block.certificate.reset(d2i_X509(nullptr, &at, length));
+            if (kind == PEM_STRING_X509 || kind == PEM_STRING_X509_OLD)
+                block.certificate.reset(d2i_X509(nullptr, &at, length));
             else if (kind == PEM_STRING_X509_TRUSTED) block.certificate.reset(d2i_X509_AUX(nullptr, &at, length));
-            else if (kind.ends_with("PRIVATE KEY") && kind != PEM_STRING_PKCS8 && !is_encrypted) block.key.reset(d2i_AutoPrivateKey(nullptr, &at, length));
+            else if (kind.ends_with("PRIVATE KEY") && kind != PEM_STRING_PKCS8 && !is_encrypted)
+                block.key.reset(d2i_AutoPrivateKey(nullptr, &at, length));
             else if (!kind.ends_with("PRIVATE KEY")) is_ours = false;   // parameters of a curve, a request…
             OPENSSL_clear_free(data, static_cast<std::size_t>(length));
             OPENSSL_free(name);
             OPENSSL_free(header);
             if (!is_ours) continue;
-            if (is_encrypted || kind == PEM_STRING_PKCS8) return fail(ErrorCode::refused, "the private key is encrypted with a passphrase");
+            if (is_encrypted || kind == PEM_STRING_PKCS8)
+                return fail(ErrorCode::refused, "the private key is encrypted with a passphrase");
             if (!block.key && !block.certificate) return fail(ErrorCode::syntax, take_openssl_reason("malformed PEM"));
             return block;
         }
@@ -146,15 +154,19 @@ Result<Identity> load_pair(const CredentialFiles::Pair& pair)
     for (;;) {
         auto block = reader.next();
         if (!block && block.error().is(ErrorCode::syntax)) {
-            return fail(ErrorCode::syntax, fmt::format("cannot get {} certificate from file \"{}\": {}", pair.kind, pair.certificate, block.error().text()));
+            return fail(ErrorCode::syntax, fmt::format("cannot get {} certificate from file \"{}\": {}", pair.kind,
+                                                       pair.certificate, block.error().text()));
         }
         if (!block || ((*block) && (*block)->key)) continue;   // a key, with or without passphrase: not asked for here
         if (!*block) break;
-        if (++count > most_certificates) return fail(ErrorCode::too_long, fmt::format("too many certificates in file \"{}\"", pair.certificate));
+        if (++count > most_certificates)
+            return fail(ErrorCode::too_long, fmt::format("too many certificates in file \"{}\"", pair.certificate));
         if (!identity.leaf) identity.leaf = std::move((*block)->certificate);
         else identity.chain.push_back(std::move((*block)->certificate));
     }
-    if (!identity.leaf) return fail(ErrorCode::syntax, fmt::format("cannot get {} certificate from file \"{}\": no certificate in it", pair.kind, pair.certificate));
+    if (!identity.leaf)
+        return fail(ErrorCode::syntax, fmt::format("cannot get {} certificate from file \"{}\": no certificate in it",
+                                                   pair.kind, pair.certificate));
 
     EKIDEN_TRY_VALUE(key_text, read_file(pair.key));
     SecretText keys(std::move(key_text));
@@ -162,12 +174,16 @@ Result<Identity> load_pair(const CredentialFiles::Pair& pair)
     identity.key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
     if (!identity.key) {
         const std::string reason = take_openssl_reason("no private key in it");
-        if (keys.text.find("PRIVATE KEY-----") == keys.text.npos) return fail(ErrorCode::syntax, fmt::format("No private key found in {}", pair.key));
-        return fail(ErrorCode::syntax, fmt::format("cannot get {} private key from file \"{}\": {}", pair.kind, pair.key,
-                                                   keys.text.find("ENCRYPTED") == keys.text.npos ? reason : "it is encrypted with a passphrase"));
+        if (keys.text.find("PRIVATE KEY-----") == keys.text.npos)
+            return fail(ErrorCode::syntax, fmt::format("No private key found in {}", pair.key));
+        return fail(
+            ErrorCode::syntax,
+            fmt::format("cannot get {} private key from file \"{}\": {}", pair.kind, pair.key,
+                        keys.text.find("ENCRYPTED") == keys.text.npos ? reason : "it is encrypted with a passphrase"));
     }
     if (!fits(identity)) {
-        return fail(ErrorCode::refused, fmt::format("{} private key in {} does not match public key in {}", pair.kind, pair.key, pair.certificate));
+        return fail(ErrorCode::refused, fmt::format("{} private key in {} does not match public key in {}", pair.kind,
+                                                    pair.key, pair.certificate));
     }
     return identity;
 }
@@ -220,7 +236,9 @@ std::string state_of_files(const std::vector<std::string>& files)
     for (const std::string& name : files) {
         struct stat info{};
         if (::stat(name.c_str(), &info) < 0) state += fmt::format("{}:{};", name, errno);
-        else state += fmt::format("{}:{}:{}:{}.{}:{}.{};", name, info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+        else
+            state += fmt::format("{}:{}:{}:{}.{}:{}.{};", name, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                                 info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
     }
     return state;
 }
@@ -229,11 +247,13 @@ std::string server_end_point_of(const X509* certificate)
 {
     if (!certificate) return {};
     int digest_nid = NID_undef;
-    if (X509_get_signature_info(const_cast<X509*>(certificate), &digest_nid, nullptr, nullptr, nullptr) != 1 || digest_nid == NID_undef) {
+    if (X509_get_signature_info(const_cast<X509*>(certificate), &digest_nid, nullptr, nullptr, nullptr) != 1 ||
+        digest_nid == NID_undef) {
         ERR_clear_error();
         return {};
     }
-    const EVP_MD* digest = digest_nid == NID_md5 || digest_nid == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(digest_nid);
+    const EVP_MD* digest =
+        digest_nid == NID_md5 || digest_nid == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(digest_nid);
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     if (!digest || X509_digest(certificate, digest, bytes, &length) != 1) {

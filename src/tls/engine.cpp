@@ -62,7 +62,10 @@ public:
     const Summary& summary() const override { return summary_; }
     const std::vector<std::string>& failures() const override { return failures_; }
     Task<void> say_goodbye() override;
-    std::string server_end_point() const override { return ssl_ ? server_end_point_of(SSL_get_certificate(ssl_.get())) : std::string(); }
+    std::string server_end_point() const override
+    {
+        return ssl_ ? server_end_point_of(SSL_get_certificate(ssl_.get())) : std::string();
+    }
     std::string exporter() const override;
 
     // Stream
@@ -70,7 +73,10 @@ public:
     Task<Result<void>> write(std::span<const std::string_view> pieces) override;
     void set_deadline(SteadyTime at) override { below_->set_deadline(at); }
     void close() override { below_->close(); }
-    bool has_unread_bytes() override { return begin_ < end_ || (ssl_ && SSL_has_pending(ssl_.get())) || below_->has_unread_bytes(); }
+    bool has_unread_bytes() override
+    {
+        return begin_ < end_ || (ssl_ && SSL_has_pending(ssl_.get())) || below_->has_unread_bytes();
+    }
     net::Executor executor() override { return below_->executor(); }
     int native_handle() override { return below_->native_handle(); }
 
@@ -92,7 +98,10 @@ public:
     void note_handshake_message() { late_messages_ += is_established_ ? 1 : 0; }
 
 private:
-    bool is_dumping() const { return (witness_.bits & log_everything) || ((witness_.bits & log_packets) && !is_established_); }
+    bool is_dumping() const
+    {
+        return (witness_.bits & log_everything) || ((witness_.bits & log_packets) && !is_established_);
+    }
     Task<Result<void>> shake_hands();
     Task<Result<void>> hear_first_record();
     Task<Result<void>> fill();
@@ -128,7 +137,8 @@ void on_message(int is_sent, int, int kind, const void*, std::size_t, SSL*, void
 int bio_read(BIO* bio, char* to, int size)
 {
     BIO_clear_retry_flags(bio);
-    const std::size_t count = size > 0 ? static_cast<Layer*>(BIO_get_data(bio))->take(to, static_cast<std::size_t>(size)) : 0;
+    const std::size_t count =
+        size > 0 ? static_cast<Layer*>(BIO_get_data(bio))->take(to, static_cast<std::size_t>(size)) : 0;
     if (count > 0) return static_cast<int>(count);
     BIO_set_retry_read(bio);
     return -1;
@@ -225,7 +235,8 @@ Task<Result<void>> Layer::hear_first_record()
     auto byte = [this](std::size_t at) { return static_cast<unsigned char>(input_[at]); };
     for (;;) {
         std::size_t wanted = header_size;
-        if ((end_ > 0 && byte(0) != SSL3_RT_HANDSHAKE) || (end_ > 1 && byte(1) != SSL3_VERSION_MAJOR)) co_return Result<void>{};
+        if ((end_ > 0 && byte(0) != SSL3_RT_HANDSHAKE) || (end_ > 1 && byte(1) != SSL3_VERSION_MAJOR))
+            co_return Result<void>{};
         if (end_ >= header_size) wanted += (std::size_t{byte(3)} << 8 | byte(4));
         if ((end_ >= header_size && end_ >= wanted) || wanted > header_size + record_size) co_return Result<void>{};
         input_.resize(std::max(input_.size(), std::min(wanted, std::max(2 * end_, idle_buffer))));
@@ -243,11 +254,15 @@ Task<Result<void>> Layer::accept()
     summary_ = summarize(ssl_.get(), context_->options());
     if (chosen_ && *chosen_) summary_.server_name = server_name_;
     if (witness_.bits & log_verbose) {
-        if (summary_.is_resumed) witness_.log->info("{}: Reusing old session{}", witness_.client, has_opened_ticket_ ? " (RFC 5077 session ticket)" : "");
+        if (summary_.is_resumed)
+            witness_.log->info("{}: Reusing old session{}", witness_.client,
+                               has_opened_ticket_ ? " (RFC 5077 session ticket)" : "");
         if (const X509* peer = SSL_get0_peer_certificate(ssl_.get())) {
             witness_.log->info("subject={}", one_line_name(X509_get_subject_name(peer)));
             witness_.log->info("issuer={}", one_line_name(X509_get_issuer_name(peer)));
-            witness_.log->info("{}: subject_CN={}, issuer={}, fingerprint={}, pkey_fingerprint={}", witness_.client, summary_.subject, summary_.issuer, summary_.certificate_fingerprint, summary_.key_fingerprint);
+            witness_.log->info("{}: subject_CN={}, issuer={}, fingerprint={}, pkey_fingerprint={}", witness_.client,
+                               summary_.subject, summary_.issuer, summary_.certificate_fingerprint,
+                               summary_.key_fingerprint);
         }
     }
     co_return Result<void>{};
@@ -308,7 +323,8 @@ Task<Result<void>> Layer::write(std::span<const std::string_view> pieces)
         }
         ERR_clear_error();
         std::size_t sealed = 0;
-        if (SSL_write_ex(ssl_.get(), text.data(), text.size(), &sealed) != 1 || sealed != text.size()) co_return broken("TLS record could not be sealed");
+        if (SSL_write_ex(ssl_.get(), text.data(), text.size(), &sealed) != 1 || sealed != text.size())
+            co_return broken("TLS record could not be sealed");
         left -= text.size();
         if (left == 0 || output_.size() >= gathered_output) EKIDEN_CO_TRY(co_await flush());
     }
@@ -329,7 +345,8 @@ std::string Layer::exporter() const
     // RFC 9266: the label, and an empty context.
     static constexpr std::string_view label = "EXPORTER-Channel-Binding";
     std::string bytes(32, '\0');
-    if (!is_established_ || SSL_export_keying_material(ssl_.get(), reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), label.data(), label.size(), nullptr, 0, 1) != 1) {
+    if (!is_established_ || SSL_export_keying_material(ssl_.get(), reinterpret_cast<unsigned char*>(bytes.data()),
+                                                       bytes.size(), label.data(), label.size(), nullptr, 0, 1) != 1) {
         ERR_clear_error();
         return {};
     }
@@ -345,7 +362,8 @@ bool Layer::choose_identities()
         if (!name || !*name) {
             chosen_ = nullptr;
         } else if (!is_server_name(name)) {
-            witness_.log->warning("TLS SNI from {} is no host name: {}, using default chain", witness_.client, base::printable(name));
+            witness_.log->warning("TLS SNI from {} is no host name: {}, using default chain", witness_.client,
+                                  base::printable(name));
             chosen_ = nullptr;
         } else {
             server_name_ = name;
@@ -353,7 +371,8 @@ bool Layer::choose_identities()
         }
     }
     if (*chosen_ && !use_identities(ssl_.get(), **chosen_)) {
-        witness_.log->warning("TLS SNI {} from {}: its certificate cannot be used ({}), using default chain", server_name_, witness_.client, take_openssl_reason("unknown reason"));
+        witness_.log->warning("TLS SNI {} from {}: its certificate cannot be used ({}), using default chain",
+                              server_name_, witness_.client, take_openssl_reason("unknown reason"));
         use_identities(ssl_.get(), context_->identities());
         chosen_ = nullptr;
     }
@@ -364,26 +383,30 @@ void Layer::note_certificate(int depth, bool is_good, X509_STORE_CTX* store)
 {
     if (!(witness_.bits & log_verbose)) return;
     const X509* certificate = X509_STORE_CTX_get_current_cert(store);
-    witness_.log->info("{}: depth={} verify={} subject={}", witness_.client, depth, is_good ? 1 : 0, certificate ? one_line_name(X509_get_subject_name(certificate)) : "unknown");
+    witness_.log->info("{}: depth={} verify={} subject={}", witness_.client, depth, is_good ? 1 : 0,
+                       certificate ? one_line_name(X509_get_subject_name(certificate)) : "unknown");
 }
 
 void Layer::note_ticket(bool is_issued, long expires_at)
 {
     if (!is_issued) has_opened_ticket_ = true;
     if (!(witness_.bits & log_verbose)) return;
-    witness_.log->info("{}: {} session ticket, key expiration: {}", witness_.client, is_issued ? "Issuing" : "Decrypting", expires_at);
+    witness_.log->info("{}: {} session ticket, key expiration: {}", witness_.client,
+                       is_issued ? "Issuing" : "Decrypting", expires_at);
 }
 
 Task<void> Layer::find_identities()
 {
     auto found = co_await context_->find_identities(server_name_);
     if (!found) {
-        witness_.log->warning("TLS SNI {} from {}: {}, using default chain", server_name_, witness_.client, found.error().text());
+        witness_.log->warning("TLS SNI {} from {}: {}, using default chain", server_name_, witness_.client,
+                              found.error().text());
         chosen_ = nullptr;
         co_return;
     }
     chosen_ = std::move(*found);
-    if (!*chosen_ && (witness_.bits & log_summary)) witness_.log->info("TLS SNI {} from {} not matched, using default chain", server_name_, witness_.client);
+    if (!*chosen_ && (witness_.bits & log_summary))
+        witness_.log->info("TLS SNI {} from {} not matched, using default chain", server_name_, witness_.client);
 }
 
 }  // namespace
@@ -393,7 +416,8 @@ ConnectionPtr make_server_connection(net::StreamPtr below, ContextPtr context, W
     return std::make_unique<Layer>(std::move(below), std::move(context), std::move(witness));
 }
 
-ConnectionPtr make_client_connection(net::StreamPtr below, UniqueSsl ssl, std::shared_ptr<const void> keeper, Witness witness)
+ConnectionPtr make_client_connection(net::StreamPtr below, UniqueSsl ssl, std::shared_ptr<const void> keeper,
+                                     Witness witness)
 {
     return std::make_unique<Layer>(std::move(below), std::move(ssl), std::move(keeper), std::move(witness));
 }

@@ -56,6 +56,7 @@ struct Witness {
 // on one core, and one operation at a time.
 ConnectionPtr make_server_connection(net::StreamPtr below, ContextPtr context, Witness witness);
 // `ssl` is ready to shake hands; `keeper` owns what it was made from.
-ConnectionPtr make_client_connection(net::StreamPtr below, UniqueSsl ssl, std::shared_ptr<const void> keeper, Witness witness);
+ConnectionPtr make_client_connection(net::StreamPtr below, UniqueSsl ssl, std::shared_ptr<const void> keeper,
+                                     Witness witness);
 
 }  // namespace ekiden::tls

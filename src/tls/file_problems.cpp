@@ -23,7 +23,8 @@ constexpr std::size_t largest_file = 1 << 20;
 constexpr int most_certificates = 100;      // of one file
 
 // What follows smtpd_tls_, smtp_tls_ and lmtp_tls_.
-constexpr std::array<std::string_view, 7> file_suffixes{"cert_file", "key_file", "eccert_file", "eckey_file", "dcert_file", "dkey_file", "chain_files"};
+constexpr std::array<std::string_view, 7> file_suffixes{"cert_file",  "key_file",  "eccert_file", "eckey_file",
+                                                        "dcert_file", "dkey_file", "chain_files"};
 
 // Days until `when`: less than zero once it has passed.
 std::optional<std::int64_t> seconds_until(const ASN1_TIME* when, std::time_t now)
@@ -65,7 +66,8 @@ private:
     void look_at(const config::Settings& own, const std::string& prefix)
     {
         const std::string level = own.str(prefix + "_tls_security_level");
-        const bool is_off = level.empty() ? !own.boolean(prefix + "_use_tls") && !own.boolean(prefix + "_enforce_tls") : level == "none";
+        const bool is_off = level.empty() ? !own.boolean(prefix + "_use_tls") && !own.boolean(prefix + "_enforce_tls")
+                                          : level == "none";
         if (is_off && !own.boolean(prefix + "_tls_wrappermode")) return;
         const bool has_chain = !own.list(prefix + "_tls_chain_files").empty();
         for (const std::string_view suffix : file_suffixes) {
@@ -91,7 +93,9 @@ private:
         if (!text) return;
         struct stat status{};
         if (text->contains("PRIVATE KEY-----") && ::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH))
-            add(at, parameter, fmt::format("{}: everybody on this machine can read the private key in {}", parameter, path), fmt::format("chmod o-r {}", path));
+            add(at, parameter,
+                fmt::format("{}: everybody on this machine can read the private key in {}", parameter, path),
+                fmt::format("chmod o-r {}", path));
         const UniqueBio bio(BIO_new_mem_buf(text->data(), static_cast<int>(text->size())));
         for (int count = 0; bio && count < most_certificates; ++count) {
             const UniqueCertificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
@@ -101,17 +105,24 @@ private:
         (void)take_openssl_errors();
     }
 
-    void look_at_dates(const X509& certificate, const std::string& path, const std::string& parameter, const config::Location& at, bool is_issuer)
+    void look_at_dates(const X509& certificate, const std::string& path, const std::string& parameter,
+                       const config::Location& at, bool is_issuer)
     {
-        const std::string which = fmt::format("{}: {} in {}", parameter, is_issuer ? "a certificate of the chain" : "the certificate", path);
+        const std::string which =
+            fmt::format("{}: {} in {}", parameter, is_issuer ? "a certificate of the chain" : "the certificate", path);
         const ASN1_TIME* end = X509_get0_notAfter(&certificate);
         const auto left = seconds_until(end, now_);
         const auto before = seconds_until(X509_get0_notBefore(&certificate), now_);
-        if (before && *before > 0) add(at, parameter, fmt::format("{} is not valid before {}", which, date_of(X509_get0_notBefore(&certificate))), "is the clock right?");
+        if (before && *before > 0)
+            add(at, parameter,
+                fmt::format("{} is not valid before {}", which, date_of(X509_get0_notBefore(&certificate))),
+                "is the clock right?");
         if (!left) return;
         constexpr std::int64_t day = 24 * 60 * 60;
         if (*left < 0) add(at, parameter, fmt::format("{} expired on {}", which, date_of(end)), "renew it");
-        else if (*left < expiry_notice.count() * day) add(at, parameter, fmt::format("{} expires on {}, in {} days", which, date_of(end), *left / day), "renew it");
+        else if (*left < expiry_notice.count() * day)
+            add(at, parameter, fmt::format("{} expires on {}, in {} days", which, date_of(end), *left / day),
+                "renew it");
     }
 
     const config::Settings& settings_;
@@ -123,6 +134,9 @@ private:
 
 }  // namespace
 
-std::vector<config::Problem> find_file_problems(const config::Settings& settings, base::WallTime now) { return Finder(settings, now).run(); }
+std::vector<config::Problem> find_file_problems(const config::Settings& settings, base::WallTime now)
+{
+    return Finder(settings, now).run();
+}
 
 }  // namespace ekiden::tls

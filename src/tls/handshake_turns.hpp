@@ -17,7 +17,10 @@ public:
     explicit HandshakeTurns(asio::execution_context& context) : service(context) {}
 
     // Those of the core that runs the caller.
-    static HandshakeTurns& of(const net::Executor& executor) { return asio::use_service<HandshakeTurns>(executor.context()); }
+    static HandshakeTurns& of(const net::Executor& executor)
+    {
+        return asio::use_service<HandshakeTurns>(executor.context());
+    }
 
     // Returns when it is the caller's turn; the step is what it does before it awaits anything again.
     Task<void> wait(net::Executor executor);

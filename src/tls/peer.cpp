@@ -21,7 +21,8 @@ std::string colon_hexadecimal(const unsigned char* bytes, unsigned length)
 {
     std::string text;
     text.reserve(length * 3);
-    for (unsigned i = 0; i < length; ++i) fmt::format_to(std::back_inserter(text), "{}{:02X}", i == 0 ? "" : ":", bytes[i]);
+    for (unsigned i = 0; i < length; ++i)
+        fmt::format_to(std::back_inserter(text), "{}{:02X}", i == 0 ? "" : ":", bytes[i]);
     return text;
 }
 
@@ -124,7 +125,10 @@ std::string key_fingerprint(const X509* certificate, const std::string& digest, 
     return is_made ? colon_hexadecimal(bytes, length) : std::string();
 }
 
-std::string subject_name(const X509* certificate) { return last_entry(X509_get_subject_name(certificate), NID_commonName); }
+std::string subject_name(const X509* certificate)
+{
+    return last_entry(X509_get_subject_name(certificate), NID_commonName);
+}
 
 std::string issuer_name(const X509* certificate)
 {

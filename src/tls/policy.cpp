@@ -26,7 +26,8 @@ bool is_host_name(std::string_view name)
     std::size_t label = 0;
     char before = '.';
     for (char c : name) {
-        const bool is_good = c == '.' ? label > 0 && before != '-' : base::is_alnum(c) || c == '_' || (c == '-' && label > 0);
+        const bool is_good =
+            c == '.' ? label > 0 && before != '-' : base::is_alnum(c) || c == '_' || (c == '-' && label > 0);
         if (!is_good) return false;
         label = c == '.' ? 0 : label + 1;
         if (label > 63) return false;
@@ -88,7 +89,8 @@ bool takes(Level level, Attribute attribute)
 }
 
 // Fills in what the level needs and the entry did not say.
-Result<ClientPolicy> complete(ClientPolicy policy, const ClientOptions& options, const Target& target, const Logger& log)
+Result<ClientPolicy> complete(ClientPolicy policy, const ClientOptions& options, const Target& target,
+                              const Logger& log)
 {
     if (policy.level == Level::dane || policy.level == Level::dane_only) {
         // DNSSEC is needed to find TLSA records; without it this is "may", or nothing.
@@ -105,13 +107,16 @@ Result<ClientPolicy> complete(ClientPolicy policy, const ClientOptions& options,
         if (policy.match.empty()) policy.match = options.fingerprints;
         for (std::string& item : policy.match) item = bare_fingerprint(item);
         if (policy.match.empty()) {
-            log.warning("nexthop domain {}: configured at fingerprint security level, but with no fingerprints to match.", target.domain);
+            log.warning(
+                "nexthop domain {}: configured at fingerprint security level, but with no fingerprints to match.",
+                target.domain);
             return no_policy(target, log);
         }
         break;
     case Level::verify:
     case Level::secure:
-        if (policy.match.empty()) policy.match = policy.level == Level::verify ? options.verify_match : options.secure_match;
+        if (policy.match.empty())
+            policy.match = policy.level == Level::verify ? options.verify_match : options.secure_match;
         policy.match = expected_names(policy.match, target);
         if (policy.trust_anchor_files.empty()) policy.trust_anchor_files = options.trust_anchor_files;
         break;
@@ -135,7 +140,8 @@ Task<Result<std::optional<std::string>>> find_entry(const table::Maps& tables, s
 
 }  // namespace
 
-Result<ClientPolicy> parse_policy(std::string_view value, const ClientOptions& options, const Target& target, std::string_view title, const Logger& log)
+Result<ClientPolicy> parse_policy(std::string_view value, const ClientOptions& options, const Target& target,
+                                  std::string_view title, const Logger& log)
 {
     const auto words = base::split_any(value, ", \t\r\n");
     const auto level = words.empty() ? std::nullopt : parse_level(words.front());
@@ -156,7 +162,8 @@ Result<ClientPolicy> parse_policy(std::string_view value, const ClientOptions& o
         }
         const auto equals = word.find('=');
         const std::string_view name = word.substr(0, equals);
-        const auto* known = std::ranges::find_if(attributes, [&](const Known& k) { return base::equal_ignoring_case(k.name, name); });
+        const auto* known =
+            std::ranges::find_if(attributes, [&](const Known& k) { return base::equal_ignoring_case(k.name, name); });
         if (equals == word.npos) {
             log.warning("{}: malformed attribute/value pair \"{}\": missing '=' after attribute name", title, word);
             return no_policy(target, log);
@@ -182,7 +189,8 @@ Result<ClientPolicy> parse_policy(std::string_view value, const ClientOptions& o
             for (std::string_view item : base::split_any(text, ":")) policy.grade.excluded.emplace_back(item);
             break;
         case Attribute::match:
-            for (std::string_view item : base::split_any(text, *level == Level::fingerprint ? "|" : ":")) policy.match.emplace_back(item);
+            for (std::string_view item : base::split_any(text, *level == Level::fingerprint ? "|" : ":"))
+                policy.match.emplace_back(item);
             break;
         case Attribute::trust_anchors: policy.trust_anchor_files.emplace_back(text); break;
         case Attribute::server_name: server_name = text; break;
@@ -192,7 +200,8 @@ Result<ClientPolicy> parse_policy(std::string_view value, const ClientOptions& o
     if (*level != Level::none) {
         auto name = server_name_of(server_name, target);
         if (!name) {
-            if (server_name == options.server_name) log.warning("\"{}tls_servername = {}\" specifies an invalid hostname", options.prefix, server_name);
+            if (server_name == options.server_name)
+                log.warning("\"{}tls_servername = {}\" specifies an invalid hostname", options.prefix, server_name);
             else log.warning("{}: \"servername={}\" specifies an invalid hostname", title, server_name);
             return no_policy(target, log);
         }
@@ -206,11 +215,13 @@ std::optional<Level> combine_sites(Level site, std::string_view by_destination, 
     static constexpr struct {
         std::string_view word;
         Level level;
-    } rows[] = {{"NONE", Level::none}, {"MAY", Level::may}, {"MUST_NOPEERMATCH", Level::encrypt}, {"MUST", Level::verify}};
+    } rows[] = {
+        {"NONE", Level::none}, {"MAY", Level::may}, {"MUST_NOPEERMATCH", Level::encrypt}, {"MUST", Level::verify}};
     std::optional<Level> result;
     for (std::string_view word : {by_destination, by_host}) {
         if (word.empty()) continue;
-        const auto* row = std::ranges::find_if(rows, [&](const auto& r) { return base::equal_ignoring_case(r.word, word); });
+        const auto* row =
+            std::ranges::find_if(rows, [&](const auto& r) { return base::equal_ignoring_case(r.word, word); });
         if (row == std::end(rows)) return std::nullopt;
         // MAY gives way to everything that says more; of the others the stricter one counts.
         if (!result || *result == Level::may) result = row->level;

@@ -24,7 +24,8 @@ Task<Result<ClientPolicy>> find_policy(const ClientOptions& options, Target targ
 
 // An entry of the policy table: "secure match=.example.net:example.net ciphers=high". `title` is how warnings begin.
 // Pure, but for the log.
-Result<ClientPolicy> parse_policy(std::string_view value, const ClientOptions& options, const Target& target, std::string_view title, const Logger& log);
+Result<ClientPolicy> parse_policy(std::string_view value, const ClientOptions& options, const Target& target,
+                                  std::string_view title, const Logger& log);
 
 // What smtp_tls_per_site makes of the site's level and its two answers ("" = none): NONE, MAY, MUST_NOPEERMATCH, MUST.
 // Nothing: a word that is none of them.

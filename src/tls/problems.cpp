@@ -37,7 +37,9 @@ config::Location place_of(const config::Settings& settings, const ServerOptions&
     const auto* clue = std::ranges::find_if(clues, [&](const Clue& c) { return text.find(c.word) != text.npos; });
     for (std::string_view name : clue->parameters) {
         // The list that is not in use is not the wrong one.
-        const bool is_idle = options.level == ServerOptions::Level::encrypt ? name == "smtpd_tls_protocols" || name == "smtpd_tls_ciphers" : name.starts_with("smtpd_tls_mandatory_");
+        const bool is_idle = options.level == ServerOptions::Level::encrypt
+                                 ? name == "smtpd_tls_protocols" || name == "smtpd_tls_ciphers"
+                                 : name.starts_with("smtpd_tls_mandatory_");
         if (!is_idle && settings.is_set(name)) return settings.location(name);
     }
     return {};
@@ -71,7 +73,8 @@ std::vector<config::Problem> find_server_problems(const config::Settings& settin
 {
     std::vector<config::Problem> problems;
     auto add = [&](config::Problem problem) {
-        if (std::ranges::none_of(problems, [&](const config::Problem& other) { return other.text == problem.text; })) problems.push_back(std::move(problem));
+        if (std::ranges::none_of(problems, [&](const config::Problem& other) { return other.text == problem.text; }))
+            problems.push_back(std::move(problem));
     };
     for (const config::ServiceSpec& service : settings.services()) {
         if (service.command != "smtpd" || service.type != "inet") continue;
@@ -80,7 +83,8 @@ std::vector<config::Problem> find_server_problems(const config::Settings& settin
         } catch (const config::ConfigError& error) {
             const config::Location at = error.location.line > 0 ? error.location : config::Location{};
             // A value of an -o entry that does not parse names its place itself.
-            if (const std::string text = error.what(); text.starts_with(config::place_of(at)) && at.line > 0) add({config::Problem::Level::fatal, at, text});
+            if (const std::string text = error.what(); text.starts_with(config::place_of(at)) && at.line > 0)
+                add({config::Problem::Level::fatal, at, text});
             else add(config::make_problem(config::Problem::Level::fatal, at, text));
         }
     }

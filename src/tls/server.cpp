@@ -5,7 +5,10 @@
 namespace ekiden::tls {
 
 namespace {
-std::int64_t ticks(SteadyTime at) { return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count(); }
+std::int64_t ticks(SteadyTime at)
+{
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+}
 
 std::vector<std::string> watched_files(const ServerOptions& options)
 {

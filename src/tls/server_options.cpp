@@ -26,10 +26,12 @@ ServerOptions::Level level_of(const config::Settings& settings, std::vector<std:
     if (base::equal_ignoring_case(word, "encrypt")) return Level::encrypt;
     for (std::string_view strict : {"fingerprint", "verify", "secure"}) {
         if (!base::equal_ignoring_case(word, strict)) continue;
-        warnings.push_back(fmt::format("smtpd_tls_security_level: unsupported TLS level \"{}\", using \"encrypt\"", word));
+        warnings.push_back(
+            fmt::format("smtpd_tls_security_level: unsupported TLS level \"{}\", using \"encrypt\"", word));
         return Level::encrypt;
     }
-    throw config::ConfigError(fmt::format("Invalid TLS level \"{}\"", word), settings.location("smtpd_tls_security_level"));
+    throw config::ConfigError(fmt::format("Invalid TLS level \"{}\"", word),
+                              settings.location("smtpd_tls_security_level"));
 }
 
 void choose_groups(ServerOptions& o, const config::Settings& settings)
@@ -44,7 +46,8 @@ void choose_groups(ServerOptions& o, const config::Settings& settings)
     } else if (base::equal_ignoring_case(grade, "ultra")) {
         names = {settings.str("tls_eecdh_ultra_curve")};
     } else if (!base::equal_ignoring_case(grade, "none")) {
-        o.warnings.push_back(fmt::format("unknown smtpd_tls_eecdh_grade value \"{}\": OpenSSL chooses the curves", grade));
+        o.warnings.push_back(
+            fmt::format("unknown smtpd_tls_eecdh_grade value \"{}\": OpenSSL chooses the curves", grade));
     }
     o.groups = group_list(names, o.warnings);
 }
@@ -71,8 +74,12 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     else o.warnings.push_back(level.error().text());
 
     o.credentials = credential_files(settings, "smtpd_");
-    if (!o.credentials.chain_files.empty() && !(settings.str("smtpd_tls_cert_file") + settings.str("smtpd_tls_eccert_file") + settings.str("smtpd_tls_dcert_file")).empty()) {
-        o.warnings.push_back("Both smtpd_tls_chain_files and one or more of the legacy  smtpd_tls_cert_file, smtpd_tls_eccert_file or smtpd_tls_dcert_file are non-empty; the legacy  parameters will be ignored");
+    if (!o.credentials.chain_files.empty() &&
+        !(settings.str("smtpd_tls_cert_file") + settings.str("smtpd_tls_eccert_file") +
+          settings.str("smtpd_tls_dcert_file"))
+             .empty()) {
+        o.warnings.push_back(
+            "Both smtpd_tls_chain_files and one or more of the legacy  smtpd_tls_cert_file, smtpd_tls_eccert_file or smtpd_tls_dcert_file are non-empty; the legacy  parameters will be ignored");
     }
     o.server_names = table::Maps::open("tls_server_sni_maps", settings.str("tls_server_sni_maps"), tables);
     for (const std::string& problem : o.server_names.problems()) o.warnings.push_back(problem);
@@ -83,7 +90,9 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     o.verify_depth = static_cast<int>(settings.integer("smtpd_tls_ccert_verifydepth"));
 
     const bool is_mandatory = o.level == Level::encrypt;
-    if (auto protocols = parse_protocols(settings.str(is_mandatory ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols"))) o.protocols = *protocols;
+    if (auto protocols =
+            parse_protocols(settings.str(is_mandatory ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols")))
+        o.protocols = *protocols;
     else o.troubles.push_back(protocols.error().text() + ": disabling TLS support");
 
     std::vector<std::string> excluded = settings.list("smtpd_tls_exclude_ciphers");
@@ -109,7 +118,8 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     o.always_issues_ids = settings.boolean("smtpd_tls_always_issue_session_ids");
     o.ticket_cipher = settings.str("tls_session_ticket_cipher");
     if (!o.ticket_cipher.empty() && !is_ticket_cipher(o.ticket_cipher)) {
-        o.warnings.push_back(fmt::format("tls_session_ticket_cipher: invalid value: {}; session tickets disabled", o.ticket_cipher));
+        o.warnings.push_back(
+            fmt::format("tls_session_ticket_cipher: invalid value: {}; session tickets disabled", o.ticket_cipher));
         o.ticket_cipher.clear();
     }
     if (o.session_limit.count() <= 0) {
@@ -118,7 +128,8 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     }
 
     o.digest = settings.str("smtpd_tls_fingerprint_digest");
-    if (!EVP_get_digestbyname(o.digest.c_str())) o.troubles.push_back(fmt::format("Digest algorithm \"{}\" not found", o.digest));
+    if (!EVP_get_digestbyname(o.digest.c_str()))
+        o.troubles.push_back(fmt::format("Digest algorithm \"{}\" not found", o.digest));
     o.has_legacy_key_fingerprints = settings.boolean("tls_legacy_public_key_fingerprints");
     o.scope = settings.str("myhostname") + "/" + settings.str("service_name");
     return o;

@@ -15,7 +15,9 @@ CredentialFiles credential_files(const config::Settings& settings, std::string_v
     if (!files.chain_files.empty()) return files;
     constexpr struct {
         const char *kind, *certificate, *key;
-    } pairs[] = {{"RSA", "tls_cert_file", "tls_key_file"}, {"ECDSA", "tls_eccert_file", "tls_eckey_file"}, {"DSA", "tls_dcert_file", "tls_dkey_file"}};
+    } pairs[] = {{"RSA", "tls_cert_file", "tls_key_file"},
+                 {"ECDSA", "tls_eccert_file", "tls_eckey_file"},
+                 {"DSA", "tls_dcert_file", "tls_dkey_file"}};
     for (const auto& pair : pairs) {
         const std::string certificate = settings.str(name(pair.certificate)), key = settings.str(name(pair.key));
         if (!certificate.empty()) files.pairs.push_back({pair.kind, certificate, key.empty() ? certificate : key});
@@ -25,7 +27,8 @@ CredentialFiles credential_files(const config::Settings& settings, std::string_v
 
 CipherLists cipher_lists(const config::Settings& settings)
 {
-    return {settings.str("tls_high_cipherlist"), settings.str("tls_medium_cipherlist"), settings.str("tls_low_cipherlist"), settings.str("tls_export_cipherlist"),
+    return {settings.str("tls_high_cipherlist"), settings.str("tls_medium_cipherlist"),
+            settings.str("tls_low_cipherlist"), settings.str("tls_export_cipherlist"),
             settings.str("tls_null_cipherlist")};
 }
 
@@ -33,7 +36,8 @@ std::string group_list(const std::vector<std::string>& names, std::vector<std::s
 {
     std::string groups;
     for (const std::string& name : names) {
-        const bool is_group = EC_curve_nist2nid(name.c_str()) != NID_undef || OBJ_sn2nid(name.c_str()) != NID_undef || name.starts_with("ffdhe");
+        const bool is_group = EC_curve_nist2nid(name.c_str()) != NID_undef || OBJ_sn2nid(name.c_str()) != NID_undef ||
+                              name.starts_with("ffdhe");
         if (!is_group) warnings.push_back(fmt::format("ignoring unknown ECDHE curve \"{}\"", name));
         else groups += (groups.empty() ? "" : ":") + name;
     }
@@ -45,7 +49,9 @@ OptionBits option_bits(const config::Settings& settings, std::vector<std::string
     OptionBits bits;
     std::vector<std::string> unknown;
     const auto complain = [&](const char* parameter) {
-        for (const std::string& word : unknown) warnings.push_back(fmt::format("unknown {} value \"{}\" in \"{}\"", parameter, word, settings.str(parameter)));
+        for (const std::string& word : unknown)
+            warnings.push_back(
+                fmt::format("unknown {} value \"{}\" in \"{}\"", parameter, word, settings.str(parameter)));
         unknown.clear();
     };
     bits.set = parse_ssl_options(settings.list("tls_ssl_options"), unknown);

@@ -50,24 +50,31 @@ std::string comment_text(std::string_view text)
 
 }  // namespace
 
-std::string describe(const Summary& s) { return cipher_text(s) + exchange_text(s) + signature_text("client", s.client_signature); }
+std::string describe(const Summary& s)
+{
+    return cipher_text(s) + exchange_text(s) + signature_text("client", s.client_signature);
+}
 
 std::string established_line(const Summary& s, std::string_view client)
 {
     const std::string_view trust = !s.has_certificate ? "Anonymous" : s.is_verified ? "Trusted" : "Untrusted";
-    return fmt::format("{} TLS connection established from {}{}{}: {}", trust, client, s.server_name.empty() ? "" : " to ", s.server_name, describe(s));
+    return fmt::format("{} TLS connection established from {}{}{}: {}", trust, client,
+                       s.server_name.empty() ? "" : " to ", s.server_name, describe(s));
 }
 
 std::string received_comment(const Summary& s)
 {
     std::string text = "\t(using " + cipher_text(s);
     if (const std::string exchange = exchange_text(s); !exchange.empty()) text += "\n\t" + exchange;
-    if (const std::string signature = signature_text("client", s.client_signature); !signature.empty()) text += "\n\t" + signature;
+    if (const std::string signature = signature_text("client", s.client_signature); !signature.empty())
+        text += "\n\t" + signature;
     text += ")\n";
     if (s.has_certificate) {
-        text += fmt::format("\t(Client CN \"{}\", Issuer \"{}\" ({}))\n", comment_text(s.subject), comment_text(s.issuer), s.is_verified ? "verified OK" : "not verified");
+        text += fmt::format("\t(Client CN \"{}\", Issuer \"{}\" ({}))\n", comment_text(s.subject),
+                            comment_text(s.issuer), s.is_verified ? "verified OK" : "not verified");
     } else {
-        text += s.was_certificate_asked ? "\t(Client did not present a certificate)\n" : "\t(No client certificate requested)\n";
+        text += s.was_certificate_asked ? "\t(Client did not present a certificate)\n"
+                                        : "\t(No client certificate requested)\n";
     }
     return text;
 }

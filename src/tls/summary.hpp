@@ -11,14 +11,15 @@ struct Summary {
     std::string protocol;               // "TLSv1.3"
     std::string cipher;                 // "TLS_AES_256_GCM_SHA384"
     int bits_used = 0, bits_of_cipher = 0;
-    std::string key_exchange;           // "X25519", "ECDHE (prime256v1)", "DHE (2048 bits)"; "" before TLS 1.3, whose ciphers say it
+    std::string
+        key_exchange;  // "X25519", "ECDHE (prime256v1)", "DHE (2048 bits)"; "" before TLS 1.3, whose ciphers say it
     struct Signature {
         std::string scheme;             // "RSA-PSS (2048 bits)", "ECDSA (prime256v1)", "ED25519"; "" = none known
         std::string digest;             // "SHA256"; "" where the scheme has none of its own
     };
     Signature server_signature, client_signature;
     bool is_resumed = false;
-    std::string server_name;            // the name (SNI) that a chain of tls_server_sni_maps was found for, as it was sent
+    std::string server_name;  // the name (SNI) that a chain of tls_server_sni_maps was found for, as it was sent
 
     // The client's certificate. Names are printable ASCII, with ? for what is not; fingerprints are upper-case hexadecimal
     // pairs with colons.

@@ -38,7 +38,8 @@ std::optional<TicketKey> TicketKeys::current(SteadyTime now, std::chrono::second
     if (!keys->list.empty() && now - keys->list.back().made_at < lifetime) return keys->list.back();
     TicketKey key;
     key.made_at = now;
-    if (RAND_bytes(key.name.data(), static_cast<int>(key.name.size())) != 1 || RAND_priv_bytes(key.cipher.data(), static_cast<int>(key.cipher.size())) != 1 ||
+    if (RAND_bytes(key.name.data(), static_cast<int>(key.name.size())) != 1 ||
+        RAND_priv_bytes(key.cipher.data(), static_cast<int>(key.cipher.size())) != 1 ||
         RAND_priv_bytes(key.digest.data(), static_cast<int>(key.digest.size())) != 1) {
         return std::nullopt;
     }
@@ -47,7 +48,8 @@ std::optional<TicketKey> TicketKeys::current(SteadyTime now, std::chrono::second
     return key;
 }
 
-std::optional<TicketKeys::Found> TicketKeys::find(const unsigned char* name, SteadyTime now, std::chrono::seconds lifetime)
+std::optional<TicketKeys::Found> TicketKeys::find(const unsigned char* name, SteadyTime now,
+                                                  std::chrono::seconds lifetime)
 {
     auto keys = keys_.lock();
     for (auto key = keys->list.rbegin(); key != keys->list.rend(); ++key) {

@@ -17,12 +17,17 @@ void on_state(const SSL* ssl, int where, int value)
     const auto* log = static_cast<const Logger*>(SSL_get_ex_data(ssl, log_index()));
     if (!log) return;
     if (where & SSL_CB_LOOP) {
-        log->info("{}:{}", (where & SSL_ST_ACCEPT) ? "SSL_accept" : (where & SSL_ST_CONNECT) ? "SSL_connect" : "unknown", SSL_state_string_long(ssl));
+        log->info("{}:{}",
+                  (where & SSL_ST_ACCEPT)    ? "SSL_accept"
+                  : (where & SSL_ST_CONNECT) ? "SSL_connect"
+                                             : "unknown",
+                  SSL_state_string_long(ssl));
     } else if (where & SSL_CB_ALERT) {
         const bool is_read = (where & SSL_CB_READ) != 0;
         // The farewell of a session is no news.
         if ((value & 0xff) == SSL_AD_CLOSE_NOTIFY) return;
-        log->info("SSL3 alert {}:{}:{}", is_read ? "read" : "write", SSL_alert_type_string_long(value), SSL_alert_desc_string_long(value));
+        log->info("SSL3 alert {}:{}:{}", is_read ? "read" : "write", SSL_alert_type_string_long(value),
+                  SSL_alert_desc_string_long(value));
     }
 }
 

@@ -42,7 +42,10 @@ std::optional<std::uint64_t> parse_hexadecimal(std::string_view text)
     if (text.empty() || text.size() > 16) return std::nullopt;
     std::uint64_t value = 0;
     for (char c : text) {
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        const int digit = c >= '0' && c <= '9'   ? c - '0'
+                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                 : -1;
         if (digit < 0) return std::nullopt;
         value = value * 16 + static_cast<std::uint64_t>(digit);
     }
@@ -82,7 +85,8 @@ constexpr Option features[] = {
     {"PRIORITIZE_CHACHA", SSL_OP_PRIORITIZE_CHACHA},
 };
 
-std::uint64_t parse_options(std::span<const Option> known, const std::vector<std::string>& words, std::vector<std::string>& unknown)
+std::uint64_t parse_options(std::span<const Option> known, const std::vector<std::string>& words,
+                            std::vector<std::string>& unknown)
 {
     std::uint64_t bits = 0;
     for (const std::string& word : words) {
@@ -91,7 +95,9 @@ std::uint64_t parse_options(std::span<const Option> known, const std::vector<std
             if (base::equal_ignoring_case(option.name, word)) found = &option;
         }
         if (found) bits |= found->bit;
-        else if (const bool is_mask = word.starts_with("0x") || word.starts_with("0X"); !is_mask || !parse_hexadecimal(word)) unknown.push_back(word);
+        else if (const bool is_mask = word.starts_with("0x") || word.starts_with("0X");
+                 !is_mask || !parse_hexadecimal(word))
+            unknown.push_back(word);
         else bits |= *parse_hexadecimal(word);
     }
     return bits;
@@ -130,12 +136,17 @@ Result<Protocols> parse_protocols(std::string_view text)
     return result;
 }
 
-Result<std::string> cipher_list(std::string_view grade, const CipherLists& lists, const std::vector<std::string>& excluded)
+Result<std::string> cipher_list(std::string_view grade, const CipherLists& lists,
+                                const std::vector<std::string>& excluded)
 {
     const struct {
         std::string_view name;
         const std::string* list;
-    } grades[] = {{"high", &lists.high}, {"medium", &lists.medium}, {"low", &lists.low}, {"export", &lists.exported}, {"null", &lists.null}};
+    } grades[] = {{"high", &lists.high},
+                  {"medium", &lists.medium},
+                  {"low", &lists.low},
+                  {"export", &lists.exported},
+                  {"null", &lists.null}};
     for (const auto& known : grades) {
         if (!base::equal_ignoring_case(known.name, grade)) continue;
         // Grades that OpenSSL has given up are empty: what is left of them is "medium".

@@ -24,7 +24,8 @@ Result<Protocols> parse_protocols(std::string_view text);
 struct CipherLists {
     std::string high, medium, low, exported, null;
 };
-Result<std::string> cipher_list(std::string_view grade, const CipherLists& lists, const std::vector<std::string>& excluded);
+Result<std::string> cipher_list(std::string_view grade, const CipherLists& lists,
+                                const std::vector<std::string>& excluded);
 
 // tls_ssl_options: words to set in SSL options; and tls_disable_workarounds: bug work-arounds to leave out. Both know
 // hexadecimal masks too. `unknown` gets what is neither.

@@ -37,14 +37,17 @@ public:
     {
         for (const QueueEntry::Recipient& recipient : entry.recipients) {
             std::optional<Result<rewrite::Route>> route;
-            asio::co_spawn(context_, resolver_->resolve(entry.sender, recipient.address), [&](std::exception_ptr error, Result<rewrite::Route> found) {
-                if (!error) route = std::move(found);
-            });
+            asio::co_spawn(context_, resolver_->resolve(entry.sender, recipient.address),
+                           [&](std::exception_ptr error, Result<rewrite::Route> found) {
+                               if (!error) route = std::move(found);
+                           });
             context_.restart();
             context_.run();
             if (!route || !*route) continue;    // where it goes cannot be told: no destination that was asked for
             if (!entry.filter.empty()) rewrite::apply_filter(**route, entry.filter, recipient.address);
-            const auto is_it = [&](const std::string& wanted) { return fits_destination((*route)->transport, (*route)->next_hop, wanted); };
+            const auto is_it = [&](const std::string& wanted) {
+                return fits_destination((*route)->transport, (*route)->next_hop, wanted);
+            };
             if (std::ranges::any_of(destinations, is_it)) return true;
         }
         return false;
@@ -62,7 +65,8 @@ struct Counts {
 class Command {
 public:
     Command(Voice& voice, config::SettingsPtr settings, QueueOptions options)
-        : voice_(voice), settings_(std::move(settings)), options_(std::move(options)), verb_(row_of(options_.verb)), now_(base::to_seconds(base::wall_now()))
+        : voice_(voice), settings_(std::move(settings)), options_(std::move(options)), verb_(row_of(options_.verb)),
+          now_(base::to_seconds(base::wall_now()))
     {
         mail::use_long_queue_ids(settings_->boolean("enable_long_queue_ids"));
         if (!options_.filter.destinations.empty()) router_.emplace(settings_);
@@ -81,7 +85,8 @@ private:
     int work()
     {
         const bool is_listing = options_.verb == QueueVerb::list;
-        if (options_.verb == QueueVerb::flush && options_.filter.is_empty() && options_.limit == 0 && !options_.is_dry) return flush_all();
+        if (options_.verb == QueueVerb::flush && options_.filter.is_empty() && options_.limit == 0 && !options_.is_dry)
+            return flush_all();
         each_entry([&](std::string_view line) { return look_at(line); });
         finish_list();
         if (is_listing) return 0;
@@ -92,12 +97,16 @@ private:
         if (options_.verb == QueueVerb::flush) flush_found();
         else change_found();
         voice_.info(fmt::format("{}: {}", verb_.done, messages(counts_.done)));
-        if (counts_.gone > 0) voice_.info(fmt::format("gone or changed meanwhile, and left alone: {}", messages(counts_.gone)));
+        if (counts_.gone > 0)
+            voice_.info(fmt::format("gone or changed meanwhile, and left alone: {}", messages(counts_.gone)));
         if (counts_.failed > 0) voice_.warning(fmt::format("failed: {}", messages(counts_.failed)));
         return counts_.failed > 0 ? 1 : 0;
     }
 
-    static std::string messages(std::uint64_t count) { return fmt::format("{} message{}", count, count == 1 ? "" : "s"); }
+    static std::string messages(std::uint64_t count)
+    {
+        return fmt::format("{} message{}", count, count == 1 ? "" : "s");
+    }
 
     // Lines of the detailed listing, from the engine or from the log. `visit` returns false to stop.
     void each_entry(const std::function<bool(std::string_view)>& visit)
@@ -107,7 +116,8 @@ private:
         const auto take = [&](std::string_view piece) {
             unread.append(piece);
             std::size_t begin = 0;
-            for (std::size_t end; goes_on && (end = unread.find('\n', begin)) != unread.npos; begin = end + 1) goes_on = visit(std::string_view(unread).substr(begin, end - begin));
+            for (std::size_t end; goes_on && (end = unread.find('\n', begin)) != unread.npos; begin = end + 1)
+                goes_on = visit(std::string_view(unread).substr(begin, end - begin));
             unread.erase(0, begin);
             if (!goes_on) unread.clear();
         };
@@ -129,10 +139,12 @@ private:
             read_only = std::move(*opened);
         }
         const queue::Store& store = offline_ ? offline_->store() : *read_only;
-        const auto done = queue::write_listing(store, queue::ListingFormat::detailed, [](mail::QueueId) { return false; }, [&](std::string_view piece) {
-            take(piece);
-            return goes_on;
-        });
+        const auto done = queue::write_listing(
+            store, queue::ListingFormat::detailed, [](mail::QueueId) { return false; },
+            [&](std::string_view piece) {
+                take(piece);
+                return goes_on;
+            });
         if (!done) voice_.fatal(done.error().text());
     }
 
@@ -209,7 +221,8 @@ private:
     void report(std::string_view id, std::string_view result, std::string_view error = {})
     {
         if (!options_.is_json) return;
-        std::string line = fmt::format("{{\"queue_id\": {}, \"result\": {}", base::json_text(id), base::json_text(result));
+        std::string line =
+            fmt::format("{{\"queue_id\": {}, \"result\": {}", base::json_text(id), base::json_text(result));
         if (!error.empty()) line += ", \"error\": " + base::json_text(error);
         line += "}\n";
         std::fwrite(line.data(), 1, line.size(), stdout);    // whether or not somebody reads it, the work goes on
@@ -271,10 +284,13 @@ private:
                 if (words.size() < 2) continue;
                 silent.erase(std::string(words[1]));
                 if (words[0] == "changed") note_done(words[1]);
-                else if (words[0] == "failed") note_failed(words[1], base::trim(line.substr(static_cast<std::size_t>(words[1].data() + words[1].size() - line.data()))));
+                else if (words[0] == "failed")
+                    note_failed(words[1], base::trim(line.substr(static_cast<std::size_t>(
+                                              words[1].data() + words[1].size() - line.data()))));
             }
         });
-        if (!done) voice_.fatal(fmt::format("{} ({} so far: {})", done.error().text(), verb_.done, messages(counts_.done)));
+        if (!done)
+            voice_.fatal(fmt::format("{} ({} so far: {})", done.error().text(), verb_.done, messages(counts_.done)));
         for (std::size_t i = 2; i < request.size(); ++i) {
             if (silent.contains(request[i])) note_gone(request[i]);
         }
@@ -284,7 +300,9 @@ private:
     {
         check_user(voice_, *settings_, "authorized_flush_users", "flush the mail queue");
         const auto done = control::call(settings_->str("queue_directory"), {"flush"});
-        if (!done) voice_.fatal(done.error().is(ErrorCode::unavailable) ? "cannot flush: the mail system is down" : done.error().text());
+        if (!done)
+            voice_.fatal(done.error().is(ErrorCode::unavailable) ? "cannot flush: the mail system is down"
+                                                                 : done.error().text());
         voice_.info("the whole queue is asked to be tried now");
         return 0;
     }

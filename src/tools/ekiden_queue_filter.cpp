@@ -82,7 +82,8 @@ std::optional<QueueEntry> parse_queue_entry(std::string_view line)
     if (!recipients) return std::nullopt;
     for (const auto& each : *recipients) {
         if (const auto* recipient = each.if_object())
-            entry.recipients.push_back({mail::unquote_address(text_of(*recipient, "address")), text_of(*recipient, "delay_reason")});
+            entry.recipients.push_back(
+                {mail::unquote_address(text_of(*recipient, "address")), text_of(*recipient, "delay_reason")});
     }
     return entry;
 }
@@ -95,8 +96,12 @@ bool fits(std::string_view text, const std::string& pattern)
 bool fits_destination(std::string_view transport, std::string_view next_hop, const std::string& pattern)
 {
     // "[relay.example]:587" means itself, not one of those letters; and people ask for a host as the log shows it.
-    const auto is_named = [&](std::string_view text) { return base::equal_ignoring_case(text, pattern) || fits(text, pattern); };
-    const auto is_hop = [&](std::string_view text) { return is_named(text) || is_named(fmt::format("{}:{}", transport, text)); };
+    const auto is_named = [&](std::string_view text) {
+        return base::equal_ignoring_case(text, pattern) || fits(text, pattern);
+    };
+    const auto is_hop = [&](std::string_view text) {
+        return is_named(text) || is_named(fmt::format("{}:{}", transport, text));
+    };
     if (is_named(transport) || is_hop(next_hop)) return true;
     const auto split = net::split_host_port(next_hop);
     return split && !split->host.empty() && is_hop(split->host);
@@ -104,7 +109,8 @@ bool fits_destination(std::string_view transport, std::string_view next_hop, con
 
 Result<std::chrono::seconds> parse_age(std::string_view text)
 {
-    constexpr std::pair<char, std::int64_t> units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
+    constexpr std::pair<char, std::int64_t> units[] = {
+        {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
     std::int64_t unit = 1;
     std::string_view digits = text;
     if (!digits.empty()) {
@@ -116,7 +122,8 @@ Result<std::chrono::seconds> parse_age(std::string_view text)
     }
     const auto number = base::parse_number<std::int64_t>(digits);
     constexpr std::int64_t most = 100'000'000;
-    if (!number || *number < 0 || *number > most) return fail(ErrorCode::syntax, "not an age: " + base::printable(text) + " (30m, 2h, 3d)");
+    if (!number || *number < 0 || *number > most)
+        return fail(ErrorCode::syntax, "not an age: " + base::printable(text) + " (30m, 2h, 3d)");
     return std::chrono::seconds(*number * unit);
 }
 
@@ -135,15 +142,16 @@ Result<SizeLimit> parse_size_limit(std::string_view text)
         if (shift > 0) digits.remove_suffix(1);
     }
     const auto number = base::parse_number<std::uint64_t>(digits);
-    if (!number || *number >= (std::uint64_t{1} << 32)) return fail(ErrorCode::syntax, "not a size: " + base::printable(text) + " (+1M, -10k, 512)");
+    if (!number || *number >= (std::uint64_t{1} << 32))
+        return fail(ErrorCode::syntax, "not a size: " + base::printable(text) + " (+1M, -10k, 512)");
     limit.bytes = *number << shift;
     return limit;
 }
 
 bool QueueFilter::is_empty() const
 {
-    return senders.empty() && recipients.empty() && domains.empty() && reasons.empty() && destinations.empty() && clients.empty() && queues.empty() && !older &&
-           !younger && !larger && !smaller && !exactly && ids.empty();
+    return senders.empty() && recipients.empty() && domains.empty() && reasons.empty() && destinations.empty() &&
+           clients.empty() && queues.empty() && !older && !younger && !larger && !smaller && !exactly && ids.empty();
 }
 
 bool QueueFilter::matches(const QueueEntry& entry, std::int64_t now) const
@@ -155,17 +163,25 @@ bool QueueFilter::matches(const QueueEntry& entry, std::int64_t now) const
     if (!queues.empty() && !queues.contains(entry.queue_name)) return false;
     const std::chrono::seconds age(now - entry.arrived_at);
     if ((older && age <= *older) || (younger && age >= *younger)) return false;
-    if ((larger && entry.size <= *larger) || (smaller && entry.size >= *smaller) || (exactly && entry.size != *exactly)) return false;
+    if ((larger && entry.size <= *larger) || (smaller && entry.size >= *smaller) || (exactly && entry.size != *exactly))
+        return false;
     const auto is_sender = [&](const std::string& wanted) {
         const bool is_null = wanted.empty() || wanted == "<>" || base::equal_ignoring_case(wanted, null_sender);
         return is_null ? entry.sender.empty() : fits(entry.sender, wanted) && (!entry.sender.empty() || wanted == "*");
     };
     if (!has_any(senders, is_sender)) return false;
     const auto any_recipient = [&](auto&& is_it) { return std::ranges::any_of(entry.recipients, is_it); };
-    if (!has_any(recipients, [&](const std::string& wanted) { return any_recipient([&](const auto& r) { return fits(r.address, wanted); }); })) return false;
-    if (!has_any(domains, [&](const std::string& wanted) { return any_recipient([&](const auto& r) { return is_in_domain(r.address, wanted); }); })) return false;
+    if (!has_any(recipients, [&](const std::string& wanted) {
+            return any_recipient([&](const auto& r) { return fits(r.address, wanted); });
+        }))
+        return false;
+    if (!has_any(domains, [&](const std::string& wanted) {
+            return any_recipient([&](const auto& r) { return is_in_domain(r.address, wanted); });
+        }))
+        return false;
     const auto has_reason = [&](const std::string& wanted) {
-        return any_recipient([text = base::lower(wanted)](const auto& r) { return base::lower(r.reason).contains(text); });
+        return any_recipient(
+            [text = base::lower(wanted)](const auto& r) { return base::lower(r.reason).contains(text); });
     };
     if (!has_any(reasons, has_reason)) return false;
     return has_any(clients, [&](const std::string& wanted) { return is_client(entry, wanted); });

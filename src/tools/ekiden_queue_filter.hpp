@@ -32,7 +32,7 @@ struct QueueEntry {
 std::optional<QueueEntry> parse_queue_entry(std::string_view json_line);
 
 struct QueueFilter {
-    std::vector<std::string> senders, recipients, domains, reasons, destinations, clients;   // one of each kind must fit
+    std::vector<std::string> senders, recipients, domains, reasons, destinations, clients;  // one of each kind must fit
     std::set<std::string> queues;            // "hold", "deferred", "incoming", "active"
     std::optional<std::chrono::seconds> older, younger;
     std::optional<std::uint64_t> larger, smaller, exactly;    // bytes

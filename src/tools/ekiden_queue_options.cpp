@@ -58,7 +58,8 @@ Result<void> take_age(std::optional<std::chrono::seconds>& age, const std::strin
 Result<void> take_queue(QueueFilter& filter, const std::string& value)
 {
     if (std::ranges::find(queue_names, value) == std::end(queue_names))
-        return fail(ErrorCode::syntax, "there is no queue " + base::printable(value) + " (incoming, active, deferred, hold)");
+        return fail(ErrorCode::syntax,
+                    "there is no queue " + base::printable(value) + " (incoming, active, deferred, hold)");
     filter.queues.insert(value);
     return {};
 }
@@ -66,7 +67,8 @@ Result<void> take_queue(QueueFilter& filter, const std::string& value)
 Result<void> take_limit(QueueOptions& options, const std::string& value)
 {
     const auto number = base::parse_number<std::size_t>(value);
-    if (!number || *number == 0) return fail(ErrorCode::syntax, "--limit wants a number above 0: " + base::printable(value));
+    if (!number || *number == 0)
+        return fail(ErrorCode::syntax, "--limit wants a number above 0: " + base::printable(value));
     options.limit = *number;
     return {};
 }
@@ -77,7 +79,8 @@ Result<void> take_sort(QueueOptions& options, const std::string& value)
     options.is_reversed = name.starts_with('-');
     if (options.is_reversed) name.remove_prefix(1);
     const auto row = std::ranges::find(sorts, name, &std::pair<std::string_view, QueueSort>::first);
-    if (row == std::end(sorts)) return fail(ErrorCode::syntax, "--sort wants age, size, sender, recipients or id: " + base::printable(value));
+    if (row == std::end(sorts))
+        return fail(ErrorCode::syntax, "--sort wants age, size, sender, recipients or id: " + base::printable(value));
     options.sort = row->second;
     return {};
 }
@@ -141,14 +144,17 @@ Result<QueueOptions> parse_queue_options(const std::vector<std::string>& words)
         if (const auto flag = std::ranges::find(flags, std::string_view(name), &Flag::name); flag != std::end(flags)) {
             EKIDEN_TRY(given.expect_no_value());
             options.*flag->member = true;
-        } else if (const auto row = std::ranges::find(valued, std::string_view(name), &Valued::name); row != std::end(valued)) {
+        } else if (const auto row = std::ranges::find(valued, std::string_view(name), &Valued::name);
+                   row != std::end(valued)) {
             EKIDEN_TRY_VALUE(value, given.take_value());
             EKIDEN_TRY(row->take(options, value));
         } else if (name.starts_with('-')) {
             return fail(ErrorCode::syntax, "there is no option " + base::printable(name));
         } else if (!has_verb) {
             const QueueVerbRow* const verb = find_queue_verb(name);
-            if (!verb) return fail(ErrorCode::syntax, "there is no command " + base::printable(name) + " (list, hold, release, delete, requeue, flush)");
+            if (!verb)
+                return fail(ErrorCode::syntax, "there is no command " + base::printable(name) +
+                                                   " (list, hold, release, delete, requeue, flush)");
             options.verb = verb->verb;
             has_verb = true;
         } else {
@@ -161,7 +167,8 @@ Result<QueueOptions> parse_queue_options(const std::vector<std::string>& words)
     if (!has_verb) return fail(ErrorCode::syntax, "what is to be done? (list, hold, release, delete, requeue, flush)");
     if (options.verb == QueueVerb::remove && options.filter.is_empty() && !options.is_all)
         return fail(ErrorCode::syntax, "delete wants a filter or queue ids; --all deletes every message");
-    if (options.is_all && !options.filter.is_empty()) return fail(ErrorCode::syntax, "--all and filters contradict each other");
+    if (options.is_all && !options.filter.is_empty())
+        return fail(ErrorCode::syntax, "--all and filters contradict each other");
     return options;
 }
 

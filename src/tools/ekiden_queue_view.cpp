@@ -18,7 +18,10 @@ constexpr std::size_t longest_reason = 120;
 constexpr std::chrono::seconds patience{1};
 constexpr std::chrono::milliseconds redraw{100};
 
-std::string shown(std::string_view address) { return address.empty() ? "<>" : base::printable(mail::quote_address(address)); }
+std::string shown(std::string_view address)
+{
+    return address.empty() ? "<>" : base::printable(mail::quote_address(address));
+}
 
 }  // namespace
 
@@ -43,11 +46,13 @@ std::string show_size(std::uint64_t bytes)
 
 std::string show_entry(const QueueEntry& entry, std::int64_t now)
 {
-    std::string line = fmt::format("{:<15} {:<9} {:>4} {:>6}  {} -> ", entry.id, entry.queue_name + (entry.is_expired ? "#" : ""), show_age(now - entry.arrived_at),
-                                   show_size(entry.size), shown(entry.sender));
+    std::string line =
+        fmt::format("{:<15} {:<9} {:>4} {:>6}  {} -> ", entry.id, entry.queue_name + (entry.is_expired ? "#" : ""),
+                    show_age(now - entry.arrived_at), show_size(entry.size), shown(entry.sender));
     line += entry.recipients.empty() ? "(nobody)" : shown(entry.recipients.front().address);
     if (entry.recipients.size() > 1) line += fmt::format(" (+{})", entry.recipients.size() - 1);
-    const auto why = std::ranges::find_if(entry.recipients, [](const auto& recipient) { return !recipient.reason.empty(); });
+    const auto why =
+        std::ranges::find_if(entry.recipients, [](const auto& recipient) { return !recipient.reason.empty(); });
     if (why != entry.recipients.end()) {
         line += ": " + base::printable(std::string_view(why->reason).substr(0, longest_reason));
         if (why->reason.size() > longest_reason) line += "...";
@@ -64,7 +69,8 @@ std::string show_progress(std::string_view doing, std::uint64_t done, std::uint6
 }
 
 Progress::Progress(std::string_view doing, std::uint64_t all)
-    : doing_(doing), all_(all), is_terminal_(::isatty(STDERR_FILENO) == 1), next_at_(std::chrono::steady_clock::now() + patience)
+    : doing_(doing), all_(all), is_terminal_(::isatty(STDERR_FILENO) == 1),
+      next_at_(std::chrono::steady_clock::now() + patience)
 {
 }
 

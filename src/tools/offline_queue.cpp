@@ -21,7 +21,8 @@ void become_owner(const Voice& voice, const std::string& directory)
 {
     struct stat status{};
     if (::geteuid() != 0 || ::stat(directory.c_str(), &status) != 0 || status.st_uid == 0) return;
-    if (::setgroups(1, &status.st_gid) != 0 || ::setresgid(status.st_gid, status.st_gid, status.st_gid) != 0 || ::setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
+    if (::setgroups(1, &status.st_gid) != 0 || ::setresgid(status.st_gid, status.st_gid, status.st_gid) != 0 ||
+        ::setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
         voice.fatal(Error::from_errno("become the owner of", directory).text());
 }
 

@@ -22,9 +22,10 @@ namespace ekiden::tools {
 
 namespace {
 
-constexpr const char* usage = "usage: ekiden passwd [-c config_dir] [-f file] [-i iterations] [-p] [--crypt] name[@domain]\n"
-                              "       ekiden passwd [-c config_dir] [-f file] -d name[@domain]\n"
-                              "       ekiden passwd [-c config_dir] [-f file] -l";
+constexpr const char* usage =
+    "usage: ekiden passwd [-c config_dir] [-f file] [-i iterations] [-p] [--crypt] name[@domain]\n"
+    "       ekiden passwd [-c config_dir] [-f file] -d name[@domain]\n"
+    "       ekiden passwd [-c config_dir] [-f file] -l";
 
 struct Job {
     std::string directory, file, name;
@@ -52,7 +53,8 @@ Job parse_options(const Voice& voice, int argc, char** argv)
         case 'i': {
             const auto count = base::parse_number<unsigned>(optarg);
             if (!count || *count < sasl::min_iterations || *count > sasl::max_iterations) {
-                voice.fatal(fmt::format("-i wants a number from {} to {}: {}", sasl::min_iterations, sasl::max_iterations, optarg));
+                voice.fatal(fmt::format("-i wants a number from {} to {}: {}", sasl::min_iterations,
+                                        sasl::max_iterations, optarg));
             }
             job.iterations = *count;
             break;
@@ -95,7 +97,8 @@ Result<std::string> make_verifier(const Job& job, const sasl::Secret& password)
     if (job.is_crypt) return sasl::make_crypt_hash(password);
     const auto prepared = sasl::prepare(password.view());
     if (!prepared || prepared->is_empty()) {
-        return fail(ErrorCode::syntax, "the password is not UTF-8, or contains characters that no password may (RFC 4013)");
+        return fail(ErrorCode::syntax,
+                    "the password is not UTF-8, or contains characters that no password may (RFC 4013)");
     }
     return sasl::format_verifier(sasl::make_verifier(*prepared, sasl::random_bytes(16), job.iterations));
 }
@@ -112,7 +115,8 @@ int passwd_main(int argc, char** argv)
     if (job.lists) return list(voice, path);
 
     if (const auto prepared = sasl::prepare(job.name)) job.name = prepared->view();
-    if (const auto checked = sasl::check_login_name(job.name); !checked) voice.fatal(fmt::format("{}: {}", job.name, checked.error().text()));
+    if (const auto checked = sasl::check_login_name(job.name); !checked)
+        voice.fatal(fmt::format("{}: {}", job.name, checked.error().text()));
 
     std::optional<gid_t> group;
     if (const passwd* owner = ::getpwnam(settings->str("mail_owner").c_str())) group = owner->pw_gid;
@@ -129,7 +133,9 @@ int passwd_main(int argc, char** argv)
         if (!password) voice.fatal(password.error().text());
         auto verifier = make_verifier(job, *password);
         if (!verifier) voice.fatal(verifier.error().text());
-        edit = [&job, text = std::move(*verifier)](std::string_view content) -> Result<std::string> { return with_login(content, job.name, text); };
+        edit = [&job, text = std::move(*verifier)](std::string_view content) -> Result<std::string> {
+            return with_login(content, job.name, text);
+        };
     }
     if (const auto done = edit_password_file(path, group, edit); !done) voice.fatal(done.error().text());
     for (const auto& problem : sasl::builtin_problems(path)) voice.warning(problem);

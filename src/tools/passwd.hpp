@@ -21,7 +21,8 @@ std::optional<std::string> without_login(std::string_view content, std::string_v
 // Changes the file under a lock on its folder: what `edit` makes of the old content (empty: no file yet) takes its
 // place in one step and is on disk when this returns. A new file gets mode 0640 and the group, an old one keeps what it
 // has. When `edit` answers trouble nothing changes. Blocks while another writer works.
-Result<void> edit_password_file(const std::string& path, std::optional<gid_t> group, const std::function<Result<std::string>(std::string_view)>& edit);
+Result<void> edit_password_file(const std::string& path, std::optional<gid_t> group,
+                                const std::function<Result<std::string>(std::string_view)>& edit);
 
 // Asks twice on the terminal, without echo. The terminal is as before when this returns, also after a signal.
 Result<sasl::Secret> ask_password(const std::string& name);

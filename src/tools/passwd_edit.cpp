@@ -47,7 +47,8 @@ std::string real_path(const std::string& path)
     return real ? real.get() : path;
 }
 
-Result<void> write_beside(Beside& beside, const std::string& path, std::string_view content, const struct stat* old, std::optional<gid_t> group)
+Result<void> write_beside(Beside& beside, const std::string& path, std::string_view content, const struct stat* old,
+                          std::optional<gid_t> group)
 {
     beside.path = path + ".XXXXXX";
     beside.fd.reset(::mkostemp(beside.path.data(), O_CLOEXEC));    // mode 0600
@@ -63,7 +64,8 @@ Result<void> write_beside(Beside& beside, const std::string& path, std::string_v
     const bool is_given = ::fchown(fd, owner, wanted) == 0;
     if (!is_given && ::geteuid() == 0) return std::unexpected(Error::from_errno("change the owner of", beside.path));
     const mode_t mode = old ? old->st_mode & 0777 : 0640;
-    if (::fchmod(fd, is_given ? mode : mode & 0700) < 0) return std::unexpected(Error::from_errno("change the mode of", beside.path));
+    if (::fchmod(fd, is_given ? mode : mode & 0700) < 0)
+        return std::unexpected(Error::from_errno("change the mode of", beside.path));
     EKIDEN_TRY(base::write_all(fd, content));
     return base::sync_file(fd);
 }
@@ -94,7 +96,8 @@ std::optional<std::string> without_login(std::string_view content, std::string_v
     return out;
 }
 
-Result<void> edit_password_file(const std::string& given, std::optional<gid_t> group, const std::function<Result<std::string>(std::string_view)>& edit)
+Result<void> edit_password_file(const std::string& given, std::optional<gid_t> group,
+                                const std::function<Result<std::string>(std::string_view)>& edit)
 {
     const std::string path = real_path(given);
     const auto slash = path.rfind('/');
@@ -112,7 +115,8 @@ Result<void> edit_password_file(const std::string& given, std::optional<gid_t> g
 
     Beside beside;
     EKIDEN_TRY(write_beside(beside, path, content, old ? &status : nullptr, group));
-    if (::rename(beside.path.c_str(), path.c_str()) < 0) return std::unexpected(Error::from_errno("rename", beside.path));
+    if (::rename(beside.path.c_str(), path.c_str()) < 0)
+        return std::unexpected(Error::from_errno("rename", beside.path));
     beside.path.clear();
     return base::sync_folder(folder);
 }

@@ -63,7 +63,8 @@ Result<sasl::Secret> ask_twice(int terminal, const std::string& name)
     if (!quiet.is_on()) return std::unexpected(Error::from_errno("turn off the echo of", "/dev/tty"));
     EKIDEN_TRY_VALUE(first, ask(terminal, "Password for " + base::printable(name) + ": "));
     EKIDEN_TRY_VALUE(second, ask(terminal, "The same again: "));
-    if (!sasl::equal_in_constant_time(first.view(), second.view())) return fail(ErrorCode::refused, "the two passwords differ; nothing is changed");
+    if (!sasl::equal_in_constant_time(first.view(), second.view()))
+        return fail(ErrorCode::refused, "the two passwords differ; nothing is changed");
     return std::move(first);
 }
 
@@ -90,7 +91,9 @@ Result<sasl::Secret> read_password(int fd)
 Result<sasl::Secret> ask_password(const std::string& name)
 {
     auto terminal = base::open_file("/dev/tty", O_RDWR | O_NOCTTY);
-    if (!terminal) return fail(ErrorCode::refused, "there is no terminal to ask for the password; with -p it is read from standard input");
+    if (!terminal)
+        return fail(ErrorCode::refused,
+                    "there is no terminal to ask for the password; with -p it is read from standard input");
     auto password = ask_twice(terminal->get(), name);
     if (caught_signal != 0) ::raise(caught_signal);    // the terminal is in order again: now it counts
     return password;

@@ -27,13 +27,15 @@ constexpr auto usage =
 
 void write_out(std::string_view piece)
 {
-    if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size()) std::exit(0);   // the reader (head, less) has enough
+    if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size())
+        std::exit(0);  // the reader (head, less) has enough
 }
 
 class Command {
 public:
     Command(Voice& voice, config::SettingsPtr settings, PrintOptions options)
-        : voice_(voice), settings_(std::move(settings)), options_(options), queue_directory_(settings_->str("queue_directory"))
+        : voice_(voice), settings_(std::move(settings)), options_(options),
+          queue_directory_(settings_->str("queue_directory"))
     {
     }
 
@@ -52,7 +54,8 @@ public:
     {
         int error = show_maildrop(path, path);
         if (error == ENOENT && path.starts_with(queue_directory_ + "/")) {
-            if (const auto id = mail::parse_queue_id(std::string_view(path).substr(path.rfind('/') + 1))) error = show_queued(*id, path);
+            if (const auto id = mail::parse_queue_id(std::string_view(path).substr(path.rfind('/') + 1)))
+                error = show_queued(*id, path);
         }
         if (error != 0) voice_.fatal(fmt::format("open {}: {}", path, std::strerror(error)));
     }
@@ -103,8 +106,10 @@ private:
         // Deferred messages lie in folders named by the first letters of their ids.
         std::string place = "deferred/";
         const auto hashed = settings_->list("hash_queue_names");
-        const auto depth = std::ranges::find(hashed, "deferred") == hashed.end() ? 0 : settings_->integer("hash_queue_depth");
-        for (std::int64_t i = 0; i < depth && i < static_cast<std::int64_t>(text.size()); ++i) place += fmt::format("{}/", text[static_cast<std::size_t>(i)]);
+        const auto depth =
+            std::ranges::find(hashed, "deferred") == hashed.end() ? 0 : settings_->integer("hash_queue_depth");
+        for (std::int64_t i = 0; i < depth && i < static_cast<std::int64_t>(text.size()); ++i)
+            place += fmt::format("{}/", text[static_cast<std::size_t>(i)]);
         return place + text;
     }
 
@@ -114,7 +119,8 @@ private:
         if (!file) return file.error().os_error() != 0 ? file.error().os_error() : EIO;
         struct stat found{};
         if (::fstat(file->get(), &found) != 0) return errno;
-        show_stream(file->get(), name, WallTime(std::chrono::duration_cast<Duration>(std::chrono::seconds(found.st_mtim.tv_sec))));
+        show_stream(file->get(), name,
+                    WallTime(std::chrono::duration_cast<Duration>(std::chrono::seconds(found.st_mtim.tv_sec))));
         return 0;
     }
 
@@ -184,7 +190,8 @@ int postcat_main(int argc, char** argv)
         default: voice.fatal(usage);
         }
     }
-    if (!options.shows_envelope && !options.shows_header && !options.shows_body) options.shows_envelope = options.shows_header = options.shows_body = true;
+    if (!options.shows_envelope && !options.shows_header && !options.shows_body)
+        options.shows_envelope = options.shows_header = options.shows_body = true;
 
     const config::SettingsPtr settings = load_settings(voice, directory);
     mail::use_long_queue_ids(settings->boolean("enable_long_queue_ids"));

@@ -63,8 +63,10 @@ public:
     // Two records whose stored text is not the one shown: seconds and microseconds, and "create_time=" with seconds.
     void times(WallTime arrived_at, bool has_creation)
     {
-        const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(arrived_at.time_since_epoch()).count();
-        add('T', date_of(arrived_at), encoded_size(fmt::format("{} {}", micros / 1'000'000, micros % 1'000'000).size()));
+        const auto micros =
+            std::chrono::duration_cast<std::chrono::microseconds>(arrived_at.time_since_epoch()).count();
+        add('T', date_of(arrived_at),
+            encoded_size(fmt::format("{} {}", micros / 1'000'000, micros % 1'000'000).size()));
         if (!has_creation) return;
         const std::size_t size = encoded_size(fmt::format("create_time={}", micros / 1'000'000).size());
         records_.push_back({'A', "create_time", date_of(arrived_at), size});
@@ -94,7 +96,8 @@ void add_dsn(Records& out, const std::string& envid, mail::DsnReturn wanted)
 
 void add_encoding(Records& out, mail::BodyType body)
 {
-    if (body != mail::BodyType::unspecified) out.attribute("encoding", body == mail::BodyType::eight_bit ? "8bit" : "7bit");
+    if (body != mail::BodyType::unspecified)
+        out.attribute("encoding", body == mail::BodyType::eight_bit ? "8bit" : "7bit");
 }
 
 void add_client(Records& out, const mail::Origin& origin)
@@ -133,7 +136,8 @@ std::vector<QueueRecord> envelope_records(const queue::Loaded& message)
     const mail::Origin& origin = envelope.origin;
     const bool has_client = !origin.client_address.empty();
     // Notices are made inside and have neither a client nor a submitter.
-    const bool is_internal = !has_client && envelope.full_name.empty() && (envelope.sender.empty() || envelope.sender.starts_with("double-bounce@"));
+    const bool is_internal = !has_client && envelope.full_name.empty() &&
+                             (envelope.sender.empty() || envelope.sender.starts_with("double-bounce@"));
     Records out;
     out.times(envelope.arrived_at, true);
     if (has_client) out.attribute("log_ident", origin.log_ident.empty() ? mail::format(envelope.id) : origin.log_ident);
@@ -164,14 +168,17 @@ std::vector<QueueRecord> envelope_records(const queue::Loaded& message)
         const mail::Recipient& recipient = envelope.recipients[i];
         const std::string address = mail::quote_address(recipient.address);
         if (recipient.notify != mail::notify_default) out.attribute("notify_flags", std::to_string(recipient.notify));
-        out.attribute("dsn_orig_rcpt", recipient.dsn_original.empty() ? default_dsn_original(recipient) : recipient.dsn_original);
+        out.attribute("dsn_orig_rcpt",
+                      recipient.dsn_original.empty() ? default_dsn_original(recipient) : recipient.dsn_original);
         out.add('O', recipient.original.empty() ? address : mail::quote_address(recipient.original));
         out.add(is_pending[i] ? 'R' : 'D', address);
     }
     // Where content begins: behind everything above, this record and the mark.
     const std::size_t content_at = out.size() + size_record_bytes + encoded_size(0);
     const int flags = (envelope.recipients.size() > 1 ? 4 : 0) | (message.state == queue::State::held ? 2 : 0);
-    out.put_first('C', fmt::format("{:>15} {:>15} {:>15} {:>15} {:>15} {:>15}", envelope.size, content_at, envelope.recipients.size(), flags, envelope.size, envelope.is_smtputf8 ? 1 : 0),
+    out.put_first('C',
+                  fmt::format("{:>15} {:>15} {:>15} {:>15} {:>15} {:>15}", envelope.size, content_at,
+                              envelope.recipients.size(), flags, envelope.size, envelope.is_smtputf8 ? 1 : 0),
                   size_record_bytes);
     return out.take();
 }
@@ -252,7 +259,8 @@ void RecordPrinter::line(std::string_view text)
         if (!continues && mime::field_start(text).name_length == 0) part_ = Part::body;
     }
     is_first_line_ = false;
-    if (part_ == Part::header ? options_.shows_header : options_.shows_body) record({content_line, options_.is_verbose ? "regular_text" : "", std::string(text), 0});
+    if (part_ == Part::header ? options_.shows_header : options_.shows_body)
+        record({content_line, options_.is_verbose ? "regular_text" : "", std::string(text), 0});
     offset_ += encoded_size(text.size());
 }
 

@@ -38,7 +38,10 @@ struct PrintOptions {
 class RecordPrinter {
 public:
     using Out = std::function<void(std::string_view)>;
-    RecordPrinter(PrintOptions options, std::string name, Out out) : options_(options), name_(std::move(name)), out_(std::move(out)) {}
+    RecordPrinter(PrintOptions options, std::string name, Out out)
+        : options_(options), name_(std::move(name)), out_(std::move(out))
+    {
+    }
     void envelope(const std::vector<QueueRecord>& records);
     void content(std::string_view bytes);
     void finish(const std::vector<QueueRecord>& extracted = {});

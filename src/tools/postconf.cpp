@@ -66,11 +66,18 @@ void print_tls(std::string_view what)
     } else if (what == "run-version") {
         fmt::print("{}\n", ::OpenSSL_version(OPENSSL_VERSION));
     } else if (what == "public-key-algorithms") {
-        for (const auto& [name, type] : {std::pair("dsa", EVP_PKEY_DSA), {"ecdsa", EVP_PKEY_EC}, {"ed25519", EVP_PKEY_ED25519}, {"ed448", EVP_PKEY_ED448}, {"rsa", EVP_PKEY_RSA}}) {
-            if (const auto context = std::unique_ptr<EVP_PKEY_CTX, decltype(&::EVP_PKEY_CTX_free)>(::EVP_PKEY_CTX_new_id(type, nullptr), ::EVP_PKEY_CTX_free)) fmt::print("{}\n", name);
+        for (const auto& [name, type] : {std::pair("dsa", EVP_PKEY_DSA),
+                                         {"ecdsa", EVP_PKEY_EC},
+                                         {"ed25519", EVP_PKEY_ED25519},
+                                         {"ed448", EVP_PKEY_ED448},
+                                         {"rsa", EVP_PKEY_RSA}}) {
+            if (const auto context = std::unique_ptr<EVP_PKEY_CTX, decltype(&::EVP_PKEY_CTX_free)>(
+                    ::EVP_PKEY_CTX_new_id(type, nullptr), ::EVP_PKEY_CTX_free))
+                fmt::print("{}\n", name);
         }
     } else {
-        throw Fatal(fmt::format("unknown 'postconf -T' mode: {}; want compile-version, run-version or public-key-algorithms", what));
+        throw Fatal(fmt::format(
+            "unknown 'postconf -T' mode: {}; want compile-version, run-version or public-key-algorithms", what));
     }
 }
 
@@ -90,28 +97,36 @@ void set_mode(Options& options, char& chosen, char mode)
 
 void check_edit(const Options& options, char act)
 {
-    const std::pair<char, bool> others[] = {{'d', options.shows_defaults}, {'f', options.folds}, {'h', options.hides_names}, {'H', options.hides_values},
-                                            {'j', options.is_json}, {'n', options.only_set}, {'o', !options.overrides.empty()}, {'x', options.expands}};
+    const std::pair<char, bool> others[] = {
+        {'d', options.shows_defaults},     {'f', options.folds},   {'h', options.hides_names},
+        {'H', options.hides_values},       {'j', options.is_json}, {'n', options.only_set},
+        {'o', !options.overrides.empty()}, {'x', options.expands}};
     for (const auto& [letter, is_set] : others)
         if (is_set) refuse_both(act, letter);
     if (options.mode == 'F' && act != 'e') throw Fatal(fmt::format("with option -F, do not specify -{}", act));
     if (options.mode == 'P' && act == '#') throw Fatal("with option -P, do not specify -#");
     if (!options.names.empty()) return;
-    throw Fatal(act == 'e' ? "-e requires name=value argument" : options.mode != 'p' ? "missing service argument" : fmt::format("-{} requires name argument", act));
+    throw Fatal(act == 'e'            ? "-e requires name=value argument"
+                : options.mode != 'p' ? "missing service argument"
+                                      : fmt::format("-{} requires name argument", act));
 }
 
 // Which options go with which kind of work, told apart before anything is read.
 void check_combination(const Options& options)
 {
-    const std::string acts = std::string(options.is_edit ? "e" : "") + (options.is_removal ? "X" : "") + (options.is_comment ? "#" : "");
+    const std::string acts =
+        std::string(options.is_edit ? "e" : "") + (options.is_removal ? "X" : "") + (options.is_comment ? "#" : "");
     if (acts.size() > 1) refuse_both(acts[0], acts[1]);
     if (acts.size() == 1) check_edit(options, acts[0]);
     if (options.mode == 'M' && options.hides_names) throw Fatal("with option -M, do not specify -h");
     if (options.mode == 'M' && options.hides_values) throw Fatal("with option -M, do not specify -H");
-    if (options.mode != 'p' && options.shows_defaults) throw Fatal(fmt::format("with option -{}, do not specify -d", options.mode));
-    if (options.mode != 'p' && options.only_set) throw Fatal(fmt::format("with option -{}, do not specify -n", options.mode));
+    if (options.mode != 'p' && options.shows_defaults)
+        throw Fatal(fmt::format("with option -{}, do not specify -d", options.mode));
+    if (options.mode != 'p' && options.only_set)
+        throw Fatal(fmt::format("with option -{}, do not specify -n", options.mode));
     if (options.hides_names && options.hides_values) refuse_both('h', 'H');
-    for (const auto& [letter, is_set] : {std::pair('f', options.folds), {'h', options.hides_names}, {'H', options.hides_values}})
+    for (const auto& [letter, is_set] :
+         {std::pair('f', options.folds), {'h', options.hides_names}, {'H', options.hides_values}})
         if (options.is_json && is_set) refuse_both(letter, 'j');
     if (options.is_json && options.mode == 'M') throw Fatal("with option -M, do not specify -j; use -F");
     if (options.shows_defaults && options.only_set) refuse_both('d', 'n');
@@ -152,13 +167,17 @@ int run(Options& options, int argc, char** argv)
         case 'o': {
             std::string error;
             const auto pair = config::split_name_value(::optarg, error);
-            if (!pair) throw Fatal(fmt::format("invalid parameter override: {}: {}", ::optarg, std::string_view(error).substr(0, error.find(':'))));
+            if (!pair)
+                throw Fatal(fmt::format("invalid parameter override: {}: {}", ::optarg,
+                                        std::string_view(error).substr(0, error.find(':'))));
             options.overrides.emplace_back(pair->name, pair->value);
             break;
         }
         case 'v': break;
         case 'b':
-        case 't': template_mode = template_mode == 0 || template_mode == letter ? static_cast<char>(letter) : '?'; break;
+        case 't':
+            template_mode = template_mode == 0 || template_mode == letter ? static_cast<char>(letter) : '?';
+            break;
         case 'T': print_tls(::optarg); return 0;
         default:
             if (list_types(static_cast<char>(letter))) return 0;
@@ -173,7 +192,8 @@ int run(Options& options, int argc, char** argv)
     }
     // `postconf name=value` is meant as an edit.
     const bool lists = !options.is_changing() && !options.only_set && !options.shows_defaults;
-    if (lists && std::ranges::any_of(options.names, [](const std::string& name) { return name.find('=') != std::string::npos; }))
+    if (lists &&
+        std::ranges::any_of(options.names, [](const std::string& name) { return name.find('=') != std::string::npos; }))
         options.is_edit = true;
     check_combination(options);
     if (options.is_changing()) {
@@ -187,7 +207,8 @@ int run(Options& options, int argc, char** argv)
     // What is odd about one value is found again for each value that mentions it.
     std::set<std::string, std::less<>> said;
     for (const auto& problem : files.settings->problems())
-        if (problem.level == config::Problem::Level::warning && said.insert(problem.text).second) warn(options, problem.text);
+        if (problem.level == config::Problem::Level::warning && said.insert(problem.text).second)
+            warn(options, problem.text);
     for (const auto& text : files.undefined) warn(options, text);
     if (options.mode == 'p')
         list_parameters(options, files);

@@ -188,7 +188,8 @@ void edit_main(const Options& options)
             if (!pair) throw Fatal(error);
             edit = {std::string(pair->name), std::string(pair->value)};
         } else {
-            if (pair) throw Fatal(options.is_removal ? "-X requires names without value" : "-# requires names without value");
+            if (pair)
+                throw Fatal(options.is_removal ? "-X requires names without value" : "-# requires names without value");
             edit.name = base::trim(argument);
         }
         const auto same = std::ranges::find(edits, edit.name, &Edit::name);

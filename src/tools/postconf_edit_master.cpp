@@ -36,7 +36,8 @@ Edit parse_edit(const Options& options, const std::string& argument)
     if (base::trim(argument).starts_with('#')) throw Fatal("-e, -X, or -# accepts no comment input");
     Edit edit{argument, {}, {}};
     std::string target(base::trim(argument));
-    if (!options.is_edit && argument.contains('=')) throw Fatal(options.is_removal ? "-X requires names without value" : "-# requires names without value");
+    if (!options.is_edit && argument.contains('='))
+        throw Fatal(options.is_removal ? "-X requires names without value" : "-# requires names without value");
     if (options.is_edit) {
         std::string error;
         const auto pair = config::split_name_value(argument, error);
@@ -127,7 +128,8 @@ Fate apply(const Options& options, std::vector<Edit>& edits, ServiceSpec& servic
     Fate fate = Fate::kept;
     const std::string name = service.name, type = service.type;
     for (auto& edit : edits) {
-        if (!((edit.parts[0] == "*" || edit.parts[0] == name) && (edit.parts[1] == "*" || edit.parts[1] == type))) continue;
+        if (!((edit.parts[0] == "*" || edit.parts[0] == name) && (edit.parts[1] == "*" || edit.parts[1] == type)))
+            continue;
         const bool is_repeated = edit.is_matched;
         edit.is_matched = true;
         if (options.mode == 'M') {

@@ -27,35 +27,89 @@ const std::vector<TableParameters>& table_parameters()
 {
     static const std::vector<TableParameters> rows{
         {"ldap",
-         {"bind",         "bind_dn",      "bind_pw",          "cache",          "cache_expiry",   "cache_size",
-          "chase_referrals", "debuglevel", "dereference",     "domain",         "expansion_limit", "leaf_result_attribute",
-          "query_filter", "recursion_limit", "result_attribute", "result_filter", "result_format", "scope",
-          "search_base",  "server_host",  "server_port",      "size_limit",     "special_result_attribute", "start_tls",
-          "terminal_result_attribute", "timeout", "tls_ca_cert_dir", "tls_ca_cert_file", "tls_cert", "tls_cipher_suite",
-          "tls_key",      "tls_random_file", "tls_require_cert", "version",     "sasl_mechs",     "sasl_realm",
-          "sasl_authz_id", "sasl_minssf"}},
+         {"bind",
+          "bind_dn",
+          "bind_pw",
+          "cache",
+          "cache_expiry",
+          "cache_size",
+          "chase_referrals",
+          "debuglevel",
+          "dereference",
+          "domain",
+          "expansion_limit",
+          "leaf_result_attribute",
+          "query_filter",
+          "recursion_limit",
+          "result_attribute",
+          "result_filter",
+          "result_format",
+          "scope",
+          "search_base",
+          "server_host",
+          "server_port",
+          "size_limit",
+          "special_result_attribute",
+          "start_tls",
+          "terminal_result_attribute",
+          "timeout",
+          "tls_ca_cert_dir",
+          "tls_ca_cert_file",
+          "tls_cert",
+          "tls_cipher_suite",
+          "tls_key",
+          "tls_random_file",
+          "tls_require_cert",
+          "version",
+          "sasl_mechs",
+          "sasl_realm",
+          "sasl_authz_id",
+          "sasl_minssf"}},
         {"mysql",
-         {"additional_conditions", "charset", "dbname", "domain", "expansion_limit", "hosts", "idle_interval", "option_file",
-          "option_group", "password", "query", "require_result_set", "result_format", "retry_interval", "select_field",
-          "select_function", "table", "tls_CAfile", "tls_CApath", "tls_cert_file", "tls_ciphers", "tls_key_file",
-          "tls_verify_cert", "user", "where_field"}},
-        {"pgsql",
-         {"additional_conditions", "dbname", "domain", "encoding", "expansion_limit", "hosts", "idle_interval", "password",
-          "query", "result_format", "retry_interval", "select_field", "select_function", "table", "user", "where_field"}},
-        {"sqlite",
-         {"additional_conditions", "dbpath", "domain", "expansion_limit", "query", "result_format", "select_field", "table",
+         {"additional_conditions",
+          "charset",
+          "dbname",
+          "domain",
+          "expansion_limit",
+          "hosts",
+          "idle_interval",
+          "option_file",
+          "option_group",
+          "password",
+          "query",
+          "require_result_set",
+          "result_format",
+          "retry_interval",
+          "select_field",
+          "select_function",
+          "table",
+          "tls_CAfile",
+          "tls_CApath",
+          "tls_cert_file",
+          "tls_ciphers",
+          "tls_key_file",
+          "tls_verify_cert",
+          "user",
           "where_field"}},
+        {"pgsql",
+         {"additional_conditions", "dbname", "domain", "encoding", "expansion_limit", "hosts", "idle_interval",
+          "password", "query", "result_format", "retry_interval", "select_field", "select_function", "table", "user",
+          "where_field"}},
+        {"sqlite",
+         {"additional_conditions", "dbpath", "domain", "expansion_limit", "query", "result_format", "select_field",
+          "table", "where_field"}},
         {"memcache",
          {"backup", "data_size_limit", "domain", "flags", "key_format", "line_size_limit", "max_try", "memcache",
           "retry_pause", "timeout", "ttl"}},
         {"mongodb",
-         {"collection", "dbname", "domain", "expansion_limit", "filter", "projection", "result_attribute", "result_format",
-          "uri"}},
+         {"collection", "dbname", "domain", "expansion_limit", "filter", "projection", "result_attribute",
+          "result_format", "uri"}},
     };
     return rows;
 }
 
-constexpr std::array<std::string_view, 7> delivery_agents{"error", "discard", "lmtp", "local", "pipe", "smtp", "virtual"};
+constexpr std::array<std::string_view, 7> delivery_agents{"error", "discard", "lmtp",   "local",
+                                                          "pipe",  "smtp",    "virtual"};
 
 bool is_delivery_agent(const config::ServiceSpec& service)
 {
@@ -81,7 +135,8 @@ public:
     {
         const auto& settings = *files_.settings;
         const auto use = [this](std::string_view name) {
-            if (config::find_parameter(name) == nullptr && files_.settings->is_set(name)) files_.user_names.emplace(name);
+            if (config::find_parameter(name) == nullptr && files_.settings->is_set(name))
+                files_.user_names.emplace(name);
         };
         for (const auto& name : settings.names_set()) config::for_each_name(settings.raw(name), use);
         for (const auto& service : files_.services)
@@ -123,7 +178,8 @@ private:
             const std::string source(word.substr(colon + 1));
             if (source.starts_with('/') || source.starts_with('.')) {
                 if (access(source.c_str(), R_OK) != 0 && opened_.insert(source).second)
-                    files_.undefined.push_back(Error::from_errno(fmt::format("open \"{}\" configuration \"{}\"", row->type, source)).text());
+                    files_.undefined.push_back(
+                        Error::from_errno(fmt::format("open \"{}\" configuration \"{}\"", row->type, source)).text());
                 continue;
             }
             for (const auto suffix : row->suffixes) use(fmt::format("{}_{}", source, suffix));
@@ -183,7 +239,8 @@ bool Files::knows(std::string_view name) const
     return service_names.contains(name) || user_names.contains(name);
 }
 
-std::string Files::service_value(const Options& options, const config::ServiceSpec& service, std::string_view value) const
+std::string Files::service_value(const Options& options, const config::ServiceSpec& service,
+                                 std::string_view value) const
 {
     if (!options.expands) return std::string(value);
     return settings->for_service(service)->expand(value);
@@ -202,7 +259,8 @@ Files read_files(const Options& options)
     files.services = read_services(options);
     for (const auto& service : files.services)
         for (const auto& row : config::service_parameters())
-            if (row.is_for_commands ? service.command == "pipe" || service.command == "spawn" : is_delivery_agent(service))
+            if (row.is_for_commands ? service.command == "pipe" || service.command == "spawn"
+                                    : is_delivery_agent(service))
                 files.service_names.insert(service.name + std::string(row.suffix));
     if (options.shows_defaults) return files;
     Usage usage(options, files);

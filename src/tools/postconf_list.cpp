@@ -27,8 +27,10 @@ std::vector<std::string> candidate_names(const Options& options, const Files& fi
     std::vector<std::string> names;
     if (has_class(options, "builtin"))
         for (const auto& row : config::all_parameters())
-            if (!row.is_obsolete() && (!row.is_legacy() || files.settings->is_set(row.name))) names.emplace_back(row.name);
-    if (has_class(options, "service")) names.insert(names.end(), files.service_names.begin(), files.service_names.end());
+            if (!row.is_obsolete() && (!row.is_legacy() || files.settings->is_set(row.name)))
+                names.emplace_back(row.name);
+    if (has_class(options, "service"))
+        names.insert(names.end(), files.service_names.begin(), files.service_names.end());
     if (has_class(options, "user") && !options.shows_defaults)
         names.insert(names.end(), files.user_names.begin(), files.user_names.end());
     // Of both classes: local_destination_concurrency_limit, which has a default of its own.
@@ -88,7 +90,10 @@ struct Request {
     {
         return index >= parts.size() || parts[index] == "*" || parts[index] == value;
     }
-    bool matches(const config::ServiceSpec& service) const { return matches(0, service.name) && matches(1, service.type); }
+    bool matches(const config::ServiceSpec& service) const
+    {
+        return matches(0, service.name) && matches(1, service.type);
+    }
 };
 
 // "smtp/inet/parameter"; the service name itself may hold no slash but an address may hold colons.
@@ -112,7 +117,8 @@ std::vector<Request> parse_requests(const Options& options)
     return requests;
 }
 
-void print_third(const Options& options, const config::ServiceSpec& service, std::string_view third, std::string_view value)
+void print_third(const Options& options, const config::ServiceSpec& service, std::string_view third,
+                 std::string_view value)
 {
     print_entry(options, fmt::format("{}/{}/{}", service.name, service.type, third), value);
 }
@@ -178,8 +184,9 @@ void list_services(const Options& options, const Files& files)
     for (const auto& service : files.services)
         for (const auto& request : requests) {
             if (!request.matches(service)) continue;
-            if (options.mode != 'P' || request.parts.size() < 3
-                || std::ranges::any_of(service.overrides, [&](const auto& pair) { return request.matches(2, pair.first); }))
+            if (options.mode != 'P' || request.parts.size() < 3 ||
+                std::ranges::any_of(service.overrides,
+                                    [&](const auto& pair) { return request.matches(2, pair.first); }))
                 request.is_matched = true;
         }
     for (const auto& request : requests)

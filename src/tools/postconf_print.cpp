@@ -18,8 +18,9 @@ constexpr std::string_view indent = "\n    ";
 // Columns of a service line; a name too long for its own takes blanks from the next (as the captures show).
 std::string columns(const config::ServiceSpec& service)
 {
-    const std::string_view fields[] = {service.name,         service.type,   service.private_field, service.unprivileged_field,
-                                       service.chroot_field, service.wakeup, service.max_processes, service.command};
+    const std::string_view fields[] = {
+        service.name,         service.type,   service.private_field, service.unprivileged_field,
+        service.chroot_field, service.wakeup, service.max_processes, service.command};
     constexpr std::size_t starts[] = {0, 11, 17, 25, 33, 41, 49, 57};
     std::string line;
     for (std::size_t i = 0; i < std::size(fields); ++i) {

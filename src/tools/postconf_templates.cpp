@@ -27,15 +27,18 @@ report::Templates read_templates(const Options& options, const config::Settings&
     // The server goes on with built-in words; who asks about this very file wants to hear that it is not there.
     if (!base::open_file(file, O_RDONLY)) throw Fatal(Error::from_errno("open", file).text());
     auto templates = report::Templates::load_file(file, problems);
-    for (const auto& problem : problems) warn_as_bounce(options, settings, problem + " -- the built-in templates are used");
+    for (const auto& problem : problems)
+        warn_as_bounce(options, settings, problem + " -- the built-in templates are used");
     return templates;
 }
 
 // As a file that would give these very notifications. Not all of them have a copy for the postmaster.
 void print_template(report::Template words, const config::Settings& settings)
 {
-    if (words.from == report::Template().from && settings.str("header_from_format") == "standard") words.from = "Mail Delivery System <MAILER-DAEMON>";
-    fmt::print("{}_template = <<EOF\nCharset: {}\nFrom: {}\nSubject: {}\n", words.name, words.charset, words.from, words.subject);
+    if (words.from == report::Template().from && settings.str("header_from_format") == "standard")
+        words.from = "Mail Delivery System <MAILER-DAEMON>";
+    fmt::print("{}_template = <<EOF\nCharset: {}\nFrom: {}\nSubject: {}\n", words.name, words.charset, words.from,
+               words.subject);
     if (!words.postmaster_subject.empty()) fmt::print("Postmaster-Subject: {}\n", words.postmaster_subject);
     fmt::print("\n{}EOF\n", words.text);
 }

@@ -39,15 +39,20 @@ int postkick_main(int argc, char** argv)
     if (argc - optind != 3) voice.fatal("usage: postkick [-c config_dir] [-v] class service request");
     const std::string_view category = argv[optind], service = argv[optind + 1], letters = argv[optind + 2];
     const config::SettingsPtr settings = load_settings(voice, directory);
-    if (category != "public" && category != "private") voice.fatal(fmt::format("{}: the class is public or private", category));
+    if (category != "public" && category != "private")
+        voice.fatal(fmt::format("{}: the class is public or private", category));
     for (const char letter : letters) {
         const Request* found = nullptr;
         for (const Request& request : requests) {
             if (request.service == service && request.letters.contains(letter)) found = &request;
         }
-        if (!found) voice.fatal(fmt::format("{}/{}: no service that takes the request \"{}\"; pickup takes W, qmgr takes A D F I W", category, service, letter));
+        if (!found)
+            voice.fatal(
+                fmt::format("{}/{}: no service that takes the request \"{}\"; pickup takes W, qmgr takes A D F I W",
+                            category, service, letter));
         if (!found->verb) continue;
-        if (const auto done = control::call(settings->str("queue_directory"), {found->verb}); !done) voice.fatal(done.error().text());
+        if (const auto done = control::call(settings->str("queue_directory"), {found->verb}); !done)
+            voice.fatal(done.error().text());
     }
     return 0;
 }

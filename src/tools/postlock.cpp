@@ -82,7 +82,9 @@ Styles parse_styles(const Voice& voice, std::string_view text)
     for (const auto word : base::split_any(text, ", \t\r\n")) {
         if (word == "dotlock") styles.has_dotlock = true;
         else if (word == "fcntl" || word == "flock") styles.kernel.emplace_back(word);
-        else voice.fatal(fmt::format("unknown mailbox_delivery_lock value \"{}\" in \"{}\"; want fcntl, flock, dotlock", word, text));
+        else
+            voice.fatal(fmt::format("unknown mailbox_delivery_lock value \"{}\" in \"{}\"; want fcntl, flock, dotlock",
+                                    word, text));
     }
     if (styles.kernel.empty() && !styles.has_dotlock) voice.fatal("no lock style is given");
     return styles;
@@ -111,7 +113,8 @@ int postlock_main(int argc, char** argv)
     const config::SettingsPtr settings = load_settings(voice, directory);
     const Styles styles = parse_styles(voice, wanted ? *wanted : settings->str("mailbox_delivery_lock"));
 
-    auto opened = base::open_file(file, O_RDWR | O_APPEND | O_CREAT, 0600);   // a mailbox comes into being with its first message
+    auto opened =
+        base::open_file(file, O_RDWR | O_APPEND | O_CREAT, 0600);  // a mailbox comes into being with its first message
     if (!opened) voice.fatal(opened.error().text());
     const auto attempts = settings->integer("deliver_lock_attempts");
     const auto delay = std::chrono::milliseconds(settings->time("deliver_lock_delay"));
@@ -120,10 +123,12 @@ int postlock_main(int argc, char** argv)
     bool is_locked = false;
     std::string why_not;
     for (std::int64_t attempt = 0; !is_locked; ++attempt) {
-        if (attempt > 0 && attempt >= attempts) voice.fatal(fmt::format("unable to lock for exclusive access: {}{}", file, why_not));
+        if (attempt > 0 && attempt >= attempts)
+            voice.fatal(fmt::format("unable to lock for exclusive access: {}{}", file, why_not));
         if (attempt > 0) ::poll(nullptr, 0, static_cast<int>(delay.count()));
         auto taken = styles.has_dotlock ? dot.take(file, stale) : Result<bool>(true);
-        why_not = taken && !*taken ? fmt::format(": there is {}.lock; if nothing uses the mailbox, remove it", file) : ": another program has locked it";
+        why_not = taken && !*taken ? fmt::format(": there is {}.lock; if nothing uses the mailbox, remove it", file)
+                                   : ": another program has locked it";
         for (const std::string& style : styles.kernel) {
             if (taken && *taken) taken = take_kernel_lock(opened->get(), style);
         }

@@ -60,7 +60,8 @@ int postlog_main(int argc, char** argv)
         case 'i': break;    // our lines always carry the process id
         case 'p': {
             const auto* at = std::ranges::find(priorities, std::string_view(optarg), &Priority::name);
-            if (at == std::end(priorities)) voice.fatal(fmt::format("bad severity: \"{}\"; want info, warn, error, fatal or panic", optarg));
+            if (at == std::end(priorities))
+                voice.fatal(fmt::format("bad severity: \"{}\"; want info, warn, error, fatal or panic", optarg));
             priority = at;
             break;
         }
@@ -72,7 +73,8 @@ int postlog_main(int argc, char** argv)
     const config::SettingsPtr settings = load_settings(voice, directory);
     // Where nobody runs who has the output of a container, this is all of the container.
     const std::string host = settings->str("myhostname");
-    if (settings->str("maillog_file") == "/dev/stdout" && !base::connect_log_relay(settings->str("queue_directory") + "/" + std::string(base::log_relay_name)))
+    if (settings->str("maillog_file") == "/dev/stdout" &&
+        !base::connect_log_relay(settings->str("queue_directory") + "/" + std::string(base::log_relay_name)))
         base::use_sink(base::descriptor_sink(STDOUT_FILENO, host.substr(0, host.find('.'))));
     if (!has_tag) tag = settings->str("syslog_name") + "/postlog";
     const Logger logger(tag);

@@ -88,11 +88,13 @@ private:
 
     void build(const MapName& map);
     void add_alias_marks(const MapName& map, IndexWriter& writer, const IndexFormat& format);
-    void add_entries(const MapName& map, IndexWriter& writer, const IndexFormat& format, std::string_view text, const std::string& source);
+    void add_entries(const MapName& map, IndexWriter& writer, const IndexFormat& format, std::string_view text,
+                     const std::string& source);
     std::expected<std::string, std::string> value_of_files(std::string_view names) const;
-    void put(const MapName& map, IndexWriter& writer, const IndexFormat& format, const std::string& key, const std::string& value,
-             std::optional<bool> has_nul, const std::string& shown_key);
-    bool query_one(const std::vector<std::pair<MapName, table::TablePtr>>& tables, const std::string& key, bool with_key);
+    void put(const MapName& map, IndexWriter& writer, const IndexFormat& format, const std::string& key,
+             const std::string& value, std::optional<bool> has_nul, const std::string& shown_key);
+    bool query_one(const std::vector<std::pair<MapName, table::TablePtr>>& tables, const std::string& key,
+                   bool with_key);
     bool query_stdin();
     bool erase(const MapName& map, const std::vector<std::string>& keys);
     void list(const MapName& map);
@@ -114,7 +116,8 @@ MapName Postmap::split(const std::string& map) const
     const std::size_t colon = map.find(':');
     // "/etc/aliases" and "./a:b" are names; a type holds no slash.
     if (colon == map.npos || map.find('/') < colon) return {settings_->str("default_database_type"), map};
-    if (colon == 0 || colon + 1 == map.size()) fatal("open dictionary: expecting \"type:name\" form instead of \"" + map + "\"");
+    if (colon == 0 || colon + 1 == map.size())
+        fatal("open dictionary: expecting \"type:name\" form instead of \"" + map + "\"");
     MapName split{map.substr(0, colon), map.substr(colon + 1)};
     return split;
 }
@@ -123,10 +126,12 @@ table::TablePtr Postmap::open_for_query(const MapName& map) const
 {
     if (job_.verbosity > 0) {
         if (map.type == "hash" || map.type == "btree") {
-            log_.write(base::LogLevel::info, fmt::format("Compiled against Berkeley DB: {}.{}.{}?", DB_VERSION_MAJOR, DB_VERSION_MINOR, DB_VERSION_PATCH));
+            log_.write(base::LogLevel::info, fmt::format("Compiled against Berkeley DB: {}.{}.{}?", DB_VERSION_MAJOR,
+                                                         DB_VERSION_MINOR, DB_VERSION_PATCH));
             int major = 0, minor = 0, patch = 0;
             db_version(&major, &minor, &patch);
-            log_.write(base::LogLevel::info, fmt::format("Run-time linked against Berkeley DB: {}.{}.{}?", major, minor, patch));
+            log_.write(base::LogLevel::info,
+                       fmt::format("Run-time linked against Berkeley DB: {}.{}.{}?", major, minor, patch));
         }
         log_.info("dict_open: {}", map.spec());
     }
@@ -166,7 +171,8 @@ void Postmap::put(const MapName& map, IndexWriter& writer, const IndexFormat& fo
     log_.warning("{}: duplicate entry: \"{}\"", file, shown_key);
 }
 
-void Postmap::add_entries(const MapName& map, IndexWriter& writer, const IndexFormat& format, std::string_view text, const std::string& source)
+void Postmap::add_entries(const MapName& map, IndexWriter& writer, const IndexFormat& format, std::string_view text,
+                          const std::string& source)
 {
     table::SourceLines lines(text, source, [this](const std::string& warning) { log_.warning("{}", warning); });
     for (table::SourceLines::Line line; lines.next(line);) {
@@ -227,7 +233,8 @@ void Postmap::build(const MapName& map)
     }
     const IndexFormat* format = table::find_index_format(map.type);
     if (!format) {
-        if (table::is_known_type(map.type)) fatal("unsupported dictionary type: " + map.type + " does not support bulk-mode creation.");
+        if (table::is_known_type(map.type))
+            fatal("unsupported dictionary type: " + map.type + " does not support bulk-mode creation.");
         fatal("unsupported dictionary type: " + map.type + ". Is the postfix-" + map.type + " package installed?");
     }
     if (job_.is_incremental && !format->can_update) {
@@ -257,11 +264,14 @@ void Postmap::show(const MapName& map, std::string_view key, std::string_view va
     else print(fmt::format("{}\n", value));
 }
 
-bool Postmap::query_one(const std::vector<std::pair<MapName, table::TablePtr>>& tables, const std::string& key, bool with_key)
+bool Postmap::query_one(const std::vector<std::pair<MapName, table::TablePtr>>& tables, const std::string& key,
+                        bool with_key)
 {
     for (const auto& [map, opened] : tables) {
         auto answer = opened->lookup(key);
-        if (!answer) fatal("table " + map.spec() + ": query error: " + (answer.error().text().empty() ? "Application error" : answer.error().text()));
+        if (!answer)
+            fatal("table " + map.spec() +
+                  ": query error: " + (answer.error().text().empty() ? "Application error" : answer.error().text()));
         if (!*answer) continue;
         if ((*answer)->empty()) {
             log_.warning("table {}: key {}: empty string result is not allowed", map.spec(), key);
@@ -292,7 +302,8 @@ bool Postmap::query_stdin()
     InputLines input;
     bool is_found = false;
     if (job_.message.with_headers || job_.message.with_body) {
-        MessageCutter cutter(job_.message, [&](const std::string& piece) { is_found |= query_one(tables, piece, true); });
+        MessageCutter cutter(job_.message,
+                             [&](const std::string& piece) { is_found |= query_one(tables, piece, true); });
         for (std::string line; input.next(line);) cutter.line(line);
         cutter.finish();
         return is_found;
@@ -310,7 +321,8 @@ bool Postmap::erase(const MapName& map, const std::vector<std::string>& keys)
     }
     if (!format->can_update) fatal(map.type + " tables can only be made anew; -d is not possible");
     std::optional<ActingAsOwner> owner;
-    if (struct stat status{}; !job_.keeps_root && ::stat((map.name + std::string(format->suffix)).c_str(), &status) == 0) {
+    if (struct stat status{};
+        !job_.keeps_root && ::stat((map.name + std::string(format->suffix)).c_str(), &status) == 0) {
         owner.emplace(status.st_uid, status.st_gid);
     }
     finish_without_listeners();
@@ -345,10 +357,12 @@ void Postmap::list(const MapName& map)
         const std::string path = map.name + std::string(format->suffix);
         Fd lock(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
         if (!lock) fatal(Error::from_errno("open database", path).text());
-        if (auto locked = table::lock_index_file(lock.get(), *format, false, 60'000); !locked) fatal(locked.error().text());
+        if (auto locked = table::lock_index_file(lock.get(), *format, false, 60'000); !locked)
+            fatal(locked.error().text());
         auto file = table::open_index_file(*format, path, table::IndexFile::Mode::read);
         if (!file) fatal(file.error().text());
-        if (auto done = (*file)->for_each(print_record); !done) fatal("table " + map.spec() + ": sequence error: " + done.error().text());
+        if (auto done = (*file)->for_each(print_record); !done)
+            fatal("table " + map.spec() + ": sequence error: " + done.error().text());
         return;
     }
     const auto entries = open_for_query(map)->list();

@@ -16,7 +16,10 @@ public:
         bool with_body = false;
         bool with_mime = false;
     };
-    MessageCutter(Options options, std::function<void(const std::string&)> visit) : options_(options), visit_(std::move(visit)) {}
+    MessageCutter(Options options, std::function<void(const std::string&)> visit)
+        : options_(options), visit_(std::move(visit))
+    {
+    }
 
     void line(std::string_view text);  // without its newline
     void finish();

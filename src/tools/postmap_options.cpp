@@ -57,7 +57,8 @@ PostmapJob parse_postmap_arguments(int argc, char** argv, std::string_view progr
                          letter == ':' ? "option requires an argument" : "invalid option", optopt);
             fatal(usage_text);
         }
-        if (job.lists + job.query_key.has_value() + job.delete_key.has_value() > 1) fatal("specify only one of -s -q or -d");
+        if (job.lists + job.query_key.has_value() + job.delete_key.has_value() > 1)
+            fatal("specify only one of -s -q or -d");
     }
     for (int i = optind; i < argc; ++i) job.maps.emplace_back(argv[i]);
     if (job.is_json && !job.lists && !job.query_key) fatal("specify -j only with -q or -s");

@@ -24,7 +24,8 @@ ActingAsOwner::ActingAsOwner(uid_t uid, gid_t gid) : is_changed_(::geteuid() == 
 ActingAsOwner::~ActingAsOwner()
 {
     if (!is_changed_) return;
-    if (::seteuid(0) != 0 || ::setegid(saved_gid_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0) std::abort();
+    if (::seteuid(0) != 0 || ::setegid(saved_gid_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0)
+        std::abort();
 }
 
 }  // namespace ekiden::tools

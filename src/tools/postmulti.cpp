@@ -76,7 +76,8 @@ int run(const Instance& instance, const std::string& program, const std::vector<
 }
 
 // "start" is only a check for who is not enabled; what needs a running system passes by them.
-std::optional<std::vector<std::string>> words_for(const Instance& instance, const config::Settings& primary, std::vector<std::string> words)
+std::optional<std::vector<std::string>> words_for(const Instance& instance, const config::Settings& primary,
+                                                  std::vector<std::string> words)
 {
     if (instance.is_enabled) return words;
     const std::string& word = words.front();
@@ -84,7 +85,8 @@ std::optional<std::vector<std::string>> words_for(const Instance& instance, cons
         words.front() = "check";
         return words;
     }
-    if (contains(primary, "postmulti_stop_commands", word) || contains(primary, "postmulti_control_commands", word)) return std::nullopt;
+    if (contains(primary, "postmulti_stop_commands", word) || contains(primary, "postmulti_control_commands", word))
+        return std::nullopt;
     return words;
 }
 
@@ -94,7 +96,8 @@ int iterate(const Voice& voice, const Options& options, std::vector<Instance> in
     const auto& where = options.edit.where;
     std::erase_if(instances, [&](const Instance& instance) { return !where.matches(instance); });
     if (instances.empty()) {
-        voice.warning(where.name ? fmt::format("there is no instance named {}", *where.name) : fmt::format("no instance is in the group {}", where.group.value_or("")));
+        voice.warning(where.name ? fmt::format("there is no instance named {}", *where.name)
+                                 : fmt::format("no instance is in the group {}", where.group.value_or("")));
         return 1;
     }
     const bool stops = options.mode == 'p' && contains(*primary, "postmulti_stop_commands", options.words.front());
@@ -102,13 +105,15 @@ int iterate(const Voice& voice, const Options& options, std::vector<Instance> in
     int worst = 0;
     for (const Instance& instance : instances) {
         if (options.mode == 'l') {
-            fmt::print("{:<15} {:<15} {:<9} {}\n", instance.name.empty() ? "-" : instance.name, instance.group.empty() ? "-" : instance.group, instance.is_enabled ? 'y' : 'n',
+            fmt::print("{:<15} {:<15} {:<9} {}\n", instance.name.empty() ? "-" : instance.name,
+                       instance.group.empty() ? "-" : instance.group, instance.is_enabled ? 'y' : 'n',
                        instance.directory);
             continue;
         }
         int status = 0;
         if (options.mode == 'x') status = run(instance, options.words.front(), options.words);
-        else if (const auto words = words_for(instance, *primary, options.words)) status = postmulti::run_postfix(instance, *words);
+        else if (const auto words = words_for(instance, *primary, options.words))
+            status = postmulti::run_postfix(instance, *words);
         if (status != 0) worst = 1;
     }
     return std::fflush(stdout) == 0 ? worst : 1;
@@ -142,13 +147,17 @@ Options parse(const Voice& voice, int argc, char** argv)
         }
     }
     if (options.mode == 0) voice.fatal("Specify exactly one of '-e', '-l', '-p', '-x'");
-    if (where.is_all + where.name.has_value() + where.group.has_value() > 1) voice.fatal("Specify no more than one of '-a', '-g', '-i'");
-    if (where.is_reversed && (options.mode == 'p' || options.mode == 'e')) voice.fatal("The '-p' and '-e' options preclude the use of '-R'");
-    if (options.mode != 'e' && (options.edit.new_name || options.edit.new_group)) voice.fatal("The '-G' and '-I' options are only for '-e'");
+    if (where.is_all + where.name.has_value() + where.group.has_value() > 1)
+        voice.fatal("Specify no more than one of '-a', '-g', '-i'");
+    if (where.is_reversed && (options.mode == 'p' || options.mode == 'e'))
+        voice.fatal("The '-p' and '-e' options preclude the use of '-R'");
+    if (options.mode != 'e' && (options.edit.new_name || options.edit.new_group))
+        voice.fatal("The '-G' and '-I' options are only for '-e'");
     options.words.assign(argv + optind, argv + argc);
     if (options.mode == 'e') options.edit.parameters = options.words;
     if (options.mode == 'l' && !options.words.empty()) voice.fatal("Command not allowed with '-l'");
-    if ((options.mode == 'p' || options.mode == 'x') && options.words.empty()) voice.fatal("Command required with '-p' or '-x' option");
+    if ((options.mode == 'p' || options.mode == 'x') && options.words.empty())
+        voice.fatal("Command required with '-p' or '-x' option");
     return options;
 }
 
@@ -158,7 +167,9 @@ namespace postmulti {
 
 bool Selection::matches(const Instance& instance) const
 {
-    if (name) return *name == "-" ? instance.is_primary : (*name == instance.name && !instance.name.empty()) || *name == instance.directory;
+    if (name)
+        return *name == "-" ? instance.is_primary
+                            : (*name == instance.name && !instance.name.empty()) || *name == instance.directory;
     return !group || (!instance.group.empty() && *group == instance.group);
 }
 
@@ -181,7 +192,8 @@ int postmulti_main(int argc, char** argv)
         auto instances = postmulti::read_instances();
         if (options.mode != 'e') return iterate(voice, options, std::move(instances));
         voice.use_log(*instances.front().settings);
-        postmulti::edit_instances(options.edit, std::move(instances), [&](std::string_view text) { voice.warning(text); });
+        postmulti::edit_instances(options.edit, std::move(instances),
+                                  [&](std::string_view text) { voice.warning(text); });
         return 0;
     } catch (const Refusal& refusal) {
         if (!refusal.is_from_script) voice.fatal(refusal.text);

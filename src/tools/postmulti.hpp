@@ -47,7 +47,8 @@ struct Edit {
     std::optional<std::string> new_name, new_group;
     std::vector<std::string> parameters;
 };
-void edit_instances(const Edit& edit, std::vector<Instance> instances, const std::function<void(std::string_view)>& warn);
+void edit_instances(const Edit& edit, std::vector<Instance> instances,
+                    const std::function<void(std::string_view)>& warn);
 
 // Runs `postfix WORDS` for this instance alone; its exit status.
 int run_postfix(const Instance& instance, const std::vector<std::string>& words);

@@ -30,10 +30,13 @@ using Warn = std::function<void(std::string_view)>;
 
 constexpr std::string_view actions = "'create', 'destroy', 'import', 'deport', 'enable', 'disable', 'assign' or 'init'";
 // What a new instance has from the primary one: where the shared files are, and to whom they belong.
-constexpr std::array shared_parameters{"command_directory", "daemon_directory", "meta_directory", "shlib_directory", "mail_owner",       "setgid_group",
-                                       "sendmail_path",     "newaliases_path",  "mailq_path",     "html_directory",  "manpage_directory", "readme_directory"};
+constexpr std::array shared_parameters{"command_directory", "daemon_directory",  "meta_directory",
+                                       "shlib_directory",   "mail_owner",        "setgid_group",
+                                       "sendmail_path",     "newaliases_path",   "mailq_path",
+                                       "html_directory",    "manpage_directory", "readme_directory"};
 // The folders of a queue, and files beside them.
-constexpr std::array queue_folders{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "log", "maildrop", "pid", "private", "public", "saved", "trace"};
+constexpr std::array queue_folders{"active", "bounce",   "corrupt", "defer",   "deferred", "flush", "hold", "incoming",
+                                   "log",    "maildrop", "pid",     "private", "public",   "saved", "trace"};
 
 [[noreturn]] void refuse(std::string text) { throw Refusal{std::move(text)}; }
 
@@ -55,7 +58,8 @@ void set_parameters(const std::string& directory, std::vector<std::string> assig
 
 bool is_safe(std::string_view text)
 {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return base::is_alnum(c) || std::string_view("-_.").contains(c); });
+    return !text.empty() &&
+           std::ranges::all_of(text, [](char c) { return base::is_alnum(c) || std::string_view("-_.").contains(c); });
 }
 
 void check_new_names(const Edit& edit)
@@ -64,7 +68,8 @@ void check_new_names(const Edit& edit)
         if (!edit.new_name->starts_with("postfix-")) refuse("New instance name must start with 'postfix-'");
         if (!is_safe(*edit.new_name)) refuse(fmt::format("Unsafe characters in '-I {}'", *edit.new_name));
     }
-    if (edit.new_group && *edit.new_group != "-" && !is_safe(*edit.new_group)) refuse(fmt::format("Unsafe characters in '-G {}'", *edit.new_group));
+    if (edit.new_group && *edit.new_group != "-" && !is_safe(*edit.new_group))
+        refuse(fmt::format("Unsafe characters in '-G {}'", *edit.new_group));
 }
 
 std::string or_none(const std::string& name) { return name == "-" ? "" : name; }
@@ -72,7 +77,8 @@ std::string or_none(const std::string& name) { return name == "-" ? "" : name; }
 Instance& existing(const Edit& edit, std::vector<Instance>& instances, bool may_be_primary)
 {
     if (!edit.where.name) refuse("Select an instance via '-i name'");
-    const auto found = std::ranges::find_if(instances, [&](const Instance& instance) { return edit.where.matches(instance); });
+    const auto found =
+        std::ranges::find_if(instances, [&](const Instance& instance) { return edit.where.matches(instance); });
     if (found == instances.end()) refuse(fmt::format("No instance named {}", *edit.where.name));
     if (found->is_primary && !may_be_primary) refuse("Cannot remove the primary instance");
     return *found;
@@ -80,8 +86,10 @@ Instance& existing(const Edit& edit, std::vector<Instance>& instances, bool may_
 
 void require_initialized(const Instance& primary)
 {
-    if (primary.settings->str("multi_instance_wrapper").empty()) throw Refusal{"multi_instance_wrapper is empty, run 'postmulti -e init' first.", true};
-    if (!primary.settings->boolean("multi_instance_enable")) throw Refusal{"multi_instance_enable!=yes, run 'postmulti -e init' first.", true};
+    if (primary.settings->str("multi_instance_wrapper").empty())
+        throw Refusal{"multi_instance_wrapper is empty, run 'postmulti -e init' first.", true};
+    if (!primary.settings->boolean("multi_instance_enable"))
+        throw Refusal{"multi_instance_enable!=yes, run 'postmulti -e init' first.", true};
 }
 
 void set_list(const Instance& primary, const std::vector<std::string>& directories)
@@ -106,17 +114,21 @@ Instance planned(const Edit& edit, const Instance& primary)
     Instance instance;
     if (edit.new_name) instance.name = or_none(*edit.new_name);
     if (edit.new_group) instance.group = or_none(*edit.new_group);
-    const std::pair<const char*, std::string*> paths[] = {
-        {"config_directory", &instance.directory}, {"queue_directory", &instance.queue_directory}, {"data_directory", &instance.data_directory}};
+    const std::pair<const char*, std::string*> paths[] = {{"config_directory", &instance.directory},
+                                                          {"queue_directory", &instance.queue_directory},
+                                                          {"data_directory", &instance.data_directory}};
     const std::string primaries[] = {primary.directory, primary.queue_directory, primary.data_directory};
     for (const auto& parameter : edit.parameters) {
         std::string error;
         const auto pair = config::split_name_value(parameter, error);
         if (!pair) refuse(error);
         const auto path = std::ranges::find_if(paths, [&](const auto& known) { return pair->name == known.first; });
-        if (path == std::end(paths) || (!creates && path != std::begin(paths))) refuse(fmt::format("Parameter '{}' not valid with action {}", pair->name, edit.action));
-        if (!pair->value.starts_with('/')) refuse(fmt::format("Parameter setting '{}' is not an absolute path", pair->name));
-        if (pair->value.find_first_of(" \t,") != std::string_view::npos) refuse(fmt::format("Parameter setting '{}' must not hold blanks or commas", pair->name));
+        if (path == std::end(paths) || (!creates && path != std::begin(paths)))
+            refuse(fmt::format("Parameter '{}' not valid with action {}", pair->name, edit.action));
+        if (!pair->value.starts_with('/'))
+            refuse(fmt::format("Parameter setting '{}' is not an absolute path", pair->name));
+        if (pair->value.find_first_of(" \t,") != std::string_view::npos)
+            refuse(fmt::format("Parameter setting '{}' must not hold blanks or commas", pair->name));
         *path->second = pair->value;
     }
     for (std::size_t i = 0; i < std::size(paths); ++i) {
@@ -151,7 +163,8 @@ void make_configuration(const Instance& instance, const Instance& primary)
     copy_file(has_stock ? stock + "/master.cf.proto" : primary.directory + "/master.cf", master_cf);
     std::vector<std::string> words;
     for (const char* shared : shared_parameters)
-        if (primary.settings->is_set(shared)) words.push_back(fmt::format("{} = {}", shared, primary.settings->raw(shared)));
+        if (primary.settings->is_set(shared))
+            words.push_back(fmt::format("{} = {}", shared, primary.settings->raw(shared)));
     // Without a word of the administrator it takes no mail: neither from the net nor from commands.
     words.push_back("compatibility_level = " + primary.settings->str("compatibility_level"));
     words.push_back("queue_directory = " + instance.queue_directory);
@@ -168,13 +181,17 @@ void add_instance(const Edit& edit, std::vector<Instance>& instances)
     Instance wanted = planned(edit, primary);
     for (const Instance& other : instances) {
         if (wanted.directory == other.directory)
-            refuse(fmt::format("new config_directory={0} is already in use by instance {0}, config_directory={0}", wanted.directory));
+            refuse(fmt::format("new config_directory={0} is already in use by instance {0}, config_directory={0}",
+                               wanted.directory));
         require_different(wanted, other);
     }
     require_initialized(primary);
-    const bool has_main = ::access((wanted.directory + "/main.cf").c_str(), F_OK) == 0, has_master = ::access((wanted.directory + "/master.cf").c_str(), F_OK) == 0;
+    const bool has_main = ::access((wanted.directory + "/main.cf").c_str(), F_OK) == 0,
+               has_master = ::access((wanted.directory + "/master.cf").c_str(), F_OK) == 0;
     if (!has_main || !has_master) {
-        if (edit.action == "import" || has_main || has_master) refuse(fmt::format("{} must hold main.cf and master.cf, or (to create an instance) neither", wanted.directory));
+        if (edit.action == "import" || has_main || has_master)
+            refuse(fmt::format("{} must hold main.cf and master.cf, or (to create an instance) neither",
+                               wanted.directory));
         make_configuration(wanted, primary);
     }
     std::vector<std::string> names;
@@ -183,7 +200,8 @@ void add_instance(const Edit& edit, std::vector<Instance>& instances)
     if (!names.empty()) set_parameters(wanted.directory, std::move(names));
     const Instance made = read_instance(wanted.directory);
     for (const Instance& other : instances) require_different(made, other);
-    if (run_postfix(made, {"set-permissions"}) != 0) refuse(fmt::format("the directories of {} could not be made", made.directory));
+    if (run_postfix(made, {"set-permissions"}) != 0)
+        refuse(fmt::format("the directories of {} could not be made", made.directory));
 
     // -a: in front of all; -g, -i: in front of the first that matches; else behind all.
     std::vector<std::string> directories;
@@ -224,26 +242,34 @@ void remove_folder(const std::string& path, const std::function<bool(const fs::p
 void require_empty_queue(const Instance& instance)
 {
     std::error_code ignored;
-    if (fs::directory_iterator waiting(instance.queue_directory + "/maildrop", ignored); !ignored && waiting != fs::directory_iterator())
+    if (fs::directory_iterator waiting(instance.queue_directory + "/maildrop", ignored);
+        !ignored && waiting != fs::directory_iterator())
         refuse(fmt::format("Instance '{}' has mail in {}/maildrop", instance.label(), instance.queue_directory));
     queue::StoreOptions options;
     options.directory = instance.queue_directory + "/log";
     options.is_read_only = true;
     if (!fs::exists(options.directory, ignored)) return;
     const auto store = queue::open_store(options);
-    if (!store) refuse(fmt::format("Instance '{}': the queue cannot be read: {}", instance.label(), store.error().text()));
-    if (const auto count = (*store)->size(); count > 0) refuse(fmt::format("Instance '{}' has {} message(s) in its queue; deliver or delete them first", instance.label(), count));
+    if (!store)
+        refuse(fmt::format("Instance '{}': the queue cannot be read: {}", instance.label(), store.error().text()));
+    if (const auto count = (*store)->size(); count > 0)
+        refuse(fmt::format("Instance '{}' has {} message(s) in its queue; deliver or delete them first",
+                           instance.label(), count));
 }
 
 void destroy(const Instance& instance, const std::vector<Instance>& instances, const Warn& warn)
 {
-    if (is_running(instance)) refuse(fmt::format("Instance '{}' is running; say 'postmulti -i {} -p stop' first", instance.label(), instance.label()));
+    if (is_running(instance))
+        refuse(fmt::format("Instance '{}' is running; say 'postmulti -i {} -p stop' first", instance.label(),
+                           instance.label()));
     require_empty_queue(instance);
     const auto everything = [](const fs::path&) { return true; };
     for (const char* folder : queue_folders) remove_folder(instance.queue_directory + "/" + folder, everything, warn);
     remove_folder(instance.queue_directory, [](const fs::path&) { return false; }, warn);
     remove_folder(instance.data_directory, everything, warn);
-    remove_folder(instance.directory, [](const fs::path& path) { return path.filename() == "main.cf" || path.filename() == "master.cf"; }, warn);
+    remove_folder(
+        instance.directory,
+        [](const fs::path& path) { return path.filename() == "main.cf" || path.filename() == "master.cf"; }, warn);
     deport(instance, instances);
 }
 
@@ -271,18 +297,26 @@ void edit_instances(const Edit& edit, std::vector<Instance> instances, const War
     const Instance& primary = instances.front();
     const std::string& action = edit.action;
     const bool adds = action == "create" || action == "import";
-    const bool is_known = adds || action == "destroy" || action == "deport" || action == "enable" || action == "disable" || action == "assign" || action == "init";
+    const bool is_known = adds || action == "destroy" || action == "deport" || action == "enable" ||
+                          action == "disable" || action == "assign" || action == "init";
     if (!is_known) refuse(fmt::format("Invalid '-e' edit action '{}'. Specify {}", action, actions));
-    if (!adds && action != "assign" && (edit.new_name || edit.new_group)) refuse(fmt::format("Cannot assign instance name or group with '-e {}'", action));
+    if (!adds && action != "assign" && (edit.new_name || edit.new_group))
+        refuse(fmt::format("Cannot assign instance name or group with '-e {}'", action));
     if (!adds && !edit.parameters.empty()) refuse(fmt::format("Parameter overrides not valid with '-e {}'", action));
     if (adds) return add_instance(edit, instances);
-    if (action == "init") return set_parameters(primary.directory, {"multi_instance_wrapper = ${command_directory}/postmulti -p --", "multi_instance_enable = yes"});
+    if (action == "init")
+        return set_parameters(primary.directory, {"multi_instance_wrapper = ${command_directory}/postmulti -p --",
+                                                  "multi_instance_enable = yes"});
     if (action == "assign") return assign(edit, instances);
     const bool is_switch = action == "enable" || action == "disable";
     const Instance& instance = existing(edit, instances, is_switch);
     require_initialized(primary);
-    if (!is_switch && instance.is_enabled) refuse(fmt::format("Cannot remove enabled instances; say 'postmulti -i {} -e disable' first", instance.label()));
-    if (is_switch) set_parameters(instance.directory, {fmt::format("multi_instance_enable = {}", action == "enable" ? "yes" : "no")});
+    if (!is_switch && instance.is_enabled)
+        refuse(
+            fmt::format("Cannot remove enabled instances; say 'postmulti -i {} -e disable' first", instance.label()));
+    if (is_switch)
+        set_parameters(instance.directory,
+                       {fmt::format("multi_instance_enable = {}", action == "enable" ? "yes" : "no")});
     else if (action == "deport") deport(instance, instances);
     else destroy(instance, instances, warn);
 }

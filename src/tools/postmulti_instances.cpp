@@ -39,7 +39,8 @@ void require_different(const Instance& wanted, const Instance& other)
 {
     const auto compare = [&](const char* what, const std::string& mine, const std::string& theirs) {
         if (!mine.empty() && mine == theirs)
-            throw Refusal{fmt::format("instance {0}, {2}={3} conflicts with instance {1}, {2}={3}", wanted.directory, other.directory, what, mine)};
+            throw Refusal{fmt::format("instance {0}, {2}={3} conflicts with instance {1}, {2}={3}", wanted.directory,
+                                      other.directory, what, mine)};
     };
     compare("config_directory", wanted.directory, other.directory);
     compare("multi_instance_name", wanted.name, other.name);
@@ -55,7 +56,8 @@ std::vector<Instance> read_instances()
     Instance& primary = instances.front();
     primary.is_primary = true;
     const auto others = primary.settings->list("multi_instance_directories");
-    if (others.size() > most_instances) throw Refusal{fmt::format("more than {} instances in multi_instance_directories", most_instances)};
+    if (others.size() > most_instances)
+        throw Refusal{fmt::format("more than {} instances in multi_instance_directories", most_instances)};
     // One instance alone is started whether or not it says that it takes part.
     if (others.empty()) primary.is_enabled = true;
     for (const auto& other : others) {

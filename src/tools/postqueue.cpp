@@ -33,13 +33,16 @@ constexpr std::size_t max_maildrop_files = 100'000;
 
 void write_out(std::string_view piece)
 {
-    if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size()) std::exit(0);   // the reader (head, less) has enough
+    if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size())
+        std::exit(0);  // the reader (head, less) has enough
 }
 
 int ask_engine(const Voice& voice, const config::Settings& settings, const std::vector<std::string>& request)
 {
     const auto done = control::call(settings.str("queue_directory"), request);
-    if (!done) voice.fatal(done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down" : done.error().text());
+    if (!done)
+        voice.fatal(done.error().is(ErrorCode::unavailable) ? "Cannot flush mail queue - mail system is down"
+                                                            : done.error().text());
     return 0;
 }
 
@@ -67,9 +70,13 @@ std::vector<queue::ListedMessage> read_maildrop(const std::string& folder)
             is_complete = *parsed;
         }
         if (!is_complete) continue;
-        queue::ListedMessage message{.queue_name = "maildrop", .id = name, .size = static_cast<std::uint64_t>(found.st_size), .sender = parser.header().sender};
+        queue::ListedMessage message{.queue_name = "maildrop",
+                                     .id = name,
+                                     .size = static_cast<std::uint64_t>(found.st_size),
+                                     .sender = parser.header().sender};
         message.arrived_at = WallTime(std::chrono::duration_cast<Duration>(std::chrono::seconds(found.st_mtim.tv_sec)));
-        for (const mail::Recipient& recipient : parser.header().recipients) message.recipients.push_back(recipient.address);
+        for (const mail::Recipient& recipient : parser.header().recipients)
+            message.recipients.push_back(recipient.address);
         messages.push_back(std::move(message));
     }
     std::ranges::sort(messages, {}, &queue::ListedMessage::arrived_at);
@@ -78,14 +85,16 @@ std::vector<queue::ListedMessage> read_maildrop(const std::string& folder)
 
 }  // namespace
 
-void read_queue(Voice& voice, const config::Settings& settings, bool is_json, const std::function<void(std::string_view)>& on_piece)
+void read_queue(Voice& voice, const config::Settings& settings, bool is_json,
+                const std::function<void(std::string_view)>& on_piece)
 {
     check_user(voice, settings, "authorized_mailq_users", "view the mail queue");
     const std::string directory = settings.str("queue_directory");
     auto shown = control::call(directory, {"list", is_json ? "json" : "text"}, on_piece);
     if (shown) return;
     if (!shown.error().is(ErrorCode::unavailable)) voice.fatal(shown.error().text());
-    constexpr auto why = "(Connect to the Postfix showq service: Connection refused)";    // the words that scripts look for
+    constexpr auto why =
+        "(Connect to the Postfix showq service: Connection refused)";  // the words that scripts look for
     if (::getuid() != 0 && ::access((directory + "/log").c_str(), R_OK | X_OK) != 0) {
         voice.fatal(fmt::format("Queue report unavailable - mail system is down {}", why));
     }
@@ -133,7 +142,8 @@ int flush_queue(Voice& voice, const config::Settings& settings)
 int flush_message(Voice& voice, const config::Settings& settings, const std::string& id)
 {
     check_user(voice, settings, "authorized_flush_users", "flush the mail queue");
-    if (id.empty() || !std::ranges::all_of(id, base::is_alnum)) voice.fatal(fmt::format("Cannot flush queue ID - invalid name: \"{}\"", id));
+    if (id.empty() || !std::ranges::all_of(id, base::is_alnum))
+        voice.fatal(fmt::format("Cannot flush queue ID - invalid name: \"{}\"", id));
     return ask_engine(voice, settings, {"flush-id", id});
 }
 
@@ -144,7 +154,8 @@ int flush_site(Voice& voice, const config::Settings& settings, const std::string
     if (!is_valid) voice.fatal(fmt::format("Cannot flush mail queue - invalid destination: \"{}\"", site));
     const auto list = table::MatchList::open("fast_flush_domains", settings.str("fast_flush_domains"), true);
     const auto is_known = list.matches_name_now(site);
-    if (!is_known || !*is_known) voice.fatal(fmt::format("Flush service is not configured for destination \"{}\"", site));
+    if (!is_known || !*is_known)
+        voice.fatal(fmt::format("Flush service is not configured for destination \"{}\"", site));
     return ask_engine(voice, settings, {"flush-site", site});
 }
 

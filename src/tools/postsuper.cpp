@@ -28,7 +28,8 @@ constexpr auto usage =
     "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f queue_id (expire and/or un-hold)] [-h queue_id (hold)] "
     "[-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] [-s (structure fix)] [-S (redundant structure fix)][-v (verbose)] [queue...]";
 
-constexpr std::string_view queue_names[] = {"maildrop", "incoming", "active", "deferred", "hold", "bounce", "defer", "trace"};
+constexpr std::string_view queue_names[] = {"maildrop", "incoming", "active", "deferred",
+                                            "hold",     "bounce",   "defer",  "trace"};
 constexpr std::size_t ids_per_request = 100;
 
 struct Action {
@@ -57,7 +58,10 @@ const Action& action_of(char option)
 
 class Command {
 public:
-    Command(Voice& voice, config::SettingsPtr settings) : voice_(voice), settings_(std::move(settings)) { mail::use_long_queue_ids(settings_->boolean("enable_long_queue_ids")); }
+    Command(Voice& voice, config::SettingsPtr settings) : voice_(voice), settings_(std::move(settings))
+    {
+        mail::use_long_queue_ids(settings_->boolean("enable_long_queue_ids"));
+    }
 
     std::vector<std::string> folders;            // the queues named on the command line
 
@@ -83,7 +87,9 @@ public:
         if (option == 'd' && is_wanted("maildrop")) valid = remove_maildrop(std::move(valid), true);
         if (!folders.empty()) valid = only_in_folders(std::move(valid));
         for (std::size_t at = 0; at < valid.size(); at += ids_per_request) {
-            std::vector<std::string> some(valid.begin() + static_cast<std::ptrdiff_t>(at), valid.begin() + static_cast<std::ptrdiff_t>(std::min(valid.size(), at + ids_per_request)));
+            std::vector<std::string> some(
+                valid.begin() + static_cast<std::ptrdiff_t>(at),
+                valid.begin() + static_cast<std::ptrdiff_t>(std::min(valid.size(), at + ids_per_request)));
             change(action, some, true);
         }
     }
@@ -92,13 +98,17 @@ public:
     {
         for (const Action& action : actions) {
             auto at = counts_.find(action.option);
-            if (at != counts_.end()) voice_.info(fmt::format("{}: {} message{}", action.total, at->second, at->second == 1 ? "" : "s"));
+            if (at != counts_.end())
+                voice_.info(fmt::format("{}: {} message{}", action.total, at->second, at->second == 1 ? "" : "s"));
         }
     }
     bool has_failed() const { return has_failed_; }
 
 private:
-    bool is_wanted(std::string_view folder) const { return folders.empty() || std::ranges::find(folders, folder) != folders.end(); }
+    bool is_wanted(std::string_view folder) const
+    {
+        return folders.empty() || std::ranges::find(folders, folder) != folders.end();
+    }
 
     // What was handed in and not collected yet is a file. Of the ids given those that were none are returned; without ids all
     // files go. What the engine collects at this moment is queued under a new id, as with Postfix.
@@ -126,19 +136,23 @@ private:
     {
         std::set<std::string, std::less<>> found;
         std::string unread;
-        const auto listed = control::call(settings_->str("queue_directory"), {"list", "json"}, [&](std::string_view piece) {
-            unread.append(piece);
-            for (std::size_t end; (end = unread.find('\n')) != unread.npos; unread.erase(0, end + 1)) {
-                const auto message = parse_queued(std::string_view(unread).substr(0, end));
-                if (message && is_wanted(message->queue_name)) found.insert(message->id);
-            }
-        });
+        const auto listed =
+            control::call(settings_->str("queue_directory"), {"list", "json"}, [&](std::string_view piece) {
+                unread.append(piece);
+                for (std::size_t end; (end = unread.find('\n')) != unread.npos; unread.erase(0, end + 1)) {
+                    const auto message = parse_queued(std::string_view(unread).substr(0, end));
+                    if (message && is_wanted(message->queue_name)) found.insert(message->id);
+                }
+            });
         if (!listed && !listed.error().is(ErrorCode::unavailable)) voice_.fatal(listed.error().text());
         if (listed) std::erase_if(ids, [&](const std::string& id) { return !found.contains(id); });
         return ids;    // without an engine change_offline() looks
     }
 
-    void change_all(const Action& action, const std::string& folder) { change(action, {folder.empty() ? "ALL" : "ALL:" + folder}, false); }
+    void change_all(const Action& action, const std::string& folder)
+    {
+        change(action, {folder.empty() ? "ALL" : "ALL:" + folder}, false);
+    }
 
     void change(const Action& action, const std::vector<std::string>& ids, bool names_each)
     {
@@ -147,7 +161,8 @@ private:
         std::string unread;
         auto done = control::call(settings_->str("queue_directory"), request, [&](std::string_view piece) {
             unread.append(piece);
-            for (std::size_t end; (end = unread.find('\n')) != unread.npos; unread.erase(0, end + 1)) note(action, std::string_view(unread).substr(0, end), names_each);
+            for (std::size_t end; (end = unread.find('\n')) != unread.npos; unread.erase(0, end + 1))
+                note(action, std::string_view(unread).substr(0, end), names_each);
         });
         if (done) return;
         if (!done.error().is(ErrorCode::unavailable)) voice_.fatal(done.error().text());
@@ -181,7 +196,9 @@ private:
         std::vector<mail::QueueId> targets;
         offline_->store().for_each([&](const queue::Summary& summary) {
             bool is_held = summary.state == queue::State::held;
-            std::string_view name = is_held ? "hold" : summary.state == queue::State::deferred ? "deferred" : "incoming";
+            std::string_view name = is_held                                   ? "hold"
+                                    : summary.state == queue::State::deferred ? "deferred"
+                                                                              : "incoming";
             if (!folder.empty() && folder != name && !(folder == "active" && name == "incoming")) return true;
             if (!wanted.empty() && !is_wanted(name) && !(name == "incoming" && is_wanted("active"))) return true;
             if ((action.option == 'h' && is_held) || (action.option == 'H' && !is_held)) return true;
@@ -193,7 +210,8 @@ private:
         for (mail::QueueId id : targets) {
             auto changed = offline_->change(id, action.direct);
             if (changed) note(action, "changed " + mail::format(id), names_each);
-            else if (!changed.error().is(ErrorCode::not_found)) note(action, fmt::format("failed {} {}", mail::format(id), changed.error().text()), names_each);
+            else if (!changed.error().is(ErrorCode::not_found))
+                note(action, fmt::format("failed {} {}", mail::format(id), changed.error().text()), names_each);
         }
     }
 
@@ -227,8 +245,16 @@ int postsuper_main(int argc, char** argv)
     while ((option = ::getopt(argc, argv, "+c:d:e:f:h:H:pr:sSv")) != -1) {
         switch (option) {
         case 'c': directory = optarg; break;
-        case 'd': case 'e': case 'f': case 'h': case 'H': case 'r': wishes.emplace_back(static_cast<char>(option), optarg); break;
-        case 'p': case 's': case 'S': case 'v': break;   // temporary files and folders are the log's own affair: nothing to mend
+        case 'd':
+        case 'e':
+        case 'f':
+        case 'h':
+        case 'H':
+        case 'r': wishes.emplace_back(static_cast<char>(option), optarg); break;
+        case 'p':
+        case 's':
+        case 'S':
+        case 'v': break;  // temporary files and folders are the log's own affair: nothing to mend
         default: voice.fatal(usage);
         }
     }
@@ -240,7 +266,9 @@ int postsuper_main(int argc, char** argv)
 
     Command command(voice, settings);
     for (int i = optind; i < argc; ++i) {
-        if (std::find(std::begin(queue_names), std::end(queue_names), std::string_view(argv[i])) == std::end(queue_names)) voice.fatal(fmt::format("invalid directory name: {}", argv[i]));
+        if (std::find(std::begin(queue_names), std::end(queue_names), std::string_view(argv[i])) ==
+            std::end(queue_names))
+            voice.fatal(fmt::format("invalid directory name: {}", argv[i]));
         command.folders.emplace_back(argv[i]);
     }
 

@@ -34,13 +34,15 @@ Told parse_told(const Voice& voice, std::string_view text)
     Told told{false, false, false, false, false};
     for (const auto written : base::split_any(text)) {
         const std::string word = base::lower(written);
-        const bool is_debug = word == "2" || word == "debug" || word == "3" || word == "ssl-expert" || word == "4" || word == "ssl-developer";
+        const bool is_debug = word == "2" || word == "debug" || word == "3" || word == "ssl-expert" || word == "4" ||
+                              word == "ssl-developer";
         if (word == "0" || word == "none" || word == "untrusted") continue;
         else if (word == "1" || word == "routine" || word == "summary") told.summary = true;
         else if (word == "certmatch") told.certificate_match = true;
         else if (word == "peercert") told.peer_certificate = true;
         else if (word == "cache") told.cache = true;
-        else if (word == "ssl-debug" || word == "ssl-handshake-packet-dump" || word == "ssl-session-packet-dump") told.steps = true;
+        else if (word == "ssl-debug" || word == "ssl-handshake-packet-dump" || word == "ssl-session-packet-dump")
+            told.steps = true;
         else if (word == "verbose") told.certificate_match = told.peer_certificate = told.cache = told.steps = true;
         else if (is_debug) told = {true, true, true, true, true};
         else voice.fatal(fmt::format("unknown -L option value \"{}\" in \"{}\"", written, text));
@@ -71,7 +73,8 @@ Destination parse_destination(const Voice& voice, std::string text, bool is_lmtp
     std::string port;
     if (text.starts_with('[')) {
         const std::size_t end = text.find(']');
-        if (end == text.npos || (end + 1 < text.size() && text[end + 1] != ':')) voice.fatal(fmt::format("{}: want [host] or [host]:port", text));
+        if (end == text.npos || (end + 1 < text.size() && text[end + 1] != ':'))
+            voice.fatal(fmt::format("{}: want [host] or [host]:port", text));
         to.host = text.substr(1, end - 1);
         if (end + 2 <= text.size()) port = text.substr(end + 2);
         to.uses_mx = false;
@@ -89,7 +92,8 @@ Destination parse_destination(const Voice& voice, std::string text, bool is_lmtp
 int parse_count(const Voice& voice, char letter, const char* text, int least)
 {
     const auto number = base::parse_number<int>(std::string_view(text));
-    if (!number || *number < least || *number > 86400) voice.fatal(fmt::format("bad '-{}' option value: {}", letter, text));
+    if (!number || *number < least || *number > 86400)
+        voice.fatal(fmt::format("bad '-{}' option value: {}", letter, text));
     return *number;
 }
 
@@ -109,11 +113,18 @@ config::SettingsPtr load(const Voice& voice, Overrides overrides)
 // Only what the command line names is trusted and used, whatever main.cf says of mail.
 Overrides nothing_trusted()
 {
-    Overrides overrides{{"tls_append_default_CA", "no"}, {"smtp_tls_loglevel", "0"}, {"smtp_tls_mandatory_ciphers", "medium"},
-                        {"smtp_tls_mandatory_protocols", ">=TLSv1"}, {"smtp_tls_protocols", ">=TLSv1"}, {"smtp_tls_security_level", "secure"},
-                        {"smtp_use_tls", "no"}, {"smtp_enforce_tls", "no"}};
-    for (const char* parameter : {"smtp_tls_policy_maps", "smtp_tls_per_site", "smtp_tls_CAfile", "smtp_tls_CApath", "smtp_tls_chain_files", "smtp_tls_cert_file", "smtp_tls_key_file",
-                                  "smtp_tls_eccert_file", "smtp_tls_eckey_file", "smtp_tls_dcert_file", "smtp_tls_dkey_file", "smtp_tls_servername", "smtp_tls_trust_anchor_file"})
+    Overrides overrides{{"tls_append_default_CA", "no"},
+                        {"smtp_tls_loglevel", "0"},
+                        {"smtp_tls_mandatory_ciphers", "medium"},
+                        {"smtp_tls_mandatory_protocols", ">=TLSv1"},
+                        {"smtp_tls_protocols", ">=TLSv1"},
+                        {"smtp_tls_security_level", "secure"},
+                        {"smtp_use_tls", "no"},
+                        {"smtp_enforce_tls", "no"}};
+    for (const char* parameter :
+         {"smtp_tls_policy_maps", "smtp_tls_per_site", "smtp_tls_CAfile", "smtp_tls_CApath", "smtp_tls_chain_files",
+          "smtp_tls_cert_file", "smtp_tls_key_file", "smtp_tls_eccert_file", "smtp_tls_eckey_file",
+          "smtp_tls_dcert_file", "smtp_tls_dkey_file", "smtp_tls_servername", "smtp_tls_trust_anchor_file"})
         overrides.emplace_back(parameter, "");
     return overrides;
 }
@@ -140,7 +151,8 @@ bool parse_host_lookup(const Voice& voice, std::string_view text)
 std::pair<std::string, std::string> parse_override(const Voice& voice, std::string_view pair)
 {
     const std::size_t equals = pair.find('=');
-    if (equals == pair.npos || equals == 0) voice.fatal(fmt::format("bad '-o' option value: {}; want name=value", pair));
+    if (equals == pair.npos || equals == 0)
+        voice.fatal(fmt::format("bad '-o' option value: {}; want name=value", pair));
     return {std::string(base::trim(pair.substr(0, equals))), std::string(base::trim(pair.substr(equals + 1)))};
 }
 
@@ -148,9 +160,12 @@ void check_words(const Voice& voice, const Options& options)
 {
     if (options.level == tls::Level::none) return;
     const auto& grade = options.tls.grade(options.level);
-    if (const auto list = tls::cipher_list(grade.ciphers, options.tls.lists, {}); !list) voice.fatal(fmt::format("invalid cipher grade: \"{}\"", grade.ciphers));
-    if (const auto protocols = tls::parse_protocols(grade.protocols); !protocols) voice.fatal(fmt::format("Invalid TLS protocol list \"{}\"", grade.protocols));
-    if (!::EVP_get_digestbyname(options.tls.digest.c_str())) voice.fatal(fmt::format("Digest algorithm \"{}\" not found", options.tls.digest));
+    if (const auto list = tls::cipher_list(grade.ciphers, options.tls.lists, {}); !list)
+        voice.fatal(fmt::format("invalid cipher grade: \"{}\"", grade.ciphers));
+    if (const auto protocols = tls::parse_protocols(grade.protocols); !protocols)
+        voice.fatal(fmt::format("Invalid TLS protocol list \"{}\"", grade.protocols));
+    if (!::EVP_get_digestbyname(options.tls.digest.c_str()))
+        voice.fatal(fmt::format("Digest algorithm \"{}\" not found", options.tls.digest));
 }
 
 }  // namespace
@@ -162,7 +177,9 @@ Options parse_options(int argc, char** argv)
     argv[0] = name;
     Options options;
     Overrides wanted = nothing_trusted();
-    const auto add = [&](const char* parameter, std::string value) { wanted.emplace_back(parameter, std::move(value)); };
+    const auto add = [&](const char* parameter, std::string value) {
+        wanted.emplace_back(parameter, std::move(value));
+    };
     Overrides last;
     std::string anchors, chains, certificate, key;
     bool wants_dane = false, has_told = false;
@@ -191,7 +208,8 @@ Options parse_options(int argc, char** argv)
         case 'L': options.told = parse_told(voice, optarg), has_told = true; break;
         case 'm': options.most_reconnects = parse_count(voice, 'm', optarg, 0); break;
         case 'M':
-            if (const std::string_view policy = optarg; policy != "dane" && policy != "encrypt" && policy != "may") voice.fatal(fmt::format("bad '-M' option value: {}", policy));
+            if (const std::string_view policy = optarg; policy != "dane" && policy != "encrypt" && policy != "may")
+                voice.fatal(fmt::format("bad '-M' option value: {}", policy));
             break;
         case 'o': last.push_back(parse_override(voice, optarg)); break;
         case 'p': add("smtp_tls_mandatory_protocols", optarg), add("smtp_tls_protocols", optarg); break;
@@ -212,7 +230,8 @@ Options parse_options(int argc, char** argv)
         std::fputs(usage, stderr);
         std::exit(1);
     }
-    if (!chains.empty() && (!certificate.empty() || !key.empty())) voice.fatal("the '-H' option excludes '-k' and '-K'");
+    if (!chains.empty() && (!certificate.empty() || !key.empty()))
+        voice.fatal("the '-H' option excludes '-k' and '-K'");
     options.destination = parse_destination(voice, argv[optind], options.is_lmtp);
     options.match.assign(argv + optind + 1, argv + argc);
     if (options.is_verbose && !has_told) options.told = {true, true, true, true, true};

@@ -38,7 +38,11 @@ private:
     struct Host {
         std::string name, path;
         net::Endpoint endpoint;
-        std::string peer() const { return path.empty() ? fmt::format("{}[{}]", name, net::format_address(endpoint.address)) : fmt::format("{}[{}]", name, path); }
+        std::string peer() const
+        {
+            return path.empty() ? fmt::format("{}[{}]", name, net::format_address(endpoint.address))
+                                : fmt::format("{}[{}]", name, path);
+        }
         std::string label() const { return path.empty() ? fmt::format("{}:{}", peer(), endpoint.port) : peer(); }
     };
     enum class Outcome { good, again_elsewhere, failed };
@@ -126,8 +130,11 @@ Task<Result<smtp::Reply>> Probe::command(std::string line)
 Task<Result<smtp::Reply>> Probe::say_hello(const Host& host)
 {
     auto reply = co_await command((options_.is_lmtp ? "LHLO " : "EHLO ") + options_.hello);
-    if (!reply) why_not_ = fmt::format("lost connection with {} while performing the {} handshake", host.peer(), options_.is_lmtp ? "LHLO" : "EHLO");
-    else if (!reply->is_positive()) why_not_ = fmt::format("host {} refused to talk to me: {}", host.peer(), smtp::one_line(*reply));
+    if (!reply)
+        why_not_ = fmt::format("lost connection with {} while performing the {} handshake", host.peer(),
+                               options_.is_lmtp ? "LHLO" : "EHLO");
+    else if (!reply->is_positive())
+        why_not_ = fmt::format("host {} refused to talk to me: {}", host.peer(), smtp::one_line(*reply));
     else server_ = base::lower(std::string_view(reply->lines.front()).substr(0, reply->lines.front().find(' ')));
     co_return reply;
 }
@@ -140,8 +147,8 @@ Task<void> Probe::quit()
 
 void Probe::tell_certificate(const Host& host, const tls::Summary& summary) const
 {
-    say(fmt::format("{}: subject_CN={}, issuer_CN={}, fingerprint={}, pkey_fingerprint={}", host.label(), summary.subject, summary.issuer, summary.certificate_fingerprint,
-                    summary.key_fingerprint));
+    say(fmt::format("{}: subject_CN={}, issuer_CN={}, fingerprint={}, pkey_fingerprint={}", host.label(),
+                    summary.subject, summary.issuer, summary.certificate_fingerprint, summary.key_fingerprint));
 }
 
 std::string bare(std::string_view fingerprint)
@@ -156,7 +163,8 @@ std::string bare(std::string_view fingerprint)
 std::string matched_name(SSL* ssl, const tls::ClientPolicy& policy)
 {
     X509* certificate = SSL_get0_peer_certificate(ssl);
-    const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | (policy.wildcards_are_deep ? X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS : 0);
+    const unsigned flags =
+        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | (policy.wildcards_are_deep ? X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS : 0);
     for (const std::string& name : policy.match) {
         char* found = nullptr;
         if (X509_check_host(certificate, name.data(), name.size(), flags, &found) == 1) {
@@ -176,8 +184,10 @@ void Probe::print_chain(SSL* ssl) const
     const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
     for (int i = 0; chain && i < sk_X509_num(chain); ++i) {
         X509* certificate = sk_X509_value(chain, i);
-        fmt::print("{:2} subject: {}\n    issuer: {}\n   cert digest={}\n   pkey digest={}\n", i, tls::one_line_name(X509_get_subject_name(certificate)),
-                   tls::one_line_name(X509_get_issuer_name(certificate)), tls::certificate_fingerprint(certificate, options_.tls.digest),
+        fmt::print("{:2} subject: {}\n    issuer: {}\n   cert digest={}\n   pkey digest={}\n", i,
+                   tls::one_line_name(X509_get_subject_name(certificate)),
+                   tls::one_line_name(X509_get_issuer_name(certificate)),
+                   tls::certificate_fingerprint(certificate, options_.tls.digest),
                    tls::key_fingerprint(certificate, options_.tls.digest, options_.tls.has_legacy_key_fingerprints));
         std::fflush(stdout);
         PEM_write_X509(stdout, certificate);
@@ -194,7 +204,8 @@ Task<bool> Probe::secure(const Host& host)
     target.is_unix = options_.destination.is_unix;
     std::string entry(tls::name_of(options_.level));
     const bool is_by_fingerprint = options_.level == tls::Level::fingerprint;
-    if (!options_.match.empty() && tls::is_matched(options_.level)) entry += fmt::format(" match={}", fmt::join(options_.match, is_by_fingerprint ? "|" : ":"));
+    if (!options_.match.empty() && tls::is_matched(options_.level))
+        entry += fmt::format(" match={}", fmt::join(options_.match, is_by_fingerprint ? "|" : ":"));
     auto policy = tls::parse_policy(entry, options_.tls, target, host.label(), log_);
     if (!policy) {
         why_not_ = policy.error().text();
@@ -214,7 +225,10 @@ Task<bool> Probe::secure(const Host& host)
     secured_->set_time_limit(options_.command_limit);
     if (const auto connected = co_await secured_->connect(); !connected) {
         const Error& error = connected.error();
-        say(fmt::format("SSL_connect error to {}: {}", host.label(), error.is(ErrorCode::timeout) ? "Connection timed out" : error.is(ErrorCode::protocol) ? "-1" : "lost connection"));
+        say(fmt::format("SSL_connect error to {}: {}", host.label(),
+                        error.is(ErrorCode::timeout)    ? "Connection timed out"
+                        : error.is(ErrorCode::protocol) ? "-1"
+                                                        : "lost connection"));
         for (const std::string& line : secured_->failures()) log_.warning("TLS library problem: {}", line);
         why_not_ = "TLS handshake failed";
         co_return false;
@@ -227,23 +241,31 @@ Task<bool> Probe::secure(const Host& host)
         trust = "Anonymous";
     } else if (is_by_fingerprint) {
         const std::string own[] = {bare(summary.certificate_fingerprint), bare(summary.key_fingerprint)};
-        const auto found = std::ranges::find_if(policy->match, [&](const auto& wanted) { return bare(wanted) == own[0] || bare(wanted) == own[1]; });
+        const auto found = std::ranges::find_if(
+            policy->match, [&](const auto& wanted) { return bare(wanted) == own[0] || bare(wanted) == own[1]; });
         if (found != policy->match.end()) trust = "Verified";
-        if (found == policy->match.end()) say(fmt::format("server certificate verification failed for {}: {}", host.label(), tls::name_error_text(X509_V_ERR_DANE_NO_MATCH)));
-        else if (options_.told.certificate_match) say(fmt::format("{}: Matched fingerprint: {}", host.label(), bare(*found)));
+        if (found == policy->match.end())
+            say(fmt::format("server certificate verification failed for {}: {}", host.label(),
+                            tls::name_error_text(X509_V_ERR_DANE_NO_MATCH)));
+        else if (options_.told.certificate_match)
+            say(fmt::format("{}: Matched fingerprint: {}", host.label(), bare(*found)));
     } else if (!tls::is_matched(options_.level)) {
         if (verdict.chain_problem.empty()) trust = "Trusted";
     } else if (verdict.is_good()) {
         trust = "Verified";
-        if (options_.told.certificate_match && !summary.is_resumed) say(fmt::format("{}: matched peername: {}", host.label(), matched_name(handle, *policy)));
+        if (options_.told.certificate_match && !summary.is_resumed)
+            say(fmt::format("{}: matched peername: {}", host.label(), matched_name(handle, *policy)));
     } else if (!verdict.chain_problem.empty()) {
         say(fmt::format("certificate verification failed for {}: {}", host.label(), verdict.chain_problem));
     } else {
-        say(fmt::format("server certificate verification failed for {}: {}", host.label(), tls::name_error_text(verdict.name_error)));
+        say(fmt::format("server certificate verification failed for {}: {}", host.label(),
+                        tls::name_error_text(verdict.name_error)));
     }
     if (summary.is_resumed) say(fmt::format("{}: Reusing old session", host.label()));
-    else if (summary.has_certificate && (options_.told.certificate_match || options_.told.peer_certificate)) tell_certificate(host, summary);
-    if (options_.told.summary) say(fmt::format("{} TLS connection established to {}: {}", trust, host.label(), tls::describe(summary)));
+    else if (summary.has_certificate && (options_.told.certificate_match || options_.told.peer_certificate))
+        tell_certificate(host, summary);
+    if (options_.told.summary)
+        say(fmt::format("{} TLS connection established to {}: {}", trust, host.label(), tls::describe(summary)));
     if (options_.shows_chain && !summary.is_resumed) print_chain(handle);
     co_return true;
 }
@@ -251,7 +273,9 @@ Task<bool> Probe::secure(const Host& host)
 Task<Probe::Outcome> Probe::talk(const Host& host, bool is_reconnect)
 {
     secured_.reset();
-    auto connected = host.path.empty() ? co_await net::connect_tcp(host.endpoint, {.time_limit = options_.connect_limit}) : co_await net::connect_unix(host.path, options_.connect_limit);
+    auto connected = host.path.empty()
+                         ? co_await net::connect_tcp(host.endpoint, {.time_limit = options_.connect_limit})
+                         : co_await net::connect_unix(host.path, options_.connect_limit);
     if (!connected) {
         why_not_ = fmt::format("connect to {}: {}", host.label(), connected.error().text());
         co_return Outcome::again_elsewhere;
@@ -262,8 +286,9 @@ Task<Probe::Outcome> Probe::talk(const Host& host, bool is_reconnect)
     if (options_.is_wrapped && !co_await secure(host)) co_return Outcome::failed;
     const auto greeting = co_await read_reply();
     if (!greeting || !greeting->is_positive()) {
-        why_not_ = greeting ? fmt::format("host {} refused to talk to me: {}", host.peer(), smtp::one_line(*greeting))
-                            : fmt::format("lost connection with {} while receiving the initial server greeting", host.peer());
+        why_not_ =
+            greeting ? fmt::format("host {} refused to talk to me: {}", host.peer(), smtp::one_line(*greeting))
+                     : fmt::format("lost connection with {} while receiving the initial server greeting", host.peer());
         co_return Outcome::again_elsewhere;
     }
     auto hello = co_await say_hello(host);
@@ -273,7 +298,8 @@ Task<Probe::Outcome> Probe::talk(const Host& host, bool is_reconnect)
     if (!options_.is_wrapped && options_.level != tls::Level::none && has_offer) {
         const auto ready = co_await command("STARTTLS");
         if (!ready || ready->code != 220) {
-            why_not_ = ready ? fmt::format("host {} refused STARTTLS: {}", host.peer(), smtp::one_line(*ready)) : fmt::format("lost connection with {} after STARTTLS", host.peer());
+            why_not_ = ready ? fmt::format("host {} refused STARTTLS: {}", host.peer(), smtp::one_line(*ready))
+                             : fmt::format("lost connection with {} after STARTTLS", host.peer());
             say(why_not_);
             is_fine = false;
         } else {
@@ -314,7 +340,9 @@ Task<int> Probe::run()
             say(fmt::format("Failed to establish session to {}{}: {}", options_.destination.text, via, why_not_));
             continue;
         }
-        for (int count = 0; outcome == Outcome::good && options_.reconnect_delay >= 0 && secured_ && count < options_.most_reconnects; ++count) {
+        for (int count = 0;
+             outcome == Outcome::good && options_.reconnect_delay >= 0 && secured_ && count < options_.most_reconnects;
+             ++count) {
             seen_servers_.insert(server_);
             say(fmt::format("Reconnecting after {} seconds", options_.reconnect_delay));
             co_await net::sleep_for(std::chrono::seconds(options_.reconnect_delay));

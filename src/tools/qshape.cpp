@@ -57,7 +57,8 @@ int qshape_main(int argc, char** argv)
     if (queues.empty()) queues = {"incoming", "active"};
     for (std::string& queue : queues) {
         if (const std::size_t slash = queue.rfind('/'); slash != queue.npos) queue = queue.substr(slash + 1);
-        if (std::ranges::find(known_queues, queue) == std::end(known_queues)) voice.fatal(fmt::format("{}: no such queue", queue));
+        if (std::ranges::find(known_queues, queue) == std::end(known_queues))
+            voice.fatal(fmt::format("{}: no such queue", queue));
     }
     if (::isatty(STDOUT_FILENO)) options.most_rows = top;
     const config::SettingsPtr settings = load_settings(voice, directory);

@@ -48,21 +48,25 @@ std::optional<QueuedMessage> parse_queued(std::string_view line)
     if (!seconds) return std::nullopt;
     message.arrival_time = *seconds;
     message.id = field(line, "queue_id").value_or("");
-    for (std::size_t next = line.find(address_key); next != line.npos; next = line.find(address_key, next + 1)) message.recipients.push_back(string_at(line, next + address_key.size()));
+    for (std::size_t next = line.find(address_key); next != line.npos; next = line.find(address_key, next + 1))
+        message.recipients.push_back(string_at(line, next + address_key.size()));
     return message;
 }
 
 QueueShape::QueueShape(ShapeOptions options) : options_(options), total_(options.buckets + 1)
 {
     for (std::size_t i = 1; i < options_.buckets; ++i) {
-        limits_.push_back(options_.is_linear ? options_.first_minutes * static_cast<std::int64_t>(i) : options_.first_minutes << (i - 1));
+        limits_.push_back(options_.is_linear ? options_.first_minutes * static_cast<std::int64_t>(i)
+                                             : options_.first_minutes << (i - 1));
     }
 }
 
 void QueueShape::count(std::string_view address, std::size_t bucket)
 {
     const std::size_t at = address.rfind('@');
-    std::string domain = address == null_sender ? std::string(null_sender) : at == address.npos ? std::string("local") : base::lower(address.substr(at + 1));
+    std::string domain = address == null_sender ? std::string(null_sender)
+                         : at == address.npos   ? std::string("local")
+                                                : base::lower(address.substr(at + 1));
     Counts& counts = domains_.try_emplace(std::move(domain), options_.buckets + 1).first->second;
     for (Counts* each : {&counts, &total_}) ++(*each)[0], ++(*each)[bucket + 1];
 }
@@ -114,7 +118,9 @@ std::string QueueShape::table() const
 
     auto all = options_.has_parents ? with_parents() : domains_;
     std::vector<std::pair<std::string, Counts>> rows(all.begin(), all.end());
-    std::ranges::sort(rows, [](const auto& a, const auto& b) { return a.second[0] != b.second[0] ? a.second[0] > b.second[0] : a.first < b.first; });
+    std::ranges::sort(rows, [](const auto& a, const auto& b) {
+        return a.second[0] != b.second[0] ? a.second[0] > b.second[0] : a.first < b.first;
+    });
     if (options_.most_rows > 0 && rows.size() > options_.most_rows) rows.resize(options_.most_rows);
 
     std::string out(room, ' ');

@@ -29,7 +29,8 @@ constexpr int exit_try_later = 75;                       // EX_TEMPFAIL: every r
 constexpr std::size_t max_header = 32 << 20;             // bytes held while recipients are looked for
 
 // Becomes another command of ours, which has the rights that this one lacks.
-[[noreturn]] void become(const Voice& voice, const config::Settings& settings, const SendmailOptions& options, std::vector<std::string> words)
+[[noreturn]] void become(const Voice& voice, const config::Settings& settings, const SendmailOptions& options,
+                         std::vector<std::string> words)
 {
     const std::string path = find_command(settings, words[0]);
     if (!options.config_directory.empty()) words.insert(words.begin() + 1, {"-c", options.config_directory});
@@ -109,7 +110,8 @@ public:
         }
         if (auto finished = submission->finish(); !finished) fail_with(finished.error());
         if (header_.purpose != mail::Purpose::deliver) {
-            std::printf("Mail Delivery Status Report will be mailed to <%s>.\n", mail::quote_address(header_.sender).c_str());
+            std::printf("Mail Delivery Status Report will be mailed to <%s>.\n",
+                        mail::quote_address(header_.sender).c_str());
         }
         return 0;
     }
@@ -131,8 +133,10 @@ private:
         if (options_.mode == Mode::verify) header_.purpose = mail::Maildrop::Purpose::verify;
         else if (options_.verbosity == 1) header_.purpose = mail::Maildrop::Purpose::trace;
         if (options_.verp_delimiters) {
-            header_.verp_delimiters = options_.verp_delimiters->empty() ? settings_.str("default_verp_delimiters") : *options_.verp_delimiters;
-            if (header_.sender.empty()) voice_.fatal(fmt::format("({}): -V option requires non-null sender address", ::getuid()));
+            header_.verp_delimiters = options_.verp_delimiters->empty() ? settings_.str("default_verp_delimiters")
+                                                                        : *options_.verp_delimiters;
+            if (header_.sender.empty())
+                voice_.fatal(fmt::format("({}): -V option requires non-null sender address", ::getuid()));
         }
         for (const std::string& text : options_.recipients) {
             auto addresses = mime::parse_address_list(text);
@@ -204,7 +208,10 @@ private:
         while (options_.mode == Mode::enqueue && !::isatty(STDIN_FILENO) && !input_.has_ended()) (void)read_some();
         refuse("Recipient addresses must be specified on the command line or via the -t option");
     }
-    [[noreturn]] void refuse(std::string_view text) { voice_.fatal(fmt::format("{}({}): {}", caller_.login, ::getuid(), text)); }
+    [[noreturn]] void refuse(std::string_view text)
+    {
+        voice_.fatal(fmt::format("{}({}): {}", caller_.login, ::getuid(), text));
+    }
     [[noreturn]] void fail_with(const Error& error)
     {
         if (error.text() == "message file too big") voice_.warning("mail_stream_cleanup: close error");
@@ -248,7 +255,8 @@ int sendmail_main(int argc, char** argv)
     const std::string directory = find_config_option(argc, argv);
     if (!directory.empty() && ::geteuid() != 0 && has_borrowed_helpers()) require_known_directory(voice, directory);
     const config::SettingsPtr settings = load_settings(voice, directory);
-    const SendmailOptions options = parse_sendmail_options(voice, directory, argc, argv, settings->str("verp_delimiter_filter"));
+    const SendmailOptions options =
+        parse_sendmail_options(voice, directory, argc, argv, settings->str("verp_delimiter_filter"));
 
     switch (options.mode) {
     case Mode::ignore: return 0;

@@ -23,8 +23,9 @@ constexpr auto client = "localhost[127.0.0.1]";
 class Dialogue {
 public:
     Dialogue(Voice& voice, const config::Settings& settings, std::string config_directory)
-        : voice_(voice), settings_(settings), config_directory_(std::move(config_directory)), log_(settings.str("syslog_name") + "/smtpd"),
-          hostname_(settings.str("myhostname")), line_limit_(static_cast<std::size_t>(std::max<std::int64_t>(settings.integer("line_length_limit"), 512))),
+        : voice_(voice), settings_(settings), config_directory_(std::move(config_directory)),
+          log_(settings.str("syslog_name") + "/smtpd"), hostname_(settings.str("myhostname")),
+          line_limit_(static_cast<std::size_t>(std::max<std::int64_t>(settings.integer("line_length_limit"), 512))),
           size_limit_(static_cast<std::uint64_t>(settings.integer("message_size_limit")))
     {
     }
@@ -186,7 +187,8 @@ std::optional<std::string> Dialogue::read_line()
     for (;;) {
         const auto line_feed = input_.find('\n', input_at_);
         const auto end = std::min(line_feed, input_.size());
-        if (line.size() < line_limit_) line.append(input_, input_at_, std::min(end - input_at_, line_limit_ - line.size()));
+        if (line.size() < line_limit_)
+            line.append(input_, input_at_, std::min(end - input_at_, line_limit_ - line.size()));
         input_at_ = end;
         if (line_feed != std::string::npos) {
             ++input_at_;
@@ -201,7 +203,8 @@ void Dialogue::reset() { transaction_ = Transaction(); }
 
 bool Dialogue::greet(const smtp::Command& command, bool is_extended)
 {
-    if (command.arguments.empty()) return refuse(501, "", is_extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname");
+    if (command.arguments.empty())
+        return refuse(501, "", is_extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname");
     reset();
     helo_ = command.arguments;
     protocol_ = is_extended ? "ESMTP" : "SMTP";
@@ -209,7 +212,8 @@ bool Dialogue::greet(const smtp::Command& command, bool is_extended)
     smtp::Reply reply(250, hostname_);
     std::vector<std::string> unknown;
     bool is_silent = false;
-    smtp::Extensions hidden = smtp::parse_extension_list(settings_.str("smtpd_discard_ehlo_keywords"), unknown, is_silent);
+    smtp::Extensions hidden =
+        smtp::parse_extension_list(settings_.str("smtpd_discard_ehlo_keywords"), unknown, is_silent);
     if (settings_.boolean("disable_vrfy_command")) hidden |= smtp::ext_vrfy;
     if (!settings_.boolean("smtputf8_enable")) hidden |= smtp::ext_smtputf8;
     const std::pair<smtp::Extensions, std::string> offered[] = {
@@ -233,7 +237,8 @@ bool Dialogue::on_mail(const smtp::Command& command)
     if (path.problem != smtp::Path::Problem::none) return refuse(501, "5.1.7", "Bad sender address syntax");
     auto parameters = smtp::parse_mail_parameters(path, {});
     if (!parameters) return refuse(parameters.error());
-    if (size_limit_ > 0 && parameters->size > size_limit_) return refuse(552, "5.3.4", "Message size exceeds fixed limit");
+    if (size_limit_ > 0 && parameters->size > size_limit_)
+        return refuse(552, "5.3.4", "Message size exceeds fixed limit");
     mail::Maildrop& header = transaction_.header;
     header.sender = std::move(path.address);
     header.body = parameters->body;
@@ -250,7 +255,8 @@ bool Dialogue::on_rcpt(const smtp::Command& command)
     if (!transaction_.has_sender) return refuse(503, "5.5.1", "Error: need MAIL command");
     smtp::Path path = smtp::parse_path(command.arguments, "TO", false);
     if (path.problem == smtp::Path::Problem::bad_command) return refuse(501, "5.5.4", "Syntax: RCPT TO:<address>");
-    if (path.problem != smtp::Path::Problem::none || path.address.empty()) return refuse(501, "5.1.3", "Bad recipient address syntax");
+    if (path.problem != smtp::Path::Problem::none || path.address.empty())
+        return refuse(501, "5.1.3", "Bad recipient address syntax");
     std::string_view unknown_notify;
     auto parameters = smtp::parse_recipient_parameters(path, {}, unknown_notify);
     if (!parameters) return refuse(parameters.error());
@@ -276,8 +282,9 @@ bool Dialogue::begin_content()
     transaction_.submission.emplace(std::move(*started));
     log(fmt::format("{}: client={}", transaction_.submission->name(), client));
     const auto& recipients = transaction_.header.recipients;
-    std::string received = fmt::format("Received: from {} (localhost [127.0.0.1])\n\tby {} ({}) with {} id {}", base::printable(helo_.empty() ? "localhost" : helo_),
-                                       hostname_, settings_.str("mail_name"), protocol_, transaction_.submission->name());
+    std::string received = fmt::format("Received: from {} (localhost [127.0.0.1])\n\tby {} ({}) with {} id {}",
+                                       base::printable(helo_.empty() ? "localhost" : helo_), hostname_,
+                                       settings_.str("mail_name"), protocol_, transaction_.submission->name());
     if (recipients.size() == 1) received += "\n\tfor <" + mail::quote_address(recipients[0].address) + ">; ";
     else received += ";\n\t";
     return write(received + mime::format_date(base::wall_now()) + "\n");
@@ -287,16 +294,19 @@ bool Dialogue::begin_content()
 bool Dialogue::write(std::string_view content)
 {
     transaction_.size += content.size();
-    if (!transaction_.problem && size_limit_ > 0 && transaction_.size > size_limit_) transaction_.problem = Error(ErrorCode::too_long, "message file too big");
+    if (!transaction_.problem && size_limit_ > 0 && transaction_.size > size_limit_)
+        transaction_.problem = Error(ErrorCode::too_long, "message file too big");
     if (transaction_.problem) return true;
-    if (auto written = transaction_.submission->write(content); !written) transaction_.problem = std::move(written).error();
+    if (auto written = transaction_.submission->write(content); !written)
+        transaction_.problem = std::move(written).error();
     return true;
 }
 
 bool Dialogue::on_data(const smtp::Command& command)
 {
     if (transaction_.is_chunked) return refuse(503, "5.5.1", "Error: DATA after BDAT");
-    if (!transaction_.header.recipients.empty() && !command.arguments.empty()) return refuse(501, "5.5.4", "Syntax: DATA");
+    if (!transaction_.header.recipients.empty() && !command.arguments.empty())
+        return refuse(501, "5.5.4", "Syntax: DATA");
     if (!begin_content()) return false;
     say(354, "", "End data with <CR><LF>.<CR><LF>");
     smtp::DotDecoder decoder(smtp::BareNewline::accept);    // programs write what their host's lines end in
@@ -323,7 +333,8 @@ bool Dialogue::on_bdat(const smtp::Command& command)
         return refuse(521, "5.5.4", "Syntax: BDAT count [LAST]");
     }
     if (!transaction_.is_chunked && !transaction_.has_failed) transaction_.has_failed = !begin_content();
-    else if (transaction_.has_failed) say(551, "5.0.0", fmt::format("Discarded {} bytes after earlier error", chunk.size));
+    else if (transaction_.has_failed)
+        say(551, "5.0.0", fmt::format("Discarded {} bytes after earlier error", chunk.size));
     transaction_.is_chunked = true;
     for (std::uint64_t left = chunk.size; left > 0;) {
         if (input_at_ == input_.size() && !fill()) {
@@ -358,7 +369,9 @@ bool Dialogue::finish_message(const std::string& size_text)
     const std::string name = t.submission->name();
     const std::optional<Error> problem = std::move(t.problem);
     reset();
-    if (!problem) return say(250, "2.0.0", size_text.empty() ? "Ok: queued as " + name : fmt::format("Ok: {}queued as {}", size_text, name));
+    if (!problem)
+        return say(250, "2.0.0",
+                   size_text.empty() ? "Ok: queued as " + name : fmt::format("Ok: {}queued as {}", size_text, name));
     if (problem->text() == "message file too big") return refuse(552, "5.3.4", "Error: message file too big");
     voice_.warning(problem->text());
     return refuse(451, "4.3.0", "Error: queue file write error");
@@ -379,7 +392,8 @@ bool Dialogue::on_vrfy(const smtp::Command& command)
     const std::string_view first = smtp::next_word(rest);
     if (base::equal_ignoring_case(base::trim(rest), "SMTPUTF8")) text = first;
     std::string address;
-    if (!smtp::parse_address(text, address) || address.empty()) return refuse(501, "5.1.3", "Bad recipient address syntax");
+    if (!smtp::parse_address(text, address) || address.empty())
+        return refuse(501, "5.1.3", "Bad recipient address syntax");
     return say(252, "2.0.0", text);
 }
 
@@ -400,8 +414,10 @@ bool Dialogue::on_unknown(const smtp::Command& command)
 {
     // Message text or another protocol: whoever made the other side say this must not get a second command through.
     const auto forbidden = settings_.list("smtpd_forbidden_commands");
-    const bool is_forbidden = smtp::looks_like_header(command.verb) ||
-                              std::ranges::any_of(forbidden, [&](const std::string& word) { return base::equal_ignoring_case(word, command.verb); });
+    const bool is_forbidden =
+        smtp::looks_like_header(command.verb) || std::ranges::any_of(forbidden, [&](const std::string& word) {
+            return base::equal_ignoring_case(word, command.verb);
+        });
     if (!is_forbidden) return refuse(500, "5.5.2", "Error: command not recognized");
     has_quit_ = true;
     return refuse(221, "2.7.0", "Error: I can break rules, too. Goodbye.");

@@ -52,7 +52,9 @@ void InputFilter::give(std::string& out, std::size_t count)
 {
     if (!is_line_begun_) {
         is_line_begun_ = true;
-        is_dropped_ = is_at_top_ && std::ranges::any_of(mailbox_lines, [&](std::string_view start) { return line_.starts_with(start); });
+        is_dropped_ = is_at_top_ && std::ranges::any_of(mailbox_lines, [&](std::string_view start) {
+                          return line_.starts_with(start);
+                      });
         if (!is_dropped_) is_at_top_ = false;
     }
     if (!is_dropped_) out.append(line_, 0, count);

@@ -40,15 +40,18 @@ struct NotifyWord {
     std::string_view word;
     std::uint8_t bit;
 };
-constexpr NotifyWord notify_words[] = {
-    {"never", mail::notify_never}, {"success", mail::notify_success}, {"failure", mail::notify_failure}, {"delay", mail::notify_delay}};
+constexpr NotifyWord notify_words[] = {{"never", mail::notify_never},
+                                       {"success", mail::notify_success},
+                                       {"failure", mail::notify_failure},
+                                       {"delay", mail::notify_delay}};
 
 // "success,failure"; nothing when it is wrong.
 std::optional<std::uint8_t> parse_notify(const Voice& voice, std::string_view text)
 {
     std::uint8_t bits = 0;
     for (const std::string_view word : base::split_any(text)) {
-        const auto* row = std::ranges::find_if(notify_words, [&](const NotifyWord& known) { return base::equal_ignoring_case(known.word, word); });
+        const auto* row = std::ranges::find_if(
+            notify_words, [&](const NotifyWord& known) { return base::equal_ignoring_case(known.word, word); });
         if (row == std::end(notify_words)) {
             voice.warning(fmt::format("unknown DSN NOTIFY command value \"{}\" in \"{}\"", word, text));
             return std::nullopt;
@@ -109,7 +112,8 @@ bool take_old_verp(const Voice& voice, SendmailOptions& options, char** argv, st
     if (is_attached ? !mail::are_verp_delimiters(text, verp_filter) : !text.starts_with('-')) return false;
     options.verp_delimiters = is_attached ? text : std::string_view();
     if (!is_attached) --::optind;    // it is an option of its own
-    voice.warning(fmt::format("option -V{0} is deprecated with Postfix 2.3; specify -XV{0} instead", *options.verp_delimiters));
+    voice.warning(
+        fmt::format("option -V{0} is deprecated with Postfix 2.3; specify -XV{0} instead", *options.verp_delimiters));
     return true;
 }
 
@@ -132,12 +136,14 @@ std::string find_config_option(int argc, char** argv)
         // Sendmail's -C names a file; ours lie in the folder around it.
         directory = optarg;
         const std::size_t slash = directory.rfind('/');
-        if (directory.ends_with(".cf")) directory = slash == directory.npos ? "." : directory.substr(0, std::max<std::size_t>(slash, 1));
+        if (directory.ends_with(".cf"))
+            directory = slash == directory.npos ? "." : directory.substr(0, std::max<std::size_t>(slash, 1));
     }
     return directory;
 }
 
-SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_directory, int argc, char** argv, std::string_view verp_filter)
+SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_directory, int argc, char** argv,
+                                       std::string_view verp_filter)
 {
     SendmailOptions options;
     options.config_directory = std::move(config_directory);
@@ -164,12 +170,14 @@ SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_di
             break;
         case 'V':
             if (take_old_verp(voice, options, argv, verp_filter)) break;
-            if (*optarg != '\0' && std::strlen(optarg) <= 100) options.envid = optarg;    // RFC 3461 4.4: 100 characters
+            if (*optarg != '\0' && std::strlen(optarg) <= 100)
+                options.envid = optarg;  // RFC 3461 4.4: 100 characters
             else voice.warning("bad syntax in -V option value -- ignored");
             break;
         case 'X':
             if (optarg[0] != 'V') voice.fatal(fmt::format("unsupported: -X{}", optarg[0]));
-            if (optarg[1] != '\0' && !mail::are_verp_delimiters(optarg + 1, verp_filter)) voice.fatal(fmt::format("-V requires two characters from {}", verp_filter));
+            if (optarg[1] != '\0' && !mail::are_verp_delimiters(optarg + 1, verp_filter))
+                voice.fatal(fmt::format("-V requires two characters from {}", verp_filter));
             options.verp_delimiters = optarg + 1;
             break;
         case 'b': set_mode(voice, options, optarg); break;
@@ -187,9 +195,11 @@ SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_di
     for (int i = ::optind; i < argc; ++i) options.recipients.emplace_back(argv[i]);
 
     if (options.mode == Mode::verify && options.reads_recipients) voice.fatal("-t option cannot be used with -bv");
-    if (options.mode != Mode::enqueue && options.mode != Mode::verify && options.reads_recipients) voice.fatal("-t can be used only in delivery mode");
+    if (options.mode != Mode::enqueue && options.mode != Mode::verify && options.reads_recipients)
+        voice.fatal("-t can be used only in delivery mode");
     for (const NoRecipients& row : without_recipients) {
-        if (row.mode == options.mode && !options.recipients.empty()) voice.fatal(fmt::format("{} mode requires no recipient", row.name));
+        if (row.mode == options.mode && !options.recipients.empty())
+            voice.fatal(fmt::format("{} mode requires no recipient", row.name));
     }
     return options;
 }

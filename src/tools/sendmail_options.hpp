@@ -27,13 +27,15 @@ struct SendmailOptions {
     bool is_gateway = false;                    // -G
     bool reads_recipients = false;              // -t
     int verbosity = 0;                          // -v; once: a delivery report is wanted
-    std::optional<std::string> verp_delimiters; // -XV: a sender address for each recipient; "": the configured delimiters
+    std::optional<std::string>
+        verp_delimiters;  // -XV: a sender address for each recipient; "": the configured delimiters
 };
 
 // Reads -C only, so that the rest can be judged with the configuration at hand.
 std::string find_config_option(int argc, char** argv);
 // Everything; ends the program where sendmail refuses. `config_directory` is what find_config_option() said, `verp_filter`
 // what verp_delimiter_filter says.
-SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_directory, int argc, char** argv, std::string_view verp_filter = "-=+");
+SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_directory, int argc, char** argv,
+                                       std::string_view verp_filter = "-=+");
 
 }  // namespace ekiden::tools

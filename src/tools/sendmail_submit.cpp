@@ -59,7 +59,8 @@ void Submission::wait()
     child_ = -1;
 }
 
-Result<Submission> Submission::start(const config::Settings& settings, const std::string& config_directory, const mail::Maildrop& header)
+Result<Submission> Submission::start(const config::Settings& settings, const std::string& config_directory,
+                                     const mail::Maildrop& header)
 {
     std::signal(SIGPIPE, SIG_IGN);    // a postdrop that gave up says why
     std::string command = find_command(settings, "postdrop");
@@ -71,7 +72,8 @@ Result<Submission> Submission::start(const config::Settings& settings, const std
     ::posix_spawn_file_actions_adddup2(&actions, input.read_end.get(), STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, output.write_end.get(), STDOUT_FILENO);
     std::string name = "postdrop", answers = "-r", with = "-c", directory = config_directory;
-    char* arguments[] = {name.data(), answers.data(), directory.empty() ? nullptr : with.data(), directory.data(), nullptr};
+    char* arguments[] = {name.data(), answers.data(), directory.empty() ? nullptr : with.data(), directory.data(),
+                         nullptr};
     Submission submission;
     const int error = ::posix_spawn(&submission.child_, command.c_str(), &actions, nullptr, arguments, environ);
     ::posix_spawn_file_actions_destroy(&actions);
@@ -84,10 +86,12 @@ Result<Submission> Submission::start(const config::Settings& settings, const std
     input.read_end.reset();
     output.write_end.reset();
 
-    if (auto written = base::write_all(submission.to_.get(), mail::format(header)); !written) return fail(submission.end(std::move(written).error()));
+    if (auto written = base::write_all(submission.to_.get(), mail::format(header)); !written)
+        return fail(submission.end(std::move(written).error()));
     auto answer = submission.read_answer();
     if (!answer || !answer->starts_with("id ")) {
-        return fail(submission.end(answer ? Error(ErrorCode::protocol, "unexpected answer of " + command) : std::move(answer).error()));
+        return fail(submission.end(answer ? Error(ErrorCode::protocol, "unexpected answer of " + command)
+                                          : std::move(answer).error()));
     }
     submission.name_ = answer->substr(3);
     return submission;
@@ -107,9 +111,12 @@ Result<void> Submission::write(std::string_view content)
 
 Result<void> Submission::finish()
 {
-    if (auto written = base::write_all(to_.get(), drop_piece_head(0)); !written) return fail(end(std::move(written).error()));
+    if (auto written = base::write_all(to_.get(), drop_piece_head(0)); !written)
+        return fail(end(std::move(written).error()));
     auto answer = read_answer();
-    if (!answer || *answer != "ok") return fail(end(answer ? Error(ErrorCode::protocol, "unexpected answer of postdrop") : std::move(answer).error()));
+    if (!answer || *answer != "ok")
+        return fail(
+            end(answer ? Error(ErrorCode::protocol, "unexpected answer of postdrop") : std::move(answer).error()));
     to_.reset();
     wait();
     return {};

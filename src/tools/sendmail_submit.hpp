@@ -14,7 +14,8 @@ namespace ekiden::tools {
 class Submission {
 public:
     // `config_directory` as -C gave it, or empty.
-    static Result<Submission> start(const config::Settings& settings, const std::string& config_directory, const mail::Maildrop& header);
+    static Result<Submission> start(const config::Settings& settings, const std::string& config_directory,
+                                    const mail::Maildrop& header);
     Submission(Submission&& other) noexcept;
     Submission& operator=(Submission&& other) noexcept;
     ~Submission();    // not finished: postdrop keeps nothing

@@ -117,7 +117,8 @@ Result<void> set_user(SinkOptions& options, Value value)
 {
     const std::size_t colon = value.find(':');
     if (colon == value.npos || colon == 0) return fail(ErrorCode::syntax, "--user wants name:password");
-    options.settings.user = {.name = std::string(value.substr(0, colon)), .password = std::string(value.substr(colon + 1))};
+    options.settings.user = {.name = std::string(value.substr(0, colon)),
+                             .password = std::string(value.substr(colon + 1))};
     return {};
 }
 

@@ -83,7 +83,8 @@ std::string resolve_escapes(std::string_view text)
         } else if (next >= '0' && next <= '7') {
             unsigned value = 0;
             std::size_t digits = 0;
-            for (; digits < 3 && i + digits < text.size() && text[i + digits] >= '0' && text[i + digits] <= '7'; ++digits)
+            for (; digits < 3 && i + digits < text.size() && text[i + digits] >= '0' && text[i + digits] <= '7';
+                 ++digits)
                 value = value * 8 + static_cast<unsigned>(text[i + digits] - '0');
             i += digits - 1;
             out += static_cast<char>(value);

@@ -51,7 +51,8 @@ Result<void> each_line(std::string_view text, std::string_view which, const Use&
         const std::size_t end = text.find('\n');
         if (end == text.npos) return {};
         const auto line = parse_line(text.substr(0, end));
-        if (!line || !use(*line)) return fail(ErrorCode::syntax, fmt::format("{} ledger: line {} cannot be read", which, number));
+        if (!line || !use(*line))
+            return fail(ErrorCode::syntax, fmt::format("{} ledger: line {} cannot be read", which, number));
         text.remove_prefix(end + 1);
     }
     return {};
@@ -140,14 +141,15 @@ std::string LedgerFinding::text() const
 
 std::string LedgerReport::json() const
 {
-    std::string text = fmt::format(R"({{"proof":{},"acknowledged":{},"sound":{},"lost":{},"duplicate":{},"changed":{},"unasked":{},)"
-                                   R"("unanswered":{},"unanswered_arrived":{},"other_runs":{},"unmarked":{},"findings":[)",
-                                   is_proof(), acknowledged, sound, lost, duplicate, changed, unasked, unanswered,
-                                   unanswered_arrived, other_runs, unmarked);
+    std::string text =
+        fmt::format(R"({{"proof":{},"acknowledged":{},"sound":{},"lost":{},"duplicate":{},"changed":{},"unasked":{},)"
+                    R"("unanswered":{},"unanswered_arrived":{},"other_runs":{},"unmarked":{},"findings":[)",
+                    is_proof(), acknowledged, sound, lost, duplicate, changed, unasked, unanswered, unanswered_arrived,
+                    other_runs, unmarked);
     std::string_view separator;
     for (const LedgerFinding& found : findings) {
-        fmt::format_to(std::back_inserter(text), R"({}{{"what":"{}","id":{},"recipient":{},"remark":{}}})", separator, found.what,
-                       json_text(found.id), json_text(found.recipient), json_text(found.remark));
+        fmt::format_to(std::back_inserter(text), R"({}{{"what":"{}","id":{},"recipient":{},"remark":{}}})", separator,
+                       found.what, json_text(found.id), json_text(found.recipient), json_text(found.remark));
         separator = ",";
     }
     return text + "]}";
@@ -155,9 +157,11 @@ std::string LedgerReport::json() const
 
 std::string LedgerReport::summary() const
 {
-    std::string text = fmt::format("{} acknowledged: {} arrived once and unchanged, {} lost, {} duplicate, {} changed; {} unasked",
-                                   acknowledged, sound, lost, duplicate, changed, unasked);
-    if (unanswered > 0) text += fmt::format("; {} without an answer, of which {} arrived", unanswered, unanswered_arrived);
+    std::string text =
+        fmt::format("{} acknowledged: {} arrived once and unchanged, {} lost, {} duplicate, {} changed; {} unasked",
+                    acknowledged, sound, lost, duplicate, changed, unasked);
+    if (unanswered > 0)
+        text += fmt::format("; {} without an answer, of which {} arrived", unanswered, unanswered_arrived);
     if (other_runs > 0) text += fmt::format("; {} of other runs", other_runs);
     if (unmarked > 0) text += fmt::format("; {} without a mark", unmarked);
     return text;

@@ -39,7 +39,8 @@ Result<Fd> open_listener(const SocketAddress& address, int backlog, int window_s
     if (::bind(socket.get(), address.get(), address.size) < 0) {
         const int error = errno;
         if (address.family() == AF_UNIX)
-            return fail(Error::from_errno(error, "bind", reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path));
+            return fail(
+                Error::from_errno(error, "bind", reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path));
         const auto port = ntohs(reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_port);
         return fail(Error::from_errno(error, fmt::format("bind {} port {}", client_address(address), port)));
     }
@@ -69,7 +70,8 @@ Result<std::vector<Fd>> open_listeners(const std::vector<SocketAddress>& address
 class SinkConnection : public EventLoop::Handler, private SinkSession::Observer {
 public:
     SinkConnection(SinkServer& server, Fd socket, std::string client)
-        : Handler(server.loop_), server_(server), socket_(std::move(socket)), session_(server.settings_, std::move(client))
+        : Handler(server.loop_), server_(server), socket_(std::move(socket)),
+          session_(server.settings_, std::move(client))
     {
         session_.observe(*this);
     }
@@ -287,7 +289,8 @@ bool SinkConnection::send(std::string&& out)
 {
     std::string_view bytes = unsent_.empty() ? out : unsent_;
     while (!bytes.empty()) {
-        const ssize_t sent = tls_.is_on() ? tls_.write(bytes) : ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t sent =
+            tls_.is_on() ? tls_.write(bytes) : ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno != EAGAIN) return false;
         if (sent < 0) break;

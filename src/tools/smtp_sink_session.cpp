@@ -244,7 +244,8 @@ SinkSession::Next SinkSession::answer(SinkVerb verb, std::string_view argument, 
     case SinkVerb::ehlo:
     case SinkVerb::lhlo:
         forget_transaction();
-        if (keeps_envelope()) envelope_.greet(verb == SinkVerb::helo ? "SMTP" : verb == SinkVerb::ehlo ? "ESMTP" : "LMTP", argument);
+        if (keeps_envelope())
+            envelope_.greet(verb == SinkVerb::helo ? "SMTP" : verb == SinkVerb::ehlo ? "ESMTP" : "LMTP", argument);
         if (verb == SinkVerb::helo)
             reply("250 " + settings_.host_name, out);
         else

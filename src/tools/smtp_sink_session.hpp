@@ -18,7 +18,24 @@
 
 namespace ekiden::tools {
 
-enum class SinkVerb { connect, helo, ehlo, lhlo, xclient, xforward, auth, mail, rcpt, data, dot, rset, noop, vrfy, quit, starttls };
+enum class SinkVerb {
+    connect,
+    helo,
+    ehlo,
+    lhlo,
+    xclient,
+    xforward,
+    auth,
+    mail,
+    rcpt,
+    data,
+    dot,
+    rset,
+    noop,
+    vrfy,
+    quit,
+    starttls
+};
 inline constexpr std::size_t sink_verb_count = 16;
 
 // What the options make of one command; the first that is set wins, in this order.

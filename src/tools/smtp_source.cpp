@@ -102,16 +102,18 @@ constexpr Row rows[] = {
 
 std::string usage(std::string_view program)
 {
-    return fmt::format("usage: {} -cdLNov --starttls --tls-wrapper --auth plain|login --user name:password --no-mail --latency --ledger file --rate msgs "
-                       "-s sess -l msglen -m msgs -C count -M myhostname -f from -t to -r rcptcount -R delay -w delay host[:port]",
-                       program);
+    return fmt::format(
+        "usage: {} -cdLNov --starttls --tls-wrapper --auth plain|login --user name:password --no-mail --latency --ledger file --rate msgs "
+        "-s sess -l msglen -m msgs -C count -M myhostname -f from -t to -r rcptcount -R delay -w delay host[:port]",
+        program);
 }
 
 Result<void> check_combinations(const SourceOptions& options)
 {
     if (options.settings.fixed_delay.count() > 0 && options.settings.random_delay.count() > 0)
         return fail(ErrorCode::syntax, "do not use -w and -R options at the same time");
-    if (options.settings.rate > 0 && (options.settings.fixed_delay.count() > 0 || options.settings.random_delay.count() > 0))
+    if (options.settings.rate > 0 &&
+        (options.settings.fixed_delay.count() > 0 || options.settings.random_delay.count() > 0))
         return fail(ErrorCode::syntax, "--rate option cannot be used with -w or -R");
     if (options.payload_length > 0 && !options.prepared_message.empty())
         return fail(ErrorCode::syntax, "-l option cannot be used with -F");

@@ -129,7 +129,8 @@ void SourceClient::start_tls()
 void SourceClient::shake_hands()
 {
     const TlsChannel::Progress progress = tls_.shake_hands();
-    if (progress == TlsChannel::Progress::failed) return run_.fail_run("TLS: " + tls::take_openssl_reason("lost connection"));
+    if (progress == TlsChannel::Progress::failed)
+        return run_.fail_run("TLS: " + tls::take_openssl_reason("lost connection"));
     wait_for_room(progress == TlsChannel::Progress::wants_room);
     if (progress != TlsChannel::Progress::done) return;
 

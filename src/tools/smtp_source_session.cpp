@@ -279,7 +279,8 @@ void SourceSession::mark_message(std::string& out)
 void SourceSession::enter_answer(bool is_accepted)
 {
     const std::string_view kind = is_accepted ? "accepted" : "refused";
-    const auto first = campaign_.is_lmtp ? accepted_recipients_.size() - static_cast<std::size_t>(final_replies_left_) : 0;
+    const auto first =
+        campaign_.is_lmtp ? accepted_recipients_.size() - static_cast<std::size_t>(final_replies_left_) : 0;
     const auto last = campaign_.is_lmtp ? first + 1 : accepted_recipients_.size();
     for (std::size_t i = first; i < last; ++i)
         campaign_.ledger->add(kind, ledger_digest_, ledger_id_, accepted_recipients_[i]);

@@ -83,7 +83,20 @@ public:
     std::string_view activity() const;
 
 private:
-    enum class State { greeting, helo, starttls, login, login_name, login_password, mail, rcpt, data, body, rset, quit };
+    enum class State {
+        greeting,
+        helo,
+        starttls,
+        login,
+        login_name,
+        login_password,
+        mail,
+        rcpt,
+        data,
+        body,
+        rset,
+        quit
+    };
 
     Step say_helo(std::string& out);
     Step after_helo(std::string& out);

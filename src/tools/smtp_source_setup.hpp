@@ -70,7 +70,8 @@ Result<int> parse_options(int argc, char** argv, std::span<const OptionRow<Optio
     names.push_back({});
     ::optind = 1;
     for (int got; (got = ::getopt_long(argc, argv, letters.c_str(), names.data(), nullptr)) != -1;) {
-        const OptionRow<Options>* found = got >= first_name ? &rows[static_cast<std::size_t>(got - first_name)] : nullptr;
+        const OptionRow<Options>* found =
+            got >= first_name ? &rows[static_cast<std::size_t>(got - first_name)] : nullptr;
         for (const auto& row : rows)
             if (row.letter != '\0' && row.letter == got) found = &row;
         if (!found) return usage_error();

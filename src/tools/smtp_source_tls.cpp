@@ -30,7 +30,8 @@ Result<tls::UniqueContext> make_tls_server(const std::string& file)
     if (SSL_CTX_use_certificate_chain_file(context.get(), file.c_str()) != 1 ||
         SSL_CTX_use_PrivateKey_file(context.get(), file.c_str(), SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context.get()) != 1)
-        return fail(ErrorCode::unavailable, fmt::format("{}: {}", file, tls::take_openssl_reason("no key and certificate")));
+        return fail(ErrorCode::unavailable,
+                    fmt::format("{}: {}", file, tls::take_openssl_reason("no key and certificate")));
     return std::move(context);
 }
 

@@ -43,17 +43,22 @@ void Voice::use_log(const config::Settings& settings)
     has_log_ = true;
     const std::string file = settings.str("maillog_file");
     // What the caller cannot write there goes to syslog: said on the terminal only, it would be lost.
-    auto directly = [file, host = settings.str("myhostname"), permissions = settings.str("maillog_file_permissions")]() -> std::unique_ptr<base::LogSink> {
+    auto directly = [file, host = settings.str("myhostname"),
+                     permissions = settings.str("maillog_file_permissions")]() -> std::unique_ptr<base::LogSink> {
         const bool is_missing = ::access(file.c_str(), F_OK) != 0;
-        const bool may_write = is_missing ? ::geteuid() == 0 && !has_borrowed_rights() : ::access(file.c_str(), W_OK) == 0;
+        const bool may_write =
+            is_missing ? ::geteuid() == 0 && !has_borrowed_rights() : ::access(file.c_str(), W_OK) == 0;
         if (!file.empty() && file != "/dev/stdout" && may_write) {
-            if (auto sink = base::open_file_sink(file, host.substr(0, host.find('.')), base::parse_log_mode(permissions).value_or(0600))) return std::move(*sink);
+            if (auto sink = base::open_file_sink(file, host.substr(0, host.find('.')),
+                                                 base::parse_log_mode(permissions).value_or(0600)))
+                return std::move(*sink);
         }
         return base::syslog_sink(LOG_MAIL);
     };
     // The master, where it runs, writes the records of ekiden_log_format too.
     if (!file.empty() || settings.str("ekiden_log_format") == "json") {
-        if (auto relay = base::connect_log_relay(settings.str("queue_directory") + "/" + std::string(base::log_relay_name))) {
+        if (auto relay =
+                base::connect_log_relay(settings.str("queue_directory") + "/" + std::string(base::log_relay_name))) {
             base::use_sink(base::relay_sink(std::move(*relay), directly));
             return;
         }
@@ -88,7 +93,9 @@ void require_known_directory(Voice& voice, const std::string& directory)
         if (std::ranges::find(named, directory) != named.end()) return;
     }
     voice.error(fmt::format("unauthorized configuration directory name: {}", directory));
-    voice.fatal(fmt::format("specify \"alternate_config_directories = {0}\" or \"multi_instance_directories = {0}\" in {1}/main.cf", directory, standard_directory));
+    voice.fatal(fmt::format(
+        "specify \"alternate_config_directories = {0}\" or \"multi_instance_directories = {0}\" in {1}/main.cf",
+        directory, standard_directory));
 }
 
 config::SettingsPtr load_settings(Voice& voice, std::string_view wanted)

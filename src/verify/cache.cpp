@@ -40,7 +40,8 @@ Cache::Found Cache::find(const std::string& address, WallTime now)
     found.is_pending = entry.probed_at != WallTime{};
     if (entry.answer && !has_expired(*entry.answer, now)) {
         found.answer = entry.answer;
-        const auto refresh = entry.answer->standing == Standing::deliverable ? policy_.positive_refresh : policy_.negative_refresh;
+        const auto refresh =
+            entry.answer->standing == Standing::deliverable ? policy_.positive_refresh : policy_.negative_refresh;
         found.is_due = !found.is_pending && entry.answer->at + refresh <= now;
     } else {
         found.is_due = !found.is_pending;
@@ -57,7 +58,8 @@ Cache::Entry& Cache::make_room_for(const std::string& address)
         const std::string* oldest = nullptr;
         WallTime oldest_at{};
         int seen = 0;
-        for (std::size_t looked = 0; seen < sample && looked < entries_.bucket_count(); ++looked, bucket = (bucket + 1) % entries_.bucket_count()) {
+        for (std::size_t looked = 0; seen < sample && looked < entries_.bucket_count();
+             ++looked, bucket = (bucket + 1) % entries_.bucket_count()) {
             for (auto at = entries_.cbegin(bucket); at != entries_.cend(bucket) && seen < sample; ++at, ++seen) {
                 const WallTime since = at->second.answer ? at->second.answer->at : at->second.probed_at;
                 if (!oldest || since < oldest_at) oldest = &at->first, oldest_at = since;

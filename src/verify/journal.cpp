@@ -25,7 +25,9 @@ struct Word {
     Standing standing;
     std::string_view text;
 };
-constexpr Word words[] = {{Standing::deliverable, "deliverable"}, {Standing::deferred, "deferred"}, {Standing::undeliverable, "undeliverable"}};
+constexpr Word words[] = {{Standing::deliverable, "deliverable"},
+                          {Standing::deferred, "deferred"},
+                          {Standing::undeliverable, "undeliverable"}};
 
 std::string checked(std::string line) { return fmt::format("{:08x} {}\n", queue::crc32c(line), line); }
 
@@ -41,7 +43,8 @@ std::optional<WallTime> parse_time(std::string_view text)
 std::string answer_line(std::string_view address, const Answer& answer)
 {
     const auto* word = std::ranges::find(words, answer.standing, &Word::standing);
-    return checked(fmt::format("{} {} {} {}", word->text, base::to_seconds(answer.at), base::percent_encode(address), base::percent_encode(answer.text)));
+    return checked(fmt::format("{} {} {} {}", word->text, base::to_seconds(answer.at), base::percent_encode(address),
+                               base::percent_encode(answer.text)));
 }
 
 std::string cleaned_line(WallTime at) { return checked(fmt::format("cleaned {}", base::to_seconds(at))); }
@@ -56,7 +59,8 @@ Result<void> JournalReader::read(std::string_view bytes)
         const std::string_view line = bytes.substr(0, end);
         bytes.remove_prefix(has_end ? end + 1 : bytes.size());
         ++lines;
-        const auto check = line.size() > 9 && line[8] == ' ' ? base::parse_number<std::uint32_t>(line.substr(0, 8), 16) : std::nullopt;
+        const auto check =
+            line.size() > 9 && line[8] == ' ' ? base::parse_number<std::uint32_t>(line.substr(0, 8), 16) : std::nullopt;
         // The last line may lack its end: it was being written.
         if (!has_end || !check || line.size() > longest_line || *check != queue::crc32c(line.substr(9))) {
             ++damaged;
@@ -69,7 +73,9 @@ Result<void> JournalReader::read(std::string_view bytes)
             if (on_cleaned) on_cleaned(*at);
         } else if (at && word != std::end(words) && parts.size() == 4) {
             auto address = base::percent_decode(parts[2]), text = base::percent_decode(parts[3]);
-            if (!address || address->empty() || address->size() > longest_address || !text || text->size() > longest_text) ++damaged;
+            if (!address || address->empty() || address->size() > longest_address || !text ||
+                text->size() > longest_text)
+                ++damaged;
             else if (on_answer) on_answer(std::move(*address), Answer{word->standing, *at, std::move(*text)});
         } else {
             ++damaged;
@@ -80,7 +86,8 @@ Result<void> JournalReader::read(std::string_view bytes)
 
 Result<void> append_journal(const std::string& path, std::string_view lines)
 {
-    EKIDEN_TRY_VALUE(file, base::open_file(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600));
+    EKIDEN_TRY_VALUE(file,
+                     base::open_file(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600));
     struct stat found{};
     if (::fstat(file.get(), &found) != 0) return fail(Error::from_errno("fstat", path));
     if (!S_ISREG(found.st_mode)) return fail(ErrorCode::refused, path + ": not a plain file");
@@ -106,7 +113,8 @@ Result<std::string> load_journal(const std::string& path)
 {
     struct stat found{};
     if (::lstat(path.c_str(), &found) != 0) return fail(Error::from_errno("stat", path));
-    if (!S_ISREG(found.st_mode) || found.st_uid != ::geteuid()) return fail(ErrorCode::refused, path + ": not a plain file of this user");
+    if (!S_ISREG(found.st_mode) || found.st_uid != ::geteuid())
+        return fail(ErrorCode::refused, path + ": not a plain file of this user");
     return base::read_file(path, largest_file);
 }
 
@@ -119,10 +127,13 @@ Result<std::optional<std::string>> journal_path(std::string_view map)
     const auto colon = map.find(':');
     const std::string_view type = map.substr(0, colon);
     if (colon == map.npos || std::ranges::find(file_types, type) == std::end(file_types)) {
-        return fail(ErrorCode::refused, fmt::format("address_verify_map: {}: answers are kept in a file (btree, lmdb, hash …) or in memory", map));
+        return fail(
+            ErrorCode::refused,
+            fmt::format("address_verify_map: {}: answers are kept in a file (btree, lmdb, hash …) or in memory", map));
     }
     const std::string_view path = map.substr(colon + 1);
-    if (!path.starts_with('/')) return fail(ErrorCode::refused, fmt::format("address_verify_map: {}: the file's whole path is needed", map));
+    if (!path.starts_with('/'))
+        return fail(ErrorCode::refused, fmt::format("address_verify_map: {}: the file's whole path is needed", map));
     return std::string(path);
 }
 

@@ -2,7 +2,8 @@
 
 namespace ekiden::verify {
 
-std::shared_ptr<const rewrite::Resolver> probe_resolver(const config::SettingsPtr& settings, const std::shared_ptr<const rewrite::Resolver>& usual)
+std::shared_ptr<const rewrite::Resolver> probe_resolver(const config::SettingsPtr& settings,
+                                                        const std::shared_ptr<const rewrite::Resolver>& usual)
 {
     constexpr std::pair<const char*, const char*> parameters[] = {
         {"local_transport", "address_verify_local_transport"},

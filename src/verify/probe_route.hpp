@@ -10,6 +10,7 @@
 namespace ekiden::verify {
 
 // `usual` itself where the settings say the same for both, as they do by default.
-std::shared_ptr<const rewrite::Resolver> probe_resolver(const config::SettingsPtr& settings, const std::shared_ptr<const rewrite::Resolver>& usual);
+std::shared_ptr<const rewrite::Resolver> probe_resolver(const config::SettingsPtr& settings,
+                                                        const std::shared_ptr<const rewrite::Resolver>& usual);
 
 }  // namespace ekiden::verify

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t buckets_at_a_time = 4096;       // of the cache, while others wait for it
 constexpr std::size_t longest_address = 1024;         // longer ones are not worth a place in memory
-constexpr std::size_t largest_backlog = 8u << 20;     // bytes of lines that a file which cannot be written leaves behind
+constexpr std::size_t largest_backlog = 8u << 20;  // bytes of lines that a file which cannot be written leaves behind
 constexpr std::size_t spare_lines = 1000;             // a journal of twice the answers, and these, is written anew
 
 constexpr auto in_progress = "Address verification in progress";
@@ -89,8 +89,11 @@ void Verifier::load(const Options& options)
     JournalReader reader;
     reader.on_answer = [&](std::string address, Answer answer) { cache_.put(address, std::move(answer)); };
     reader.on_cleaned = [&](WallTime at) { cleaned_at_ = std::max(cleaned_at_, at); };
-    if (auto read = reader.read(*bytes); !read) options.log.warning("{}: {}: {}", options.map, *options.path, read.error().text());
-    if (reader.damaged > 0) options.log.warning("{}: {} of {} lines are damaged and were left out", options.map, reader.damaged, reader.lines);
+    if (auto read = reader.read(*bytes); !read)
+        options.log.warning("{}: {}: {}", options.map, *options.path, read.error().text());
+    if (reader.damaged > 0)
+        options.log.warning("{}: {} of {} lines are damaged and were left out", options.map, reader.damaged,
+                            reader.lines);
     lines_in_file_ = reader.lines;
 }
 
@@ -205,9 +208,11 @@ void Verifier::clean(OptionsPtr options)
         cleaned_at_ = now;
         lines_in_file_ = count;
     }
-    options->log.info("cache {} full cleanup: retained={} dropped={} entries", options->map, progress.retained, progress.dropped);
+    options->log.info("cache {} full cleanup: retained={} dropped={} entries", options->map, progress.retained,
+                      progress.dropped);
     if (options->path) {
-        if (auto written = replace_journal(*options->path, lines); !written) options->log.warning("{}: {}", options->map, written.error().text());
+        if (auto written = replace_journal(*options->path, lines); !written)
+            options->log.warning("{}: {}", options->map, written.error().text());
     }
     const std::lock_guard guard(lock_);
     is_cleaning_ = false;
@@ -241,7 +246,8 @@ void Verifier::write_pending()
         const auto written = append_journal(*options->path, lines);
         const std::lock_guard guard(lock_);
         if (!written && !std::exchange(has_complained_, true)) {
-            options->log.warning("{}: {}; answers are kept in memory until it can be written", options->map, written.error().text());
+            options->log.warning("{}: {}; answers are kept in memory until it can be written", options->map,
+                                 written.error().text());
         }
         if (!written) {
             // Tried again with the next answer, and not for ever with all of them.

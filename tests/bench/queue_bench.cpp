@@ -55,7 +55,8 @@ Task<void> client(Store& store, const std::string& content, std::atomic<int>& le
         QueueId id = (*done)->id;
         if (is_deferred) {
             Settlement settlement{.id = id, .next_attempt_at = base::wall_now() + std::chrono::hours(1)};
-            settlement.deferred.push_back({0, {"4.4.1", "connect to mx.example.org[192.0.2.2]:25: Connection timed out"}});
+            settlement.deferred.push_back(
+                {0, {"4.4.1", "connect to mx.example.org[192.0.2.2]:25: Connection timed out"}});
             store.settle(std::move(settlement));
         } else {
             store.remove(id);
@@ -70,7 +71,8 @@ void run_clients(Store& store, int clients, int messages, const std::string& con
     for (int core = 0; core < 2; ++core)
         cores.emplace_back([&, core] {
             asio::io_context context(1);
-            for (int i = core; i < clients; i += 2) asio::co_spawn(context, client(store, content, left, is_deferred), asio::detached);
+            for (int i = core; i < clients; i += 2)
+                asio::co_spawn(context, client(store, content, left, is_deferred), asio::detached);
             context.run();
         });
     for (auto& core : cores) core.join();
@@ -102,13 +104,16 @@ int main(int argc, char** argv)
             for (int i = 0; i < clients; ++i)
                 threads.emplace_back([&] {
                     while (left.fetch_sub(1) > 0) {
-                        auto file = base::open_file(folder + "/file" + std::to_string(next++), O_CREAT | O_WRONLY | O_TRUNC, 0600);
-                        must(file && base::write_all(file->get(), content) && base::sync_file(file->get()), "file failed");
+                        auto file = base::open_file(folder + "/file" + std::to_string(next++),
+                                                    O_CREAT | O_WRONLY | O_TRUNC, 0600);
+                        must(file && base::write_all(file->get(), content) && base::sync_file(file->get()),
+                             "file failed");
                     }
                 });
             for (auto& thread : threads) thread.join();
         });
-        std::printf("a file and fsync for each:  %8.0f messages/s (%d clients, %zu bytes)\n", messages / 10 / time, clients, content.size());
+        std::printf("a file and fsync for each:  %8.0f messages/s (%d clients, %zu bytes)\n", messages / 10 / time,
+                    clients, content.size());
         for (int i = 0; i < next; ++i) std::filesystem::remove(folder + "/file" + std::to_string(i));
     }
     StoreOptions options;
@@ -122,23 +127,33 @@ int main(int argc, char** argv)
             auto before = store->statistics();
             double time = seconds_of([&] { run_clients(*store, clients, messages, content, false); });
             auto after = store->statistics();
-            std::printf("commit log:                 %8.0f messages/s, %.3f syncs a message, %.0f bytes a message, %llu segments\n", messages / time,
-                        static_cast<double>(after.syncs - before.syncs) / messages, static_cast<double>(after.bytes_written - before.bytes_written) / messages,
-                        static_cast<unsigned long long>(after.segments));
+            std::printf(
+                "commit log:                 %8.0f messages/s, %.3f syncs a message, %.0f bytes a message, %llu segments\n",
+                messages / time, static_cast<double>(after.syncs - before.syncs) / messages,
+                static_cast<double>(after.bytes_written - before.bytes_written) / messages,
+                static_cast<unsigned long long>(after.segments));
         }
         run_clients(*store, 200, deferred, content, true);
         store->stop();
     }
-    auto ids = [](Store& store) { std::size_t n = 0; store.for_each([&n](const Summary&) { return ++n > 0; }); return n; };
+    auto ids = [](Store& store) {
+        std::size_t n = 0;
+        store.for_each([&n](const Summary&) { return ++n > 0; });
+        return n;
+    };
     malloc_trim(0);
     long resident = resident_kib();
     for (const char* how : {"checkpoint", "scan"}) {
         std::unique_ptr<Store> store;
         double start = seconds_of([&] { store = std::move(*open_store(options)); });
         malloc_trim(0);
-        std::printf("start with %zu (%s): %.0f ms, +%ld KiB\n", store->size(), how, start * 1e3, resident_kib() - resident);
+        std::printf("start with %zu (%s): %.0f ms, +%ld KiB\n", store->size(), how, start * 1e3,
+                    resident_kib() - resident);
         std::size_t listed = 0;
-        double list = seconds_of([&] { must(store->list([&](const Summary&, const Loaded& l) { return listed += l.pending.size(); }).has_value(), "list"); });
+        double list = seconds_of([&] {
+            must(store->list([&](const Summary&, const Loaded& l) { return listed += l.pending.size(); }).has_value(),
+                 "list");
+        });
         double visit = seconds_of([&] { ids(*store); });
         std::printf("list %zu: %.0f ms; for_each %.1f ms\n", listed, list * 1e3, visit * 1e3);
         store->stop();

@@ -65,7 +65,8 @@ inline void act(Store& store, const ekiden::test::FaultyDisk& disk, Diary& diary
         if (run(store.change(id, Change::hold))) message.is_held = disk.steps();
     } else if (what == 6 && message.settle_begun == never) {
         message.settle_begun = disk.steps();
-        Settlement settlement{.id = id, .done = {0}, .deferred = {{1, {"4.4.1", "no answer"}}}, .next_attempt_at = base::wall_now()};
+        Settlement settlement{
+            .id = id, .done = {0}, .deferred = {{1, {"4.4.1", "no answer"}}}, .next_attempt_at = base::wall_now()};
         if (run(store.settle_durably(settlement))) message.is_settled = disk.steps();
     } else if (what == 7) {
         message.remove_begun = disk.steps();
@@ -92,15 +93,17 @@ inline std::string compare(Store& store, const Diary& diary, std::size_t step)
         auto loaded = store.load_now(id);
         if (!loaded) return name + ": " + loaded.error().text();
         const mail::Envelope& got = *loaded->envelope;
-        if (got.sender != want.envelope.sender || got.arrived_at != want.envelope.arrived_at || got.size != want.envelope.size ||
-            got.recipients.size() != 2 || got.recipients[1].address != "b@example.org" || got.origin.client_name != want.envelope.origin.client_name)
+        if (got.sender != want.envelope.sender || got.arrived_at != want.envelope.arrived_at ||
+            got.size != want.envelope.size || got.recipients.size() != 2 ||
+            got.recipients[1].address != "b@example.org" || got.origin.client_name != want.envelope.origin.client_name)
             return name + ": another envelope";
         auto content = read_all(loaded->content);
         if (!content) return name + ": " + content.error().text();
         if (*content != want.content) return name + ": another content";
         if (want.is_held <= step && loaded->state != State::held) return name + ": hold was lost";
         if (want.hold_begun > step && loaded->state == State::held) return name + ": held by nobody";
-        if (want.is_settled <= step && (loaded->pending.size() != 1 || loaded->pending[0].reason.text != "no answer")) return name + ": settlement was lost";
+        if (want.is_settled <= step && (loaded->pending.size() != 1 || loaded->pending[0].reason.text != "no answer"))
+            return name + ": settlement was lost";
         if (want.settle_begun > step && loaded->pending.size() != 2) return name + ": settled by nobody";
     }
     return {};

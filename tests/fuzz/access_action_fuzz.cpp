@@ -30,31 +30,36 @@ void carry_out(const std::string& value, check::Stage stage)
     check::Evaluation evaluation(data, facts, stage);
     asio::io_context context(1);
     bool is_done = false;
-    asio::co_spawn(context, check::apply_action(evaluation, "hash:/x", "key", value, check::Subject::recipient), [&](std::exception_ptr error, check::Step) {
-        EKIDEN_ASSERT(!error);
-        is_done = true;
-    });
+    asio::co_spawn(context, check::apply_action(evaluation, "hash:/x", "key", value, check::Subject::recipient),
+                   [&](std::exception_ptr error, check::Step) {
+                       EKIDEN_ASSERT(!error);
+                       is_done = true;
+                   });
     context.run();
     EKIDEN_ASSERT(is_done);
     const check::Verdict& verdict = evaluation.verdict;
     if (verdict.action == check::Verdict::Action::reject) {
         EKIDEN_ASSERT(verdict.reply.code >= 400 && verdict.reply.code < 600);
         const std::string said = smtp::format(verdict.reply);
-        EKIDEN_ASSERT(said.ends_with("\r\n") && said.find('\n') == said.size() - 1 && said.find('\r') == said.size() - 2);
+        EKIDEN_ASSERT(said.ends_with("\r\n") && said.find('\n') == said.size() - 1 &&
+                      said.find('\r') == said.size() - 2);
     }
     EKIDEN_ASSERT(verdict.prepend.size() + verdict.bcc.size() <= 1);
-    for (const std::string& header : verdict.prepend) EKIDEN_ASSERT(header.find(':') != std::string::npos && header.front() != ':');
+    for (const std::string& header : verdict.prepend)
+        EKIDEN_ASSERT(header.find(':') != std::string::npos && header.front() != ':');
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    static const bool is_quiet = (base::use_sink(base::function_sink([](base::LogLevel, std::string_view, std::string) {})), true);
+    static const bool is_quiet =
+        (base::use_sink(base::function_sink([](base::LogLevel, std::string_view, std::string) {})), true);
     (void)is_quiet;
     const std::string value(reinterpret_cast<const char*>(data), size);
     const ParsedAction parsed = check::parse_access_action(value);
-    EKIDEN_ASSERT(parsed.word.size() + parsed.text.size() <= parsed.whole.size() && parsed.whole.size() <= value.size());
+    EKIDEN_ASSERT(parsed.word.size() + parsed.text.size() <= parsed.whole.size() &&
+                  parsed.whole.size() <= value.size());
     if (parsed.kind == ParsedAction::Kind::reply) EKIDEN_ASSERT(parsed.number >= 400 && parsed.number < 600);
     if (const auto pattern = check::parse_reply_pattern(value)) {
         for (const auto& octet : pattern->octets) EKIDEN_ASSERT(!octet.empty());

@@ -27,7 +27,11 @@ void judge(const sasl::AuthRequest& request)
 // As a mechanism and a response that a remote client sent, behind demands that it must not shake off.
 void send_and_read(std::string_view text)
 {
-    sasl::DovecotRequest sent{.id = 7, .mechanism = text.substr(0, 100), .security_words = "noplaintext,noanonymous", .with_realm = true, .response = text};
+    sasl::DovecotRequest sent{.id = 7,
+                              .mechanism = text.substr(0, 100),
+                              .security_words = "noplaintext,noanonymous",
+                              .with_realm = true,
+                              .response = text};
     sasl::Peer peer;
     peer.realm = text.substr(0, 1000);
     const std::string bytes(sasl::format_dovecot_auth(sent, peer).view());

@@ -27,7 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         // The same bytes as a mechanism and as a realm that a client or a site named.
         sasl::Peer peer;
         peer.realm = text;
-        const sasl::Secret request = sasl::format_dovecot_auth({.id = line->id, .mechanism = text, .with_realm = true}, peer);
+        const sasl::Secret request =
+            sasl::format_dovecot_auth({.id = line->id, .mechanism = text, .with_realm = true}, peer);
         EKIDEN_ASSERT(std::ranges::count(request.view(), '\n') == 1 && request.view().ends_with('\n'));
         EKIDEN_ASSERT(std::ranges::count(request.view(), '\t') == 5);
     }

@@ -9,7 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 {
     using namespace ekiden::base;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    const std::string record = json_record({.when = {}, .host = "mail", .tag = "postfix/smtpd", .pid = 7, .level = LogLevel::info, .text = text});
+    const std::string record = json_record(
+        {.when = {}, .host = "mail", .tag = "postfix/smtpd", .pid = 7, .level = LogLevel::info, .text = text});
     if (record.front() != '{' || record.back() != '}' || record.size() > 1024 + 3 * 6 * max_json_message) std::abort();
     bool is_inside = false;
     for (std::size_t i = 0; i < record.size(); ++i) {
@@ -17,7 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (c < 0x20) std::abort();
         if (is_inside && c == '\\') ++i;
         else if (c == '"') is_inside = !is_inside;
-        else if (!is_inside && c != ',' && c != ':' && c != '{' && c != '}' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z')) std::abort();
+        else if (!is_inside && c != ',' && c != ':' && c != '{' && c != '}' && c != '.' && (c < '0' || c > '9') &&
+                 (c < 'a' || c > 'z'))
+            std::abort();
     }
     if (is_inside) std::abort();
     return 0;

@@ -19,7 +19,10 @@ struct Recorder : ekiden::mime::PartReader::Sink {
         (fields += raw) += '|';
         bytes += raw;
     }
-    void on_header_end(ekiden::mime::HeaderKind, const ekiden::mime::Entity&, std::string_view blank) override { bytes += blank; }
+    void on_header_end(ekiden::mime::HeaderKind, const ekiden::mime::Entity&, std::string_view blank) override
+    {
+        bytes += blank;
+    }
     void on_body(const ekiden::mime::Entity&, std::string_view text, bool is_boundary) override
     {
         if (is_boundary && !in_boundary_line && !text.starts_with("--")) std::abort();

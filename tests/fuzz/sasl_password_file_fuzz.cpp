@@ -21,9 +21,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             continue;
         }
         const auto& verifier = std::get<ScramVerifier>(login.verifier);
-        if (verifier.iterations < min_iterations || verifier.iterations > max_iterations || verifier.salt.size() > 64) std::abort();
+        if (verifier.iterations < min_iterations || verifier.iterations > max_iterations || verifier.salt.size() > 64)
+            std::abort();
         const auto again = parse_verifier(format_verifier(verifier));
-        if (!again || again->salt != verifier.salt || again->stored_key != verifier.stored_key || again->server_key != verifier.server_key) std::abort();
+        if (!again || again->salt != verifier.salt || again->stored_key != verifier.stored_key ||
+            again->server_key != verifier.server_key)
+            std::abort();
     }
     for (const auto& problem : file.problems()) {
         if (problem.line == 0 || problem.text.empty() || problem.text.size() > 200) std::abort();

@@ -27,7 +27,8 @@ struct World {
     {
         base::use_sink(base::function_sink([](base::LogLevel, std::string_view, std::string) {}));
         const std::string key = sasl::encode_base64(std::string(32, 'k'));
-        std::ofstream(path) << "alice:SCRAM-SHA-256$4096:" << sasl::encode_base64("sixteen bytes...") << "$" << key << ":" << key << "\n";
+        std::ofstream(path) << "alice:SCRAM-SHA-256$4096:" << sasl::encode_base64("sixteen bytes...") << "$" << key
+                            << ":" << key << "\n";
         sasl::BuiltinOptions options;
         options.path = path;
         options.pool = &pool;

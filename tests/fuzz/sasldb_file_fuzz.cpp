@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!file) return 0;
     for (const char* user : {"alice", "bob", "user17", ""}) {
         Secret value;
-        if (file->find(sasldb_key(user, "mail.test", "userPassword"), value) == SasldbFile::Found::yes) EKIDEN_ASSERT(bytes.find(value.view()) != bytes.npos);
+        if (file->find(sasldb_key(user, "mail.test", "userPassword"), value) == SasldbFile::Found::yes)
+            EKIDEN_ASSERT(bytes.find(value.view()) != bytes.npos);
     }
     return 0;
 }

@@ -24,20 +24,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string again;
     const bool is_good = smtp::parse_address("<" + mail::quote_address(path.address) + ">", again);
     // Domains are not quoted, so only addresses whose domain is plain come back.
-    if (mail::split_address(path.address).domain.find_first_of(" \"\\()<>[]:;,") == std::string_view::npos) EKIDEN_ASSERT(is_good && again == path.address);
+    if (mail::split_address(path.address).domain.find_first_of(" \"\\()<>[]:;,") == std::string_view::npos)
+        EKIDEN_ASSERT(is_good && again == path.address);
 
     if (is_mail) {
         const auto parameters = smtp::parse_mail_parameters(path, {.with_verp = (data[0] & 4) != 0});
         if (parameters) {
             EKIDEN_ASSERT(parameters->envid.size() <= 100 && parameters->size <= INT64_MAX);
-            EKIDEN_ASSERT(parameters->verp_delimiters.empty() || (parameters->verp_delimiters.size() == 2 && !path.address.empty()));
+            EKIDEN_ASSERT(parameters->verp_delimiters.empty() ||
+                          (parameters->verp_delimiters.size() == 2 && !path.address.empty()));
         } else {
             EKIDEN_ASSERT(parameters.error().code >= 500);
         }
     } else {
         std::string_view unknown;
         const auto parameters = smtp::parse_recipient_parameters(path, {}, unknown);
-        if (parameters) for (char c : parameters->original) EKIDEN_ASSERT(static_cast<unsigned char>(c) >= 32 && c != 127);
+        if (parameters)
+            for (char c : parameters->original) EKIDEN_ASSERT(static_cast<unsigned char>(c) >= 32 && c != 127);
     }
     return 0;
 }

@@ -13,8 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if ((*inside)->size() > max_socketmap_reply || !bytes.contains(**inside)) std::abort();
         (void)parse_socketmap_reply(**inside);
     }
-    if (const Answer answer = parse_socketmap_reply(bytes); answer && *answer && !bytes.starts_with("OK ")) std::abort();
-    if (const Answer answer = parse_tcp_reply(bytes); answer && *answer && ((*answer)->size() > max_tcp_reply || !bytes.starts_with("200"))) std::abort();
+    if (const Answer answer = parse_socketmap_reply(bytes); answer && *answer && !bytes.starts_with("OK "))
+        std::abort();
+    if (const Answer answer = parse_tcp_reply(bytes);
+        answer && *answer && ((*answer)->size() > max_tcp_reply || !bytes.starts_with("200")))
+        std::abort();
     // A key of any bytes is one line.
     if (tcp_query(bytes).find('\n') != tcp_query(bytes).size() - 1) std::abort();
     const auto query = parse_netstring(socketmap_query("n", bytes.substr(0, 1000)));

@@ -88,7 +88,9 @@ inline Task<void> play(net::Stream& stream, Persona persona, std::string& heard)
         const std::string text(line->text);
         heard += text + "\n";
         if (is_content && text != ".") continue;
-        if (text.starts_with("BDAT ") && !co_await take_chunk(reader, static_cast<std::size_t>(std::strtoull(text.c_str() + 5, nullptr, 10)), heard)) {
+        if (text.starts_with("BDAT ") &&
+            !co_await take_chunk(reader, static_cast<std::size_t>(std::strtoull(text.c_str() + 5, nullptr, 10)),
+                                 heard)) {
             heard += "(closed)\n";
             co_return;
         }
@@ -131,11 +133,13 @@ public:
 private:
     void accept()
     {
-        acceptor_.async_accept([this](const boost::system::error_code& error, asio::basic_stream_socket<asio::ip::tcp, net::Executor> socket) {
+        acceptor_.async_accept([this](const boost::system::error_code& error,
+                                      asio::basic_stream_socket<asio::ip::tcp, net::Executor> socket) {
             if (error) return;
             ++connections_;
             heard_.push_back(std::make_shared<std::string>());
-            asio::co_spawn(context_, serve(net::make_stream(std::move(socket)), persona_, heard_.back()), asio::detached);
+            asio::co_spawn(context_, serve(net::make_stream(std::move(socket)), persona_, heard_.back()),
+                           asio::detached);
             accept();
         });
     }

@@ -112,13 +112,17 @@ public:
                 break;
             }
         }
-        std::size_t names = unsynced_names.empty() ? 0 : dice() % (unsynced_names.size() + 1);    // journals keep the order
+        std::size_t names =
+            unsynced_names.empty() ? 0 : dice() % (unsynced_names.size() + 1);  // journals keep the order
         for (std::size_t i = 0; i < names; ++i) apply_name(image, *unsynced_names[i]);
         for (const Operation* one : unsynced) {
             for (std::size_t at = 0; at < one->bytes.size(); at += sector) {
                 unsigned luck = dice() % 8;
                 if (luck < 3) continue;    // old
-                Operation part{.kind = Kind::write, .file = one->file, .offset = one->offset + at, .bytes = one->bytes.substr(at, sector)};
+                Operation part{.kind = Kind::write,
+                               .file = one->file,
+                               .offset = one->offset + at,
+                               .bytes = one->bytes.substr(at, sector)};
                 if (luck == 3) std::ranges::fill(part.bytes, '\0');
                 if (luck == 4)
                     for (char& c : part.bytes) c = static_cast<char>(dice());

@@ -34,7 +34,10 @@ private:
     public:
         explicit Reader(std::shared_ptr<const std::string> bytes) : bytes_(std::move(bytes)) {}
         Task<Result<std::string_view>> next() override { co_return next_now(); }
-        Result<std::string_view> next_now() override { return std::exchange(is_read_, true) ? std::string_view() : std::string_view(*bytes_); }
+        Result<std::string_view> next_now() override
+        {
+            return std::exchange(is_read_, true) ? std::string_view() : std::string_view(*bytes_);
+        }
 
     private:
         std::shared_ptr<const std::string> bytes_;
@@ -66,7 +69,8 @@ public:
         message.state.envelope = message.envelope;
         message.state.content = message.content;
         message.state.state = message.envelope->is_held ? queue::State::held : queue::State::incoming;
-        for (std::uint32_t i = 0; i < message.envelope->recipients.size(); ++i) message.state.pending.push_back({i, {}});
+        for (std::uint32_t i = 0; i < message.envelope->recipients.size(); ++i)
+            message.state.pending.push_back({i, {}});
         messages.push_back(message);
         if (listener_) listener_->on_new({{message.envelope, message.content}});
         co_return message.envelope;
@@ -79,7 +83,9 @@ public:
         Message* message = find(settlement.id);
         if (!message) return;
         auto& state = message->state;
-        std::erase_if(state.pending, [&](const auto& p) { return std::ranges::find(settlement.done, p.index) != settlement.done.end(); });
+        std::erase_if(state.pending, [&](const auto& p) {
+            return std::ranges::find(settlement.done, p.index) != settlement.done.end();
+        });
         for (const auto& deferred : settlement.deferred)
             for (auto& pending : state.pending)
                 if (pending.index == deferred.index) pending.reason = deferred.reason;

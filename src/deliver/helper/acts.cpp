@@ -41,8 +41,12 @@ bool make_dotlock(Act& act, SteadyTime give_up_at, std::string& dotlock)
         if (errno != EEXIST) return fail_act(act, "unable to create lock file", name), false;
         struct stat info{};
         // Left behind by a program that died.
-        if (::lstat(name.c_str(), &info) == 0 && base::to_seconds(base::wall_now()) - info.st_mtime > act.request.stale_lock_limit && ::unlink(name.c_str()) == 0) continue;
-        if (base::steady_now() >= give_up_at) return errno = EEXIST, fail_act(act, "unable to create lock file", name), false;
+        if (::lstat(name.c_str(), &info) == 0 &&
+            base::to_seconds(base::wall_now()) - info.st_mtime > act.request.stale_lock_limit &&
+            ::unlink(name.c_str()) == 0)
+            continue;
+        if (base::steady_now() >= give_up_at)
+            return errno = EEXIST, fail_act(act, "unable to create lock file", name), false;
         ::poll(nullptr, 0, 50);
     }
 }
@@ -53,10 +57,13 @@ bool lock_file(Act& act, SteadyTime give_up_at)
         struct flock whole{};
         whole.l_type = F_WRLCK;
         whole.l_whence = SEEK_SET;
-        bool is_locked = (!(act.request.locks & 1) || ::fcntl(act.file.get(), F_SETLK, &whole) == 0) && (!(act.request.locks & 2) || ::flock(act.file.get(), LOCK_EX | LOCK_NB) == 0);
+        bool is_locked = (!(act.request.locks & 1) || ::fcntl(act.file.get(), F_SETLK, &whole) == 0) &&
+                         (!(act.request.locks & 2) || ::flock(act.file.get(), LOCK_EX | LOCK_NB) == 0);
         if (is_locked) return true;
-        if (errno != EAGAIN && errno != EACCES && errno != EINTR) return fail_act(act, "unable to lock for exclusive access"), false;
-        if (base::steady_now() >= give_up_at) return errno = EAGAIN, fail_act(act, "unable to lock for exclusive access"), false;
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return fail_act(act, "unable to lock for exclusive access"), false;
+        if (base::steady_now() >= give_up_at)
+            return errno = EAGAIN, fail_act(act, "unable to lock for exclusive access"), false;
         ::poll(nullptr, 0, 10);
     }
 }
@@ -66,7 +73,8 @@ bool lock_file(Act& act, SteadyTime give_up_at)
 bool open_mailbox(Act& act, bool& is_regular)
 {
     const std::string& path = act.request.path;
-    act.file = Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+    act.file =
+        Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
     // What may only be written (a drop box, /dev/null in some containers) need not be read.
     if (!act.file && errno == EACCES) {
         act.file = Fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
@@ -149,7 +157,8 @@ void deliver_to_mailbox(Act& act)
         }
         // The name of a file made just now must survive as well.
         std::size_t slash = act.request.path.rfind('/');
-        if (error == 0 && before == 0 && is_regular && slash != std::string::npos) (void)base::sync_folder(act.request.path.substr(0, std::max<std::size_t>(slash, 1))).has_value();
+        if (error == 0 && before == 0 && is_regular && slash != std::string::npos)
+            (void)base::sync_folder(act.request.path.substr(0, std::max<std::size_t>(slash, 1))).has_value();
     }
     if (!dotlock.empty()) ::unlink(dotlock.c_str());
     act.file.reset();
@@ -179,7 +188,8 @@ void read_user_file(Act& act)
     if (is_root && info.st_uid != 0) return errno = EACCES, fail_act(act, "open file", path);
     std::string text(read_limit, '\0');
     auto length = base::read_at(file.get(), text, static_cast<off_t>(act.request.offset));
-    if (!length) return errno = length.error().os_error() ? length.error().os_error() : EIO, fail_act(act, "read file", path);
+    if (!length)
+        return errno = length.error().os_error() ? length.error().os_error() : EIO, fail_act(act, "read file", path);
     text.resize(*length);
     HelperAnswer& answer = act.answer;
     answer.uid = info.st_uid;

@@ -34,7 +34,8 @@ Result<Datagram> receive(int socket, int flags)
     if (n == 0) return fail(ErrorCode::closed, "closed");
     Datagram datagram;
     datagram.bytes.assign(buffer, 0, static_cast<std::size_t>(n));
-    if (cmsghdr* part = CMSG_FIRSTHDR(&header); part && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS) {
+    if (cmsghdr* part = CMSG_FIRSTHDR(&header);
+        part && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS) {
         // One is agreed; padding may have made room for a second, which must not stay open.
         for (std::size_t at = 0; CMSG_LEN(at + sizeof(int)) <= part->cmsg_len; at += sizeof(int)) {
             int fd = -1;
@@ -70,7 +71,8 @@ bool send_datagram(int socket, std::string_view bytes, int content, int flags)
 
 Passed pass_on(int socket, const Datagram& datagram)
 {
-    if (send_datagram(socket, datagram.bytes, datagram.content ? datagram.content.get() : -1, MSG_DONTWAIT)) return Passed::yes;
+    if (send_datagram(socket, datagram.bytes, datagram.content ? datagram.content.get() : -1, MSG_DONTWAIT))
+        return Passed::yes;
     return errno == EAGAIN || errno == ETOOMANYREFS || errno == ENOBUFS ? Passed::later : Passed::no;
 }
 

@@ -58,7 +58,9 @@ struct Helper::State {
     // The helper behind `lost` has gone: while there is no other, nobody shall wait for one.
     void fail_lost(const Fd* lost)
     {
-        fail_if([this, lost](const Waiting& entry) { return socket.get() == lost || (entry.sent_to && entry.sent_to != socket.get()); });
+        fail_if([this, lost](const Waiting& entry) {
+            return socket.get() == lost || (entry.sent_to && entry.sent_to != socket.get());
+        });
     }
 
     void fail_all()
@@ -244,7 +246,8 @@ Task<Result<HelperAnswer>> Helper::ask(HelperRequest request, Fd content)
             return answered(base::fail(ErrorCode::too_long, "the request to the delivery helper is too long"));
         }
         std::chrono::seconds limit = file_limit + std::chrono::seconds(request.time_limit);
-        auto [at, is_new] = state_->waiting.emplace(request.number, State::Waiting{std::move(answered), base::steady_now() + limit});
+        auto [at, is_new] =
+            state_->waiting.emplace(request.number, State::Waiting{std::move(answered), base::steady_now() + limit});
         State::Outgoing next{request.number, std::move(bytes), std::move(content)};
         // Mostly the socket has room; else, and when it is broken, it is the writer's.
         if (state_->outgoing.empty() && !state_->is_writing) {

@@ -35,7 +35,8 @@ struct Trouble {
     int error;
 };
 
-[[noreturn]] void become_command(const HelperRequest& r, const char* program, char* const* argv, char* const* environment, int input, int output, int trouble)
+[[noreturn]] void become_command(const HelperRequest& r, const char* program, char* const* argv,
+                                 char* const* environment, int input, int output, int trouble)
 {
     auto give_up = [trouble](char step) {
         Trouble report{step, errno};
@@ -85,7 +86,9 @@ void run_command(Act& act)
 
     pid_t child = ::fork();
     if (child < 0) return fail_act(act, "fork");
-    if (child == 0) become_command(r, program, argv.data(), environment.data(), input.read.get(), output.write.get(), trouble.write.get());
+    if (child == 0)
+        become_command(r, program, argv.data(), environment.data(), input.read.get(), output.write.get(),
+                       trouble.write.get());
     input.read.reset();
     output.write.reset();
     trouble.write.reset();
@@ -117,7 +120,8 @@ void run_command(Act& act)
             is_gone = got == child || (got < 0 && errno == ECHILD);
         }
         pollfd wait{output.read.get(), POLLIN, 0};
-        int ready = ::poll(&wait, is_open ? 1 : 0, is_gone ? 0 : static_cast<int>(std::clamp<long>(left, 1, is_open ? 20 : 1)));
+        int ready =
+            ::poll(&wait, is_open ? 1 : 0, is_gone ? 0 : static_cast<int>(std::clamp<long>(left, 1, is_open ? 20 : 1)));
         if (ready <= 0) {
             if (is_gone) break;
             continue;
@@ -137,7 +141,9 @@ void run_command(Act& act)
     if (feeder > 0) {
         int feed_status = 0;
         pid_t got = 0;
-        for (int attempt = 0; (got = ::waitpid(feeder, &feed_status, WNOHANG)) == 0 && attempt < 200 && !is_late; ++attempt) ::poll(nullptr, 0, 5);
+        for (int attempt = 0; (got = ::waitpid(feeder, &feed_status, WNOHANG)) == 0 && attempt < 200 && !is_late;
+             ++attempt)
+            ::poll(nullptr, 0, 5);
         if (got != feeder) {
             ::kill(feeder, SIGKILL);
             while (::waitpid(feeder, nullptr, 0) < 0 && errno == EINTR) {}

@@ -33,7 +33,8 @@ bool Copy::run()
     }
     if (!release()) return false;
     // A last line without its end would swallow the suffix, and with it the next message of an mbox file.
-    if (!request_.suffix.empty() && !has_line_end_ && !put(request_.line_end.empty() ? "\n" : request_.line_end)) return false;
+    if (!request_.suffix.empty() && !has_line_end_ && !put(request_.line_end.empty() ? "\n" : request_.line_end))
+        return false;
     return put(request_.suffix) && flush();
 }
 

@@ -41,7 +41,8 @@ constexpr std::size_t handed_limit = 1024;
 bool is_allowed_as_root(const HelperRequest& r)
 {
     if (r.kind == HelperRequest::Kind::read_file) return true;
-    if (r.kind == HelperRequest::Kind::mailbox) return r.is_in_spool && r.checks_owner && (r.path == "/var/mail/root" || r.path == "/var/spool/mail/root");
+    if (r.kind == HelperRequest::Kind::mailbox)
+        return r.is_in_spool && r.checks_owner && (r.path == "/var/mail/root" || r.path == "/var/spool/mail/root");
     static const std::string home = [] {
         const passwd* root = ::getpwuid(0);
         return std::string(root && root->pw_dir ? root->pw_dir : "/root");
@@ -117,12 +118,15 @@ private:
     {
         auto request = decode_request(datagram.bytes);
         if (!request) return;   // no number to answer to; the engine's time limit settles it
-        if (request->has_descriptor != bool(datagram.content)) return refuse(engine_, request->number, "receive the message", EMFILE);
+        if (request->has_descriptor != bool(datagram.content))
+            return refuse(engine_, request->number, "receive the message", EMFILE);
         bool is_root = ::geteuid() == 0;
-        if (is_root && (request->uid == 0 || request->gid == 0) && !is_allowed_as_root(*request)) return refuse(engine_, request->number, "deliver as root", EPERM);
+        if (is_root && (request->uid == 0 || request->gid == 0) && !is_allowed_as_root(*request))
+            return refuse(engine_, request->number, "deliver as root", EPERM);
         Identity who{request->uid, request->gid, 0, request->user, request->root};
         if (is_root && goes_to_crowd(*request)) who = {0, 0, 0, {}, {}, true};
-        if (is_root && request->is_in_spool && request->kind != HelperRequest::Kind::command) prepare_spool(*request, who);
+        if (is_root && request->is_in_spool && request->kind != HelperRequest::Kind::command)
+            prepare_spool(*request, who);
         Worker* worker = find(who);
         if (!worker) return refuse(engine_, request->number, "become user", errno);
         worker->used_at = base::steady_now();
@@ -135,7 +139,9 @@ private:
     // Whose mail comes often has a worker of his own, which shares its syncs and keeps others out of his troubles.
     bool goes_to_crowd(const HelperRequest& r)
     {
-        if (r.kind != HelperRequest::Kind::maildir || r.is_in_spool || r.uid == 0 || r.gid == 0 || !r.user.empty() || !r.root.empty()) return false;
+        if (r.kind != HelperRequest::Kind::maildir || r.is_in_spool || r.uid == 0 || r.gid == 0 || !r.user.empty() ||
+            !r.root.empty())
+            return false;
         if (workers_.contains(Identity{r.uid, r.gid, 0, {}, {}})) return false;
         if (base::steady_now() >= lately_until_) {
             lately_.clear();
@@ -168,7 +174,8 @@ private:
             }
             if (passed == Passed::no && !is_second) {
                 is_second = true;
-                for (std::uint64_t number : std::exchange(at->second.handed, {})) refuse(engine_, number, "worker died", EIO);
+                for (std::uint64_t number : std::exchange(at->second.handed, {}))
+                    refuse(engine_, number, "worker died", EIO);
                 Fd fresh = start(who);
                 if (fresh) {
                     at->second.requests = std::move(fresh);
@@ -191,7 +198,9 @@ private:
         if (workers_.size() >= worker_limit) {
             auto oldest = workers_.end();
             for (auto at = workers_.begin(); at != workers_.end(); ++at) {
-                if (at->second.waiting.empty() && (oldest == workers_.end() || at->second.used_at < oldest->second.used_at)) oldest = at;
+                if (at->second.waiting.empty() &&
+                    (oldest == workers_.end() || at->second.used_at < oldest->second.used_at))
+                    oldest = at;
             }
             if (oldest == workers_.end()) return errno = EAGAIN, nullptr;
             workers_.erase(oldest);   // it finishes what it has, then sees the end of its socket

@@ -51,7 +51,8 @@ bool open_temporary(Act& act)
     std::string& path = act.request.path;
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     act.folder = path + "/new";
-    std::string name = fmt::format("{}.P{}Q{}.{}", base::to_seconds(base::wall_now()), ::getpid(), ++counter, act.request.host_name);
+    std::string name =
+        fmt::format("{}.P{}Q{}.{}", base::to_seconds(base::wall_now()), ::getpid(), ++counter, act.request.host_name);
     const std::string shown = path + "/tmp/" + name;
     bool is_there = open_folders(act);
     if (!is_there && errno == ENOENT) {
@@ -61,7 +62,9 @@ bool open_temporary(Act& act)
         }
         is_there = open_folders(act);
     }
-    const int fd = is_there ? ::openat(act.temporary_folder.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    const int fd = is_there ? ::openat(act.temporary_folder.get(), name.c_str(),
+                                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)
+                            : -1;
     if (fd < 0) return fail_act(act, "create maildir file", shown), false;
     act.file = Fd(fd);
     act.temporary = std::move(name);   // only now: a name that somebody else made is not ours to remove
@@ -87,7 +90,8 @@ bool give_name(Act& act)
     auto now = base::wall_now().time_since_epoch().count();
     for (int attempt = 0; attempt < 10; ++attempt) {
         // Postfix's form: time, device, inode, microseconds. Inodes are unique while the file exists, so the name is.
-        std::string name = fmt::format("{}.V{:x}I{:x}M{:06d}.{}", now / 1000000, info.st_dev, info.st_ino, now % 1000000 + attempt, act.request.host_name);
+        std::string name = fmt::format("{}.V{:x}I{:x}M{:06d}.{}", now / 1000000, info.st_dev, info.st_ino,
+                                       now % 1000000 + attempt, act.request.host_name);
         // link, not rename: a name that exists is never overwritten.
         if (::linkat(act.temporary_folder.get(), act.temporary.c_str(), act.new_folder.get(), name.c_str(), 0) == 0) {
             ::unlinkat(act.temporary_folder.get(), act.temporary.c_str(), 0);
@@ -156,7 +160,8 @@ void sync_maildir_folders(std::span<const std::unique_ptr<Act>> acts)
         if (!act->is_named) continue;
         auto [at, is_first] = synced.try_emplace(act->folder, 0);
         if (is_first) {
-            if (auto done = base::sync_folder(act->folder); !done) at->second = done.error().os_error() ? done.error().os_error() : EIO;
+            if (auto done = base::sync_folder(act->folder); !done)
+                at->second = done.error().os_error() ? done.error().os_error() : EIO;
         }
         if (at->second == 0) {
             act->answer.kind = HelperAnswer::Kind::done;

@@ -75,7 +75,8 @@ std::string encode(const HelperRequest& r)
     out.put(r.kind);
     out.put(r.uid);
     out.put(r.gid);
-    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content, &r.line_end}) out.put(std::string_view(*text));
+    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content, &r.line_end})
+        out.put(std::string_view(*text));
     for (bool flag : {r.has_descriptor, r.quotes_from, r.quotes_dots, r.is_in_spool, r.checks_owner}) out.put(flag);
     out.put(r.locks);
     out.put(r.lock_limit);
@@ -105,8 +106,10 @@ Result<HelperRequest> decode_request(std::string_view bytes)
     auto kind = in.get<std::uint8_t>();
     r.uid = in.get<std::uint32_t>();
     r.gid = in.get<std::uint32_t>();
-    for (std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content, &r.line_end}) *text = in.text();
-    for (bool* flag : {&r.has_descriptor, &r.quotes_from, &r.quotes_dots, &r.is_in_spool, &r.checks_owner}) *flag = in.get<std::uint8_t>() != 0;
+    for (std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content, &r.line_end})
+        *text = in.text();
+    for (bool* flag : {&r.has_descriptor, &r.quotes_from, &r.quotes_dots, &r.is_in_spool, &r.checks_owner})
+        *flag = in.get<std::uint8_t>() != 0;
     r.locks = in.get<std::uint8_t>();
     r.lock_limit = in.get<std::uint32_t>();
     r.stale_lock_limit = in.get<std::uint32_t>();
@@ -124,13 +127,17 @@ Result<HelperRequest> decode_request(std::string_view bytes)
     r.root = in.text();
     // A name with a NUL would mean one thing here and another to the system.
     bool has_nul = false;
-    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.directory, &r.root}) has_nul = has_nul || text->contains('\0');
+    for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.directory, &r.root})
+        has_nul = has_nul || text->contains('\0');
     for (const auto* list : {&r.arguments, &r.unless}) {
         for (const std::string& item : *list) has_nul = has_nul || item.contains('\0');
     }
-    for (const auto& [name, value] : r.environment) has_nul = has_nul || name.contains('\0') || name.contains('=') || value.contains('\0');
-    bool is_misplaced = !r.root.empty() && (!r.root.starts_with('/') || kind != static_cast<std::uint8_t>(HelperRequest::Kind::command));
-    if (!in.is_done() || is_misplaced || kind > static_cast<std::uint8_t>(HelperRequest::Kind::read_file) || has_nul) return fail(ErrorCode::corrupt, "malformed helper request");
+    for (const auto& [name, value] : r.environment)
+        has_nul = has_nul || name.contains('\0') || name.contains('=') || value.contains('\0');
+    bool is_misplaced = !r.root.empty() &&
+                        (!r.root.starts_with('/') || kind != static_cast<std::uint8_t>(HelperRequest::Kind::command));
+    if (!in.is_done() || is_misplaced || kind > static_cast<std::uint8_t>(HelperRequest::Kind::read_file) || has_nul)
+        return fail(ErrorCode::corrupt, "malformed helper request");
     r.kind = static_cast<HelperRequest::Kind>(kind);
     return r;
 }
@@ -169,7 +176,8 @@ Result<std::vector<HelperAnswer>> decode_answers(std::string_view bytes)
         a.changed_at = in.get<std::int64_t>();
         a.what = in.text();
         a.text = in.text();
-        if (in.is_broken() || kind > static_cast<std::uint8_t>(HelperAnswer::Kind::withheld)) return fail(ErrorCode::corrupt, "malformed helper answer");
+        if (in.is_broken() || kind > static_cast<std::uint8_t>(HelperAnswer::Kind::withheld))
+            return fail(ErrorCode::corrupt, "malformed helper answer");
         a.kind = static_cast<HelperAnswer::Kind>(kind);
     } while (!in.is_done());
     return answers;

@@ -29,8 +29,8 @@ struct HelperRequest {
     };
     std::uint64_t number = 0;        // echoed in the answer; Helper::ask() sets it
     Kind kind = Kind::maildir;
-    bool has_descriptor = false;     // the content comes as a descriptor; Helper::ask() sets it. One that got lost on the
-                                     // way is noticed by this, or an empty message would be delivered
+    bool has_descriptor = false;  // the content comes as a descriptor; Helper::ask() sets it. One that got lost on the
+                                  // way is noticed by this, or an empty message would be delivered
     std::uint32_t uid = 0, gid = 0;  // who to become; 0 only to read root's files and for root's own mailbox
     std::string user;                // login name, for supplementary groups; "" = none
     std::string path;
@@ -47,11 +47,12 @@ struct HelperRequest {
     std::uint32_t lock_limit = 20;   // seconds to try
     std::uint32_t stale_lock_limit = 500;   // seconds after which a dotlock's maker is dead
     std::uint64_t size_limit = 0;    // mailbox_size_limit; 0 = none
-    std::vector<std::string> unless; // maildir, mailbox: when the user has one of these files (a .forward) nothing is done
+    std::vector<std::string>
+        unless;  // maildir, mailbox: when the user has one of these files (a .forward) nothing is done
     std::uint64_t offset = 0;        // read_file
     std::uint32_t time_limit = 0;    // command: seconds
     std::string directory;           // command: where it runs
-    std::string root;                // command: an absolute path that becomes "/" first; setuid programs gain nothing there
+    std::string root;  // command: an absolute path that becomes "/" first; setuid programs gain nothing there
     std::vector<std::string> arguments;
     std::vector<std::pair<std::string, std::string>> environment;
 };
@@ -71,7 +72,7 @@ struct HelperAnswer {
     std::int32_t exit_status = 0;
     std::uint32_t uid = 0, gid = 0, mode = 0;   // read_file: whose file it is and who else may write it
     std::uint64_t size = 0;                     // read_file: of the whole file; mailbox: where the message begins
-    std::int64_t changed_at = 0;                // read_file: mtime in nanoseconds; pieces belong together when it is the same
+    std::int64_t changed_at = 0;  // read_file: mtime in nanoseconds; pieces belong together when it is the same
     std::string what;      // failed: which step ("open", "lock", "fsync", "become user", "execvp")
     std::string text;      // failed: the complete message; command: its output, at most 2 KiB
 };

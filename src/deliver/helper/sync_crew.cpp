@@ -85,9 +85,11 @@ void SyncCrew::run()
 
 bool SyncCrew::step(Lock& lock)
 {
-    if (!is_syncing_group_ && together_.is_due(written_.size()) && GroupSync::is_known(written_.front()->file.get())) return sync_group(lock), true;
+    if (!is_syncing_group_ && together_.is_due(written_.size()) && GroupSync::is_known(written_.front()->file.get()))
+        return sync_group(lock), true;
     if (!written_.empty() && !is_syncing_group_) return sync_file(lock), true;
-    bool is_time = threads_ == 0 || is_draining_ || last_group_ < 2 || named_.size() >= in_hand_limit / 2 || base::steady_now() >= next_group_at_;
+    bool is_time = threads_ == 0 || is_draining_ || last_group_ < 2 || named_.size() >= in_hand_limit / 2 ||
+                   base::steady_now() >= next_group_at_;
     const Act* next = is_time ? next_named() : nullptr;
     if (!next) return false;
     sync_folder(lock, next->folder);

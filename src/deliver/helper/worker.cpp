@@ -26,12 +26,15 @@ bool become(const Identity& who)
 {
     if (::geteuid() != 0) return ::geteuid() == who.uid && who.root.empty();   // without root there is only ourselves
     // Whoever may fill that folder could make su believe anything: there no program gains rights.
-    if (!who.root.empty() && (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || ::chroot(who.root.c_str()) < 0 || ::chdir("/") < 0)) return false;
+    if (!who.root.empty() &&
+        (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || ::chroot(who.root.c_str()) < 0 || ::chdir("/") < 0))
+        return false;
     int groups = 0;
     if (!who.user.empty()) groups = ::initgroups(who.user.c_str(), who.gid);
     else groups = who.group ? ::setgroups(1, &who.group) : ::setgroups(0, nullptr);
     if (groups < 0) return false;
-    return ::setresgid(who.gid, who.gid, who.gid) == 0 && ::setresuid(who.uid, who.uid, who.uid) == 0 && (who.uid == 0 || ::setuid(0) < 0);
+    return ::setresgid(who.gid, who.gid, who.gid) == 0 && ::setresuid(who.uid, who.uid, who.uid) == 0 &&
+           (who.uid == 0 || ::setuid(0) < 0);
 }
 
 // It answers for itself. No thread may run here: the child would inherit what they had locked.

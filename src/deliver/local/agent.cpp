@@ -9,8 +9,14 @@ namespace {
 class LocalAgent : public Agent {
 public:
     explicit LocalAgent(const AgentNeeds& needs)
-        : services_{Logger(needs.settings->str("syslog_name") + "/local", needs.service.verbosity), needs.shared.helper, needs.shared.pool, needs.shared.intake,
-                    LocalOptions::from(*needs.settings, Logger(needs.settings->str("syslog_name") + "/local", needs.service.verbosity)), needs.others, needs.service.name}
+        : services_{Logger(needs.settings->str("syslog_name") + "/local", needs.service.verbosity),
+                    needs.shared.helper,
+                    needs.shared.pool,
+                    needs.shared.intake,
+                    LocalOptions::from(*needs.settings,
+                                       Logger(needs.settings->str("syslog_name") + "/local", needs.service.verbosity)),
+                    needs.others,
+                    needs.service.name}
     {
     }
 

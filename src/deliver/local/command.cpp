@@ -14,10 +14,11 @@ namespace {
 
 constexpr std::string_view shell_characters = "~`!#$%^&*()|{}[];'\"\\<>?=\n\r";
 constexpr std::string_view shell_words[] = {
-    ".",    ":",    "alias",  "bg",     "break",  "case",  "cd",   "command", "continue", "do",    "done",  "echo",  "elif",    "else",
-    "esac", "eval", "exec",   "exit",   "export", "false", "fc",   "fg",      "fi",       "for",   "getopts", "hash", "if",     "in",
-    "jobs", "kill", "local",  "printf", "pwd",    "read",  "readonly", "return", "set",   "shift", "source", "test",  "then",    "times",
-    "trap", "true", "type",   "ulimit", "umask",  "unalias", "unset", "until", "wait",   "while",
+    ".",    ":",        "alias",   "bg",      "break", "case",   "cd",   "command", "continue", "do",     "done",
+    "echo", "elif",     "else",    "esac",    "eval",  "exec",   "exit", "export",  "false",    "fc",     "fg",
+    "fi",   "for",      "getopts", "hash",    "if",    "in",     "jobs", "kill",    "local",    "printf", "pwd",
+    "read", "readonly", "return",  "set",     "shift", "source", "test", "then",    "times",    "trap",   "true",
+    "type", "ulimit",   "umask",   "unalias", "unset", "until",  "wait", "while",
 };
 
 struct ExitStatus {
@@ -56,7 +57,8 @@ std::optional<std::vector<std::string>> split_command(std::string_view line)
     if (line.find_first_of(shell_characters) != line.npos) return std::nullopt;
     std::vector<std::string> words;
     for (std::string_view word : base::split_any(line, " \t")) words.emplace_back(word);
-    if (words.empty() || std::ranges::find(shell_words, std::string_view(words[0])) != std::end(shell_words)) return std::nullopt;
+    if (words.empty() || std::ranges::find(shell_words, std::string_view(words[0])) != std::end(shell_words))
+        return std::nullopt;
     return words;
 }
 
@@ -131,7 +133,8 @@ void add_client(Environment& environment, const mail::Origin& origin, std::strin
     }
 }
 
-Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::string_view program, std::string success)
+Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::string_view program,
+                        std::string success)
 {
     using Kind = HelperAnswer::Kind;
     std::string output = answer.kind == Kind::failed ? std::string() : answer.text;
@@ -164,8 +167,11 @@ Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::
         else outcome.status = {"5.3.0", fmt::format("Command died with status {}: \"{}\"", answer.exit_status, name)};
         // The command's own word goes before its exit status.
         std::size_t length = mail::enhanced_code_length(output);
-        if (length > 0 && (output[0] == '4' || output[0] == '5') && (length == output.size() || base::is_space(output[length]))) {
-            outcome.status = {output.substr(0, length), on_one_line(output.substr(std::min(output.size(), output.find_first_not_of(" \t", length))))};
+        if (length > 0 && (output[0] == '4' || output[0] == '5') &&
+            (length == output.size() || base::is_space(output[length]))) {
+            outcome.status = {
+                output.substr(0, length),
+                on_one_line(output.substr(std::min(output.size(), output.find_first_not_of(" \t", length))))};
             output.clear();
         }
     }
@@ -176,7 +182,8 @@ Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::
     return outcome;
 }
 
-Task<Outcome> run_command_for(Helper& helper, const Job& job, HelperRequest request, std::string name, std::string program, std::string success, Logger logger)
+Task<Outcome> run_command_for(Helper& helper, const Job& job, HelperRequest request, std::string name,
+                              std::string program, std::string success, Logger logger)
 {
     request.kind = HelperRequest::Kind::command;
     WallTime started_at = base::wall_now();
@@ -191,7 +198,8 @@ Task<Outcome> run_command_for(Helper& helper, const Job& job, HelperRequest requ
         auto answer = co_await helper.ask(std::move(request), std::move(content));
         if (answer && answer->what == "execvp") logger.fatal("{}", answer->text);
         if (answer && answer->what == "chdir") logger.fatal("cannot change directory: {}", answer->text);
-        if (answer && answer->kind == HelperAnswer::Kind::timed_out) logger.warning("pipe_command_read: read time limit exceeded");
+        if (answer && answer->kind == HelperAnswer::Kind::timed_out)
+            logger.warning("pipe_command_read: read time limit exceeded");
         if (answer) outcome = command_outcome(*answer, name, program, std::move(success));
         else outcome.status = {"4.3.0", answer.error().text()};
     }

@@ -33,9 +33,11 @@ void add_client(Environment& environment, const mail::Origin& origin, std::strin
 
 // The fate that a command's end means: <sysexits.h>, or the enhanced status code at the start of its output. `name` is
 // what messages call the command; `program` ("local", "pipe") speaks in them; `success` is the text of a success.
-Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::string_view program, std::string success);
+Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::string_view program,
+                        std::string success);
 
 // Runs it with the content of `job`. Complete but for `relay` and `recipient`.
-Task<Outcome> run_command_for(Helper& helper, const Job& job, HelperRequest request, std::string name, std::string program, std::string success, Logger logger);
+Task<Outcome> run_command_for(Helper& helper, const Job& job, HelperRequest request, std::string name,
+                              std::string program, std::string success, Logger logger);
 
 }  // namespace ekiden::deliver

@@ -23,7 +23,8 @@ Task<std::vector<Outcome>> LocalDelivery::run()
     Person first = person;
     auto looped = co_await has_delivered_to(job_.content, person.address);
     if (!looped) add(person, Outcome::Kind::deferred, "4.3.0", "cannot read the message: " + looped.error().text());
-    else if (*looped) add(person, Outcome::Kind::bounced, "5.4.6", "mail forwarding loop for " + mail::quote_address(person.address));
+    else if (*looped)
+        add(person, Outcome::Kind::bounced, "5.4.6", "mail forwarding loop for " + mail::quote_address(person.address));
     else co_await deliver_to(std::move(person));
     co_await finish_members();
     if (!has_deferred()) co_await send_forwards();
@@ -34,7 +35,8 @@ Task<std::vector<Outcome>> LocalDelivery::run()
     auto kind = has_deferred() ? Outcome::Kind::deferred : Outcome::Kind::bounced;
     auto settles = std::ranges::find(outcomes_, kind, &Outcome::kind);
     if (settles == outcomes_.end()) settles = std::prev(outcomes_.end());
-    for (Outcome& outcome : outcomes_) outcome.role = kind == Outcome::Kind::deferred ? Outcome::Role::logged : Outcome::Role::reported;
+    for (Outcome& outcome : outcomes_)
+        outcome.role = kind == Outcome::Kind::deferred ? Outcome::Role::logged : Outcome::Role::reported;
     settles->role = Outcome::Role::settles;
     bool is_asked_for = job_.envelope->recipients[recipient_].notify & mail::notify_success;
     if (expansion_ && is_asked_for && kind != Outcome::Kind::deferred) tell_expansion();
@@ -72,7 +74,8 @@ LocalDelivery::Person LocalDelivery::make_person(std::string address) const
     if (!extension.empty()) {
         // The extension becomes part of file names.
         if (extension.contains('/')) {
-            services_.logger.warning("{}: address with illegal extension: {}", format(job_.envelope->id), mail::quote_address(address));
+            services_.logger.warning("{}: address with illegal extension: {}", format(job_.envelope->id),
+                                     mail::quote_address(address));
         } else {
             person.delimiter = extension.substr(0, 1);
             person.extension = extension.substr(1);
@@ -107,7 +110,8 @@ std::optional<MailboxOwner> LocalDelivery::rights_of(const Person& person) const
 DeliveryFacts LocalDelivery::facts_of_person(const Person& person, bool has_delivered_to) const
 {
     const std::string original = person.has_owner ? person.address : original_;
-    return {person.sender, options_.mailbox.has_original_to ? original : std::string(), person.delivered_to, has_delivered_to};
+    return {person.sender, options_.mailbox.has_original_to ? original : std::string(), person.delivered_to,
+            has_delivered_to};
 }
 
 // False for a destination that this delivery has had already.

@@ -118,7 +118,8 @@ private:
     std::size_t last_place_ = 0;
     std::set<std::string> seen_;
     std::size_t members_ = 0;          // addresses met; bounded
-    std::optional<std::string> expansion_;   // the recipient became others: "expanded", or "delivered" to a list with an owner
+    std::optional<std::string>
+        expansion_;  // the recipient became others: "expanded", or "delivered" to a list with an owner
     struct Forward {
         Person from;
         std::vector<std::string> recipients;
@@ -126,7 +127,8 @@ private:
     std::map<std::string, Forward> forwards_;   // by sender and Delivered-To
     std::set<std::string> delivering_;          // names of members on whose mail the helper is working
     std::vector<Person> with_forward_;          // members who turned out to have a .forward
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>* wake_ = nullptr;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>*
+        wake_ = nullptr;
 };
 
 }  // namespace ekiden::deliver

@@ -64,7 +64,8 @@ Task<Result<std::string>> LocalDelivery::find_owner(const Person& person, std::s
         const rewrite::Resolver& resolver = services_.intake->resolver();
         if (options_.expands_owner) {
             auto targets = parse_targets(**found);
-            if (targets.size() == 1 && targets[0].kind == Target::Kind::address) co_return resolver.complete(targets[0].text, "local");
+            if (targets.size() == 1 && targets[0].kind == Target::Kind::address)
+                co_return resolver.complete(targets[0].text, "local");
         }
         co_return resolver.complete(owner, "local");
     }
@@ -144,7 +145,8 @@ Task<Result<std::optional<HelperAnswer>>> LocalDelivery::read_file(std::string p
         if (!whole) {
             whole = std::move(*answer);
         } else {
-            if (answer->changed_at != whole->changed_at || answer->size != whole->size || answer->text.empty()) co_return fail(ErrorCode::unavailable, "file " + path + " changed while it was read");
+            if (answer->changed_at != whole->changed_at || answer->size != whole->size || answer->text.empty())
+                co_return fail(ErrorCode::unavailable, "file " + path + " changed while it was read");
             whole->text += answer->text;
         }
         if (whole->text.size() >= whole->size) co_return whole;
@@ -159,7 +161,9 @@ Task<bool> LocalDelivery::deliver_without_forward(const Person& person)
     if (paths.empty()) co_return false;
     FileTarget target = mailbox_of(*person.user);
     target.user_name = person.name;
-    auto outcome = co_await deliver_to_file_unless(*services_.helper, job_, std::move(target), facts_of_person(person, options_.marks_files), options_.mailbox, std::move(paths));
+    auto outcome = co_await deliver_to_file_unless(*services_.helper, job_, std::move(target),
+                                                   facts_of_person(person, options_.marks_files), options_.mailbox,
+                                                   std::move(paths));
     if (!outcome) co_return false;
     (void)is_new("mailbox:" + person.user->name);
     add(person, std::move(*outcome));
@@ -169,14 +173,17 @@ Task<bool> LocalDelivery::deliver_without_forward(const Person& person)
 // The files whose absence makes it the usual case; none when it cannot be.
 std::vector<std::string> LocalDelivery::forward_files(const Person& person) const
 {
-    bool is_plain = options_.mailbox_transport_maps.is_empty() && options_.mailbox_transport.empty() && options_.mailbox_command_maps.is_empty() && options_.mailbox_command.empty();
-    if (!is_plain || seen_.contains("mailbox:" + person.user->name) || seen_.contains("expanded:" + person.user->name)) return {};
+    bool is_plain = options_.mailbox_transport_maps.is_empty() && options_.mailbox_transport.empty() &&
+                    options_.mailbox_command_maps.is_empty() && options_.mailbox_command.empty();
+    if (!is_plain || seen_.contains("mailbox:" + person.user->name) || seen_.contains("expanded:" + person.user->name))
+        return {};
     std::vector<std::string> paths;
     Environment names = names_of(person);
     for (const std::string& entry : options_.forward_path) {
         try {
             std::string path = expand_names(entry, names, options_.forward_filter);
-            if (path.starts_with('/') && std::ranges::find(paths, path) == paths.end()) paths.push_back(std::move(path));
+            if (path.starts_with('/') && std::ranges::find(paths, path) == paths.end())
+                paths.push_back(std::move(path));
         } catch (const config::ExpandError&) {
             return {};
         }
@@ -215,7 +222,8 @@ Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
                 services_.logger.warning("file {} is not a regular file", path);
                 is_absent = true;
             }
-            if (answer.os_error == EACCES) services_.logger.warning("cannot open file {}: {}", path, Error::from_errno(EACCES, "").text());
+            if (answer.os_error == EACCES)
+                services_.logger.warning("cannot open file {}: {}", path, Error::from_errno(EACCES, "").text());
             if (is_absent) continue;
             add(person, Outcome::Kind::deferred, "4.3.0", answer.text);
             co_return true;
@@ -243,16 +251,20 @@ Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
 
 Task<void> LocalDelivery::deliver_to_targets(std::vector<Target> targets, const Person& from, From kind)
 {
-    auto is_allowed = [kind](const Contexts& contexts) { return kind == From::alias ? contexts.alias : kind == From::forward ? contexts.forward : contexts.include; };
+    auto is_allowed = [kind](const Contexts& contexts) {
+        return kind == From::alias ? contexts.alias : kind == From::forward ? contexts.forward : contexts.include;
+    };
     for (Target& target : targets) {
         switch (target.kind) {
         case Target::Kind::address: co_await deliver_to_address(std::move(target.text), from, kind); break;
         case Target::Kind::include:
-            if (kind == From::include && from.chain.size() > nesting_limit) add(from, Outcome::Kind::bounced, "5.4.6", "too many nested :include: files");
+            if (kind == From::include && from.chain.size() > nesting_limit)
+                add(from, Outcome::Kind::bounced, "5.4.6", "too many nested :include: files");
             else co_await deliver_to_include(std::move(target.text), from, kind);
             break;
         case Target::Kind::command:
-            if (!is_allowed(options_.commands)) add(from, Outcome::Kind::bounced, "5.7.1", "mail to command is restricted");
+            if (!is_allowed(options_.commands))
+                add(from, Outcome::Kind::bounced, "5.7.1", "mail to command is restricted");
             else co_await deliver_to_command_of(from, std::move(target.text));
             break;
         case Target::Kind::file:
@@ -273,10 +285,13 @@ Task<void> LocalDelivery::deliver_to_address(std::string text, const Person& fro
     bool is_literal = text.starts_with('\\');
     if (is_literal) text.erase(0, 1);
     bool propagates = !from.extension.empty() && !from.is_extension_spent &&
-                      (kind == From::alias ? options_.propagation.alias : kind == From::forward ? options_.propagation.forward : options_.propagation.include);
+                      (kind == From::alias     ? options_.propagation.alias
+                       : kind == From::forward ? options_.propagation.forward
+                                               : options_.propagation.include);
     if (propagates && !is_literal) {
         std::size_t at = text.rfind('@');
-        text.insert(at == text.npos ? text.size() : at, (from.delimiter.empty() ? options_.delimiter.substr(0, 1) : from.delimiter) + from.extension);
+        text.insert(at == text.npos ? text.size() : at,
+                    (from.delimiter.empty() ? options_.delimiter.substr(0, 1) : from.delimiter) + from.extension);
     }
     std::string address = resolver.complete(text, "local");
     if (address.empty()) co_return;
@@ -290,7 +305,8 @@ Task<void> LocalDelivery::deliver_to_address(std::string text, const Person& fro
     // For the sake of reliability everything else gets a queue entry of its own, where each member is tried on its own.
     // Aliases are expanded here all the same: their members are what gets the entry.
     bool is_ours = route->transport == services_.transport;
-    bool is_here = is_ours && (is_self || (is_literal && (kind == From::forward || !from.has_owner)) || (kind == From::alias && !from.has_owner));
+    bool is_here = is_ours && (is_self || (is_literal && (kind == From::forward || !from.has_owner)) ||
+                               (kind == From::alias && !from.has_owner));
     person.is_literal = is_literal || is_self;
     person.sender = from.sender;
     person.delivered_to = options_.is_delivered_to_frozen ? from.delivered_to : person.address;
@@ -313,13 +329,16 @@ Task<void> LocalDelivery::deliver_to_include(std::string path, const Person& fro
         add(from, Outcome::Kind::bounced, "5.3.5", "mail system configuration error");
         co_return;
     }
-    auto reader = kind == From::forward && from.user && from.user->uid != 0 ? MailboxOwner{from.user->uid, from.user->gid} : MailboxOwner{};
+    auto reader = kind == From::forward && from.user && from.user->uid != 0
+                      ? MailboxOwner{from.user->uid, from.user->gid}
+                      : MailboxOwner{};
     bool is_users = reader.uid != 0;
     if (!is_users && from.rights && from.rights->uid != 0) reader = *from.rights;
     else if (!is_users && options_.default_user) reader = {options_.default_user->uid, options_.default_user->gid};
     Result<std::optional<HelperAnswer>> file = co_await read_file(path, reader);
     // A list of the administrator's that only root may read. The helper follows no link then and reads only what is root's.
-    bool is_closed = file && *file && (*file)->kind != HelperAnswer::Kind::done && ((*file)->os_error == EACCES || (*file)->os_error == EPERM);
+    bool is_closed = file && *file && (*file)->kind != HelperAnswer::Kind::done &&
+                     ((*file)->os_error == EACCES || (*file)->os_error == EPERM);
     if (is_closed && !is_users && !from.rights) file = co_await read_file(path, MailboxOwner{0, 0});
     if (!file || !*file || (*file)->kind != HelperAnswer::Kind::done) {
         // The mail waits until somebody has mended the list: dropped members would never know.

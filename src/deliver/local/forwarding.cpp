@@ -50,11 +50,13 @@ Task<void> LocalDelivery::send_forwards()
                 recipient.original = original_;
                 recipient.dsn_original = to.dsn_original;
                 // The expansion is reported here (RFC 3461, 5.2.7.3); failure and delay still matter on the way.
-                recipient.notify = to.notify == mail::notify_success ? mail::notify_never : to.notify & ~mail::notify_success;
+                recipient.notify =
+                    to.notify == mail::notify_success ? mail::notify_never : to.notify & ~mail::notify_success;
             }
             draft.add_recipient(std::move(recipient));
         }
-        if (options_.marks_forwards) draft.write("Delivered-To: " + mail::quote_address(forward.from.delivered_to) + "\n");
+        if (options_.marks_forwards)
+            draft.write("Delivered-To: " + mail::quote_address(forward.from.delivered_to) + "\n");
         Outcome outcome;
         outcome.connect_started_at = outcome.connected_at = base::wall_now();
         auto reader = job_.content->open();
@@ -76,7 +78,9 @@ Task<void> LocalDelivery::send_forwards()
             outcome.kind = Outcome::Kind::delivered;
             outcome.status = {"2.0.0", "forwarded as " + format((*queued)->id)};
             // The sender's wish to hear of success went on with the message, unless it ended at a list.
-            outcome.action = forward.from.has_owner ? "delivered" : forward.recipients.size() > 1 ? "expanded" : "relayed";
+            outcome.action = forward.from.has_owner          ? "delivered"
+                             : forward.recipients.size() > 1 ? "expanded"
+                                                             : "relayed";
             outcome.is_reported_by_peer = !forward.from.has_owner;
         } else {
             outcome.status = queued.error().status;

@@ -43,7 +43,8 @@ Task<void> LocalDelivery::deliver_to_mailbox(const Person& person)
 
     FileTarget target = mailbox_of(*person.user);
     target.user_name = person.name;
-    Outcome outcome = co_await deliver_to_file(*services_.helper, job_, std::move(target), facts_of_person(person, options_.marks_files), options_.mailbox);
+    Outcome outcome = co_await deliver_to_file(*services_.helper, job_, std::move(target),
+                                               facts_of_person(person, options_.marks_files), options_.mailbox);
     add(person, std::move(outcome));
 }
 
@@ -77,7 +78,8 @@ Task<void> LocalDelivery::deliver_to_file_of(const Person& person, std::string p
     target.user_name = person.name;
     target.owner = *owner;
     target.is_mailbox = false;
-    Outcome outcome = co_await deliver_to_file(*services_.helper, job_, std::move(target), facts_of_person(person, options_.marks_files), options_.mailbox);
+    Outcome outcome = co_await deliver_to_file(*services_.helper, job_, std::move(target),
+                                               facts_of_person(person, options_.marks_files), options_.mailbox);
     add(person, std::move(outcome));
 }
 
@@ -100,7 +102,8 @@ Task<void> LocalDelivery::deliver_to_command_of(const Person& person, std::strin
     request.directory = options_.queue_directory;
     if (!options_.command_directory.empty()) {
         try {
-            std::string directory = expand_names(options_.command_directory, names_of(person), options_.directory_filter);
+            std::string directory =
+                expand_names(options_.command_directory, names_of(person), options_.directory_filter);
             if (!directory.empty()) request.directory = std::move(directory);
         } catch (const config::ExpandError& error) {
             services_.logger.warning("{}: command_execution_directory: {}", format(job_.envelope->id), error.warning());
@@ -120,14 +123,16 @@ Task<void> LocalDelivery::deliver_to_command_of(const Person& person, std::strin
     put("EXTENSION", person.extension);
     put("RECIPIENT", person.address);
     put("ORIGINAL_RECIPIENT", original_);
-    environment.emplace_back("SENDER", person.sender.empty() ? "MAILER-DAEMON" : mask(person.sender, options_.command_filter));
+    environment.emplace_back("SENDER",
+                             person.sender.empty() ? "MAILER-DAEMON" : mask(person.sender, options_.command_filter));
     if (person.user) {
         put("HOME", person.user->home);
         put("SHELL", person.user->shell);
     }
     add_client(environment, job_.envelope->origin, options_.command_filter);
     std::string success = "delivered to command: " + command;
-    Outcome outcome = co_await run_command_for(*services_.helper, job_, std::move(request), std::move(command), "local", std::move(success), services_.logger);
+    Outcome outcome = co_await run_command_for(*services_.helper, job_, std::move(request), std::move(command), "local",
+                                               std::move(success), services_.logger);
     add(person, std::move(outcome));
 }
 
@@ -145,7 +150,8 @@ Task<void> LocalDelivery::pass_on(const Person& person, std::string transport)
         co_return;
     }
     if (!is_new("transport:" + transport + '\0' + person.address)) co_return;
-    services_.logger.info("{}: passing <{}> to transport={}", format(job_.envelope->id), mail::quote_address(person.address), name);
+    services_.logger.info("{}: passing <{}> to transport={}", format(job_.envelope->id),
+                          mail::quote_address(person.address), name);
     auto envelope = std::make_shared<mail::Envelope>(*job_.envelope);
     mail::Recipient to = job_.envelope->recipients[recipient_];
     if (to.address != person.address) to.original = original_;
@@ -186,7 +192,8 @@ Task<void> LocalDelivery::deliver_to_unknown(const Person& person)
         Person from = person;
         from.extension.clear();
         std::vector<Target> targets(1);
-        targets[0].text = std::move(relay);   // an address, whatever it looks like: it is made from what a stranger wrote
+        targets[0].text =
+            std::move(relay);  // an address, whatever it looks like: it is made from what a stranger wrote
         co_return co_await deliver_to_targets(std::move(targets), from, From::alias);
     }
     // Mail for these must never come back to us as an undeliverable notification.

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t side_by_side = 64;    // as many as keep the helper busy and leave room for others
 
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>;
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>;
 
 }  // namespace
 
@@ -32,7 +33,8 @@ Task<bool> LocalDelivery::start_member(const Person& person)
     delivering_.insert(person.user->name);
     seen_.insert("mailbox:" + person.user->name);
     auto executor = co_await net::this_executor();
-    asio::co_spawn(executor, deliver_to_member(std::move(member), std::move(unless)), asio::detached);   // finish_members() waits for it
+    asio::co_spawn(executor, deliver_to_member(std::move(member), std::move(unless)),
+                   asio::detached);  // finish_members() waits for it
     co_return true;
 }
 
@@ -40,7 +42,9 @@ Task<void> LocalDelivery::deliver_to_member(Person person, std::vector<std::stri
 {
     FileTarget target = mailbox_of(*person.user);
     target.user_name = person.name;
-    auto outcome = co_await deliver_to_file_unless(*services_.helper, job_, std::move(target), facts_of_person(person, options_.marks_files), options_.mailbox, std::move(unless));
+    auto outcome = co_await deliver_to_file_unless(*services_.helper, job_, std::move(target),
+                                                   facts_of_person(person, options_.marks_files), options_.mailbox,
+                                                   std::move(unless));
     std::string mark = "mailbox:" + person.user->name;
     delivering_.erase(person.user->name);
     if (outcome) {

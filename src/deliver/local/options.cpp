@@ -18,7 +18,8 @@ bool has_word(const config::Settings& settings, std::string_view parameter, std:
 
 Contexts contexts(const config::Settings& settings, std::string_view parameter)
 {
-    return {has_word(settings, parameter, "alias"), has_word(settings, parameter, "forward"), has_word(settings, parameter, "include")};
+    return {has_word(settings, parameter, "alias"), has_word(settings, parameter, "forward"),
+            has_word(settings, parameter, "include")};
 }
 
 // Who owns the file behind "hash:/etc/aliases". Root's files, and tables that are no files, have no owner in this sense.
@@ -47,7 +48,8 @@ std::shared_ptr<const LocalOptions> LocalOptions::from(const config::Settings& s
     table::OpenOptions strict;
     strict.forbids_substitution = true;   // a stranger's address must not become a command or file name
     std::string alias_maps = s.str("alias_maps");
-    for (std::string_view spec : base::split_quoted_braces(alias_maps)) o->aliases.push_back({table::Maps::open("alias_maps", spec, strict), owner_of(spec)});
+    for (std::string_view spec : base::split_quoted_braces(alias_maps))
+        o->aliases.push_back({table::Maps::open("alias_maps", spec, strict), owner_of(spec)});
     o->mailbox_transport_maps = table::Maps::open("mailbox_transport_maps", s.str("mailbox_transport_maps"), strict);
     o->mailbox_command_maps = table::Maps::open("mailbox_command_maps", s.str("mailbox_command_maps"), strict);
     o->fallback_transport_maps = table::Maps::open("fallback_transport_maps", s.str("fallback_transport_maps"), strict);
@@ -79,7 +81,8 @@ std::shared_ptr<const LocalOptions> LocalOptions::from(const config::Settings& s
     o->propagation = contexts(s, "propagate_unmatched_extensions");
     o->duplicate_limit = static_cast<std::size_t>(std::max<std::int64_t>(s.integer("duplicate_filter_limit"), 0));
     o->line_limit = static_cast<std::size_t>(std::max<std::int64_t>(s.integer("line_length_limit"), 512));
-    o->time_limit = static_cast<std::uint32_t>(std::clamp<std::int64_t>(s.time("command_time_limit").count(), 1, 1'000'000));
+    o->time_limit =
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(s.time("command_time_limit").count(), 1, 1'000'000));
     o->mailbox = MailboxSettings::from(s, "mailbox_size_limit", "mailbox_delivery_lock");
     o->mailbox.logger = std::move(logger);
     o->mailbox.tells_users = s.boolean("biff");

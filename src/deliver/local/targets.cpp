@@ -24,9 +24,11 @@ std::string unquote_whole(std::string_view text)
 
 Target classify(std::string text)
 {
-    if (text.starts_with('|')) return {Target::Kind::command, unquote_whole(base::trim(std::string_view(text).substr(1)))};
+    if (text.starts_with('|'))
+        return {Target::Kind::command, unquote_whole(base::trim(std::string_view(text).substr(1)))};
     if (text.starts_with('/')) return {Target::Kind::file, std::move(text)};
-    if (base::starts_with_ignoring_case(text, include_word)) return {Target::Kind::include, std::string(base::trim(std::string_view(text).substr(include_word.size())))};
+    if (base::starts_with_ignoring_case(text, include_word))
+        return {Target::Kind::include, std::string(base::trim(std::string_view(text).substr(include_word.size())))};
     return {Target::Kind::address, std::move(text)};
 }
 
@@ -95,7 +97,8 @@ std::vector<Target> parse_targets(std::string_view text)
         } else if (first == '/' || first == '\\' || first == ':') {
             // ":include: /file" is written too.
             std::size_t end = word_length(text);
-            if (end == include_word.size() && base::starts_with_ignoring_case(text, include_word) && end < text.size() && text[end] != ',') {
+            if (end == include_word.size() && base::starts_with_ignoring_case(text, include_word) &&
+                end < text.size() && text[end] != ',') {
                 while (end < text.size() && base::is_space(text[end])) ++end;
                 end += word_length(text.substr(end));
             }

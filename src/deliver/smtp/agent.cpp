@@ -14,7 +14,8 @@ using smtp::Reuse;
 class SmtpAgent : public Agent {
 public:
     SmtpAgent(Options options, dns::Resolver& resolver, std::shared_ptr<const AgentsByName> others)
-        : options_(std::move(options)), logger_(options_.log_tag, options_.verbosity), resolver_(resolver), others_(std::move(others))
+        : options_(std::move(options)), logger_(options_.log_tag, options_.verbosity), resolver_(resolver),
+          others_(std::move(others))
     {
     }
     ~SmtpAgent() override
@@ -60,10 +61,12 @@ private:
     void tell_problems() const
     {
         if (!options_.best_mx_transport.empty() && !agent_for_own()) {
-            logger_.warning("best_mx_transport = {}: not a transport that can deliver here", options_.best_mx_transport);
+            logger_.warning("best_mx_transport = {}: not a transport that can deliver here",
+                            options_.best_mx_transport);
         }
         const tls::ClientOptions& tls = options_.tls->options();
-        for (const table::Maps* tables : std::initializer_list<const table::Maps*>{&options_.login.passwords, &tls.policies, &tls.sites}) {
+        for (const table::Maps* tables :
+             std::initializer_list<const table::Maps*>{&options_.login.passwords, &tls.policies, &tls.sites}) {
             for (const std::string& problem : tables->problems()) logger_.error("{}", problem);
         }
     }
@@ -80,7 +83,8 @@ private:
     std::string next_hop_for_own(const std::string& domain) const
     {
         const auto colon = options_.best_mx_transport.find(':');
-        const std::string given = colon == options_.best_mx_transport.npos ? "" : options_.best_mx_transport.substr(colon + 1);
+        const std::string given =
+            colon == options_.best_mx_transport.npos ? "" : options_.best_mx_transport.substr(colon + 1);
         return given.empty() ? domain : given;
     }
     std::shared_ptr<Reuse> reuse_of(const net::Executor& executor)
@@ -105,8 +109,8 @@ private:
 
 }  // namespace
 
-AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service, dns::Resolver& resolver,
-                         net::BlockingPool* pool, std::shared_ptr<const AgentsByName> others)
+AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service,
+                         dns::Resolver& resolver, net::BlockingPool* pool, std::shared_ptr<const AgentsByName> others)
 {
     Options options = Options::from(*service_settings, service);
     options.pool = pool;

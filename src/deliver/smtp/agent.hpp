@@ -16,7 +16,8 @@ namespace ekiden::deliver {
 // `service` is a master.cf entry whose command is smtp or lmtp, `service_settings` the snapshot with its -o overrides.
 // Throws config::ConfigError.
 // The pool (null in tests) outlives the agent's jobs. `others`: for best_mx_transport.
-AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service, dns::Resolver& resolver,
-                         net::BlockingPool* pool = nullptr, std::shared_ptr<const AgentsByName> others = {});
+AgentPtr make_smtp_agent(config::SettingsPtr service_settings, const config::ServiceSpec& service,
+                         dns::Resolver& resolver, net::BlockingPool* pool = nullptr,
+                         std::shared_ptr<const AgentsByName> others = {});
 
 }  // namespace ekiden::deliver

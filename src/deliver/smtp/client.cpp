@@ -138,7 +138,8 @@ Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::ask(std::string_view 
     co_return co_await read_reply();
 }
 
-Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter)
+Task<void> Session::converse(Dialogue& dialogue, const queue::Content& content, const Options& options,
+                             rewrite::OutgoingContent* filter)
 {
     ++uses;
     while (!dialogue.is_done()) {
@@ -180,8 +181,8 @@ Task<std::optional<Trouble>> Session::send_chunk(Dialogue& dialogue, std::string
     co_return trouble;
 }
 
-Task<std::optional<Trouble>> Session::send_content(Dialogue& dialogue, const queue::Content& content, const Options& options,
-                                                   rewrite::OutgoingContent* filter)
+Task<std::optional<Trouble>> Session::send_content(Dialogue& dialogue, const queue::Content& content,
+                                                   const Options& options, rewrite::OutgoingContent* filter)
 {
     using Encoder = ekiden::smtp::DotEncoder;
     const bool in_chunks = dialogue.uses_chunks();
@@ -193,7 +194,9 @@ Task<std::optional<Trouble>> Session::send_content(Dialogue& dialogue, const que
     // With smtp_per_request_deadline the whole transfer has one time limit, which grows with what was sent at the lowest rate.
     const auto limit_time = [&] {
         if (options.min_data_rate == 0) stream_->set_time_limit(options.limits.data_transfer);
-        else stream_->set_deadline(began_at + options.limits.data_transfer + seconds((sent += block.size()) / options.min_data_rate));
+        else
+            stream_->set_deadline(began_at + options.limits.data_transfer +
+                                  seconds((sent += block.size()) / options.min_data_rate));
     };
     const auto reader = content.open();
     for (;;) {

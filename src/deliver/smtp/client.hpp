@@ -30,7 +30,8 @@ public:
     // One command line with its CRLF (it may hold a password), and the reply to it.
     Task<std::expected<ekiden::smtp::Reply, Trouble>> ask(std::string_view line, seconds time_limit);
     // Runs a transaction to its end; the content goes through `filter`, if there is one.
-    Task<void> converse(Dialogue& dialogue, const queue::Content& content, const Options& options, rewrite::OutgoingContent* filter = nullptr);
+    Task<void> converse(Dialogue& dialogue, const queue::Content& content, const Options& options,
+                        rewrite::OutgoingContent* filter = nullptr);
     // RSET after a transaction that was not ended; false when the connection is of no more use.
     Task<bool> reset(const Options& options);
     // QUIT, where it is in order, and close.

@@ -27,7 +27,8 @@ bool needs_smtputf8(const Job& job)
 
 }  // namespace
 
-Delivery::Delivery(const Job& job, const Options& options, const Logger& logger, dns::Resolver& resolver, std::shared_ptr<Reuse> reuse)
+Delivery::Delivery(const Job& job, const Options& options, const Logger& logger, dns::Resolver& resolver,
+                   std::shared_ptr<Reuse> reuse)
     : job_(job), options_(options), logger_(logger), resolver_(resolver), reuse_(std::move(reuse)),
       needs_smtputf8_(needs_smtputf8(job)), left_(job.recipients)
 {
@@ -80,7 +81,8 @@ Task<bool> Delivery::try_destination(Destination destination, bool is_last, bool
         remember(*found.failure, {});
         co_return !found.is_ours;
     }
-    std::erase_if(found.list, [&](const Candidate& c) { return std::ranges::find(spoken_to_, c.relay()) != spoken_to_.end(); });
+    std::erase_if(found.list,
+                  [&](const Candidate& c) { return std::ranges::find(spoken_to_, c.relay()) != spoken_to_.end(); });
     for (std::size_t i = 0; i < found.list.size() && !is_done(); ++i) {
         if (options_.session_limit > 0 && sessions_ >= options_.session_limit) break;
         const bool is_final = is_last && i + 1 == found.list.size();
@@ -99,7 +101,8 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
     }
     ekiden::smtp::Extensions ignored = 0;
     if (candidate.path.empty()) {
-        auto words = co_await options_.ignored_keywords_by_address.find(net::format_address(candidate.endpoint.address));
+        auto words =
+            co_await options_.ignored_keywords_by_address.find(net::format_address(candidate.endpoint.address));
         if (!words) {
             remember(failed("4.3.0", "local data error while talking to " + peer), {});
             co_return;
@@ -170,9 +173,11 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
     }
     message.says_no_author = options_.login.says_dummy_author && !session->login.empty();
     ekiden::smtp::Offer offer = session->offer();
-    if (!reuse_->takes_chunks(session->relay())) offer.bits &= ~static_cast<ekiden::smtp::Extensions>(ekiden::smtp::ext_chunking);
+    if (!reuse_->takes_chunks(session->relay()))
+        offer.bits &= ~static_cast<ekiden::smtp::Extensions>(ekiden::smtp::ext_chunking);
     Dialogue dialogue(message, offer, options_.is_lmtp, session->peer(), probes);
-    const bool converts = options_.outgoing.converts(message.body == mail::BodyType::eight_bit, session->offer().has(ekiden::smtp::ext_8bitmime));
+    const bool converts = options_.outgoing.converts(message.body == mail::BodyType::eight_bit,
+                                                     session->offer().has(ekiden::smtp::ext_8bitmime));
     std::optional<rewrite::OutgoingContent> filter;
     if (options_.outgoing.changes_content(converts))
         filter.emplace(options_.outgoing, converts, mail::format(job_.envelope->id), logger_);
@@ -182,7 +187,8 @@ Task<bool> Delivery::use_session(const Destination& destination, SessionPtr sess
         co_return false;
     }
     if (dialogue.is_misunderstood()) {
-        logger_.warning("{}: host {} offers CHUNKING and does not know BDAT: the next message goes with DATA", session->message_id, session->relay());
+        logger_.warning("{}: host {} offers CHUNKING and does not know BDAT: the next message goes with DATA",
+                        session->message_id, session->relay());
         reuse_->give_no_chunks_to(session->relay());
     }
     spoken_to_.push_back(session->relay());
@@ -275,12 +281,14 @@ Message Delivery::message_for_rest() const
     message.needs_smtputf8 = needs_smtputf8_;
     message.wants_smtputf8 = envelope.is_smtputf8;
     message.is_quoted = options_.is_quoted;
-    if (envelope.only_asks()) message.question = options_.asks_at_data ? Message::Question::data : Message::Question::rcpt;
+    if (envelope.only_asks())
+        message.question = options_.asks_at_data ? Message::Question::data : Message::Question::rcpt;
     message.recipients.reserve(left_.size());
     for (const std::uint32_t index : left_) {
         const auto& recipient = envelope.recipients[index];
         std::string original = recipient.dsn_original;
-        if (original.empty()) original = "rfc822;" + (recipient.original.empty() ? recipient.address : recipient.original);
+        if (original.empty())
+            original = "rfc822;" + (recipient.original.empty() ? recipient.address : recipient.original);
         message.recipients.push_back({recipient.address, std::move(original), recipient.notify});
     }
     return message;

@@ -18,7 +18,8 @@ namespace ekiden::deliver::smtp {
 class Delivery {
 public:
     // All references outlive run().
-    Delivery(const Job& job, const Options& options, const Logger& logger, dns::Resolver& resolver, std::shared_ptr<Reuse> reuse);
+    Delivery(const Job& job, const Options& options, const Logger& logger, dns::Resolver& resolver,
+             std::shared_ptr<Reuse> reuse);
     // With `leaves_own` mail that would come back to us is left to the caller: own_domain() and left() say what.
     Task<std::vector<Outcome>> run(bool leaves_own = false);
     const std::string& own_domain() const { return own_domain_; }
@@ -46,13 +47,15 @@ private:
         bool may_go_plain = false;     // TLS was tried, and nobody insists on it
     };
     // From connected to ready for MAIL: greeting, TLS, login.
-    Task<Opened> open(Session& session, const Destination& destination, tls::ClientPolicy policy, ekiden::smtp::Extensions ignored) const;
+    Task<Opened> open(Session& session, const Destination& destination, tls::ClientPolicy policy,
+                      ekiden::smtp::Extensions ignored) const;
     Task<std::optional<Fate>> start_tls(Session& session, const tls::ClientPolicy& policy) const;
     Task<bool> may_go_plain(const Session& session, const Destination& destination) const;
     // From "ready" to logged in, where that is wanted.
     Task<std::optional<Fate>> authenticate(Session& session, const Destination& destination) const;
     // What a session with this candidate would be: "host", "tls" and "login", for who wants to know and not to connect.
-    Task<void> tell(base::Watcher& watcher, const Destination& destination, const Candidate& candidate, const tls::ClientPolicy& policy) const;
+    Task<void> tell(base::Watcher& watcher, const Destination& destination, const Candidate& candidate,
+                    const tls::ClientPolicy& policy) const;
     // Is an idle session what a new one would be?
     Task<bool> suits(const Session& session, const Destination& destination) const;
     // The name under which sessions for this message are kept: logins of other senders are not in sight.

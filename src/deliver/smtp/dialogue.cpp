@@ -57,7 +57,8 @@ std::string mail_command(const Message& message, const Offer& offer)
         if (message.body == mail::BodyType::eight_bit) line += " BODY=8BITMIME";
         if (message.body == mail::BodyType::seven_bit) line += " BODY=7BIT";
     }
-    if (offer.has(ekiden::smtp::ext_smtputf8) && (message.wants_smtputf8 || message.needs_smtputf8)) line += " SMTPUTF8";
+    if (offer.has(ekiden::smtp::ext_smtputf8) && (message.wants_smtputf8 || message.needs_smtputf8))
+        line += " SMTPUTF8";
     if (offer.has(ekiden::smtp::ext_dsn)) {
         if (!message.dsn_envid.empty()) line += " ENVID=" + ekiden::smtp::encode_xtext(message.dsn_envid);
         if (message.dsn_return == mail::DsnReturn::full) line += " RET=FULL";
@@ -78,14 +79,17 @@ std::string rcpt_command(const Message& message, std::size_t recipient, const Of
     return line + "\r\n";
 }
 
-std::string chunk_command(std::size_t size, bool is_last) { return fmt::format("BDAT {}{}\r\n", size, is_last ? " LAST" : ""); }
+std::string chunk_command(std::size_t size, bool is_last)
+{
+    return fmt::format("BDAT {}{}\r\n", size, is_last ? " LAST" : "");
+}
 
 // A question about DATA is asked with DATA: an empty last chunk would be a message.
 Dialogue::Dialogue(const Message& message, const Offer& offer, bool is_lmtp, std::string peer, bool probes)
     : message_(message), offer_(offer), is_lmtp_(is_lmtp),
-      uses_chunks_(offer.has(ekiden::smtp::ext_chunking) && message.question == Message::Question::none), peer_(std::move(peer)),
-      next_(probes ? Next::probe : Next::forward_address),
-      fates_(message.recipients.size()), undecided_(message.recipients.size())
+      uses_chunks_(offer.has(ekiden::smtp::ext_chunking) && message.question == Message::Question::none),
+      peer_(std::move(peer)), next_(probes ? Next::probe : Next::forward_address), fates_(message.recipients.size()),
+      undecided_(message.recipients.size())
 {
     if (offer_.size_limit > 0 && message.size > offer_.size_limit) {
         decide_rest(failed("5.3.4", fmt::format("message size {} exceeds size limit {} of server {}", message.size,
@@ -131,7 +135,8 @@ void Dialogue::advance()
             }
             output_ += rcpt_command(message_, cursor_, offer_);
             expect(Step::rcpt, cursor_);
-            if (++cursor_ == message_.recipients.size()) next_ = message_.question == Message::Question::rcpt ? Next::nothing : Next::data;
+            if (++cursor_ == message_.recipients.size())
+                next_ = message_.question == Message::Question::rcpt ? Next::nothing : Next::data;
             break;
         case Next::data:
             if (uses_chunks_) {
@@ -182,7 +187,8 @@ void Dialogue::on_reply(const Reply& reply)
         break;
     case Step::rcpt:
         if (has_sender_ && !reply.is_positive()) decide(expected.recipient, refused(peer_, Step::rcpt, reply));
-        else if (has_sender_ && message_.question == Message::Question::rcpt) decide(expected.recipient, accepted(reply));
+        else if (has_sender_ && message_.question == Message::Question::rcpt)
+            decide(expected.recipient, accepted(reply));
         break;
     case Step::data: on_data_reply(reply); break;
     case Step::content: on_chunk_reply(reply); break;

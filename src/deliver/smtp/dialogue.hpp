@@ -61,7 +61,10 @@ public:
     bool uses_chunks() const { return uses_chunks_; }
     bool must_hear_before(bool is_last_chunk) const;
     void chunk_sent() { expect(Step::content); }   // not the last
-    bool is_misunderstood() const { return is_misunderstood_; }   // the peer does not know BDAT, though it offered CHUNKING
+    bool is_misunderstood() const
+    {
+        return is_misunderstood_;
+    }                                         // the peer does not know BDAT, though it offered CHUNKING
     Step step() const;                        // what is awaited or sent
     void on_reply(const ekiden::smtp::Reply& reply);
     void on_trouble(Trouble trouble);

@@ -78,8 +78,9 @@ Fate ready_for_content(const ekiden::smtp::Reply& reply)
 Fate refused(std::string_view peer, Step step, const ekiden::smtp::Reply& reply)
 {
     const bool is_misplaced = step == Step::data && reply.is_positive();
-    return from_failure(reply, fmt::format("{}host {} said: {} (in reply to {} command)", is_misplaced ? "Protocol error: " : "", peer,
-                                           one_line(reply), words_of(step).command));
+    return from_failure(reply, fmt::format("{}host {} said: {} (in reply to {} command)",
+                                           is_misplaced ? "Protocol error: " : "", peer, one_line(reply),
+                                           words_of(step).command));
 }
 
 Fate refused_to_talk(std::string_view peer, const ekiden::smtp::Reply& reply, bool is_softened)
@@ -104,8 +105,10 @@ Fate broken(std::string_view peer, Step step, Trouble trouble)
     const std::string_view activity = words_of(step).activity;
     switch (trouble) {
     case Trouble::lost: return failed("4.4.2", fmt::format("lost connection with {} while {}", peer, activity), true);
-    case Trouble::timed_out: return failed("4.4.2", fmt::format("conversation with {} timed out while {}", peer, activity), true);
-    case Trouble::garbage: return failed("4.5.0", fmt::format("protocol error: bad reply from {} while {}", peer, activity), true);
+    case Trouble::timed_out:
+        return failed("4.4.2", fmt::format("conversation with {} timed out while {}", peer, activity), true);
+    case Trouble::garbage:
+        return failed("4.5.0", fmt::format("protocol error: bad reply from {} while {}", peer, activity), true);
     case Trouble::local: return failed("4.3.0", "unreadable mail queue entry");
     }
     return failed("4.3.0", "internal error");
@@ -113,7 +116,8 @@ Fate broken(std::string_view peer, Step step, Trouble trouble)
 
 Fate fate_of(const rewrite::OutgoingProblem& problem, std::string_view peer)
 {
-    Fate fate = failed(problem.status.code, problem.status.text + std::string(problem.names_peer ? peer : std::string_view()));
+    Fate fate =
+        failed(problem.status.code, problem.status.text + std::string(problem.names_peer ? peer : std::string_view()));
     if (problem.is_permanent) fate.kind = Outcome::Kind::bounced;
     return fate;
 }

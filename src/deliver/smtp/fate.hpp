@@ -12,7 +12,23 @@
 namespace ekiden::deliver::smtp {
 
 // Where a session stands: the command whose reply is awaited.
-enum class Step : std::uint8_t { greeting, ehlo, helo, lhlo, starttls, auth, rset, forward_address, forward_session, mail, rcpt, data, content, end_of_data, quit };
+enum class Step : std::uint8_t {
+    greeting,
+    ehlo,
+    helo,
+    lhlo,
+    starttls,
+    auth,
+    rset,
+    forward_address,
+    forward_session,
+    mail,
+    rcpt,
+    data,
+    content,
+    end_of_data,
+    quit
+};
 
 // How a conversation can break, other than by a reply.
 enum class Trouble : std::uint8_t {

@@ -48,8 +48,10 @@ std::vector<Destination> parse_destinations(std::string_view next_hop, const Opt
         }
     };
     for (std::string_view text : base::split_any(next_hop)) add(text, is_relay_host ? "relayhost" : "");
-    for (const std::string& text : options.fallback_relays) add(text, options.is_lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay");
-    if (destinations.empty() && problem.empty()) problem = "valid hostname or network address required in server description: ";
+    for (const std::string& text : options.fallback_relays)
+        add(text, options.is_lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay");
+    if (destinations.empty() && problem.empty())
+        problem = "valid hostname or network address required in server description: ";
     return destinations;
 }
 
@@ -85,7 +87,8 @@ Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destinatio
     if (!base::is_ascii(name)) {
         auto ascii = mail::to_ascii_domain(name);
         if (!ascii) {
-            found.failure = failed("5.4.4", dns::not_found_text(name, how.families.last_type(), dns::Absence::no_such_name));
+            found.failure =
+                failed("5.4.4", dns::not_found_text(name, how.families.last_type(), dns::Absence::no_such_name));
             co_return found;
         }
         name = std::move(*ascii);

@@ -16,9 +16,10 @@ struct Destination {
     std::string port;          // as written; empty = default
     bool is_unix = false;
     bool uses_mx = false;
-    std::string_view setting;  // the one that names it, "relayhost" or "smtp_fallback_relay"; empty: the mail's own domain, a table
+    std::string_view
+        setting;  // the one that names it, "relayhost" or "smtp_fallback_relay"; empty: the mail's own domain, a table
     std::string text;          // as written, lower case: the name under which connections are kept
-    std::string key;           // as written, without "inet:" or "unix:": what tables of logins and policies are asked for
+    std::string key;  // as written, without "inet:" or "unix:": what tables of logins and policies are asked for
 };
 // The next hop's destinations, then the fall-back relays. Items that make no sense are in `problem` (the last of them).
 std::vector<Destination> parse_destinations(std::string_view next_hop, const Options& options, std::string& problem);
@@ -34,7 +35,7 @@ struct Candidate {
 struct Candidates {
     std::vector<Candidate> list;
     std::optional<Fate> failure;   // when the list is empty
-    bool is_ours = false;          // this host is one of them: nobody who comes later may be tried, mail would go in circles
+    bool is_ours = false;  // this host is one of them: nobody who comes later may be tried, mail would go in circles
     std::vector<std::string> warnings;
 };
 Task<Candidates> find_candidates(dns::Resolver& resolver, Destination destination, const Options& options);

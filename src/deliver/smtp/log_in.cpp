@@ -15,7 +15,8 @@ constexpr int most_steps = 20;
 
 Fate cannot(const Session& session, std::string_view why)
 {
-    return failed("4.7.0", fmt::format("SASL authentication failed; cannot authenticate to server {}: {}", session.peer(), why));
+    return failed("4.7.0",
+                  fmt::format("SASL authentication failed; cannot authenticate to server {}: {}", session.peer(), why));
 }
 
 Fate not_accepted(const LoginOptions& options, const ekiden::smtp::Reply& reply, std::string text)
@@ -32,7 +33,9 @@ Task<std::optional<Fate>> log_in(Session& session, const LoginOptions& options, 
 {
     const std::string offered = session.offer().auth_mechanisms;
     if (auto known = find_refusal(options, session.host(), login)) {
-        co_return not_accepted(options, *known, fmt::format("SASL [CACHED] authentication failed; server {} said: {}", session.host(), one_line(*known)));
+        co_return not_accepted(
+            options, *known,
+            fmt::format("SASL [CACHED] authentication failed; server {} said: {}", session.host(), one_line(*known)));
     }
     auto allowed = co_await options.allowed_mechanisms(offered);
     if (!allowed) {
@@ -41,7 +44,11 @@ Task<std::optional<Fate>> log_in(Session& session, const LoginOptions& options, 
     }
     if (allowed->empty()) {
         log.warning("{} offered no supported AUTH mechanisms: '{}'", session.relay(), base::printable(offered));
-        co_return failed("4.7.0", fmt::format("SASL authentication failed: server {} offered no compatible authentication mechanisms for this type of connection security", session.peer()));
+        co_return failed(
+            "4.7.0",
+            fmt::format(
+                "SASL authentication failed: server {} offered no compatible authentication mechanisms for this type of connection security",
+                session.peer()));
     }
 
     sasl::ClientRequest request;
@@ -53,7 +60,8 @@ Task<std::optional<Fate>> log_in(Session& session, const LoginOptions& options, 
     request.security = options.security(protection);
     request.names_authorization = options.names_authorization;
     const bool has_token = options.takes_tokens && !sasl::token_mechanism(*allowed).empty();
-    const auto client = has_token ? sasl::make_token_client(std::move(request), pool) : sasl::make_cyrus_client(std::move(request), pool);
+    const auto client = has_token ? sasl::make_token_client(std::move(request), pool)
+                                  : sasl::make_cyrus_client(std::move(request), pool);
     const auto tell = [&] {
         for (const std::string& line : client->take_log()) log.warning("{}", line);
     };
@@ -65,7 +73,8 @@ Task<std::optional<Fate>> log_in(Session& session, const LoginOptions& options, 
     line.buffer().reserve(16 + start->mechanism.size() + (start->response ? start->response->size() : 0));
     line.buffer().append("AUTH ").append(start->mechanism);
     // RFC 4954: "=" is a response of no bytes, which is not the same as none.
-    if (start->response) line.buffer().append(1, ' ').append(start->response->is_empty() ? "=" : start->response->view());
+    if (start->response)
+        line.buffer().append(1, ' ').append(start->response->is_empty() ? "=" : start->response->view());
     line.buffer().append("\r\n");
     for (int steps = 0;; ++steps) {
         auto reply = co_await session.ask(line.view(), time_limit);
@@ -80,7 +89,9 @@ Task<std::optional<Fate>> log_in(Session& session, const LoginOptions& options, 
         if (reply->code == 421) session.set_broken();
         if (!reply->is_intermediate()) {
             remember_refusal(options, session.host(), login, *reply);
-            co_return not_accepted(options, *reply, fmt::format("SASL authentication failed; server {} said: {}", session.peer(), one_line(*reply)));
+            co_return not_accepted(
+                options, *reply,
+                fmt::format("SASL authentication failed; server {} said: {}", session.peer(), one_line(*reply)));
         }
         if (steps == most_steps) co_return cannot(session, "generic failure");
         // A challenge is one word; an enhanced code in front of it would be a mistake of the server's.

@@ -40,7 +40,9 @@ sasl::Properties security_options(const config::Settings& settings, const std::s
     const std::string text = settings.str(name);
     auto properties = sasl::parse_security_options(text);
     if (properties) return *properties;
-    throw config::ConfigError(fmt::format("unknown SASL security options value \"{}\" in \"{}\"", properties.error().text(), text), settings.location(name));
+    throw config::ConfigError(
+        fmt::format("unknown SASL security options value \"{}\" in \"{}\"", properties.error().text(), text),
+        settings.location(name));
 }
 
 // Leaves nothing of the password where it was.
@@ -84,18 +86,25 @@ LoginOptions LoginOptions::from(const config::Settings& settings, bool is_lmtp)
     o.is_enabled = settings.boolean(name("sasl_auth_enable"));
     if (!o.is_enabled) return o;
 
-    const auto refuse = [&](const std::string& parameter, const std::string& text) { throw config::ConfigError(text, settings.location(parameter)); };
+    const auto refuse = [&](const std::string& parameter, const std::string& text) {
+        throw config::ConfigError(text, settings.location(parameter));
+    };
     const std::string type = settings.str(name("sasl_type"));
-    if (type != "cyrus") refuse(name("sasl_type"), fmt::format("{} = {}: unsupported SASL client implementation: cyrus is meant", name("sasl_type"), type));
+    if (type != "cyrus")
+        refuse(name("sasl_type"),
+               fmt::format("{} = {}: unsupported SASL client implementation: cyrus is meant", name("sasl_type"), type));
     const std::string tables = settings.str(name("sasl_password_maps"));
-    if (tables.empty()) refuse(name("sasl_auth_enable"), fmt::format("specify a password table via the `{}' configuration parameter", name("sasl_password_maps")));
+    if (tables.empty())
+        refuse(name("sasl_auth_enable"), fmt::format("specify a password table via the `{}' configuration parameter",
+                                                     name("sasl_password_maps")));
     o.passwords = table::Maps::open(name("sasl_password_maps"), tables);
     o.delimiter = settings.str(name("sasl_password_result_delimiter"));
     o.is_sender_dependent = settings.boolean(name("sender_dependent_authentication"));
     o.says_dummy_author = settings.boolean(name("send_dummy_mail_auth"));
     o.sender_search.recipient_delimiter = settings.str("recipient_delimiter");
     o.own_domain = settings.str("myorigin");
-    o.own_domains = table::MatchList::open("mydestination", settings.str("mydestination"), table::MatchList::Kind::names);
+    o.own_domains =
+        table::MatchList::open("mydestination", settings.str("mydestination"), table::MatchList::Kind::names);
 
     const std::string filter = settings.str(name("sasl_mechanism_filter"));
     o.has_filter = !filter.empty();
@@ -140,7 +149,8 @@ Task<Result<std::string>> LoginOptions::allowed_mechanisms(std::string offered) 
     co_return allowed;
 }
 
-Task<Result<std::optional<Login>>> find_login_of_sender(const LoginOptions& options, std::string sender, const Logger* log)
+Task<Result<std::optional<Login>>> find_login_of_sender(const LoginOptions& options, std::string sender,
+                                                        const Logger* log)
 {
     if (!options.is_sender_dependent || sender.empty()) co_return std::nullopt;
     table::Maps::AddressOptions search = options.sender_search;
@@ -162,7 +172,8 @@ Task<Result<std::optional<Login>>> find_login_of(const LoginOptions& options, st
     co_return take_login(options, *found);
 }
 
-std::optional<ekiden::smtp::Reply> find_refusal(const LoginOptions& options, const std::string& host, const Login& login)
+std::optional<ekiden::smtp::Reply> find_refusal(const LoginOptions& options, const std::string& host,
+                                                const Login& login)
 {
     if (options.failures_name.empty()) return std::nullopt;
     auto all = refusals().lock();
@@ -173,12 +184,14 @@ std::optional<ekiden::smtp::Reply> find_refusal(const LoginOptions& options, con
     return std::nullopt;
 }
 
-void remember_refusal(const LoginOptions& options, const std::string& host, const Login& login, const ekiden::smtp::Reply& reply)
+void remember_refusal(const LoginOptions& options, const std::string& host, const Login& login,
+                      const ekiden::smtp::Reply& reply)
 {
     if (options.failures_name.empty() || reply.code != 535) return;
     auto all = refusals().lock();
     if (all->size() >= most_refusals) all->clear();
-    all->insert_or_assign(refusal_key(options, host, login), Refusal{reply, base::steady_now() + options.failures_limit});
+    all->insert_or_assign(refusal_key(options, host, login),
+                          Refusal{reply, base::steady_now() + options.failures_limit});
 }
 
 }  // namespace ekiden::deliver::smtp

@@ -57,7 +57,8 @@ struct LoginOptions {
 
 // Which keys have an entry: by sender (where that is wanted), by the server's name, and by the next hop as it is written.
 // The first of them counts. Trouble: a table failed, which has been logged.
-Task<Result<std::optional<Login>>> find_login_of_sender(const LoginOptions& options, std::string sender, const Logger* log);
+Task<Result<std::optional<Login>>> find_login_of_sender(const LoginOptions& options, std::string sender,
+                                                        const Logger* log);
 Task<Result<std::optional<Login>>> find_login_of(const LoginOptions& options, std::string key, const Logger* log);
 
 // "user:password"; without the delimiter all of it is the user.
@@ -65,7 +66,9 @@ Login parse_login(std::string value, std::string_view delimiter);
 
 // Refused logins (535), for smtp_sasl_auth_cache_time; in memory, one for the process, at most 10,000. They know a login by
 // a hash. Thread: any.
-std::optional<ekiden::smtp::Reply> find_refusal(const LoginOptions& options, const std::string& host, const Login& login);
-void remember_refusal(const LoginOptions& options, const std::string& host, const Login& login, const ekiden::smtp::Reply& reply);
+std::optional<ekiden::smtp::Reply> find_refusal(const LoginOptions& options, const std::string& host,
+                                                const Login& login);
+void remember_refusal(const LoginOptions& options, const std::string& host, const Login& login,
+                      const ekiden::smtp::Reply& reply);
 
 }  // namespace ekiden::deliver::smtp

@@ -38,13 +38,15 @@ Task<Result<tls::ClientPolicy>> Delivery::find_policy(const Destination& destina
         policy = std::move(found);
     }
     if (options.is_wrapped && policy.level < tls::Level::encrypt) {
-        logger_.warning("{0}tls_wrappermode requires \"{0}tls_security_level = encrypt\" (or stronger)", options.prefix);
+        logger_.warning("{0}tls_wrappermode requires \"{0}tls_security_level = encrypt\" (or stronger)",
+                        options.prefix);
         co_return fail(ErrorCode::refused, "server unavailable or unable to receive mail");
     }
     co_return policy;
 }
 
-Task<Delivery::Opened> Delivery::open(Session& session, const Destination& destination, tls::ClientPolicy policy, ekiden::smtp::Extensions ignored) const
+Task<Delivery::Opened> Delivery::open(Session& session, const Destination& destination, tls::ClientPolicy policy,
+                                      ekiden::smtp::Extensions ignored) const
 {
     Opened opened;
     const bool is_wrapped = options_.tls && options_.tls->options().is_wrapped;
@@ -54,14 +56,18 @@ Task<Delivery::Opened> Delivery::open(Session& session, const Destination& desti
 
     const bool has_offer = session.offer().has(ekiden::smtp::ext_starttls);
     if (!is_wrapped && policy.level == tls::Level::none) {
-        if (has_offer && options_.tls && options_.tls->options().notes_offers) logger_.info("Host offered STARTTLS: [{}]", session.host());
+        if (has_offer && options_.tls && options_.tls->options().notes_offers)
+            logger_.info("Host offered STARTTLS: [{}]", session.host());
     } else if (!is_wrapped && !has_offer) {
-        if (tls::is_mandatory(policy.level)) opened.refusal = failed("4.7.4", "TLS is required, but was not offered by host " + session.peer());
+        if (tls::is_mandatory(policy.level))
+            opened.refusal = failed("4.7.4", "TLS is required, but was not offered by host " + session.peer());
     } else if (!is_wrapped) {
         opened.refusal = co_await start_tls(session, policy);
         // Before a login nobody may be talked out of TLS; after a while everybody else may.
-        if (opened.refusal && !session.has_stream() && policy.level == tls::Level::may) opened.may_go_plain = co_await may_go_plain(session, destination);
-        if (!opened.refusal && session.protection != Protection::none) opened.refusal = co_await session.greet_again(options_, ignored);
+        if (opened.refusal && !session.has_stream() && policy.level == tls::Level::may)
+            opened.may_go_plain = co_await may_go_plain(session, destination);
+        if (!opened.refusal && session.protection != Protection::none)
+            opened.refusal = co_await session.greet_again(options_, ignored);
     }
     if (!opened.refusal) opened.refusal = co_await authenticate(session, destination);
     co_return opened;
@@ -83,7 +89,8 @@ Task<std::optional<Fate>> Delivery::start_tls(Session& session, const tls::Clien
         if (reply->code == 421) session.set_broken();
         if (!reply->is_positive()) {
             if (!tls::is_mandatory(policy.level) && session.may_quit()) co_return std::nullopt;
-            co_return refused_with(*reply, fmt::format("TLS is required, but host {} refused to start TLS: {}", session.peer(), one_line(*reply)));
+            co_return refused_with(*reply, fmt::format("TLS is required, but host {} refused to start TLS: {}",
+                                                       session.peer(), one_line(*reply)));
         }
     }
     const auto is_trusted = co_await session.secure(*options_.tls, policy);
@@ -120,12 +127,15 @@ Task<std::optional<Fate>> Delivery::authenticate(Session& session, const Destina
     }
     if (!*login) co_return std::nullopt;
     session.login = (*login)->fingerprint();
-    co_return co_await log_in(session, options_.login, std::move(**login), session.protection, options_.limits.hello, options_.pool, logger_);
+    co_return co_await log_in(session, options_.login, std::move(**login), session.protection, options_.limits.hello,
+                              options_.pool, logger_);
 }
 
-Task<void> Delivery::tell(base::Watcher& watcher, const Destination& destination, const Candidate& candidate, const tls::ClientPolicy& policy) const
+Task<void> Delivery::tell(base::Watcher& watcher, const Destination& destination, const Candidate& candidate,
+                          const tls::ClientPolicy& policy) const
 {
-    watcher.note("host", candidate.relay(), candidate.host, candidate.path.empty() ? net::format_address(candidate.endpoint.address) : candidate.path,
+    watcher.note("host", candidate.relay(), candidate.host,
+                 candidate.path.empty() ? net::format_address(candidate.endpoint.address) : candidate.path,
                  destination.text);
     std::string match;
     for (const std::string& name : policy.match) match += (match.empty() ? "" : " ") + name;
@@ -134,7 +144,9 @@ Task<void> Delivery::tell(base::Watcher& watcher, const Destination& destination
     if (!options_.login.is_enabled) co_return;
     const auto login = co_await find_login(destination.key, candidate.host);
     if (!login) watcher.note("login", "trouble", {}, login.error().text(), options_.login.passwords.title());
-    else watcher.note("login", *login ? "user" : "none", {}, *login ? (*login)->user : std::string(), options_.login.passwords.title());
+    else
+        watcher.note("login", *login ? "user" : "none", {}, *login ? (*login)->user : std::string(),
+                     options_.login.passwords.title());
 }
 
 Task<bool> Delivery::suits(const Session& session, const Destination& destination) const

@@ -60,7 +60,9 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
 {
     Options options;
     options.is_lmtp = service.command == "lmtp";
-    const auto name = [&](std::string_view suffix) { return (options.is_lmtp ? "lmtp_" : "smtp_") + std::string(suffix); };
+    const auto name = [&](std::string_view suffix) {
+        return (options.is_lmtp ? "lmtp_" : "smtp_") + std::string(suffix);
+    };
     const auto text = [&](std::string_view suffix) { return settings.str(name(suffix)); };
     const auto time = [&](std::string_view suffix) { return settings.time(name(suffix)); };
     const auto flag = [&](std::string_view suffix) { return settings.boolean(name(suffix)); };
@@ -83,10 +85,11 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     }
     std::vector<std::string> unknown;
     bool is_silent = false;
-    hello.ignored = ekiden::smtp::parse_extension_list(text(options.is_lmtp ? "discard_lhlo_keywords" : "discard_ehlo_keywords"),
-                                                       unknown, is_silent);
+    hello.ignored = ekiden::smtp::parse_extension_list(
+        text(options.is_lmtp ? "discard_lhlo_keywords" : "discard_ehlo_keywords"), unknown, is_silent);
     if (!settings.boolean("ekiden_smtp_chunking")) hello.ignored |= ekiden::smtp::ext_chunking;
-    const std::string by_address = name(options.is_lmtp ? "discard_lhlo_keyword_address_maps" : "discard_ehlo_keyword_address_maps");
+    const std::string by_address =
+        name(options.is_lmtp ? "discard_lhlo_keyword_address_maps" : "discard_ehlo_keyword_address_maps");
     options.reply_filter = table::Maps::open(name("reply_filter"), text("reply_filter"));
     options.ignored_keywords_by_address = table::Maps::open(by_address, settings.str(by_address));
 
@@ -132,13 +135,14 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     options.skips_quit_reply = flag("skip_quit_response");
     options.asks_at_data = base::equal_ignoring_case(text("address_verify_target"), "data");
 
-    options.tls = tls::Client::make(tls::ClientOptions::from(settings, options.is_lmtp), Logger(options.log_tag, options.verbosity));
+    options.tls = tls::Client::make(tls::ClientOptions::from(settings, options.is_lmtp),
+                                    Logger(options.log_tag, options.verbosity));
     options.plaintext_after = settings.time("minimal_backoff_time");
     options.login = LoginOptions::from(settings, options.is_lmtp);
 
     options.reuses_on_demand = flag("connection_cache_on_demand");
-    options.reused_destinations = table::MatchList::open(name("connection_cache_destinations"), text("connection_cache_destinations"),
-                                                         table::MatchList::Kind::names);
+    options.reused_destinations = table::MatchList::open(
+        name("connection_cache_destinations"), text("connection_cache_destinations"), table::MatchList::Kind::names);
     options.reuses_tls = flag("tls_connection_reuse") || !settings.is_set(name("tls_connection_reuse"));
     options.idle_limit = time("connection_cache_time_limit");
     options.reuse_time_limit = time("connection_reuse_time_limit");

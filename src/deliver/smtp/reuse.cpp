@@ -104,11 +104,13 @@ void Reuse::sweep()
             entry.idle.erase(entry.idle.begin());
             --idle_count_;
         }
-        const bool is_forgotten = entry.idle.empty() && entry.deliveries == 0 && now - entry.last_started_at >= close_behind;
+        const bool is_forgotten =
+            entry.idle.empty() && entry.deliveries == 0 && now - entry.last_started_at >= close_behind;
         at = is_forgotten ? destinations_.erase(at) : std::next(at);
     }
     // With deliveries running only, the end of one of them starts the next sweep.
-    if (idle_count_ > 0 || std::ranges::any_of(destinations_, [](const auto& d) { return d.second.deliveries == 0; })) schedule_sweep();
+    if (idle_count_ > 0 || std::ranges::any_of(destinations_, [](const auto& d) { return d.second.deliveries == 0; }))
+        schedule_sweep();
 }
 
 }  // namespace ekiden::deliver::smtp

@@ -50,7 +50,10 @@ public:
 
     // `relay` as Session::relay(); when there are too many, some get a new chance.
     void give_no_chunks_to(const std::string& relay);
-    bool takes_chunks(const std::string& relay) const { return without_chunks_.empty() || !without_chunks_.contains(relay); }
+    bool takes_chunks(const std::string& relay) const
+    {
+        return without_chunks_.empty() || !without_chunks_.contains(relay);
+    }
 
 private:
     struct Destination {

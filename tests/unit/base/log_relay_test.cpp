@@ -52,7 +52,8 @@ TEST(LogRelay, LongLinesAndTagsAreCut)
 TEST(LogRelay, WhatIsNoLineIsRefused)
 {
     using namespace std::string_view_literals;
-    for (const auto bytes : {""sv, "1"sv, "1\0text"sv, "1tag without text"sv, "6tag\0text"sv, "/tag\0text"sv, "\xfftag\0text"sv}) {
+    for (const auto bytes :
+         {""sv, "1"sv, "1\0text"sv, "1tag without text"sv, "6tag\0text"sv, "/tag\0text"sv, "\xfftag\0text"sv}) {
         EXPECT_FALSE(parse_log_datagram(bytes)) << printable(bytes);
     }
     EXPECT_FALSE(parse_log_datagram("1" + std::string(max_log_tag + 1, 't') + '\0' + "text"));
@@ -78,7 +79,10 @@ TEST(LogRelay, LinesGoElsewhereWhenTheMasterIsGone)
     auto socket = connect_log_relay(path);
     ASSERT_TRUE(socket);
     std::vector<std::string> lines;
-    auto sink = relay_sink(std::move(*socket), [&] { return function_sink([&](LogLevel, std::string_view tag, std::string line) { lines.push_back(std::string(tag) + ": " + line); }); });
+    auto sink = relay_sink(std::move(*socket), [&] {
+        return function_sink(
+            [&](LogLevel, std::string_view tag, std::string line) { lines.push_back(std::string(tag) + ": " + line); });
+    });
     sink->write(LogLevel::info, "a", "", "first");
     char buffer[100];
     const ssize_t length = ::recv(server.get(), buffer, sizeof buffer, 0);
@@ -100,7 +104,8 @@ TEST(LogFile, IsMadeWithTheModeThatIsAskedFor)
     ASSERT_EQ(::stat((folder.path + "/log").c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0644u);
     EXPECT_TRUE(content_of(folder.path + "/log").ends_with(" host postfix/x[4711]: text\n"));
-    for (const auto& [text, mode] : {std::pair("0600", 0600u), {"640", 0640u}, {"0644", 0644u}}) EXPECT_EQ(parse_log_mode(text), mode);
+    for (const auto& [text, mode] : {std::pair("0600", 0600u), {"640", 0640u}, {"0644", 0644u}})
+        EXPECT_EQ(parse_log_mode(text), mode);
     for (const auto text : {"", "0666", "06400", "x", "00640"}) EXPECT_FALSE(parse_log_mode(text)) << text;
 }
 

@@ -11,7 +11,8 @@ TEST(Percent, every_byte_comes_back)
     for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
     for (const Blanks blanks : {Blanks::stay, Blanks::are_encoded}) {
         const std::string coded = percent_encode(all, blanks);
-        for (const char c : coded) EXPECT_TRUE(static_cast<unsigned char>(c) > (blanks == Blanks::stay ? 31 : 32) && c != 127);
+        for (const char c : coded)
+            EXPECT_TRUE(static_cast<unsigned char>(c) > (blanks == Blanks::stay ? 31 : 32) && c != 127);
         EXPECT_EQ(percent_decode(coded), all);
     }
     EXPECT_EQ(percent_encode("a b%\n"), "a%20b%25%0A");

@@ -14,7 +14,8 @@ TEST(Text, SplitKeepsEmptyPieces) { EXPECT_EQ(split("a::b:", ':'), (std::vector<
 
 TEST(Text, BracesHoldTogether)
 {
-    EXPECT_EQ(split_quoted_braces("inline:{ a=b, c=d } hash:/x"), (std::vector<std::string_view>{"inline:{ a=b, c=d }", "hash:/x"}));
+    EXPECT_EQ(split_quoted_braces("inline:{ a=b, c=d } hash:/x"),
+              (std::vector<std::string_view>{"inline:{ a=b, c=d }", "hash:/x"}));
     EXPECT_EQ(split_quoted_braces("{{a b} c} }d"), (std::vector<std::string_view>{"{{a b} c}", "}d"}));
 }
 

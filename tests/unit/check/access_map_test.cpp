@@ -59,17 +59,23 @@ TEST(AccessMap, ActionsAnswerAndLog)
             EXPECT_TRUE(world.log.empty());
         } else {
             ASSERT_FALSE(world.log.empty());
-            EXPECT_EQ(world.log[0], std::string("NOQUEUE: ") + row.what + ": RCPT from client2.remote.test[127.0.0.2]: " + said +
-                                        "; from=<sender@remote.test> to=<" + recipient + "> proto=ESMTP helo=<client2.remote.test>");
+            EXPECT_EQ(world.log[0],
+                      std::string("NOQUEUE: ") + row.what + ": RCPT from client2.remote.test[127.0.0.2]: " + said +
+                          "; from=<sender@remote.test> to=<" + recipient + "> proto=ESMTP helo=<client2.remote.test>");
         }
     }
-    for (const char* user : {"x2", "x3"}) EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@remote.test", std::string(user) + "@golden.test")), "451 4.3.5 Server configuration error");
+    for (const char* user : {"x2", "x3"})
+        EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@remote.test", std::string(user) + "@golden.test")),
+                  "451 4.3.5 Server configuration error");
 }
 
 TEST(AccessMap, ActionsChangeTheMessage)
 {
     World world(config, {{"acc", table}});
-    auto verdict = [&](const char* user) { return world.evaluate(Stage::rcpt, World::facts("127.0.0.2", "s@remote.test", std::string(user) + "@golden.test")); };
+    auto verdict = [&](const char* user) {
+        return world.evaluate(Stage::rcpt,
+                              World::facts("127.0.0.2", "s@remote.test", std::string(user) + "@golden.test"));
+    };
     EXPECT_TRUE(verdict("user2").holds);
     EXPECT_TRUE(verdict("alice").discards);
     EXPECT_EQ(verdict("bob").prepend, std::vector<std::string>{"X-Acc: yes"});
@@ -126,7 +132,9 @@ TEST(AccessMap, KeysInDocumentedOrder)
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(std::string(row.restriction) + " " + row.entry);
-        World world("recipient_delimiter = +\nsmtpd_sender_restrictions = " + std::string(row.restriction) + " texthash:@DIR@/acc\n", {{"acc", std::string(row.entry) + "\n"}});
+        World world("recipient_delimiter = +\nsmtpd_sender_restrictions = " + std::string(row.restriction) +
+                        " texthash:@DIR@/acc\n",
+                    {{"acc", std::string(row.entry) + "\n"}});
         EXPECT_EQ(world.rcpt(World::facts(row.client, row.sender)).empty(), !row.hits);
     }
 }
@@ -156,28 +164,51 @@ TEST(AccessMap, OddEntriesAreToldOf)
         std::vector<std::string> log;      // up to "; from="
     } rows[] = {
         {"WARN", "", {"NOQUEUE: warn: RCPT from client2.remote.test[127.0.0.2]: "}},
-        {"HOLD", "", {"NOQUEUE: hold: RCPT from client2.remote.test[127.0.0.2]: <user1@golden.test>: Recipient address triggers HOLD action"}},
-        {"DISCARD", "", {"NOQUEUE: discard: RCPT from client2.remote.test[127.0.0.2]: <user1@golden.test>: Recipient address triggers DISCARD action",
-                         "NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=DISCARD for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
-        {"FILTER", "", {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" has FILTER entry without value"}},
-        {"REDIRECT foo", "", {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires user@domain target"}},
-        {"BCC", "", {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires user@domain target"}},
-        {"PREPEND foo", "", {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires header: text"}},
-        {"12345", "", {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=12345 for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
-        {"550", "", {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=550 for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
-        {"RELAY", "", {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=RELAY for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
+        {"HOLD",
+         "",
+         {"NOQUEUE: hold: RCPT from client2.remote.test[127.0.0.2]: <user1@golden.test>: Recipient address triggers HOLD action"}},
+        {"DISCARD",
+         "",
+         {"NOQUEUE: discard: RCPT from client2.remote.test[127.0.0.2]: <user1@golden.test>: Recipient address triggers DISCARD action",
+          "NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=DISCARD for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
+        {"FILTER",
+         "",
+         {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" has FILTER entry without value"}},
+        {"REDIRECT foo",
+         "",
+         {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires user@domain target"}},
+        {"BCC",
+         "",
+         {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires user@domain target"}},
+        {"PREPEND foo",
+         "",
+         {"warning: access table texthash:@DIR@/acc entry \"user1@golden.test\" requires header: text"}},
+        {"12345",
+         "",
+         {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=12345 for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
+        {"550",
+         "",
+         {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=550 for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
+        {"RELAY",
+         "",
+         {"NOQUEUE: permit: RCPT from client2.remote.test[127.0.0.2]: action=RELAY for Recipient address=user1@golden.test from texthash:@DIR@/acc"}},
         {"DEFER_IF_PERMIT", "450 4.7.1 <user1@golden.test>: Recipient address rejected: Service unavailable", {}},
         {"450 5.1.1 x", "450 4.1.1 <user1@golden.test>: Recipient address rejected: x", {}},
-        {"REJECT 4.1.8 x", "554 5.1.2 <user1@golden.test>: Recipient address rejected: x", {"mapping DSN status 4.1.8 into Recipient address status 4.1.2"}},
+        {"REJECT 4.1.8 x",
+         "554 5.1.2 <user1@golden.test>: Recipient address rejected: x",
+         {"mapping DSN status 4.1.8 into Recipient address status 4.1.2"}},
         {"reject_plaintext_session", "450 4.7.1 Session encryption is required", {}},
-        {"check_client_access inline:{127.0.0.2=REJECT}", "451 4.3.5 Server configuration error",
+        {"check_client_access inline:{127.0.0.2=REJECT}",
+         "451 4.3.5 Server configuration error",
          {"warning: access table texthash:@DIR@/acc has entry with lookup table: check_client_access inline:{127.0.0.2=REJECT}",
-          "warning: do not specify lookup tables inside SMTPD access maps", "warning: define a restriction class and specify its name instead."}},
+          "warning: do not specify lookup tables inside SMTPD access maps",
+          "warning: define a restriction class and specify its name instead."}},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.value);
-        World world("smtpd_recipient_restrictions = check_recipient_access texthash:@DIR@/acc\nsmtpd_log_access_permit_actions = static:all\n",
-                    {{"acc", std::string("user1@golden.test ") + row.value + "\n"}});
+        World world(
+            "smtpd_recipient_restrictions = check_recipient_access texthash:@DIR@/acc\nsmtpd_log_access_permit_actions = static:all\n",
+            {{"acc", std::string("user1@golden.test ") + row.value + "\n"}});
         EXPECT_EQ(world.rcpt(World::facts()), row.reply);
         ASSERT_GE(world.log.size(), row.log.size());
         for (std::size_t i = 0; i < row.log.size(); ++i) {
@@ -190,14 +221,17 @@ TEST(AccessMap, OddEntriesAreToldOf)
 
 TEST(AccessMap, PatternTablesSeeWholeKeys)
 {
-    World world("smtpd_sender_restrictions = check_sender_access regexp:@DIR@/acc\n", {{"acc", "/^remote\\.test$/ REJECT\n/^s@$/ REJECT\n/^a@remote\\.test$/ REJECT\n"}});
+    World world("smtpd_sender_restrictions = check_sender_access regexp:@DIR@/acc\n",
+                {{"acc", "/^remote\\.test$/ REJECT\n/^s@$/ REJECT\n/^a@remote\\.test$/ REJECT\n"}});
     EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@remote.test")), "");
-    EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "a@remote.test")), "554 5.7.1 <a@remote.test>: Sender address rejected: Access denied");
+    EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "a@remote.test")),
+              "554 5.7.1 <a@remote.test>: Sender address rejected: Access denied");
 }
 
 TEST(AccessMap, MissingTableIsLoggedAndDeferred)
 {
-    World world("smtpd_recipient_restrictions = reject_unauth_destination, check_recipient_access hash:/etc/postfix/nonexistent\n");
+    World world(
+        "smtpd_recipient_restrictions = reject_unauth_destination, check_recipient_access hash:/etc/postfix/nonexistent\n");
     world.rcpt(World::facts());
     const std::vector<std::string> want = {
         "warning: hash:/etc/postfix/nonexistent is unavailable. open database /etc/postfix/nonexistent.db: No such file or directory",
@@ -219,22 +253,28 @@ TEST(AccessMap, NameServersThatCannotBeFound)
 {
     World world("smtpd_sender_restrictions = check_sender_ns_access static:REJECT\n");
     EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@a.nowhere.test")), "");
-    EXPECT_EQ(world.log, std::vector<std::string>{"warning: Unable to look up NS host for s@a.nowhere.test: Host not found"});
+    EXPECT_EQ(world.log,
+              std::vector<std::string>{"warning: Unable to look up NS host for s@a.nowhere.test: Host not found"});
     world.log.clear();
     world.dns.fail("broken.test", dns::Type::ns);
     EXPECT_EQ(world.rcpt(World::facts("127.0.0.2", "s@broken.test")), "");
-    EXPECT_EQ(world.log, std::vector<std::string>{"warning: Unable to look up NS host for broken.test: Host not found, try again"});
+    EXPECT_EQ(world.log, std::vector<std::string>{
+                             "warning: Unable to look up NS host for broken.test: Host not found, try again"});
     world.log.clear();
     World found("smtpd_sender_restrictions = check_sender_ns_access inline:{x=REJECT}\n");
     EXPECT_EQ(found.rcpt(World::facts("127.0.0.2", "s@remote.test")), "");
-    EXPECT_EQ(found.log, std::vector<std::string>{"warning: Unable to look up NS host ns1.host.test for Sender address s@remote.test: Name or service not known"});
+    EXPECT_EQ(
+        found.log,
+        std::vector<std::string>{
+            "warning: Unable to look up NS host ns1.host.test for Sender address s@remote.test: Name or service not known"});
     World ok("smtpd_sender_restrictions = check_sender_ns_access static:OK\n");
     EXPECT_EQ(ok.rcpt(World::facts()), "451 4.3.5 Server configuration error");
 }
 
 TEST(AccessMap, SaslLogin)
 {
-    World world("smtpd_sasl_auth_enable = yes\nsmtpd_recipient_restrictions = check_sasl_access inline:{evil=REJECT nice=HOLD}\n");
+    World world(
+        "smtpd_sasl_auth_enable = yes\nsmtpd_recipient_restrictions = check_sasl_access inline:{evil=REJECT nice=HOLD}\n");
     Facts facts = World::facts();
     EXPECT_EQ(world.rcpt(facts), "");
     facts.sasl_username = "evil";

@@ -41,7 +41,8 @@ TEST(Certificates, PermitRelaying)
 
 TEST(Certificates, AreNotBelievedIfNobodyAsksForThem)
 {
-    World world("smtpd_relay_restrictions = permit_tls_all_clientcerts, permit_tls_clientcerts, reject_unauth_destination\nrelay_clientcerts = static:yes\n");
+    World world(
+        "smtpd_relay_restrictions = permit_tls_all_clientcerts, permit_tls_clientcerts, reject_unauth_destination\nrelay_clientcerts = static:yes\n");
     EXPECT_EQ(world.rcpt(with_certificate(true)), "554 5.7.1 <x@other.test>: Relay access denied");
     ASSERT_EQ(world.log.size(), 3u);
     EXPECT_EQ(world.log[0], "warning: permit_tls_all_clientcerts is requested, but \"smtpd_tls_ask_ccert = no\"");
@@ -52,7 +53,8 @@ TEST(Certificates, AreNotBelievedIfNobodyAsksForThem)
 
 TEST(Certificates, BrokenTableDefers)
 {
-    World world("smtpd_tls_ask_ccert = yes\nsmtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination\nrelay_clientcerts = hash:/nonexistent/certs\n");
+    World world(
+        "smtpd_tls_ask_ccert = yes\nsmtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination\nrelay_clientcerts = hash:/nonexistent/certs\n");
     EXPECT_EQ(world.rcpt(with_certificate()), "451 4.3.0 <x@other.test>: Temporary lookup failure");
 }
 
@@ -73,7 +75,8 @@ TEST(Certificates, AccessTable)
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.argument);
-        World world("smtpd_tls_ask_ccert = yes\nsmtpd_recipient_restrictions = check_ccert_access " + std::string(row.argument) + "\n");
+        World world("smtpd_tls_ask_ccert = yes\nsmtpd_recipient_restrictions = check_ccert_access " +
+                    std::string(row.argument) + "\n");
         Facts facts = with_certificate();
         facts.recipient = "user1@golden.test";
         EXPECT_EQ(world.rcpt(facts), row.want);

@@ -33,12 +33,14 @@ struct Server {
         std::string input;
         boost::system::error_code error;
         for (const std::string& answer : answers) {
-            const std::size_t end = co_await asio::async_read_until(socket, asio::dynamic_buffer(input), "\n\n", asio::redirect_error(asio::use_awaitable, error));
+            const std::size_t end = co_await asio::async_read_until(socket, asio::dynamic_buffer(input), "\n\n",
+                                                                    asio::redirect_error(asio::use_awaitable, error));
             if (error) co_return;
             requests.push_back(input.substr(0, end));
             input.erase(0, end);
             if (answer == stall) {
-                co_await asio::async_read_until(socket, asio::dynamic_buffer(input), "\n\n", asio::redirect_error(asio::use_awaitable, error));
+                co_await asio::async_read_until(socket, asio::dynamic_buffer(input), "\n\n",
+                                                asio::redirect_error(asio::use_awaitable, error));
                 co_return;
             }
             co_await asio::async_write(socket, asio::buffer(answer), asio::redirect_error(asio::use_awaitable, error));
@@ -63,12 +65,14 @@ asio::awaitable<void, net::Executor> evaluate_all(Everything all)
 {
     for (const Facts& facts : all.facts) {
         all.exchange.last = co_await all.world.policy->evaluate(Stage::rcpt, facts);
-        all.exchange.replies.push_back(all.exchange.last.action == Verdict::Action::permit ? "" : smtp::one_line(all.exchange.last.reply));
+        all.exchange.replies.push_back(
+            all.exchange.last.action == Verdict::Action::permit ? "" : smtp::one_line(all.exchange.last.reply));
     }
     all.exchange.kept = PolicyConnections::of(co_await asio::this_coro::executor).idle_count();
 }
 
-Exchange ask(World& world, std::vector<std::vector<std::string>> connections, std::vector<Facts> facts = {World::facts()})
+Exchange ask(World& world, std::vector<std::vector<std::string>> connections,
+             std::vector<Facts> facts = {World::facts()})
 {
     asio::io_context context(1);
     Local::acceptor acceptor(context, Local::endpoint(world.directory() + "/policy"));
@@ -76,10 +80,11 @@ Exchange ask(World& world, std::vector<std::vector<std::string>> connections, st
     asio::co_spawn(context, server.serve(acceptor), asio::detached);
     Exchange exchange;
     std::exception_ptr error;
-    asio::co_spawn(context.get_executor(), evaluate_all({world, exchange, std::move(facts)}), [&](std::exception_ptr e) {
-        error = e;
-        context.stop();
-    });
+    asio::co_spawn(context.get_executor(), evaluate_all({world, exchange, std::move(facts)}),
+                   [&](std::exception_ptr e) {
+                       error = e;
+                       context.stop();
+                   });
     context.run();
     if (error) std::rethrow_exception(error);
     base::flush_log();
@@ -88,7 +93,8 @@ Exchange ask(World& world, std::vector<std::vector<std::string>> connections, st
     return exchange;
 }
 
-constexpr const char* problem = "451 4.3.5 <user1@golden.test>: Recipient address rejected: Server configuration problem";
+constexpr const char* problem =
+    "451 4.3.5 <user1@golden.test>: Recipient address rejected: Server configuration problem";
 
 TEST(PolicyService, CarriesOutWhatTheServerSays)
 {
@@ -115,7 +121,8 @@ TEST(PolicyService, CarriesOutWhatTheServerSays)
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.answer.substr(0, 40));
-        World world("smtpd_recipient_restrictions = check_policy_service { unix:@DIR@/policy, try_limit=1, timeout=2s, policy_context=here }\n");
+        World world(
+            "smtpd_recipient_restrictions = check_policy_service { unix:@DIR@/policy, try_limit=1, timeout=2s, policy_context=here }\n");
         const Exchange exchange = ask(world, {{row.answer}});
         EXPECT_EQ(exchange.replies[0], row.want);
         ASSERT_EQ(exchange.requests.size(), 1u);
@@ -139,7 +146,8 @@ TEST(PolicyService, HeadersCannotBeSmuggled)
 
 TEST(PolicyService, AsksAgainAndBoundsTheAnswer)
 {
-    World world("smtpd_recipient_restrictions = check_policy_service { unix:@DIR@/policy, try_limit=3, retry_delay=1s }\n");
+    World world(
+        "smtpd_recipient_restrictions = check_policy_service { unix:@DIR@/policy, try_limit=3, retry_delay=1s }\n");
     std::string endless;
     for (int i = 0; i < 1000; ++i) endless += "attribute=value\n";
     const Exchange exchange = ask(world, {{""}, {endless}, {"action=DUNNO\n\n"}});
@@ -149,10 +157,12 @@ TEST(PolicyService, AsksAgainAndBoundsTheAnswer)
 
 TEST(PolicyService, SilenceEndsInTheDefaultAction)
 {
-    World world("smtpd_recipient_restrictions = check_policy_service { unix:@DIR@/policy, try_limit=1, timeout=1s, default_action=DUNNO }\n");
+    World world(
+        "smtpd_recipient_restrictions = check_policy_service { unix:@DIR@/policy, try_limit=1, timeout=1s, default_action=DUNNO }\n");
     const Exchange exchange = ask(world, {{stall}});
     EXPECT_EQ(exchange.replies[0], "");
-    EXPECT_EQ(world.log, std::vector<std::string>{"warning: problem talking to server " + world.directory() + "/policy: Connection timed out"});
+    EXPECT_EQ(world.log, std::vector<std::string>{"warning: problem talking to server " + world.directory() +
+                                                  "/policy: Connection timed out"});
     EXPECT_EQ(exchange.kept, 0u);
 }
 
@@ -174,7 +184,8 @@ TEST(PolicyService, ConnectionsAreKept)
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.name);
-        World world("smtpd_recipient_restrictions = check_policy_service { unix:@DIR@/policy" + std::string(row.parameters) + " }\n");
+        World world("smtpd_recipient_restrictions = check_policy_service { unix:@DIR@/policy" +
+                    std::string(row.parameters) + " }\n");
         const Exchange exchange = ask(world, row.connections, facts);
         EXPECT_EQ(exchange.replies, std::vector<std::string>(3));
         EXPECT_EQ(exchange.connections, row.want_connections);

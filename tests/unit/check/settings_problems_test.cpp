@@ -16,11 +16,13 @@ std::vector<std::string> problems_of(const std::string& lines, const std::string
     options.directory = world.directory();
     std::vector<std::string> texts;
     const auto settings = config::Settings::load(options);
-    for (const config::Problem& problem : wants_hints ? find_list_hints(*settings) : find_fatal_list_problems(*settings)) {
+    for (const config::Problem& problem :
+         wants_hints ? find_list_hints(*settings) : find_fatal_list_problems(*settings)) {
         EXPECT_EQ(problem.level, wants_hints ? config::Problem::Level::warning : config::Problem::Level::fatal);
         if (!problem.text.starts_with("in parameter ")) EXPECT_GT(problem.at.line, 0);
         std::string text = problem.text;
-        if (const auto at = text.find(world.directory()); at != std::string::npos) text.replace(at, world.directory().size() + 1, "");
+        if (const auto at = text.find(world.directory()); at != std::string::npos)
+            text.replace(at, world.directory().size() + 1, "");
         texts.push_back(std::move(text));
     }
     return texts;
@@ -54,21 +56,24 @@ TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
         SCOPED_TRACE(row.lines);
         EXPECT_EQ(problems_of(row.lines), row.want);
     }
-    EXPECT_EQ(problems_of("", "587 inet n - n - - smtpd\n  -o smtpd_client_restrictions=check_client_access,blurb:/x\n"),
-              Texts{"master.cf: line 2: -o smtpd_client_restrictions: unsupported dictionary type: blurb"});
+    EXPECT_EQ(
+        problems_of("", "587 inet n - n - - smtpd\n  -o smtpd_client_restrictions=check_client_access,blurb:/x\n"),
+        Texts{"master.cf: line 2: -o smtpd_client_restrictions: unsupported dictionary type: blurb"});
 }
 
 TEST(SettingsProblems, AddressesMayBeVerified)
 {
     using Texts = std::vector<std::string>;
-    EXPECT_EQ(problems_of("smtpd_recipient_restrictions = reject_unauth_destination, reject_unverified_recipient\n"), Texts{});
+    EXPECT_EQ(problems_of("smtpd_recipient_restrictions = reject_unauth_destination, reject_unverified_recipient\n"),
+              Texts{});
     EXPECT_EQ(problems_of("smtpd_sender_restrictions = { warn_if_reject }, { reject_unverified_sender }\n"), Texts{});
 }
 
 TEST(SettingsProblems, OpenRelaysStopTheStart)
 {
     const std::string smtpd = "25 inet n - n - - smtpd\n", text = open_relay_text;
-    const std::string level = " (smtpd_relay_restrictions is empty by default where main.cf has no compatibility_level of 1 or more: write compatibility_level = 3.6)";
+    const std::string level =
+        " (smtpd_relay_restrictions is empty by default where main.cf has no compatibility_level of 1 or more: write compatibility_level = 3.6)";
     struct {
         const char* lines;
         std::string master, want;
@@ -102,38 +107,48 @@ TEST(SettingsProblems, HintsForArgumentsThatCannotBeRead)
         const char* restrictions;
         const char* want;      // "" = nothing
     } rows[] = {
-        {"permit_mynetworks, reject_rbl_client zen.example.org=127.0.0.[2..11], check_client_access hash:/x, check_policy_service inet:[::1]:10023", ""},
+        {"permit_mynetworks, reject_rbl_client zen.example.org=127.0.0.[2..11], check_client_access hash:/x, check_policy_service inet:[::1]:10023",
+         ""},
         {"check_client_access", "restriction check_client_access: bad argument \"\": need maptype:mapname"},
-        {"check_sender_access /etc/postfix/sender", "restriction check_sender_access: bad argument \"/etc/postfix/sender\": need maptype:mapname"},
+        {"check_sender_access /etc/postfix/sender",
+         "restriction check_sender_access: bad argument \"/etc/postfix/sender\": need maptype:mapname"},
         {"reject_rbl_client", "restriction reject_rbl_client requires domain name argument"},
         {"reject_rbl_client a.test=127.0.0", "restriction reject_rbl_client: bad address pattern \"127.0.0\""},
-        {"check_policy_service private/policy", "restriction check_policy_service: bad server \"private/policy\": need inet:host:port or unix:path"},
-        {"check_policy_service { unix:private/policy, timeout=never }", "restriction check_policy_service: bad attribute \"timeout=never\""},
+        {"check_policy_service private/policy",
+         "restriction check_policy_service: bad server \"private/policy\": need inet:host:port or unix:path"},
+        {"check_policy_service { unix:private/policy, timeout=never }",
+         "restriction check_policy_service: bad attribute \"timeout=never\""},
         {"check_ccert_access { hash:/x, { search_order = nose } }",
          "restriction check_ccert_access: bad argument \"{ hash:/x, { search_order = nose } }\": search_order knows cert_fingerprint and pubkey_fingerprint"},
         {"reject_rbl_client list.dsbl.org", "reject_rbl_client list.dsbl.org: it ended in 2008: remove it"},
         {"reject_rbl_client spamcop.net", "reject_rbl_client spamcop.net: that is no list: the list is bl.spamcop.net"},
         {"reject_rbl_client bl.spamcop.net, reject_rbl_client notsorbs.net", ""},
-        {"reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2", "reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2: it ended in 2015 and listed everybody then: remove it"},
+        {"reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2",
+         "reject_rhsbl_client rhsbl.AHBL.org=127.0.0.2: it ended in 2015 and listed everybody then: remove it"},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.restrictions);
-        EXPECT_EQ(problems_of("smtpd_recipient_restrictions = " + std::string(row.restrictions) + "\n", {}, true), *row.want ? Texts{head + row.want} : Texts());
+        EXPECT_EQ(problems_of("smtpd_recipient_restrictions = " + std::string(row.restrictions) + "\n", {}, true),
+                  *row.want ? Texts{head + row.want} : Texts());
     }
 }
 
 TEST(SettingsProblems, NetworksThatCannotBeRead)
 {
     using Texts = std::vector<std::string>;
-    EXPECT_EQ(problems_of("mynetworks = 127.0.0.0/8, [::1]/128,\n  !10.1.0.0/8\n", {}, true),
-              Texts{"main.cf, line 3: mynetworks: non-null host address bits in \"10.1.0.0/8\", perhaps you should use \"10.0.0.0/8\" instead"});
+    EXPECT_EQ(
+        problems_of("mynetworks = 127.0.0.0/8, [::1]/128,\n  !10.1.0.0/8\n", {}, true),
+        Texts{
+            "main.cf, line 3: mynetworks: non-null host address bits in \"10.1.0.0/8\", perhaps you should use \"10.0.0.0/8\" instead"});
     EXPECT_EQ(problems_of("mynetworks = 192.0.2.1 cidr:/etc/x /etc/y a.test\n", {}, true), Texts{});
 }
 
 TEST(SettingsProblems, ZonesOfPostscreenThatAreClosed)
 {
-    EXPECT_EQ(problems_of("postscreen_dnsbl_sites = zen.spamhaus.org*3,\n  dnsbl.sorbs.net=127.0.0.[2;6]*2\n", {}, true),
-              std::vector<std::string>{"main.cf, line 3: postscreen_dnsbl_sites: dnsbl.sorbs.net=127.0.0.[2;6]*2: it ended in June 2024: remove it"});
+    EXPECT_EQ(
+        problems_of("postscreen_dnsbl_sites = zen.spamhaus.org*3,\n  dnsbl.sorbs.net=127.0.0.[2;6]*2\n", {}, true),
+        std::vector<std::string>{
+            "main.cf, line 3: postscreen_dnsbl_sites: dnsbl.sorbs.net=127.0.0.[2;6]*2: it ended in June 2024: remove it"});
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ struct Files {
         for (const config::Problem& problem : find_table_problems(*config::Settings::load(options))) {
             EXPECT_EQ(problem.level, config::Problem::Level::warning);
             std::string text = problem.text;
-            for (std::size_t at; (at = text.find(world.directory())) != std::string::npos;) text.replace(at, world.directory().size(), "@");
+            for (std::size_t at; (at = text.find(world.directory())) != std::string::npos;)
+                text.replace(at, world.directory().size(), "@");
             texts.push_back(std::move(text));
         }
         return texts;
@@ -56,8 +57,10 @@ TEST(TableProblems, TablesThatCannotBeOpenedAreNamedWithTheCommand)
         {"my_own = hash:@/none\n", {}},
     };
     for (const auto& [lines, want] : rows) EXPECT_EQ(files.problems(lines), want) << lines;
-    EXPECT_EQ(files.problems("", "25 inet n - n - - smtpd\n -o smtpd_client_restrictions=check_client_access,cidr:@/none\n"),
-              Texts{"@/master.cf: line 2: smtpd_client_restrictions: there is no @/none, so whatever needs this table waits: write @/none, or remove cidr:@/none here"});
+    EXPECT_EQ(
+        files.problems("", "25 inet n - n - - smtpd\n -o smtpd_client_restrictions=check_client_access,cidr:@/none\n"),
+        Texts{
+            "@/master.cf: line 2: smtpd_client_restrictions: there is no @/none, so whatever needs this table waits: write @/none, or remove cidr:@/none here"});
 }
 
 TEST(TableProblems, OldAndOpenTablesAreNamed)
@@ -67,15 +70,18 @@ TEST(TableProblems, OldAndOpenTablesAreNamed)
     std::ofstream(files.path("t.db")) << "";
     EXPECT_EQ(files.problems("transport_maps = hash:@/t\n").size(), 1u);      // an empty file is no database
     ::chmod(files.path("t").c_str(), 0646);
-    EXPECT_EQ(files.problems("transport_maps = texthash:@/t\n"), Texts{"@/main.cf, line 2: transport_maps: everybody on this machine can write @/t: chmod o-w @/t"});
+    EXPECT_EQ(files.problems("transport_maps = texthash:@/t\n"),
+              Texts{"@/main.cf, line 2: transport_maps: everybody on this machine can write @/t: chmod o-w @/t"});
 }
 
 TEST(TableProblems, DomainsInTwoClassesAreFoundInTables)
 {
     Files files;
     std::ofstream(files.path("domains")) << "a.test x\nb.test x\n";
-    EXPECT_EQ(files.problems("mydestination = localhost,\n  A.test\nvirtual_mailbox_domains = texthash:@/domains\n"),
-              Texts{"@/main.cf, line 3: do not list domain A.test in BOTH mydestination and virtual_mailbox_domains (texthash:@/domains): mydestination decides, so remove it from one of them"});
+    EXPECT_EQ(
+        files.problems("mydestination = localhost,\n  A.test\nvirtual_mailbox_domains = texthash:@/domains\n"),
+        Texts{
+            "@/main.cf, line 3: do not list domain A.test in BOTH mydestination and virtual_mailbox_domains (texthash:@/domains): mydestination decides, so remove it from one of them"});
     EXPECT_EQ(files.problems("mydestination = localhost\nvirtual_mailbox_domains = texthash:@/domains\n"), Texts{});
 }
 

@@ -18,17 +18,22 @@ namespace ekiden::check::test {
 class World {
 public:
     // `lines` are added to a minimal main.cf; `files` are made in the configuration directory, named by @NAME@ in it.
-    explicit World(const std::string& lines, const std::vector<std::pair<std::string, std::string>>& files = {}, std::string level = "3.6")
+    explicit World(const std::string& lines, const std::vector<std::pair<std::string, std::string>>& files = {},
+                   std::string level = "3.6")
     {
-        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view, std::string line) { log.push_back(std::move(line)); }));
+        base::use_sink(base::function_sink(
+            [this](base::LogLevel, std::string_view, std::string line) { log.push_back(std::move(line)); }));
         char pattern[] = "/tmp/ekiden_check_XXXXXX";
         directory_ = mkdtemp(pattern);
         for (const auto& [name, text] : files) std::ofstream(directory_ + "/" + name) << text;
-        std::string main_cf = "compatibility_level = " + level + "\n"
-                              "myhostname = mail.golden.test\nmydomain = golden.test\n"
-                              "mydestination = $myhostname, localhost.$mydomain, localhost, $mydomain\n"
-                              "mynetworks = 127.0.0.1/32 [::1]/128\ninet_interfaces = 127.0.0.1\n"
-                              "alias_maps =\nlocal_recipient_maps = inline:{user1=x user2=x alice=x bob=x carol=x fwd=x user=x test=x mboxuser=x}\n" + lines;
+        std::string main_cf =
+            "compatibility_level = " + level +
+            "\n"
+            "myhostname = mail.golden.test\nmydomain = golden.test\n"
+            "mydestination = $myhostname, localhost.$mydomain, localhost, $mydomain\n"
+            "mynetworks = 127.0.0.1/32 [::1]/128\ninet_interfaces = 127.0.0.1\n"
+            "alias_maps =\nlocal_recipient_maps = inline:{user1=x user2=x alice=x bob=x carol=x fwd=x user=x test=x mboxuser=x}\n" +
+            lines;
         for (std::size_t at; (at = main_cf.find("@DIR@")) != std::string::npos;) main_cf.replace(at, 5, directory_);
         std::ofstream(directory_ + "/main.cf") << main_cf;
         std::ofstream(directory_ + "/master.cf") << "";
@@ -62,8 +67,8 @@ public:
         return verdict;
     }
 
-    static Facts facts(std::string client = "127.0.0.2", std::string sender = "sender@remote.test", std::string recipient = "user1@golden.test",
-                       std::string helo = "client2.remote.test")
+    static Facts facts(std::string client = "127.0.0.2", std::string sender = "sender@remote.test",
+                       std::string recipient = "user1@golden.test", std::string helo = "client2.remote.test")
     {
         Facts facts;
         facts.client_address = *net::parse_address(client);

@@ -20,7 +20,8 @@ TEST(Docs, pages_are_up_to_date)
 {
     EXPECT_TRUE(repository_file("docs/compatibility.md") == generate_page("compatibility"))
         << "docs/compatibility.md is out of date: run dev/generate_docs";
-    EXPECT_TRUE(repository_file("man/postconf.5") == generate_page("man5")) << "man/postconf.5 is out of date: run dev/generate_docs";
+    EXPECT_TRUE(repository_file("man/postconf.5") == generate_page("man5"))
+        << "man/postconf.5 is out of date: run dev/generate_docs";
     EXPECT_THROW(generate_page("other"), ConfigError);
 }
 

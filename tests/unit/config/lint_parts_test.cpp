@@ -19,13 +19,16 @@ struct Case {
 // What the part says, the directory's name and the place of the file left out: "main 2: TEXT".
 Texts said(std::vector<Problem> (*part)(const Settings&), const Case& row)
 {
-    Folder folder("compatibility_level = 3.6\nmyhostname = mail.a.test\n" + std::string(row.main), std::string(row.master));
+    Folder folder("compatibility_level = 3.6\nmyhostname = mail.a.test\n" + std::string(row.main),
+                  std::string(row.master));
     Texts texts;
     for (const auto& problem : part(*Settings::load(folder.options(Checks::none)))) {
         EXPECT_TRUE(problem.text.starts_with(place_of(problem.at))) << problem.text;
         if (!problem.advice.empty()) EXPECT_TRUE(problem.text.ends_with(": " + problem.advice)) << problem.text;
-        auto text = (problem.at.file.ends_with("master.cf") ? "master " : "main ") + std::to_string(problem.at.line) + ": " + problem.text.substr(place_of(problem.at).size());
-        for (auto at = text.find(folder.path()); at != std::string::npos; at = text.find(folder.path())) text.replace(at, folder.path().size(), "DIR");
+        auto text = (problem.at.file.ends_with("master.cf") ? "master " : "main ") + std::to_string(problem.at.line) +
+                    ": " + problem.text.substr(place_of(problem.at).size());
+        for (auto at = text.find(folder.path()); at != std::string::npos; at = text.find(folder.path()))
+            text.replace(at, folder.path().size(), "DIR");
         texts.push_back(std::move(text));
     }
     return texts;
@@ -38,26 +41,38 @@ void check(std::vector<Problem> (*part)(const Settings&), std::initializer_list<
 
 TEST(LintRestrictions, NamesWhatIsNeverReachedWithTheLineItStandsOn)
 {
-    check(lint_restrictions,
-          {
-              {"smtpd_recipient_restrictions = permit_mynetworks,\n  reject_unauth_destination\n  permit\n", "", {}},
-              {"smtpd_recipient_restrictions = permit_mynetworks,\n  permit\n  reject_unauth_destination\n", "",
-               {"main 5: reject_unauth_destination is never reached: \"permit\" in front of it ends smtpd_recipient_restrictions for every client: move it in front of \"permit\", or remove it"}},
-              {"smtpd_client_restrictions = permit_mynetworks, reject, reject_rbl_client bl.test\n", "",
-               {"main 3: reject_rbl_client is never reached: \"reject\" in front of it ends smtpd_client_restrictions for every client: move it in front of \"reject\", or remove it"}},
-              {"smtpd_client_restrictions = warn_if_reject reject, permit_mynetworks\n", "", {}},
-              {"smtpd_client_restrictions = reject # and so on\n", "", {}},
-              {"smtpd_helo_restrictions = reject_invalid_helo_hostname\n  check_helo_access hash:/a\n  check_helo_access hash:/b\n  check_helo_access hash:/a\n", "",
-               {"main 6: check_helo_access hash:/a stands twice in smtpd_helo_restrictions: the second one can go: it never decides anything"}},
-              {"smtpd_helo_restrictions = warn_if_reject reject_invalid_helo_hostname, reject_invalid_helo_hostname\n", "", {}},
-              {"smtpd_restriction_classes = mine\nmine = reject\n  permit_mynetworks\n", "",
-               {"main 5: permit_mynetworks is never reached: \"reject\" in front of it ends mine for every client: move it in front of \"reject\", or remove it"}},
-              {"", "25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n  -o smtpd_client_restrictions=permit_sasl_authenticated,reject,permit\n",
-               {"master 3: permit is never reached: \"reject\" in front of it ends smtpd_client_restrictions for every client: move it in front of \"reject\", or remove it"}},
-              // What only looks like a blank is another part's, with all that follows from it.
-              {"smtpd_client_restrictions = permit_mynetworks,\n \xe3\x80\x80reject_rbl_client a.test\n \xe3\x80\x80reject_rbl_client b.test\n \xe3\x80\x80\n \xe3\x80\x80permit, reject\n", "", {}},
-              {"smtpd_client_restrictions = check_client_access\n", "", {"main 3: restriction \"check_client_access\" needs an argument"}},
-          });
+    check(
+        lint_restrictions,
+        {
+            {"smtpd_recipient_restrictions = permit_mynetworks,\n  reject_unauth_destination\n  permit\n", "", {}},
+            {"smtpd_recipient_restrictions = permit_mynetworks,\n  permit\n  reject_unauth_destination\n",
+             "",
+             {"main 5: reject_unauth_destination is never reached: \"permit\" in front of it ends smtpd_recipient_restrictions for every client: move it in front of \"permit\", or remove it"}},
+            {"smtpd_client_restrictions = permit_mynetworks, reject, reject_rbl_client bl.test\n",
+             "",
+             {"main 3: reject_rbl_client is never reached: \"reject\" in front of it ends smtpd_client_restrictions for every client: move it in front of \"reject\", or remove it"}},
+            {"smtpd_client_restrictions = warn_if_reject reject, permit_mynetworks\n", "", {}},
+            {"smtpd_client_restrictions = reject # and so on\n", "", {}},
+            {"smtpd_helo_restrictions = reject_invalid_helo_hostname\n  check_helo_access hash:/a\n  check_helo_access hash:/b\n  check_helo_access hash:/a\n",
+             "",
+             {"main 6: check_helo_access hash:/a stands twice in smtpd_helo_restrictions: the second one can go: it never decides anything"}},
+            {"smtpd_helo_restrictions = warn_if_reject reject_invalid_helo_hostname, reject_invalid_helo_hostname\n",
+             "",
+             {}},
+            {"smtpd_restriction_classes = mine\nmine = reject\n  permit_mynetworks\n",
+             "",
+             {"main 5: permit_mynetworks is never reached: \"reject\" in front of it ends mine for every client: move it in front of \"reject\", or remove it"}},
+            {"",
+             "25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n  -o smtpd_client_restrictions=permit_sasl_authenticated,reject,permit\n",
+             {"master 3: permit is never reached: \"reject\" in front of it ends smtpd_client_restrictions for every client: move it in front of \"reject\", or remove it"}},
+            // What only looks like a blank is another part's, with all that follows from it.
+            {"smtpd_client_restrictions = permit_mynetworks,\n \xe3\x80\x80reject_rbl_client a.test\n \xe3\x80\x80reject_rbl_client b.test\n \xe3\x80\x80\n \xe3\x80\x80permit, reject\n",
+             "",
+             {}},
+            {"smtpd_client_restrictions = check_client_access\n",
+             "",
+             {"main 3: restriction \"check_client_access\" needs an argument"}},
+        });
 }
 
 TEST(LintDomains, NamesDomainsInTwoClassesAndOriginsWithoutADomain)
@@ -81,34 +96,57 @@ TEST(LintRoutes, NamesWhatLeadsNowhereAndWhatGoesInACircle)
 {
     const std::string_view smtp = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\nlocal unix - n n - - local\n";
     const std::string more(smtp);
-    check(lint_routes,
-          {
-              {"relayhost = [mail.b.test]:587\ndefault_transport = smtp\nmailbox_transport = local\n", smtp, {}},
-              {"virtual_transport = lmtpp:unix:x\nmailbox_transport = locl\n", smtp,
-               {"main 3: virtual_transport = lmtpp:unix:x: master.cf has no service \"lmtpp\", so this mail waits: add a line for it to master.cf",
-                "main 4: mailbox_transport = locl: master.cf has no service \"locl\", so this mail waits: is local meant?"}},
-              {"mailbox_transport = box\n", more + "box unix - n n - - pipe\n  user=nobody argv=/nonexistent/box -d ${recipient}\nuucp unix - n n - - pipe user=uucp argv=/nonexistent/uux\n",
-               {"master 5: service box, which mailbox_transport names, runs /nonexistent/box: No such file or directory: install it, or correct the path"}},
-              {"relayhost = [127.0.0.1]\n", smtp, {"main 3: relayhost = [127.0.0.1] is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
-              {"relayhost = Mail.A.test:25\n", smtp, {"main 3: relayhost = Mail.A.test:25 is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
-              {"relayhost = [127.0.0.1]:1025\n", smtp, {}},
-              {"relayhost = [127.0.0.27]\n", smtp, {}},
-              {"content_filter = smtp:[127.0.0.1]:10024\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n", {}},
-              {"content_filter = smtp:[127.0.0.1]:10024\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n",
-               {"master 4: what the filter gives back to 127.0.0.1:10025 goes to content_filter = smtp:[127.0.0.1]:10024 again: write -o content_filter= there"}},
-              {"content_filter = smtp:[127.0.0.1]:10025\n", more + "127.0.0.1:10025 inet n - n - - smtpd\n",
-               {"main 3: content_filter = smtp:[127.0.0.1]:10025 is this server itself (line 4 of master.cf), which sends the mail there again: name the filter's port, and write -o content_filter= at the "
-                "port that takes the mail back"}},
-              {"", more + "25 inet n - n - - smtpd\n", {"master 4: port 25 of service 25 is taken by service smtp in line 1, so the start fails: remove one of the two lines, or give each an address of its own"}},
-              {"inet_interfaces = 192.0.2.1\n", more + "127.0.0.1:25 inet n - n - - smtpd\n", {}},
-              {"", "127.0.0.1:25 inet n - n - - smtpd\n127.0.0.2:25 inet n - n - - smtpd\n", {}},
-              {"", more + "smtp inet n - n - - smtpd\n", {"master 4: service smtp inet stands in line 1 already: remove one of the two lines"}},
-              {"", more + "smtp unix - - n - - smtp\n", {"master 4: service smtp unix stands in line 2 already: remove one of the two lines"}},
-              {"", more + "sub unix n - n - 0 cleanup\n", {"master 4: nothing names the service sub (cleanup): write -o cleanup_service_name=sub at the server that shall use it, or remove the line"}},
-              {"", more + "spf unix - n n - 0 spawn user=nobody argv=/x\n",
-               {"master 4: nothing names the service spf (spawn): write check_policy_service unix:private/spf where it shall be asked, or remove the line"}},
-              {"smtpd_recipient_restrictions = check_policy_service unix:private/spf\n", more + "spf unix - n n - 0 spawn user=nobody argv=/x\n", {}},
-          });
+    check(
+        lint_routes,
+        {
+            {"relayhost = [mail.b.test]:587\ndefault_transport = smtp\nmailbox_transport = local\n", smtp, {}},
+            {"virtual_transport = lmtpp:unix:x\nmailbox_transport = locl\n",
+             smtp,
+             {"main 3: virtual_transport = lmtpp:unix:x: master.cf has no service \"lmtpp\", so this mail waits: add a line for it to master.cf",
+              "main 4: mailbox_transport = locl: master.cf has no service \"locl\", so this mail waits: is local meant?"}},
+            {"mailbox_transport = box\n",
+             more +
+                 "box unix - n n - - pipe\n  user=nobody argv=/nonexistent/box -d ${recipient}\nuucp unix - n n - - pipe user=uucp argv=/nonexistent/uux\n",
+             {"master 5: service box, which mailbox_transport names, runs /nonexistent/box: No such file or directory: install it, or correct the path"}},
+            {"relayhost = [127.0.0.1]\n",
+             smtp,
+             {"main 3: relayhost = [127.0.0.1] is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
+            {"relayhost = Mail.A.test:25\n",
+             smtp,
+             {"main 3: relayhost = Mail.A.test:25 is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
+            {"relayhost = [127.0.0.1]:1025\n", smtp, {}},
+            {"relayhost = [127.0.0.27]\n", smtp, {}},
+            {"content_filter = smtp:[127.0.0.1]:10024\n",
+             more + "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n",
+             {}},
+            {"content_filter = smtp:[127.0.0.1]:10024\n",
+             more + "127.0.0.1:10025 inet n - n - - smtpd\n",
+             {"master 4: what the filter gives back to 127.0.0.1:10025 goes to content_filter = smtp:[127.0.0.1]:10024 again: write -o content_filter= there"}},
+            {"content_filter = smtp:[127.0.0.1]:10025\n",
+             more + "127.0.0.1:10025 inet n - n - - smtpd\n",
+             {"main 3: content_filter = smtp:[127.0.0.1]:10025 is this server itself (line 4 of master.cf), which sends the mail there again: name the filter's port, and write -o content_filter= at the "
+              "port that takes the mail back"}},
+            {"",
+             more + "25 inet n - n - - smtpd\n",
+             {"master 4: port 25 of service 25 is taken by service smtp in line 1, so the start fails: remove one of the two lines, or give each an address of its own"}},
+            {"inet_interfaces = 192.0.2.1\n", more + "127.0.0.1:25 inet n - n - - smtpd\n", {}},
+            {"", "127.0.0.1:25 inet n - n - - smtpd\n127.0.0.2:25 inet n - n - - smtpd\n", {}},
+            {"",
+             more + "smtp inet n - n - - smtpd\n",
+             {"master 4: service smtp inet stands in line 1 already: remove one of the two lines"}},
+            {"",
+             more + "smtp unix - - n - - smtp\n",
+             {"master 4: service smtp unix stands in line 2 already: remove one of the two lines"}},
+            {"",
+             more + "sub unix n - n - 0 cleanup\n",
+             {"master 4: nothing names the service sub (cleanup): write -o cleanup_service_name=sub at the server that shall use it, or remove the line"}},
+            {"",
+             more + "spf unix - n n - 0 spawn user=nobody argv=/x\n",
+             {"master 4: nothing names the service spf (spawn): write check_policy_service unix:private/spf where it shall be asked, or remove the line"}},
+            {"smtpd_recipient_restrictions = check_policy_service unix:private/spf\n",
+             more + "spf unix - n n - 0 spawn user=nobody argv=/x\n",
+             {}},
+        });
 }
 
 std::vector<Problem> odd(const Settings& settings) { return find_odd_characters(settings.directory()); }

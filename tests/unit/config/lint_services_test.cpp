@@ -18,7 +18,8 @@ Texts texts(const std::vector<Problem>& problems, const std::string& directory)
     Texts result;
     for (const auto& problem : problems) {
         auto text = problem.text;
-        for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory)) text.replace(at, directory.size(), "DIR");
+        for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory))
+            text.replace(at, directory.size(), "DIR");
         result.push_back((problem.level == Problem::Level::fatal ? "fatal " : "") + text);
     }
     return result;
@@ -36,7 +37,8 @@ void check(const std::vector<Case>& cases, std::vector<Problem> (*part)(const Se
         std::ofstream(folder.path() + "/both.pem") << "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n";
         std::ofstream(folder.path() + "/cert.pem") << "-----BEGIN CERTIFICATE-----\n";
         std::ofstream(folder.path() + "/key.pem") << "-----BEGIN EC PRIVATE KEY-----\n";
-        EXPECT_EQ(texts(part(*Settings::load(folder.options(Checks::none))), folder.path()), row.want) << row.main << row.master;
+        EXPECT_EQ(texts(part(*Settings::load(folder.options(Checks::none))), folder.path()), row.want)
+            << row.main << row.master;
     }
 }
 
@@ -44,23 +46,36 @@ TEST(LintOverrides, names_what_has_no_effect)
 {
     check(
         {
-            {"", "submission inet n - n - - smtpd\n -o syslog_name=postfix/submission -o smtpd_tls_security_level=encrypt\n -o milter_macro_daemon_name=ORIGINATING\n", {}},
-            {"", "587 inet n - n - - smtpd -o header_checks= -o smtpd_helo_required=yes\n",
+            {"",
+             "submission inet n - n - - smtpd\n -o syslog_name=postfix/submission -o smtpd_tls_security_level=encrypt\n -o milter_macro_daemon_name=ORIGINATING\n",
+             {}},
+            {"",
+             "587 inet n - n - - smtpd -o header_checks= -o smtpd_helo_required=yes\n",
              {"DIR/master.cf: line 1: -o header_checks= has no effect on smtpd(8), it belongs to cleanup: write receive_override_options=no_header_body_checks, or a "
               "cleanup line with its own header_checks and cleanup_service_name"}},
-            {"", "smtp inet n - n - - smtpd\n587 inet n - n - - smtpd -o smtp_bind_address=192.0.2.1\n",
+            {"",
+             "smtp inet n - n - - smtpd\n587 inet n - n - - smtpd -o smtp_bind_address=192.0.2.1\n",
              {"DIR/master.cf: line 2: -o smtp_bind_address=192.0.2.1 has no effect on smtpd(8), it belongs to smtp"}},
-            {"", "587 inet n - n - - smtpd -o myorigin=a.test\n",
+            {"",
+             "587 inet n - n - - smtpd -o myorigin=a.test\n",
              {"DIR/master.cf: line 1: -o myorigin=a.test has no effect on smtpd(8), it belongs to trivial-rewrite and cleanup"}},
             {"", "relay unix - - n - - lmtp -o smtp_helo_timeout=5 -o smtp_tls_security_level=may\n", {}},
-            {"", "smtp unix - - n - - smtp -o smtpd_banner=x\n", {"DIR/master.cf: line 1: -o smtpd_banner=x has no effect on smtp(8), it belongs to postscreen, smtpd"}},
-            {"", "587 inet n - n - - smtpd -o smptd_banner=x\n", {"DIR/master.cf: line 1: unused parameter: smptd_banner=x: is smtpd_banner meant?"}},
+            {"",
+             "smtp unix - - n - - smtp -o smtpd_banner=x\n",
+             {"DIR/master.cf: line 1: -o smtpd_banner=x has no effect on smtp(8), it belongs to postscreen, smtpd"}},
+            {"",
+             "587 inet n - n - - smtpd -o smptd_banner=x\n",
+             {"DIR/master.cf: line 1: unused parameter: smptd_banner=x: is smtpd_banner meant?"}},
             {"smtpd_client_restrictions = $mua_client\n", "587 inet n - n - - smtpd -o mua_client=permit\n", {}},
             {"", "587 inet n - n - - smtpd -o mua_client=permit -o smtpd_client_restrictions=$mua_client\n", {}},
             {"smtpd_restriction_classes = strict\n", "587 inet n - n - - smtpd -o strict=reject\n", {}},
             {"", "587 inet n - n - - smtpd -o tls_preempt_cipherlist=yes\n", {}},
-            {"", "sub unix n - n - 0 cleanup -o header_checks=regexp:/x\n587 inet n - n - - smtpd -o cleanup_service_name=sub\n", {}},
-            {"", "587 inet n - n - - smtpd -o cleanup_service_name=sub\n", {"fatal DIR/master.cf: line 1: cleanup_service_name = sub: master.cf has no cleanup service of that name"}},
+            {"",
+             "sub unix n - n - 0 cleanup -o header_checks=regexp:/x\n587 inet n - n - - smtpd -o cleanup_service_name=sub\n",
+             {}},
+            {"",
+             "587 inet n - n - - smtpd -o cleanup_service_name=sub\n",
+             {"fatal DIR/master.cf: line 1: cleanup_service_name = sub: master.cf has no cleanup service of that name"}},
         },
         lint_overrides);
 }
@@ -69,12 +84,20 @@ TEST(LintWords, names_what_does_not_exist)
 {
     check(
         {
-            {"receive_override_options = no_header_body_checks, no_milters\nsmtpd_upstream_proxy_protocol = haproxy\n", "", {}},
-            {"", "smtp inet n - n - - smtpd\n10025 inet n - n - - smtpd -o receive_override_options=no_header_body_check\n",
+            {"receive_override_options = no_header_body_checks, no_milters\nsmtpd_upstream_proxy_protocol = haproxy\n",
+             "",
+             {}},
+            {"",
+             "smtp inet n - n - - smtpd\n10025 inet n - n - - smtpd -o receive_override_options=no_header_body_check\n",
              {"fatal DIR/master.cf: line 2: unknown receive_override_options value \"no_header_body_check\" in \"no_header_body_check\": is no_header_body_checks meant?"}},
-            {"smtpd_upstream_proxy_protocol = ha-proxy\n", "", {"fatal DIR/main.cf, line 2: unsupported smtpd_upstream_proxy_protocol value: ha-proxy: is haproxy meant?"}},
-            {"smtpd_forbid_bare_newline = normalise\n", "", {"fatal DIR/main.cf, line 2: invalid setting: 'smtpd_forbid_bare_newline = normalise': is normalize meant?"}},
-            {"local_header_rewrite_clients = permit_mynetwork, static:all\n", "",
+            {"smtpd_upstream_proxy_protocol = ha-proxy\n",
+             "",
+             {"fatal DIR/main.cf, line 2: unsupported smtpd_upstream_proxy_protocol value: ha-proxy: is haproxy meant?"}},
+            {"smtpd_forbid_bare_newline = normalise\n",
+             "",
+             {"fatal DIR/main.cf, line 2: invalid setting: 'smtpd_forbid_bare_newline = normalise': is normalize meant?"}},
+            {"local_header_rewrite_clients = permit_mynetwork, static:all\n",
+             "",
              {"DIR/main.cf, line 2: unknown local_header_rewrite_clients item: permit_mynetwork: is permit_mynetworks meant?"}},
         },
         lint_words);
@@ -84,28 +107,41 @@ TEST(LintLogins, names_what_cannot_work)
 {
     check(
         {
-            {"smtpd_sasl_type = dovcot\n", "", {}},   // nobody logs in
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovcot\n", "", {"fatal DIR/main.cf, line 3: smtpd_sasl_type = dovcot: unsupported SASL server implementation: is dovecot meant?"}},
-            {"smtpd_sasl_type = foo\n", "25 inet n - n - - smtpd\n587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n",
+            {"smtpd_sasl_type = dovcot\n", "", {}},  // nobody logs in
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovcot\n",
+             "",
+             {"fatal DIR/main.cf, line 3: smtpd_sasl_type = dovcot: unsupported SASL server implementation: is dovecot meant?"}},
+            {"smtpd_sasl_type = foo\n",
+             "25 inet n - n - - smtpd\n587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n",
              {"fatal DIR/main.cf, line 2: smtpd_sasl_type = foo: unsupported SASL server implementation"}},
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymus, noplaintext\n", "",
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymus, noplaintext\n",
+             "",
              {"fatal DIR/main.cf, line 3: unknown SASL security options value \"noanonymus\" in smtpd_sasl_security_options: is noanonymous meant?"}},
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymous\n \xe3\x80\x80noplaintext\n", "",
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymous\n \xe3\x80\x80noplaintext\n",
+             "",
              {"fatal DIR/main.cf, line 3: unknown SASL security options value \"\xe3\x80\x80noplaintext\" in smtpd_sasl_security_options"}},
-            {"smtpd_sasl_auth_enable = yes\n", "587 inet n - n - - smtpd -o smtpd_sasl_security_options=noactive,nofoo\n",
+            {"smtpd_sasl_auth_enable = yes\n",
+             "587 inet n - n - - smtpd -o smtpd_sasl_security_options=noactive,nofoo\n",
              {"fatal DIR/master.cf: line 1: unknown SASL security options value \"nofoo\" in smtpd_sasl_security_options"}},
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = sasl2/smtpd.conf\n", "",
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = sasl2/smtpd.conf\n",
+             "",
              {"DIR/main.cf, line 3: smtpd_sasl_path = sasl2/smtpd.conf looks like a file name: it is the name of the application, so that Cyrus SASL reads sasl2/smtpd.conf.conf: is smtpd meant?"}},
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = private/auth\n", "",
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = private/auth\n",
+             "",
              {"DIR/main.cf, line 3: smtpd_sasl_path = private/auth looks like a socket, but smtpd_sasl_type is cyrus: is smtpd_sasl_type = dovecot meant?"}},
             {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\n", "", {}},
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "",
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n",
+             "",
              {"DIR/main.cf, line 3: smtpd_tls_auth_only = yes, and TLS is off: nobody can log in: write smtpd_tls_security_level = may"}},
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n", {}},
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_sender_login_mismatch\n", "",
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n",
+             "465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n",
+             {}},
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_sender_login_mismatch\n",
+             "",
              {"DIR/main.cf, line 3: reject_sender_login_mismatch without smtpd_sender_login_maps: nobody owns any address, so mail of everybody who has logged in is refused"}},
             {"smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch\n", "", {}},
-            {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_known_sender_login_mismatch\n", "",
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_known_sender_login_mismatch\n",
+             "",
              {"DIR/main.cf, line 3: reject_known_sender_login_mismatch without smtpd_sender_login_maps: nobody owns any address, so it refuses nothing"}},
         },
         lint_logins);
@@ -115,35 +151,55 @@ TEST(LintTls, names_what_cannot_work)
 {
     check(
         {
-            {"smtpd_tls_cert_file = /nonexistent\n", "", {}},   // TLS is off
-            {"smtpd_tls_security_level = encypt\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n", "", {"fatal DIR/main.cf, line 2: Invalid TLS level \"encypt\": is encrypt meant?"}},
-            {"smtpd_tls_security_level = verify\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n", "",
+            {"smtpd_tls_cert_file = /nonexistent\n", "", {}},  // TLS is off
+            {"smtpd_tls_security_level = encypt\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n",
+             "",
+             {"fatal DIR/main.cf, line 2: Invalid TLS level \"encypt\": is encrypt meant?"}},
+            {"smtpd_tls_security_level = verify\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n",
+             "",
              {"DIR/main.cf, line 2: smtpd_tls_security_level: unsupported TLS level \"verify\", using \"encrypt\""}},
-            {"smtpd_tls_security_level = dane\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n", "", {"fatal DIR/main.cf, line 2: Invalid TLS level \"dane\""}},
-            {"smtpd_tls_security_level = may\n", "",
+            {"smtpd_tls_security_level = dane\nsmtpd_tls_chain_files = ${config_directory}/both.pem\n",
+             "",
+             {"fatal DIR/main.cf, line 2: Invalid TLS level \"dane\""}},
+            {"smtpd_tls_security_level = may\n",
+             "",
              {"DIR/main.cf, line 2: no server certificate is configured (smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file): TLS will not be available"}},
             {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/both.pem\n", "", {}},
             {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n", "", {}},
-            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/cert.pem\n", "",
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/cert.pem\n",
+             "",
              {"DIR/main.cf, line 3: smtpd_tls_cert_file = DIR/cert.pem: a certificate without its private key: smtpd_tls_key_file is not set, and the key is not in this file"}},
-            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/cert.pem\nsmtpd_tls_key_file = ${config_directory}/key.pem\n", "", {}},
-            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/key.pem\nsmtpd_tls_key_file = ${config_directory}/cert.pem\n", "",
-             {"DIR/main.cf, line 3: smtpd_tls_cert_file = DIR/key.pem: there is no certificate in this file", "DIR/main.cf, line 4: smtpd_tls_key_file = DIR/cert.pem: there is no private key in this file"}},
-            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /nonexistent\n", "", {"DIR/main.cf, line 3: smtpd_tls_cert_file = /nonexistent: No such file or directory"}},
-            {"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = ${config_directory}/cert.pem, /nonexistent\n", "",
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/cert.pem\nsmtpd_tls_key_file = ${config_directory}/key.pem\n",
+             "",
+             {}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = ${config_directory}/key.pem\nsmtpd_tls_key_file = ${config_directory}/cert.pem\n",
+             "",
+             {"DIR/main.cf, line 3: smtpd_tls_cert_file = DIR/key.pem: there is no certificate in this file",
+              "DIR/main.cf, line 4: smtpd_tls_key_file = DIR/cert.pem: there is no private key in this file"}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /nonexistent\n",
+             "",
+             {"DIR/main.cf, line 3: smtpd_tls_cert_file = /nonexistent: No such file or directory"}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = ${config_directory}/cert.pem, /nonexistent\n",
+             "",
              {"DIR/main.cf, line 3: smtpd_tls_chain_files: DIR/cert.pem must begin with a private key, the certificates behind it",
               "DIR/main.cf, line 3: smtpd_tls_chain_files = /nonexistent: No such file or directory"}},
-            {"smtpd_tls_chain_files = ${config_directory}/both.pem\nsmtpd_tls_protocols = !SSLv2, !SSLv3, TLS1.2\n", "25 inet n - n - - smtpd -o smtpd_tls_security_level=may\n",
+            {"smtpd_tls_chain_files = ${config_directory}/both.pem\nsmtpd_tls_protocols = !SSLv2, !SSLv3, TLS1.2\n",
+             "25 inet n - n - - smtpd -o smtpd_tls_security_level=may\n",
              {"DIR/main.cf, line 3: smtpd_tls_protocols = !SSLv2, !SSLv3, TLS1.2: unknown protocol \"TLS1.2\": is TLSv1.2 meant?"}},
-            {"smtpd_tls_chain_files = ${config_directory}/both.pem\n", "25 inet n - n - - smtpd -o smtpd_tls_security_level=may -o smtpd_tls_mandatory_protocols=>=TLSv1.2:<=0x0304\n", {}},
-            {"smtpd_tls_chain_files = ${config_directory}/both.pem\n", "25 inet n - n - - smtpd -o smtpd_tls_security_level=foo\n", {"fatal DIR/master.cf: line 1: Invalid TLS level \"foo\""}},
+            {"smtpd_tls_chain_files = ${config_directory}/both.pem\n",
+             "25 inet n - n - - smtpd -o smtpd_tls_security_level=may -o smtpd_tls_mandatory_protocols=>=TLSv1.2:<=0x0304\n",
+             {}},
+            {"smtpd_tls_chain_files = ${config_directory}/both.pem\n",
+             "25 inet n - n - - smtpd -o smtpd_tls_security_level=foo\n",
+             {"fatal DIR/master.cf: line 1: Invalid TLS level \"foo\""}},
         },
         lint_tls);
 }
 
 TEST(LintLogins, says_what_a_server_line_cannot_have)
 {
-    Folder folder("compatibility_level = 3.6\nmyhostname = mail.a.test\n", "25 inet n - n - - smtpd -o smtpd_timeout=soon\n");
+    Folder folder("compatibility_level = 3.6\nmyhostname = mail.a.test\n",
+                  "25 inet n - n - - smtpd -o smtpd_timeout=soon\n");
     const auto found = texts(lint(*Settings::load(folder.options())), folder.path());
     EXPECT_EQ(found, Texts{"fatal DIR/master.cf: line 1: parameter smtpd_timeout: bad time value or unit: soon"});
 }
@@ -153,7 +209,8 @@ TEST(Lint, knows_the_slips_of_old_notes)
 {
     const std::pair<std::string_view, std::string_view> slips[] = {
         {"relayhost:192.0.2.1\n", "DIR/main.cf, line 2: missing '=' after attribute name: \"relayhost:192.0.2.1\""},
-        {"myhostname = main.\xe3\x83\x89.test   # name\n", "parameter myhostname: bad parameter value: main.\xe3\x83\x89.test   # name"},
+        {"myhostname = main.\xe3\x83\x89.test   # name\n",
+         "parameter myhostname: bad parameter value: main.\xe3\x83\x89.test   # name"},
         {"myorigin = $mydomain   # ours\n", "myorigin parameter setting must not contain multiple values"},
         {"inet_interfaces = all   # every\n", "config variable inet_interfaces: host not found: all"},
         {"mydestination = $myhostname,  # us\n $mydomain = all\n", "line 2: \"# us"},
@@ -161,22 +218,33 @@ TEST(Lint, knows_the_slips_of_old_notes)
         {"mail_spool_directory = /var/mai\n", "line 2: mail_spool_directory = /var/mai: there is no such folder"},
         {"smtpd_banner = $myhostname ESMTP  # short\n", "line 2: \"# short\" is part of the value of smtpd_banner"},
         {"smtp_sasl_auth_enable = yes  # on\n", "bad boolean configuration: smtp_sasl_auth_enable = yes  # on"},
-        {"message_size_limit = 5000000 # five MB\n", "bad numerical configuration: message_size_limit = 5000000 # five MB"},
-        {"biff = no\nsmtpd_banner = x\n\tmyhostname = a.test\n\tmydomain = test\n", "line 4: \"myhostname = \xe2\x80\xa6\" is part of the value of smtpd_banner"},
+        {"message_size_limit = 5000000 # five MB\n",
+         "bad numerical configuration: message_size_limit = 5000000 # five MB"},
+        {"biff = no\nsmtpd_banner = x\n\tmyhostname = a.test\n\tmydomain = test\n",
+         "line 4: \"myhostname = \xe2\x80\xa6\" is part of the value of smtpd_banner"},
         {"smtpd_recipient_restrictions = permit_mynetworks\n \xe3\x80\x80reject_unauth_destination\n",
          "a full-width space (U+3000) in front of \"reject_unauth_destination\""},
-        {"smtpd_recipient_restrictions = permit_mynetworks\n\xe3\x80\x80reject\n", "line 3: missing '=' after attribute name"},
-        {"smtpd_recipient_restrictions = permit_mynetworks, \xe2\x80\xbb""note\n", "unknown smtpd restriction: \"\xe2\x80\xbb""note\""},
+        {"smtpd_recipient_restrictions = permit_mynetworks\n\xe3\x80\x80reject\n",
+         "line 3: missing '=' after attribute name"},
+        {"smtpd_recipient_restrictions = permit_mynetworks, \xe2\x80\xbb"
+         "note\n",
+         "unknown smtpd restriction: \"\xe2\x80\xbb"
+         "note\""},
         {"smtpd_client_restrictions = reject_unknown_client\n", "reject_unknown_client"},
         {"biff = no\nbiff = yes\n", "line 3: overriding earlier entry: biff=no"},
-        {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = sasl2/smtpd.conf\n", "line 3: smtpd_sasl_path = sasl2/smtpd.conf looks like a file name"},
-        {"smtp_sasl_auth_enable = yes\n", "line 2: specify a password table via the `smtp_sasl_password_maps' configuration parameter"},
+        {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = sasl2/smtpd.conf\n",
+         "line 3: smtpd_sasl_path = sasl2/smtpd.conf looks like a file name"},
+        {"smtp_sasl_auth_enable = yes\n",
+         "line 2: specify a password table via the `smtp_sasl_password_maps' configuration parameter"},
         {"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\nsmtp_sasl_security_options = noplaintxt\n",
          "line 4: unknown SASL security options value \"noplaintxt\" in smtp_sasl_security_options: is noplaintext meant?"},
-        {"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\nsmtp_sasl_type = dovecot\n", "line 4: smtp_sasl_type = dovecot: unsupported SASL client implementation"},
+        {"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\nsmtp_sasl_type = dovecot\n",
+         "line 4: smtp_sasl_type = dovecot: unsupported SASL client implementation"},
         {"lmtp_tls_security_level = encypt\n", "line 2: Invalid TLS level \"encypt\": is encrypt meant?"},
-        {"smtp_tls_wrappermode = yes\nsmtp_tls_security_level = may\n", "line 2: smtp_tls_wrappermode requires \"smtp_tls_security_level = encrypt\""},
-        {"smtpd_sasl_application_name = smtpd\n", "line 2: unused parameter: smtpd_sasl_application_name=smtpd: it is called smtpd_sasl_path"},
+        {"smtp_tls_wrappermode = yes\nsmtp_tls_security_level = may\n",
+         "line 2: smtp_tls_wrappermode requires \"smtp_tls_security_level = encrypt\""},
+        {"smtpd_sasl_application_name = smtpd\n",
+         "line 2: unused parameter: smtpd_sasl_application_name=smtpd: it is called smtpd_sasl_path"},
     };
     for (const auto& [lines, want] : slips) {
         Folder folder("compatibility_level = 3.6\n" + std::string(lines));

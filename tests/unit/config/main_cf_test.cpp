@@ -11,9 +11,11 @@ namespace {
 
 TEST(MainCf, logical_lines)
 {
-    const auto file = parse_main_cf("\n# c\nfoo = 1\n  2\n# x\n\n 3\nfoo = 4\nbar = 5\nbar = 5\n{x=y\nz =\n", "main.cf");
+    const auto file =
+        parse_main_cf("\n# c\nfoo = 1\n  2\n# x\n\n 3\nfoo = 4\nbar = 5\nbar = 5\n{x=y\nz =\n", "main.cf");
     std::vector<std::string> got;
-    for (const auto& entry : file.entries) got.push_back(entry.name + "|" + entry.value + "|" + std::to_string(entry.line));
+    for (const auto& entry : file.entries)
+        got.push_back(entry.name + "|" + entry.value + "|" + std::to_string(entry.line));
     EXPECT_EQ(got, (std::vector<std::string>{"foo|1  2 3|3", "foo|4|8", "bar|5|9", "bar|5|10", "{x|y|11", "z||12"}));
     ASSERT_EQ(file.problems.size(), 1u) << "an entry repeated with the same value is nothing to warn of";
     EXPECT_EQ(file.problems[0].text, "main.cf, line 8: overriding earlier entry: foo=1  2 3");
@@ -37,9 +39,10 @@ TEST(MainCf, bounds)
 
 TEST(MasterCf, fields_and_options)
 {
-    const auto services = parse_master_cf("# c\nsmtp inet n - y 60? 5 smtpd -v -vo a=b\n  # inner\n  -o { c = d, e }\n  -o{f=g}\n"
-                                          "x unix - n n - - pipe\n  flags=DRhu argv=/bin/x {a b} -o not=option\n",
-                                          "master.cf");
+    const auto services =
+        parse_master_cf("# c\nsmtp inet n - y 60? 5 smtpd -v -vo a=b\n  # inner\n  -o { c = d, e }\n  -o{f=g}\n"
+                        "x unix - n n - - pipe\n  flags=DRhu argv=/bin/x {a b} -o not=option\n",
+                        "master.cf");
     ASSERT_EQ(services.size(), 2u);
     const auto& smtp = services[0];
     EXPECT_EQ(smtp.command, "smtpd");
@@ -89,7 +92,8 @@ TEST(Values, times_and_levels)
     EXPECT_EQ(parse_time("5", 'd'), seconds(432000));
     EXPECT_EQ(parse_time("2W"), seconds(1209600));
     EXPECT_EQ(parse_time("5mh"), seconds(300));
-    for (const auto* bad : {"", "s", "5x", "5mx", "5mhs", "mh", "5 s", "-5", "30000d", "99999999999"}) EXPECT_FALSE(parse_time(bad)) << bad;
+    for (const auto* bad : {"", "s", "5x", "5mx", "5mhs", "mh", "5 s", "-5", "30000d", "99999999999"})
+        EXPECT_FALSE(parse_time(bad)) << bad;
     EXPECT_EQ(default_unit("5d"), 'd');
     EXPECT_EQ(default_unit("${stress?{10}:{300}}s"), 's');
     EXPECT_EQ(default_unit("$command_time_limit"), 's');
@@ -120,13 +124,16 @@ TEST(Parameters, rows_are_whole)
 
 TEST(MasterCf, services_are_switched_off_by_type_or_name)
 {
-    const ServiceSpec listener{.name = "smtp", .type = "inet"}, submission{.name = "submission", .type = "inet"}, client{.name = "smtp", .type = "unix"};
+    const ServiceSpec listener{.name = "smtp", .type = "inet"}, submission{.name = "submission", .type = "inet"},
+        client{.name = "smtp", .type = "unix"};
     struct Row {
         std::string_view value;
         bool listener, submission, client;
     };
-    for (const Row& row : {Row{"", false, false, false}, Row{"inet", true, true, false}, Row{"smtp/inet", true, false, false}, Row{"smtp.inet, unix", true, false, true},
-                           Row{"!smtp/inet inet", false, true, false}, Row{"inet !smtp/inet", true, true, false}, Row{"smtp", false, false, false}}) {
+    for (const Row& row :
+         {Row{"", false, false, false}, Row{"inet", true, true, false}, Row{"smtp/inet", true, false, false},
+          Row{"smtp.inet, unix", true, false, true}, Row{"!smtp/inet inet", false, true, false},
+          Row{"inet !smtp/inet", true, true, false}, Row{"smtp", false, false, false}}) {
         EXPECT_EQ(is_disabled(listener, row.value), row.listener) << row.value;
         EXPECT_EQ(is_disabled(submission, row.value), row.submission) << row.value;
         EXPECT_EQ(is_disabled(client, row.value), row.client) << row.value;

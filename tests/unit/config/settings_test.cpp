@@ -10,7 +10,8 @@ namespace {
 using test::Folder;
 using namespace std::chrono_literals;
 
-constexpr std::string_view basis = "compatibility_level = 3.6\nmyhostname = mail.golden.test\ninet_interfaces = loopback-only\n";
+constexpr std::string_view basis =
+    "compatibility_level = 3.6\nmyhostname = mail.golden.test\ninet_interfaces = loopback-only\n";
 
 std::string complaint(std::string_view lines, Checks checks = Checks::server)
 {
@@ -28,12 +29,14 @@ std::string complaint(std::string_view lines, Checks checks = Checks::server)
 
 TEST(Settings, types_and_expansion)
 {
-    Folder folder(std::string(basis) + "mydestination = $myhostname, localhost.$mydomain,\n  # comment\n\n  localhost\n"
-                                       "maximal_queue_lifetime = 3\nsmtpd_timeout = 2m\nmessage_size_limit = 5000000000\n"
-                                       "disable_vrfy_command = YES\nmynetworks = 127.0.0.0/8, { 10.0.0.0/8 x }\n");
+    Folder folder(std::string(basis) +
+                  "mydestination = $myhostname, localhost.$mydomain,\n  # comment\n\n  localhost\n"
+                  "maximal_queue_lifetime = 3\nsmtpd_timeout = 2m\nmessage_size_limit = 5000000000\n"
+                  "disable_vrfy_command = YES\nmynetworks = 127.0.0.0/8, { 10.0.0.0/8 x }\n");
     const auto settings = Settings::load(folder.options());
     EXPECT_EQ(settings->str("mydestination"), "mail.golden.test, localhost.golden.test,  localhost");
-    EXPECT_EQ(settings->list("mydestination"), (std::vector<std::string>{"mail.golden.test", "localhost.golden.test", "localhost"}));
+    EXPECT_EQ(settings->list("mydestination"),
+              (std::vector<std::string>{"mail.golden.test", "localhost.golden.test", "localhost"}));
     EXPECT_EQ(settings->list("mynetworks"), (std::vector<std::string>{"127.0.0.0/8", "{ 10.0.0.0/8 x }"}));
     EXPECT_EQ(settings->time("maximal_queue_lifetime"), 3 * 24h) << "the unit of the default holds";
     EXPECT_EQ(settings->time("smtpd_timeout"), 120s);
@@ -113,7 +116,8 @@ TEST(Settings, refuses_with_the_words_of_postfix)
     const Case cases[] = {
         {"disable_vrfy_command = maybe", "bad boolean configuration: disable_vrfy_command = maybe", ""},
         {"smtpd_timeout = 5x", "parameter smtpd_timeout: bad time value or unit: 5x", ""},
-        {"message_size_limit = 5000000 # five MB", "bad numerical configuration: message_size_limit = 5000000 # five MB",
+        {"message_size_limit = 5000000 # five MB",
+         "bad numerical configuration: message_size_limit = 5000000 # five MB",
          "bad numerical configuration: message_size_limit = 5000000 # five MB"},
         {"application_event_drain_time = 0s", "invalid application_event_drain_time: 0 (min 1)",
          "invalid application_event_drain_time: 0 (min 1)"},
@@ -121,12 +125,14 @@ TEST(Settings, refuses_with_the_words_of_postfix)
          "invalid line_length_limit parameter value 10 < 512"},
         {"delay_logging_resolution_limit = 9", "invalid delay_logging_resolution_limit parameter value 9 > 6",
          "invalid delay_logging_resolution_limit parameter value 9 > 6"},
-        {"queue_directory =", "bad string length 0 < 1: queue_directory = ", "bad string length 0 < 1: queue_directory = "},
+        {"queue_directory =", "bad string length 0 < 1: queue_directory = ",
+         "bad string length 0 < 1: queue_directory = "},
         {"myorigin = a, b", "myorigin parameter setting must not contain multiple values: a, b",
          "myorigin parameter setting must not contain multiple values: a, b"},
         {"myhostname = -foo.x", "file DIR/main.cf: parameter myhostname: bad parameter value: -foo.x",
          "file DIR/main.cf: parameter myhostname: bad parameter value: -foo.x"},
-        {"mydomain = \xe3\x83\x89\t# name", "file DIR/main.cf: parameter mydomain: bad parameter value: \xe3\x83\x89\t# name",
+        {"mydomain = \xe3\x83\x89\t# name",
+         "file DIR/main.cf: parameter mydomain: bad parameter value: \xe3\x83\x89\t# name",
          "file DIR/main.cf: parameter mydomain: bad parameter value: \xe3\x83\x89\t# name"},
         {"inet_protocols = foo", "unknown inet_protocols value \"foo\" in \"foo\"",
          "unknown inet_protocols value \"foo\" in \"foo\""},
@@ -139,7 +145,8 @@ TEST(Settings, refuses_with_the_words_of_postfix)
          "malformed compatibility level syntax: \"abc\""},
         {"relayhost:127.0.0.25", "DIR/main.cf, line 4: missing '=' after attribute name: \"relayhost:127.0.0.25\"",
          "DIR/main.cf, line 4: missing '=' after attribute name: \"relayhost:127.0.0.25\""},
-        {"= x", "DIR/main.cf, line 4: missing attribute name: \"= x\"", "DIR/main.cf, line 4: missing attribute name: \"= x\""},
+        {"= x", "DIR/main.cf, line 4: missing attribute name: \"= x\"",
+         "DIR/main.cf, line 4: missing attribute name: \"= x\""},
         {"relay_destination_concurrency_limit = many",
          "bad numerical configuration: relay_destination_concurrency_limit = many", ""},
     };
@@ -187,7 +194,8 @@ TEST(Settings, missing_file)
 // Debian: "myorigin = /etc/mailname" names a file.
 TEST(Settings, OriginMayBeAFile)
 {
-    Folder folder("myhostname = mail.a.test\nmyorigin = ${config_directory}/mailname\nempty_address_recipient = $myorigin\n");
+    Folder folder(
+        "myhostname = mail.a.test\nmyorigin = ${config_directory}/mailname\nempty_address_recipient = $myorigin\n");
     folder.write("mailname", " a.test \nb.test\n");
     const auto settings = Settings::load(folder.options());
     EXPECT_EQ(settings->str("myorigin"), "a.test");
@@ -200,7 +208,8 @@ TEST(Settings, OriginMayBeAFile)
         Settings::load(folder.options());
         FAIL();
     } catch (const ConfigError& error) {
-        EXPECT_EQ(std::string(error.what()), "myorigin = " + folder.path() + "/mailname: open " + folder.path() + "/mailname: No such file or directory");
+        EXPECT_EQ(std::string(error.what()), "myorigin = " + folder.path() + "/mailname: open " + folder.path() +
+                                                 "/mailname: No such file or directory");
         EXPECT_EQ(error.location.line, 2);
     }
 }

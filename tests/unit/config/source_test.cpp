@@ -9,8 +9,9 @@ namespace {
 
 TEST(Source, FindsTheLineAWordStandsOn)
 {
-    const test::Folder folder("permit = permit\nlist = permit_mynetworks,\n# permit\n\n  permit, hash:/a permit\n\tlast\nlist2 = last\n",
-                              "25 inet n - n - - smtpd\n -o list=permit\n\n  reject\n587 inet n - n - - smtpd\n");
+    const test::Folder folder(
+        "permit = permit\nlist = permit_mynetworks,\n# permit\n\n  permit, hash:/a permit\n\tlast\nlist2 = last\n",
+        "25 inet n - n - - smtpd\n -o list=permit\n\n  reject\n587 inet n - n - - smtpd\n");
     Source source;
     const std::string main = folder.path() + "/main.cf", master = folder.path() + "/master.cf";
     struct {

@@ -65,7 +65,8 @@ TEST(SpawnLine, RefusesInPostfixsWords)
 TEST(SpawnLine, HasANameOfItsOwnPerType)
 {
     EXPECT_EQ(spawn_name(service("user=nobody argv=/bin/cat")), "unix/policy");
-    EXPECT_EQ(spawn_name(service("user=nobody argv=/bin/cat", "127.0.0.1:10040 inet n n n - 0")), "inet/127.0.0.1:10040");
+    EXPECT_EQ(spawn_name(service("user=nobody argv=/bin/cat", "127.0.0.1:10040 inet n n n - 0")),
+              "inet/127.0.0.1:10040");
 }
 
 SpawnLine line_for(std::string user, std::string group = "")
@@ -114,7 +115,8 @@ TEST(SpawnAccount, IsOurOwnWithoutRoot)
     EXPECT_EQ(other.error().text(), "request to run a command as daemon, and the mail system was not started by root");
     const auto other_group = find_account(line_for("nobody", "daemon"), caller);
     ASSERT_FALSE(other_group);
-    EXPECT_EQ(other_group.error().text(), "request to run a command as nobody:daemon, and the mail system was not started by root");
+    EXPECT_EQ(other_group.error().text(),
+              "request to run a command as nobody:daemon, and the mail system was not started by root");
 }
 
 class SpawnProblems : public testing::Test {
@@ -124,7 +126,9 @@ protected:
     std::vector<std::string> of(const std::string& master)
     {
         std::filesystem::create_directories(folder_ / "queue");
-        std::ofstream(folder_ / "main.cf") << "compatibility_level = 3.6\nmyhostname = mail.example.test\nqueue_directory = " << (folder_ / "queue").string() << "\n";
+        std::ofstream(folder_ / "main.cf")
+            << "compatibility_level = 3.6\nmyhostname = mail.example.test\nqueue_directory = "
+            << (folder_ / "queue").string() << "\n";
         std::ofstream(folder_ / "master.cf") << master;
         config::LoadOptions options;
         options.directory = folder_.string();
@@ -144,7 +148,8 @@ protected:
         std::erase_if(texts, [](const std::string& text) { return text.starts_with("request to "); });
         return texts.empty() ? "" : texts.back();
     }
-    std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("ekiden-spawn-problems-" + std::to_string(::getpid()));
+    std::filesystem::path folder_ =
+        std::filesystem::temp_directory_path() / ("ekiden-spawn-problems-" + std::to_string(::getpid()));
 };
 
 TEST_F(SpawnProblems, AreFoundInTheCommand)
@@ -155,11 +160,14 @@ TEST_F(SpawnProblems, AreFoundInTheCommand)
     EXPECT_EQ(said("user=nobody argv=no-such-program"), "command no-such-program: not found in /usr/bin:/bin");
     EXPECT_EQ(said("user=nobody argv=/etc/passwd"), "command /etc/passwd: is not executable");
     EXPECT_EQ(said("user=nobody argv=/etc"), "command /etc: is not a file");
-    EXPECT_EQ(said("-o { export_environment = PATH=/nowhere } user=nobody argv=cat"), "command cat: not found in /nowhere");
+    EXPECT_EQ(said("-o { export_environment = PATH=/nowhere } user=nobody argv=cat"),
+              "command cat: not found in /nowhere");
     const std::string queue = (folder_ / "queue").string();
     EXPECT_EQ(said("user=nobody argv=bin/cat"), "command bin/cat: No such file or directory");
-    EXPECT_EQ(said("user=nobody argv=/bin/cat", "policy unix - n y - 0"), "command /bin/cat (in the chroot " + queue + "): No such file or directory");
-    EXPECT_EQ(said("user=nobody argv=cat", "policy unix - n y - 0"), "command cat (in the chroot " + queue + "): not found in /usr/bin:/bin");
+    EXPECT_EQ(said("user=nobody argv=/bin/cat", "policy unix - n y - 0"),
+              "command /bin/cat (in the chroot " + queue + "): No such file or directory");
+    EXPECT_EQ(said("user=nobody argv=cat", "policy unix - n y - 0"),
+              "command cat (in the chroot " + queue + "): not found in /usr/bin:/bin");
     std::filesystem::create_directories(folder_ / "queue/bin");
     std::filesystem::copy_file("/bin/cat", folder_ / "queue/bin/cat");
     EXPECT_EQ(said("user=nobody argv=/bin/cat", "policy unix - n y - 0"), "");

@@ -9,7 +9,10 @@ namespace {
 // Answers nobody before `wanted` questions have come; only those who ask at the same time get through.
 class Together : public Resolver {
 public:
-    Together(net::Executor executor, std::size_t wanted) : all_came_(executor, net::Timer::time_point::max()), wanted_(wanted) {}
+    Together(net::Executor executor, std::size_t wanted)
+        : all_came_(executor, net::Timer::time_point::max()), wanted_(wanted)
+    {
+    }
     Task<Result<Answer>> query(std::string name, Type type) override
     {
         asked.push_back(name + "/" + std::string(name_of(type)));
@@ -54,8 +57,10 @@ TEST(Blocklists, AreAskedAtTheSameTimeAndUsedInOrder)
     test::Loop loop;
     Together resolver(loop.executor(), 4);
     const auto answers = loop.run(find_all(resolver, {"yes.a", "no.b", "dead.c", "yes.d", "yes.a"}, true));
-    const std::vector<std::string> want = {"127.0.0.2", "", "Host or domain name not found. Name service error for name=dead.c type=A: Host not found, try again",
-                                           "127.0.0.2", "127.0.0.2"};
+    const std::vector<std::string> want = {
+        "127.0.0.2", "",
+        "Host or domain name not found. Name service error for name=dead.c type=A: Host not found, try again",
+        "127.0.0.2", "127.0.0.2"};
     EXPECT_EQ(answers, want);
     EXPECT_EQ(resolver.asked, (std::vector<std::string>{"yes.a/A", "no.b/A", "dead.c/A", "yes.d/A"}));
 }
@@ -92,7 +97,8 @@ TEST(Blocklists, ErrorCodesAreNoListings)
     };
     for (const auto& row : rows) {
         Answer answer;
-        for (const char* address : row.addresses) answer.records.push_back({Type::a, {}, *net::parse_address(address), {}, 0});
+        for (const char* address : row.addresses)
+            answer.records.push_back({Type::a, {}, *net::parse_address(address), {}, 0});
         EXPECT_EQ(show(listings_of("x", answer)), row.want);
     }
 }

@@ -77,7 +77,8 @@ TEST(find_mail_hosts, answers_as_postfix)
     FakeResolver world;
     fill(world);
     const auto dns_error = [](const char* name, const char* type, const char* why) {
-        return std::string("Host or domain name not found. Name service error for name=") + name + " type=" + type + ": " + why;
+        return std::string("Host or domain name not found. Name service error for name=") + name + " type=" + type +
+               ": " + why;
     };
     const struct {
         const char* name;
@@ -120,13 +121,16 @@ TEST(find_mail_hosts, follows_its_options)
     test::Loop loop;
     MailHostOptions options;
     options.uses_mx = false;
-    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "mixed.test", options))).size(), std::string("mixed.test[192.0.2.1] mixed.test[2001:db8::1]").size());
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "mixed.test", options))).size(),
+              std::string("mixed.test[192.0.2.1] mixed.test[2001:db8::1]").size());
     EXPECT_TRUE(show(loop.run(find_mail_hosts(world, "remote.test", options))).starts_with("5.4.4 "));
     options = {};
     options.preferred = FamilyPreference::ipv6;
-    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "mixed.test", options))), "mixed.test[2001:db8::1] mixed.test[192.0.2.1]");
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "mixed.test", options))),
+              "mixed.test[2001:db8::1] mixed.test[192.0.2.1]");
     options.preferred = FamilyPreference::ipv4;
-    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "mixed.test", options))), "mixed.test[192.0.2.1] mixed.test[2001:db8::1]");
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "mixed.test", options))),
+              "mixed.test[192.0.2.1] mixed.test[2001:db8::1]");
     options.families = {true, false};
     EXPECT_EQ(show(loop.run(find_mail_hosts(world, "mixed.test", options))), "mixed.test[192.0.2.1]");
     EXPECT_TRUE(show(loop.run(find_mail_hosts(world, "nosuch.test", options))).ends_with("type=A: Host not found"));
@@ -162,7 +166,8 @@ TEST(find_mail_hosts, shuffles_within_a_preference_only)
     EXPECT_GT(orders.size(), 5u);
     MailHostOptions still;
     still.is_shuffled = false;
-    EXPECT_TRUE(show(loop.run(find_mail_hosts(world, "many.test", still))).ends_with("m3.test[192.0.2.3] m4.test[192.0.2.4]"));
+    EXPECT_TRUE(
+        show(loop.run(find_mail_hosts(world, "many.test", still))).ends_with("m3.test[192.0.2.3] m4.test[192.0.2.4]"));
 }
 
 TEST(find_mail_hosts, bounds_how_much_it_looks_up)
@@ -199,11 +204,13 @@ TEST(find_mail_hosts, gives_both_protocols_their_turn)
         options.address_limit = c.limit;
         test::Loop loop;
         std::string got;
-        for (const auto& host : loop.run(find_mail_hosts(world, "many.test", options)).hosts) got += host.address.is_v6() ? '6' : '4';
+        for (const auto& host : loop.run(find_mail_hosts(world, "many.test", options)).hosts)
+            got += host.address.is_v6() ? '6' : '4';
         EXPECT_EQ(got.substr(0, c.limit > 0 ? c.limit : got.size()), c.want) << c.limit;
         options.is_balanced = false;
         got.clear();
-        for (const auto& host : loop.run(find_mail_hosts(world, "many.test", options)).hosts) got += host.address.is_v6() ? '6' : '4';
+        for (const auto& host : loop.run(find_mail_hosts(world, "many.test", options)).hosts)
+            got += host.address.is_v6() ? '6' : '4';
         EXPECT_EQ(got, c.limit > 0 ? std::string("66644").substr(0, c.limit) : "66644") << c.limit;
     }
 }
@@ -217,12 +224,17 @@ TEST(find_mail_hosts, says_what_the_system_says_when_it_asks_the_system)
     options.uses_mx = false;
     options.address_source = Source::hosts_and_dns;
     test::Loop loop;
-    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "nosuch.test", options))), "5.4.4 unable to look up host nosuch.test: Name or service not known");
-    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "noaddr.test", options))), "5.3.0 unable to look up host noaddr.test: No address associated with hostname");
-    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "dead.test", options))), "4.4.4 unable to look up host dead.test: Temporary failure in name resolution");
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "nosuch.test", options))),
+              "5.4.4 unable to look up host nosuch.test: Name or service not known");
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "noaddr.test", options))),
+              "5.3.0 unable to look up host noaddr.test: No address associated with hostname");
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "dead.test", options))),
+              "4.4.4 unable to look up host dead.test: Temporary failure in name resolution");
     options.address_source = Source::dns_then_hosts;
-    EXPECT_TRUE(show(loop.run(find_mail_hosts(world, "dead.test", options))).starts_with("4.4.3 Host or domain name not found."));
-    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "nosuch.test", options))), "5.4.4 unable to look up host nosuch.test: Name or service not known");
+    EXPECT_TRUE(show(loop.run(find_mail_hosts(world, "dead.test", options)))
+                    .starts_with("4.4.3 Host or domain name not found."));
+    EXPECT_EQ(show(loop.run(find_mail_hosts(world, "nosuch.test", options))),
+              "5.4.4 unable to look up host nosuch.test: Name or service not known");
 }
 
 }  // namespace

@@ -92,9 +92,9 @@ TEST(is_askable, refuses_what_cannot_be_a_name)
         EXPECT_TRUE(is_askable(good)) << good;
     }
     const std::string long_label(64, 'a');
-    for (const std::string& bad : {std::string(), std::string("."), std::string("a..b"), std::string(".a"), long_label,
-                                   std::string("a b"), std::string("a\\b"), std::string("\xc3\xa9.fr"), std::string(300, 'a'),
-                                   std::string("a\nb")}) {
+    for (const std::string& bad :
+         {std::string(), std::string("."), std::string("a..b"), std::string(".a"), long_label, std::string("a b"),
+          std::string("a\\b"), std::string("\xc3\xa9.fr"), std::string(300, 'a'), std::string("a\nb")}) {
         EXPECT_FALSE(is_askable(bad)) << testing::PrintToString(bad);
     }
 }
@@ -111,9 +111,10 @@ TEST(not_found_text, is_postfix_words)
 {
     EXPECT_EQ(not_found_text("x.test", Type::aaaa, Absence::no_such_name),
               "Host or domain name not found. Name service error for name=x.test type=AAAA: Host not found");
-    EXPECT_EQ(not_found_text("x.test", Type::mx, Absence::no_such_record),
-              "Host or domain name not found. Name service error for name=x.test type=MX: Host found but no data record of "
-              "requested type");
+    EXPECT_EQ(
+        not_found_text("x.test", Type::mx, Absence::no_such_record),
+        "Host or domain name not found. Name service error for name=x.test type=MX: Host found but no data record of "
+        "requested type");
     EXPECT_EQ(trouble_with("x.test", Type::mx).text(),
               "Host or domain name not found. Name service error for name=x.test type=MX: Host not found, try again");
 }
@@ -154,12 +155,14 @@ TEST(find_addresses, joins_families_and_prefers_what_it_has)
         {"alias.test", {}, "192.0.2.1 2001:db8::1"},
         {"round.test", {true, false}, "trouble: Host or domain name not found. Name service error for name=round.test type=A: Host not found, try again"},
     };
-    for (const auto& c : cases) EXPECT_EQ(show(loop.run(find_addresses(resolver, c.name, c.families))), c.want) << c.name;
+    for (const auto& c : cases)
+        EXPECT_EQ(show(loop.run(find_addresses(resolver, c.name, c.families))), c.want) << c.name;
 }
 
 class TempFile {
 public:
-    explicit TempFile(const std::string& content) : path_(testing::TempDir() + "dns_test." + std::to_string(getpid()) + "." + std::to_string(++count_))
+    explicit TempFile(const std::string& content)
+        : path_(testing::TempDir() + "dns_test." + std::to_string(getpid()) + "." + std::to_string(++count_))
     {
         std::ofstream(path_) << content;
     }
@@ -232,7 +235,8 @@ private:
         for (;;) {
             sockaddr_in peer{};
             socklen_t length = sizeof peer;
-            const ssize_t count = ::recvfrom(socket_.get(), packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&peer), &length);
+            const ssize_t count =
+                ::recvfrom(socket_.get(), packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&peer), &length);
             if (count <= 0) return;
             std::string_view wire(packet.data() + 12, static_cast<std::size_t>(count) - 12);
             const auto name = take_name(wire).value_or("");
@@ -246,7 +250,8 @@ private:
             std::string records;
             const auto add = [&](const std::string& data) {
                 using namespace std::string_literals;
-                records += "\xc0\x0c\0"s + static_cast<char>(type) + "\0\1\0\0\1\x2c\0"s + static_cast<char>(data.size()) + data;
+                records += "\xc0\x0c\0"s + static_cast<char>(type) + "\0\1\0\0\1\x2c\0"s +
+                           static_cast<char>(data.size()) + data;
                 ++answer[7];
             };
             answer[7] = answer[9] = answer[11] = 0;
@@ -258,7 +263,11 @@ private:
             else if (name.ends_with("nothing.test")) answer[3] = '\x83';
             else if (name.ends_with("absent.test")) {   // with the record that says for how long
                 answer[3] = '\x83';
-                records += "\6absent\4test\0\0\6\0\1\0\0\1\x2c\0\x16\0\0"s + "\0\0\0\1" "\0\0\1\0" "\0\0\1\0" "\0\0\1\0" "\0\0\1\x2c"s;
+                records += "\6absent\4test\0\0\6\0\1\0\0\1\x2c\0\x16\0\0"s + "\0\0\0\1"
+                                                                             "\0\0\1\0"
+                                                                             "\0\0\1\0"
+                                                                             "\0\0\1\0"
+                                                                             "\0\0\1\x2c"s;
                 ++answer[9];
             }
             answer += records;
@@ -301,18 +310,21 @@ TEST(unbound_resolver, asks_the_configured_server)
     EXPECT_EQ(show(loop.run((*resolver)->query_dns("localhost", Type::a))), "127.0.0.99");
 
     const int before = server.questions();
-    for (int i = 0; i < 100; ++i) EXPECT_EQ(show(loop.run((*resolver)->query("mail.test", Type::mx))), "10:mx.mail.test");
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(show(loop.run((*resolver)->query("mail.test", Type::mx))), "10:mx.mail.test");
     EXPECT_EQ(server.questions(), before);
 
     // What does not exist is remembered too.
     EXPECT_EQ(show(loop.run((*resolver)->query_dns("1.2.3.4.absent.test", Type::a))), "no such name");
     const int after_absent = server.questions();
-    for (int i = 0; i < 100; ++i) EXPECT_EQ(show(loop.run((*resolver)->query_dns("1.2.3.4.absent.test", Type::a))), "no such name");
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(show(loop.run((*resolver)->query_dns("1.2.3.4.absent.test", Type::a))), "no such name");
     EXPECT_EQ(server.questions(), after_absent);
 
     const auto start = std::chrono::steady_clock::now();
-    EXPECT_EQ(show(loop.run((*resolver)->query("x.silent.test", Type::a))),
-              "trouble: Host or domain name not found. Name service error for name=x.silent.test type=A: Host not found, try again");
+    EXPECT_EQ(
+        show(loop.run((*resolver)->query("x.silent.test", Type::a))),
+        "trouble: Host or domain name not found. Name service error for name=x.silent.test type=A: Host not found, try again");
     EXPECT_LT(std::chrono::steady_clock::now() - start, 4s);
     // One silent name does not make the server deaf for others.
     EXPECT_EQ(show(loop.run((*resolver)->query("other.nothing.test", Type::a))), "no such name");

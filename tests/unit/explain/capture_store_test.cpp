@@ -14,12 +14,13 @@ TEST(CaptureStore, RemembersAndKeepsNothing)
     queue::ContentWriter content = store.write_content();
     content.append("Subject: x\n\n");
     bool is_done = false;
-    asio::co_spawn(context, store.commit(std::move(envelope), std::move(content)), [&](std::exception_ptr error, Result<queue::EnvelopePtr> committed) {
-        ASSERT_FALSE(error);
-        ASSERT_TRUE(committed);
-        EXPECT_EQ((*committed)->size, 12u);
-        is_done = true;
-    });
+    asio::co_spawn(context, store.commit(std::move(envelope), std::move(content)),
+                   [&](std::exception_ptr error, Result<queue::EnvelopePtr> committed) {
+                       ASSERT_FALSE(error);
+                       ASSERT_TRUE(committed);
+                       EXPECT_EQ((*committed)->size, 12u);
+                       is_done = true;
+                   });
     context.run();
     EXPECT_TRUE(is_done);
     EXPECT_EQ(store.size(), 0u);

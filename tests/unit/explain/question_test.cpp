@@ -7,8 +7,9 @@ namespace {
 
 TEST(Question, ReadsEveryOption)
 {
-    const auto question = parse_question({"--from", "a@b.test", "--to=c@d.test", "--client", "192.0.2.7", "--helo", "mx.b.test", "--sasl-user", "alice", "--tls",
-                                          "--service", "submission", "--message", "/tmp/m", "--ask-policy", "--json", "-c", "/etc/x"});
+    const auto question = parse_question({"--from", "a@b.test", "--to=c@d.test", "--client", "192.0.2.7", "--helo",
+                                          "mx.b.test", "--sasl-user", "alice", "--tls", "--service", "submission",
+                                          "--message", "/tmp/m", "--ask-policy", "--json", "-c", "/etc/x"});
     ASSERT_TRUE(question) << question.error().text();
     EXPECT_EQ(question->sender, "a@b.test");
     EXPECT_EQ(question->recipient, "c@d.test");

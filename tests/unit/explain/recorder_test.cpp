@@ -45,7 +45,8 @@ TEST(Recorder, NeverKeepsAPassword)
     recorder.note("login", "user", "", "joe", "smtp_sasl_password_maps");
     // Where the table's own name holds its entries.
     recorder.note("lookup", "smtp_sasl_password_maps", "x", "joe:secret", "static:joe:secret");
-    recorder.note("lookup", "smtp_sasl_password_maps", "", "joe:secret", "unionmap:{hash:/etc/sasl, inline:{x=joe:secret}}");
+    recorder.note("lookup", "smtp_sasl_password_maps", "", "joe:secret",
+                  "unionmap:{hash:/etc/sasl, inline:{x=joe:secret}}");
     recorder.note("trouble", "smtp_sasl_password_maps", "x", "why", "inline:{ x = joe:secret }");
     for (const Event& event : recorder.take()) {
         EXPECT_EQ(event.value.find("secret"), std::string::npos) << event.name;

@@ -10,11 +10,23 @@ namespace {
 
 Event part(std::string what, std::string name, std::string detail, std::string answer, std::vector<Event> inside = {})
 {
-    return {.what = std::move(what), .name = std::move(name), .detail = std::move(detail), .value = {}, .where = {}, .answer = std::move(answer), .inside = std::move(inside)};
+    return {.what = std::move(what),
+            .name = std::move(name),
+            .detail = std::move(detail),
+            .value = {},
+            .where = {},
+            .answer = std::move(answer),
+            .inside = std::move(inside)};
 }
 Event fact(std::string what, std::string name, std::string key, std::string value, std::string where = {})
 {
-    return {.what = std::move(what), .name = std::move(name), .detail = std::move(key), .value = std::move(value), .where = std::move(where), .answer = {}, .inside = {}};
+    return {.what = std::move(what),
+            .name = std::move(name),
+            .detail = std::move(key),
+            .value = std::move(value),
+            .where = std::move(where),
+            .answer = {},
+            .inside = {}};
 }
 
 Places defaults()
@@ -32,11 +44,15 @@ Findings refused()
     findings.service = "smtp";
     findings.client = "unknown[192.0.2.7]";
     findings.steps.push_back({"connect", 220, "220 mail.example.test ESMTP", {}});
-    findings.steps.push_back({"RCPT TO:<x@remote.test>", 554, "554 5.7.1 <x@remote.test>: Relay access denied",
-                              {part("list", "smtpd_client_restrictions", "", "dunno"),
-                               part("list", "smtpd_relay_restrictions", "", "reject",
-                                    {part("restriction", "permit_mynetworks", "", "dunno"),
-                                     part("restriction", "reject_unauth_destination", "", "reject", {fact("reject", "", "", "554 5.7.1 <x@remote.test>: Relay access denied")})})}});
+    findings.steps.push_back(
+        {"RCPT TO:<x@remote.test>",
+         554,
+         "554 5.7.1 <x@remote.test>: Relay access denied",
+         {part("list", "smtpd_client_restrictions", "", "dunno"),
+          part("list", "smtpd_relay_restrictions", "", "reject",
+               {part("restriction", "permit_mynetworks", "", "dunno"),
+                part("restriction", "reject_unauth_destination", "", "reject",
+                     {fact("reject", "", "", "554 5.7.1 <x@remote.test>: Relay access denied")})})}});
     return findings;
 }
 
@@ -68,10 +84,13 @@ TEST(Verdict, NamesTheClassAndTheEntry)
 {
     Places places = defaults();
     Findings findings = refused();
-    findings.steps.back().events = {part("list", "smtpd_recipient_restrictions", "", "reject",
-                                         {part("class", "strict", "", "reject",
-                                               {part("restriction", "check_sender_access", "hash:/s", "reject", {fact("lookup", "check_sender_access", "bad.test", "REJECT no", "hash:/s")})})})};
-    EXPECT_EQ(judge(findings, places).because, "check_sender_access hash:/s (key bad.test: REJECT no) in strict, default");
+    findings.steps.back().events = {
+        part("list", "smtpd_recipient_restrictions", "", "reject",
+             {part("class", "strict", "", "reject",
+                   {part("restriction", "check_sender_access", "hash:/s", "reject",
+                         {fact("lookup", "check_sender_access", "bad.test", "REJECT no", "hash:/s")})})})};
+    EXPECT_EQ(judge(findings, places).because,
+              "check_sender_access hash:/s (key bad.test: REJECT no) in strict, default");
 }
 
 TEST(Verdict, FollowsTheCode)
@@ -105,7 +124,8 @@ TEST(Verdict, LooksAtWhatAnAliasLeadsTo)
     findings.deliveries.push_back(accepted(Fate::deferred, "4.3.0", "mail transport unavailable").deliveries.front());
     const Verdict verdict = judge(findings, places);
     EXPECT_EQ(verdict.status, 75);
-    EXPECT_EQ(verdict.headline, "250: accepted, then waiting in the queue: <x@example.test>: 4.3.0 mail transport unavailable");
+    EXPECT_EQ(verdict.headline,
+              "250: accepted, then waiting in the queue: <x@example.test>: 4.3.0 mail transport unavailable");
 }
 
 TEST(Verdict, KnowsHeldAndDiscardedMail)
@@ -124,7 +144,8 @@ TEST(Text, BeginsWithTheVerdictAndShowsEveryRestriction)
     Findings findings = refused();
     findings.verdict = judge(findings, places);
     const std::string page = as_text(findings, places);
-    EXPECT_TRUE(page.starts_with("554 5.7.1 <x@remote.test>: Relay access denied\n  by reject_unauth_destination")) << page;
+    EXPECT_TRUE(page.starts_with("554 5.7.1 <x@remote.test>: Relay access denied\n  by reject_unauth_destination"))
+        << page;
     EXPECT_NE(page.find("permit_mynetworks"), std::string::npos);
     EXPECT_EQ(page.find("smtpd_client_restrictions"), std::string::npos) << "an empty list says nothing";
 }
@@ -133,9 +154,14 @@ TEST(Text, ShowsHostsTlsAndLogin)
 {
     Places places = defaults();
     Findings findings = accepted(Fate::delivered, "", "would be handed to mx.test[192.0.2.1]:25");
-    findings.deliveries.front().hosts.push_back({"mx.test[192.0.2.1]:25", "remote.test", "encrypt", "mx.test", "smtp_tls_policy_maps hash:/p, key remote.test", false, "joe", "smtp_sasl_password_maps hash:/s, key mx.test"});
+    findings.deliveries.front().hosts.push_back({"mx.test[192.0.2.1]:25", "remote.test", "encrypt", "mx.test",
+                                                 "smtp_tls_policy_maps hash:/p, key remote.test", false, "joe",
+                                                 "smtp_sasl_password_maps hash:/s, key mx.test"});
     const std::string page = as_text(findings, places);
-    for (const char* expected : {"1. mx.test[192.0.2.1]:25", "TLS encrypt, the certificate must be for mx.test  (smtp_tls_policy_maps hash:/p, key remote.test)", "logs in as joe"})
+    for (const char* expected :
+         {"1. mx.test[192.0.2.1]:25",
+          "TLS encrypt, the certificate must be for mx.test  (smtp_tls_policy_maps hash:/p, key remote.test)",
+          "logs in as joe"})
         EXPECT_NE(page.find(expected), std::string::npos) << expected << "\n" << page;
 }
 

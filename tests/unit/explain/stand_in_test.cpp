@@ -32,10 +32,11 @@ protected:
         request.gid = ::getegid();
         HelperAnswer answer;
         asio::io_context context;
-        asio::co_spawn(context, stand_in_->helper().ask(std::move(request), Fd()), [&](std::exception_ptr, Result<HelperAnswer> got) {
-            ASSERT_TRUE(got) << got.error().text();
-            answer = std::move(*got);
-        });
+        asio::co_spawn(context, stand_in_->helper().ask(std::move(request), Fd()),
+                       [&](std::exception_ptr, Result<HelperAnswer> got) {
+                           ASSERT_TRUE(got) << got.error().text();
+                           answer = std::move(*got);
+                       });
         context.run();
         return answer;
     }

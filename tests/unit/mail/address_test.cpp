@@ -137,8 +137,10 @@ TEST(hostname_fault, says_what_is_wrong)
 
 TEST(is_valid_address_literal, knows_both_families)
 {
-    for (auto good : {"[127.0.0.1]", "[IPv6:::1]", "[ipv6:2001:db8::1]"}) EXPECT_TRUE(is_valid_address_literal(good)) << good;
-    for (auto bad : {"[1.2.3]", "[127.0.0.1", "127.0.0.1", "[::1]", "[]", "", "[256.0.0.1]", "[IPv6:127.0.0.1]", "[1.2.3.4.5]"})
+    for (auto good : {"[127.0.0.1]", "[IPv6:::1]", "[ipv6:2001:db8::1]"})
+        EXPECT_TRUE(is_valid_address_literal(good)) << good;
+    for (auto bad :
+         {"[1.2.3]", "[127.0.0.1", "127.0.0.1", "[::1]", "[]", "", "[256.0.0.1]", "[IPv6:127.0.0.1]", "[1.2.3.4.5]"})
         EXPECT_FALSE(is_valid_address_literal(bad)) << bad;
 }
 

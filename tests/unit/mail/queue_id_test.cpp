@@ -16,8 +16,9 @@ TEST_F(QueueIdTest, both_shapes_there_and_back)
         std::uint64_t value;
         std::string short_text, long_text;
     };
-    for (const Row& row : {Row{1, "000010", "0000000001z1"}, Row{1'790'000'000'396'986, "60EBA6AB13B80", "4hpQDw2ppLz1"},
-                           Row{1'000'000, "000001", "0000010000z1"}, Row{999'999, "F423F0", "00000075plz1"}}) {
+    for (const Row& row :
+         {Row{1, "000010", "0000000001z1"}, Row{1'790'000'000'396'986, "60EBA6AB13B80", "4hpQDw2ppLz1"},
+          Row{1'000'000, "000001", "0000010000z1"}, Row{999'999, "F423F0", "00000075plz1"}}) {
         QueueId id{row.value};
         use_long_queue_ids(false);
         EXPECT_EQ(format(id), row.short_text);
@@ -33,8 +34,9 @@ TEST_F(QueueIdTest, both_shapes_there_and_back)
 
 TEST_F(QueueIdTest, what_is_no_id)
 {
-    for (const char* text : {"", "0", "00000", "000000", "F42400", "60eba6AB13B80", "60EBA06AB13B80", "../../etc", "0000010000z2", "000010000z1",
-                             "A000010000z1", "00000000000z1", "000000FFFFFFFFFFFFFFFFFFFF", "0000000000z1", "ALL"})
+    for (const char* text :
+         {"", "0", "00000", "000000", "F42400", "60eba6AB13B80", "60EBA06AB13B80", "../../etc", "0000010000z2",
+          "000010000z1", "A000010000z1", "00000000000z1", "000000FFFFFFFFFFFFFFFFFFFF", "0000000000z1", "ALL"})
         EXPECT_FALSE(parse_queue_id(text)) << text;
 }
 

@@ -19,7 +19,8 @@ TEST(Verp, names_the_recipient_in_the_sender)
         {"+=", "", "user@x.test", ""},
         {"", "owner@o.test", "user@x.test", "owner@o.test"},
     };
-    for (const Case& row : rows) EXPECT_EQ(verp_sender(row.delimiters, row.sender, row.recipient), row.want) << row.recipient;
+    for (const Case& row : rows)
+        EXPECT_EQ(verp_sender(row.delimiters, row.sender, row.recipient), row.want) << row.recipient;
 }
 
 TEST(Verp, delimiters_are_two_that_are_allowed)

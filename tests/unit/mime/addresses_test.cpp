@@ -87,11 +87,13 @@ TEST(replace_addresses, folds_long_lists_at_commas)
     const auto fold = [](const std::string& given) {
         const auto found = find_addresses(given);
         Strings full;
-        for (const auto& span : found.addresses) full.push_back(span.address + (span.address.starts_with("cc") ? "@golden.test" : "@mail.golden.test"));
+        for (const auto& span : found.addresses)
+            full.push_back(span.address + (span.address.starts_with("cc") ? "@golden.test" : "@mail.golden.test"));
         return replace_addresses(given, found, full, 3);
     };
     EXPECT_EQ(fold(three), " bob@mail.golden.test, ccccccc@golden.test, carol@mail.golden.test");
-    EXPECT_EQ(fold(four), " bob@mail.golden.test, ccccccc@golden.test,\n\tcarol@mail.golden.test, dave@mail.golden.test");
+    EXPECT_EQ(fold(four),
+              " bob@mail.golden.test, ccccccc@golden.test,\n\tcarol@mail.golden.test, dave@mail.golden.test");
 }
 
 TEST(quote_phrase, quotes_specials)

@@ -56,24 +56,39 @@ TEST(parts, are_told_apart_in_any_chunking)
         Events events;
     } cases[] = {
         {"plain", "Subject: x\n\n--x\nbody\n", {"own Subject", "own end", "body --x\nbody\n"}},
-        {"multipart", "Content-Type: multipart/mixed; boundary=x\n\npre\n--x\nA: 1\n\none\n--y\n--x\n\ntwo\n--x--\nepi\n",
-         {"own Content-Type", "own end", "body pre\n", "boundary --x\n", "part A", "part end", "body one\n--y\n", "boundary --x\n", "part end",
-          "body two\n", "boundary --x--\n", "body epi\n"}},
-        {"attached message", "Content-Type: message/rfc822\n\nSubject: in\nContent-Transfer-Encoding: 8bit\n\nbody\n",
-         {"own Content-Type", "own end", "nested Subject", "nested Content-Transfer-Encoding", "nested end 8bit", "8bit body\n"}},
-        {"digest", "Content-Type: multipart/digest; boundary=\"x y\"\n\n--x y\n\nSubject: in\n\nb\n--x y--\n",
-         {"own Content-Type", "own end", "boundary --x y\n", "part end", "nested Subject", "nested end", "body b\n", "boundary --x y--\n"}},
+        {"multipart",
+         "Content-Type: multipart/mixed; boundary=x\n\npre\n--x\nA: 1\n\none\n--y\n--x\n\ntwo\n--x--\nepi\n",
+         {"own Content-Type", "own end", "body pre\n", "boundary --x\n", "part A", "part end", "body one\n--y\n",
+          "boundary --x\n", "part end", "body two\n", "boundary --x--\n", "body epi\n"}},
+        {"attached message",
+         "Content-Type: message/rfc822\n\nSubject: in\nContent-Transfer-Encoding: 8bit\n\nbody\n",
+         {"own Content-Type", "own end", "nested Subject", "nested Content-Transfer-Encoding", "nested end 8bit",
+          "8bit body\n"}},
+        {"digest",
+         "Content-Type: multipart/digest; boundary=\"x y\"\n\n--x y\n\nSubject: in\n\nb\n--x y--\n",
+         {"own Content-Type", "own end", "boundary --x y\n", "part end", "nested Subject", "nested end", "body b\n",
+          "boundary --x y--\n"}},
         {"outer boundary ends inner parts",
          "Content-Type: multipart/mixed; boundary=out\n\n--out\nContent-Type: multipart/mixed; boundary=in\n\n--in\n\nx\n--out\n\ny\n--out--\n",
-         {"own Content-Type", "own end", "boundary --out\n", "part Content-Type", "part end", "boundary --in\n", "part end", "body x\n",
-          "boundary --out\n", "part end", "body y\n", "boundary --out--\n"}},
-        {"boundary in a header", "Content-Type: multipart/mixed; boundary=x\n\n--x\nA: 1\n--x\nB: 2\n\nb\n",
-         {"own Content-Type", "own end", "boundary --x\n", "part A", "part end", "boundary --x\n", "part B", "part end", "body b\n"}},
-        {"no end of line", "Content-Type: multipart/mixed; boundary=x\n\n--x", {"own Content-Type", "own end", "boundary --x"}},
-        {"partial is not looked into", "Content-Type: message/partial\n\nSubject: in\n", {"own Content-Type", "own end", "body Subject: in\n"}},
-        {"a mailbox line in a part is no field", "Content-Type: message/rfc822\n\nFrom x\nA: 1\n", {"own Content-Type", "own end", "nested end", "body From x\nA: 1\n"}},
-        {"preamble has no encoding", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: 8bit\n\n--x\n\nb\n--x--\nepi\n",
-         {"own Content-Type", "own Content-Transfer-Encoding", "own end 8bit", "boundary --x\n", "part end", "body b\n", "boundary --x--\n", "body epi\n"}},
+         {"own Content-Type", "own end", "boundary --out\n", "part Content-Type", "part end", "boundary --in\n",
+          "part end", "body x\n", "boundary --out\n", "part end", "body y\n", "boundary --out--\n"}},
+        {"boundary in a header",
+         "Content-Type: multipart/mixed; boundary=x\n\n--x\nA: 1\n--x\nB: 2\n\nb\n",
+         {"own Content-Type", "own end", "boundary --x\n", "part A", "part end", "boundary --x\n", "part B", "part end",
+          "body b\n"}},
+        {"no end of line",
+         "Content-Type: multipart/mixed; boundary=x\n\n--x",
+         {"own Content-Type", "own end", "boundary --x"}},
+        {"partial is not looked into",
+         "Content-Type: message/partial\n\nSubject: in\n",
+         {"own Content-Type", "own end", "body Subject: in\n"}},
+        {"a mailbox line in a part is no field",
+         "Content-Type: message/rfc822\n\nFrom x\nA: 1\n",
+         {"own Content-Type", "own end", "nested end", "body From x\nA: 1\n"}},
+        {"preamble has no encoding",
+         "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: 8bit\n\n--x\n\nb\n--x--\nepi\n",
+         {"own Content-Type", "own Content-Transfer-Encoding", "own end 8bit", "boundary --x\n", "part end", "body b\n",
+          "boundary --x--\n", "body epi\n"}},
     };
     for (const auto& c : cases) {
         for (const std::size_t step : {1, 2, 7, 10000}) {
@@ -87,7 +102,8 @@ TEST(parts, are_told_apart_in_any_chunking)
 TEST(parts, are_bounded)
 {
     std::string deep;
-    for (int i = 0; i < 5; ++i) deep += "Content-Type: multipart/mixed; boundary=b" + std::to_string(i) + "\n\n--b" + std::to_string(i) + "\n";
+    for (int i = 0; i < 5; ++i)
+        deep += "Content-Type: multipart/mixed; boundary=b" + std::to_string(i) + "\n\n--b" + std::to_string(i) + "\n";
     deep += "\nx\n";
     EXPECT_FALSE(read(deep, 1000, {.nesting_limit = 5}).is_too_deep);
     const Recorder limited = read(deep, 1000, {.nesting_limit = 4});
@@ -147,7 +163,8 @@ TEST(quoted_printable, is_written_as_postfix_writes_it)
         for (const std::size_t step : {1, 1000}) {
             QuotedPrintable encoder;
             std::string out;
-            for (std::size_t at = 0; at < c.text.size(); at += step) encoder.encode(std::string_view(c.text).substr(at, step), out);
+            for (std::size_t at = 0; at < c.text.size(); at += step)
+                encoder.encode(std::string_view(c.text).substr(at, step), out);
             encoder.finish(out);
             EXPECT_EQ(out, c.want);
         }

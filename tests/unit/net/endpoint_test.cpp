@@ -97,7 +97,8 @@ TEST(network, contains)
         {"10.0.0.0/8", "::ffff:10.1.1.1", true},   {"::1", "::1", true},
     };
     for (const auto& c : cases) {
-        EXPECT_EQ(parse_network(c.network)->contains(*parse_address(c.address)), c.want) << c.network << " " << c.address;
+        EXPECT_EQ(parse_network(c.network)->contains(*parse_address(c.address)), c.want)
+            << c.network << " " << c.address;
     }
     const Address mapped = boost::asio::ip::make_address("::ffff:10.1.1.1");
     EXPECT_TRUE(parse_network("10.0.0.0/8")->contains(mapped));
@@ -134,7 +135,8 @@ TEST(split_host_port, splits)
     };
     for (const auto& c : cases) {
         const auto got = split_host_port(c.text);
-        EXPECT_EQ(got ? got->host + "|" + got->port + "|" + (got->is_bracketed ? "[]" : "") : "refused", c.want) << c.text;
+        EXPECT_EQ(got ? got->host + "|" + got->port + "|" + (got->is_bracketed ? "[]" : "") : "refused", c.want)
+            << c.text;
     }
 }
 

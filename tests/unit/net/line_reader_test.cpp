@@ -40,7 +40,8 @@ TEST(line_reader, reads_lines_whatever_the_pieces)
         {std::string("a\0b\r\n", 5), {std::string("a\0b", 3), "closed"}},
     };
     for (const auto& c : cases) {
-        for (std::size_t piece : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}, std::size_t{100000}}) {
+        for (std::size_t piece :
+             {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}, std::size_t{100000}}) {
             for (std::size_t buffer : {std::size_t{64}, std::size_t{4096}}) {
                 test::Loop loop;
                 auto pipe = make_memory_pipe(loop.executor());

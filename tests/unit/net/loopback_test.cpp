@@ -201,7 +201,8 @@ TEST(unix_listener, replaces_a_stale_socket_but_no_file)
     rmdir(folder.c_str());
 }
 
-Task<int> count_on_the_pool(BlockingPool& pool, std::thread::id& core, std::thread::id& pool_thread, std::thread::id& after)
+Task<int> count_on_the_pool(BlockingPool& pool, std::thread::id& core, std::thread::id& pool_thread,
+                            std::thread::id& after)
 {
     core = std::this_thread::get_id();
     const int value = co_await pool.run([&pool_thread] {
@@ -226,7 +227,10 @@ TEST(blocking_pool, runs_elsewhere_and_comes_back)
     {
         BlockingPool pool(2);
         std::thread::id core, pool_thread, after;
-        EXPECT_EQ(asio::co_spawn(cores.at(0).context(), count_on_the_pool(pool, core, pool_thread, after), asio::use_future).get(), 7);
+        EXPECT_EQ(
+            asio::co_spawn(cores.at(0).context(), count_on_the_pool(pool, core, pool_thread, after), asio::use_future)
+                .get(),
+            7);
         EXPECT_NE(core, pool_thread);
         EXPECT_EQ(core, after);
     }

@@ -32,7 +32,8 @@ TEST_P(Crash, at_every_byte_of_the_last_batch_nothing_promised_is_lost)
     for (std::size_t step = before; step < last.is_promised; ++step) {
         std::size_t bytes = disk.step(step).kind == FaultyDisk::Kind::write ? disk.step(step).bytes.size() : 0;
         if (bytes > 8192) continue;    // zeros of a spare segment
-        for (std::size_t cut = 0; cut <= bytes; ++cut, ++cuts) ASSERT_EQ(look_at(disk.cut_at(step, cut), diary, step), "") << "step " << step << " byte " << cut;
+        for (std::size_t cut = 0; cut <= bytes; ++cut, ++cuts)
+            ASSERT_EQ(look_at(disk.cut_at(step, cut), diary, step), "") << "step " << step << " byte " << cut;
     }
     EXPECT_GT(cuts, 4000u);
     EXPECT_EQ(look_at(disk.cut_at(last.is_promised), diary, last.is_promised), "");

@@ -54,7 +54,8 @@ T run(Task<T> task)
     return ekiden::test::run_task(std::move(task));
 }
 
-inline Task<Result<EnvelopePtr>> commit_in_pieces(Store& store, mail::Envelope envelope, std::string content, std::size_t step)
+inline Task<Result<EnvelopePtr>> commit_in_pieces(Store& store, mail::Envelope envelope, std::string content,
+                                                  std::size_t step)
 {
     ContentWriter writer = store.write_content();
     for (std::size_t at = 0; at < content.size(); at += step) {
@@ -83,7 +84,8 @@ inline Result<std::string> read_all(const ContentPtr& content)
 inline std::string text_of(std::size_t size, unsigned seed)
 {
     std::string text(size, '\0');
-    for (std::size_t i = 0; i < size; ++i) text[i] = i % 71 == 70 ? '\n' : static_cast<char>(' ' + (i * 31 + seed * 17 + i / 71) % 94);
+    for (std::size_t i = 0; i < size; ++i)
+        text[i] = i % 71 == 70 ? '\n' : static_cast<char>(' ' + (i * 31 + seed * 17 + i / 71) % 94);
     return text;
 }
 

@@ -13,7 +13,8 @@ TEST(Crc32c, agrees_with_the_published_values_and_with_itself)
         std::string text;
         std::uint32_t want;
     };
-    for (const Row& row : {Row{"", 0}, Row{"123456789", 0xe3069283}, Row{std::string(32, '\0'), 0x8a9136aa}, Row{std::string(32, '\xff'), 0x62a8ab43}}) {
+    for (const Row& row : {Row{"", 0}, Row{"123456789", 0xe3069283}, Row{std::string(32, '\0'), 0x8a9136aa},
+                           Row{std::string(32, '\xff'), 0x62a8ab43}}) {
         EXPECT_EQ(crc32c(row.text), row.want);
         EXPECT_EQ(crc32c_by_table(row.text), row.want);
     }
@@ -43,8 +44,13 @@ AcceptRecord full_accept()
     record.envelope.filter = "smtp:[x]";
     record.chunks = {{1, 4096, 200}};
     record.chunk_before = 96;
-    record.state = StateRecord{.state = State::deferred, .was_warned = true, .is_complete = true, .attempts = 3,
-                               .next_attempt_at = WallTime(Duration(99)), .done = {0}, .deferred = {{1, {"4.4.1", "why"}}}};
+    record.state = StateRecord{.state = State::deferred,
+                               .was_warned = true,
+                               .is_complete = true,
+                               .attempts = 3,
+                               .next_attempt_at = WallTime(Duration(99)),
+                               .done = {0},
+                               .deferred = {{1, {"4.4.1", "why"}}}};
     return record;
 }
 
@@ -73,7 +79,8 @@ TEST(Record, purpose_and_verp_stand_at_the_end_and_may_be_absent)
     ASSERT_TRUE(got);
     EXPECT_EQ(got->envelope.purpose, mail::Purpose::deliver);
     EXPECT_EQ(got->envelope.verp_delimiters, "");
-    for (const auto purpose : {mail::Purpose::deliver, mail::Purpose::trace, mail::Purpose::verify, mail::Purpose::probe}) {
+    for (const auto purpose :
+         {mail::Purpose::deliver, mail::Purpose::trace, mail::Purpose::verify, mail::Purpose::probe}) {
         for (const char* verp : {"", "+="}) {
             AcceptRecord record = full_accept();
             record.envelope.purpose = purpose;
@@ -84,7 +91,8 @@ TEST(Record, purpose_and_verp_stand_at_the_end_and_may_be_absent)
             EXPECT_EQ(again->envelope.purpose, purpose);
             EXPECT_EQ(again->envelope.verp_delimiters, verp);
             EXPECT_EQ(encode(*again), bytes);
-            for (std::size_t size = without.size(); size < bytes.size(); ++size) EXPECT_FALSE(decode_accept(std::string_view(bytes).substr(0, size))) << size;
+            for (std::size_t size = without.size(); size < bytes.size(); ++size)
+                EXPECT_FALSE(decode_accept(std::string_view(bytes).substr(0, size))) << size;
         }
     }
     AcceptRecord probe = full_accept();
@@ -101,14 +109,22 @@ TEST(Record, purpose_and_verp_stand_at_the_end_and_may_be_absent)
 TEST(Record, a_part_of_a_payload_is_refused)
 {
     std::string accept = encode(full_accept()), state = encode(*full_accept().state);
-    for (std::size_t size = 0; size < accept.size(); ++size) EXPECT_FALSE(decode_accept(std::string_view(accept).substr(0, size))) << size;
-    for (std::size_t size = 0; size < state.size(); ++size) EXPECT_FALSE(decode_state(std::string_view(state).substr(0, size))) << size;
+    for (std::size_t size = 0; size < accept.size(); ++size)
+        EXPECT_FALSE(decode_accept(std::string_view(accept).substr(0, size))) << size;
+    for (std::size_t size = 0; size < state.size(); ++size)
+        EXPECT_FALSE(decode_state(std::string_view(state).substr(0, size))) << size;
     EXPECT_FALSE(decode_accept(accept + '\0'));
 }
 
 TEST(Record, a_changed_header_is_refused)
 {
-    auto header = encode_header({.kind = Kind::settle, .ends_batch = true, .length = 7, .unsynced_from = 4096, .epoch = 5, .id = {6}, .payload_check = 8});
+    auto header = encode_header({.kind = Kind::settle,
+                                 .ends_batch = true,
+                                 .length = 7,
+                                 .unsynced_from = 4096,
+                                 .epoch = 5,
+                                 .id = {6},
+                                 .payload_check = 8});
     std::string bytes(header.data(), header.size());
     auto got = decode_header(bytes);
     ASSERT_TRUE(got);

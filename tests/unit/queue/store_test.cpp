@@ -56,7 +56,8 @@ TEST_F(StoreTest, settlements_and_removes_outlive_a_restart)
     auto one = *put(*store_, envelope_of("s@example.com", {"a@x.test", "b@x.test", "c@x.test"}), "hello\n");
     auto two = *put(*store_, envelope_of("s@example.com", {"a@x.test"}), "gone\n");
     WallTime later = base::wall_now() + std::chrono::hours(1);
-    store_->settle({.id = one->id, .done = {1}, .deferred = {{0, {"4.4.1", "connection timed out"}}}, .next_attempt_at = later});
+    store_->settle(
+        {.id = one->id, .done = {1}, .deferred = {{0, {"4.4.1", "connection timed out"}}}, .next_attempt_at = later});
     store_->remove(two->id);
     for (int round = 0; round < 2; ++round) {
         EXPECT_EQ(store_->size(), 1u);
@@ -84,8 +85,9 @@ TEST_F(StoreTest, changes_are_durable)
     };
     open();
     auto message = *put(*store_, envelope_of("s@example.com", {"a@x.test"}), "hello\n");
-    for (auto [change, state, is_expired] : {Row{Change::hold, State::held, false}, Row{Change::expire, State::held, true},
-                                             Row{Change::release, State::deferred, true}, Row{Change::requeue, State::incoming, false}}) {
+    for (auto [change, state, is_expired] :
+         {Row{Change::hold, State::held, false}, Row{Change::expire, State::held, true},
+          Row{Change::release, State::deferred, true}, Row{Change::requeue, State::incoming, false}}) {
         ASSERT_TRUE(run(store_->change(message->id, change)));
         for (int round = 0; round < 2; ++round) {
             auto loaded = store_->load_now(message->id);
@@ -120,7 +122,8 @@ TEST_F(StoreTest, segments_are_recycled_and_old_messages_do_not_come_back)
     open();
     auto kept = *put(*store_, envelope_of("kept@example.com", {"a@x.test"}), text_of(3000, 1));
     for (int i = 0; i < 600; ++i) {
-        auto message = put(*store_, envelope_of("s@example.com", {"a@x.test"}), text_of(5000, static_cast<unsigned>(i)));
+        auto message =
+            put(*store_, envelope_of("s@example.com", {"a@x.test"}), text_of(5000, static_cast<unsigned>(i)));
         ASSERT_TRUE(message) << message.error().text();
         store_->remove((*message)->id);
         if (i % 100 == 99) reopen();
@@ -139,7 +142,9 @@ TEST_F(StoreTest, lists_all_with_reasons_oldest_first)
     for (int i = 0; i < 50; ++i) {
         auto message = *put(*store_, envelope_of("s@example.com", {"a@x.test"}), text_of(2000, 1));
         ids.push_back(message->id);
-        store_->settle({.id = message->id, .deferred = {{0, {"4.0.0", "reason " + std::to_string(i)}}}, .next_attempt_at = base::wall_now()});
+        store_->settle({.id = message->id,
+                        .deferred = {{0, {"4.0.0", "reason " + std::to_string(i)}}},
+                        .next_attempt_at = base::wall_now()});
     }
     std::size_t at = 0;
     ASSERT_TRUE(store_->list([&](const Summary& summary, const Loaded& loaded) {
@@ -158,7 +163,8 @@ TEST_F(StoreTest, partial_settlements_add_up_and_fold)
     std::vector<std::string> recipients(100, "r@x.test");
     auto message = *put(*store_, envelope_of("s@example.com", recipients), "hello\n");
     for (std::uint32_t i = 0; i < 60; ++i)
-        ASSERT_TRUE(run(store_->settle_durably({.id = message->id, .done = {i}, .deferred = {{99 - i % 40, {"4.0.0", std::to_string(i)}}}})));
+        ASSERT_TRUE(run(store_->settle_durably(
+            {.id = message->id, .done = {i}, .deferred = {{99 - i % 40, {"4.0.0", std::to_string(i)}}}})));
     for (int round = 0; round < 2; ++round) {
         auto loaded = store_->load_now(message->id);
         ASSERT_TRUE(loaded);

@@ -55,7 +55,10 @@ protected:
         store_ = std::move(*open_store(small_options(), disk_));
         store_->listen(&witness_);
     }
-    Result<EnvelopePtr> send(std::size_t size) { return put(*store_, envelope_of("s@example.com", {"a@example.org", "b@example.org"}), text_of(size, 3)); }
+    Result<EnvelopePtr> send(std::size_t size)
+    {
+        return put(*store_, envelope_of("s@example.com", {"a@example.org", "b@example.org"}), text_of(size, 3));
+    }
 
     FaultyDisk disk_;
     Witness witness_;
@@ -68,7 +71,8 @@ TEST_F(Trouble, one_failed_write_or_sync_costs_nobody_his_message)
         FaultyDisk::Kind kind;
         std::size_t tear;
     };
-    for (Row row : {Row{FaultyDisk::Kind::sync, 0}, Row{FaultyDisk::Kind::write, 0}, Row{FaultyDisk::Kind::write, 600}}) {
+    for (Row row :
+         {Row{FaultyDisk::Kind::sync, 0}, Row{FaultyDisk::Kind::write, 0}, Row{FaultyDisk::Kind::write, 600}}) {
         for (int failing = 0; failing < 6; ++failing) {
             open();
             ASSERT_TRUE(send(100));    // the first segment is there
@@ -114,7 +118,8 @@ TEST_F(Trouble, a_disk_that_stays_broken_means_no_mail_until_it_recovers)
     EXPECT_TRUE(send(100).error().is(ErrorCode::unavailable));
     EXPECT_EQ(witness_.troubles, 1);
     // Settled while the disk is away: seen at once, written when it is back.
-    store_->settle({.id = first->id, .done = {0}, .deferred = {{1, {"4.4.1", "no answer"}}}, .next_attempt_at = base::wall_now()});
+    store_->settle(
+        {.id = first->id, .done = {0}, .deferred = {{1, {"4.4.1", "no answer"}}}, .next_attempt_at = base::wall_now()});
     EXPECT_EQ(store_->load_now(first->id)->pending.size(), 1u);
 
     disk_.on_operation(nullptr);
@@ -192,7 +197,10 @@ TEST_F(Trouble, a_record_inside_a_mail_is_not_a_record)
     std::string forged;
     for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {
         std::string payload = encode(RemoveRecord{});
-        auto header = encode_header({.kind = Kind::remove, .length = static_cast<std::uint32_t>(payload.size()), .epoch = epoch, .id = victim->id});
+        auto header = encode_header({.kind = Kind::remove,
+                                     .length = static_cast<std::uint32_t>(payload.size()),
+                                     .epoch = epoch,
+                                     .id = victim->id});
         forged += std::string(header.data(), header.size()) + payload + "\0\0\0"[0];
         forged.resize((forged.size() + 7) / 8 * 8);
     }

@@ -72,7 +72,8 @@ Script read_script(const std::filesystem::path& path)
 bool matches(std::string_view want, std::string_view got)
 {
     const auto at = want.find("ID");
-    const bool is_wildcard = at != std::string_view::npos && (at == 0 || !base::is_alnum(want[at - 1])) && (at + 2 == want.size() || !base::is_alnum(want[at + 2]));
+    const bool is_wildcard = at != std::string_view::npos && (at == 0 || !base::is_alnum(want[at - 1])) &&
+                             (at + 2 == want.size() || !base::is_alnum(want[at + 2]));
     if (!is_wildcard) return want == got;
     if (got.substr(0, at) != want.substr(0, at)) return false;
     std::size_t end = at;
@@ -111,7 +112,8 @@ public:
             case expect: co_await expect_line(step); break;
             case close: co_await hang_up(); break;
             case end:
-                if (!is_broken_) EXPECT_EQ(co_await read_reply(), std::nullopt) << at(step) << ": the server should have closed";
+                if (!is_broken_)
+                    EXPECT_EQ(co_await read_reply(), std::nullopt) << at(step) << ": the server should have closed";
                 co_await hang_up();
                 break;
             case log: co_await expect_log(step); break;
@@ -123,7 +125,8 @@ public:
         }
         co_await hang_up();
         if (fault_.session < 0) EXPECT_TRUE(log_.empty()) << script_.name << ": not in the script: " << log_.front();
-        EXPECT_LE(acknowledged_, world_.store.committed.size()) << script_.name << ": acknowledged what was not committed";
+        EXPECT_LE(acknowledged_, world_.store.committed.size())
+            << script_.name << ": acknowledged what was not committed";
         EXPECT_EQ(disconnects_, session_number + 1) << script_.name;
     }
 
@@ -135,7 +138,9 @@ private:
     std::string at(const Step& step) const
     {
         std::string where = script_.name + ":" + std::to_string(step.line);
-        if (fault_.session >= 0) where += " (broken " + std::string(fault_.is_to_server ? "to" : "from") + " the server after " + std::to_string(fault_.after) + " bytes)";
+        if (fault_.session >= 0)
+            where += " (broken " + std::string(fault_.is_to_server ? "to" : "from") + " the server after " +
+                     std::to_string(fault_.after) + " bytes)";
         return where;
     }
     void configure(const std::string& what)
@@ -193,7 +198,8 @@ private:
     {
         auto got = co_await read_reply();
         if (is_broken_) co_return;
-        EXPECT_TRUE(got && matches(step.text, *got)) << at(step) << "\n want " << step.text << "\n got  " << got.value_or("(end)");
+        EXPECT_TRUE(got && matches(step.text, *got))
+            << at(step) << "\n want " << step.text << "\n got  " << got.value_or("(end)");
     }
     Task<void> expect_log(const Step& step)
     {
@@ -204,7 +210,8 @@ private:
             ADD_FAILURE() << at(step) << ": not logged: " << step.text;
             co_return;
         }
-        EXPECT_TRUE(matches(step.text, log_.front())) << at(step) << "\n want " << step.text << "\n got  " << log_.front();
+        EXPECT_TRUE(matches(step.text, log_.front()))
+            << at(step) << "\n want " << step.text << "\n got  " << log_.front();
         log_.erase(log_.begin());
     }
     void collect_log()

@@ -11,7 +11,9 @@ net::Address address(const char* text) { return *net::parse_address(text); }
 
 TEST(ClientTable, keys_are_networks)
 {
-    auto same = [](const char* a, const char* b) { return ClientTable::key_of(address(a), 24, 84) == ClientTable::key_of(address(b), 24, 84); };
+    auto same = [](const char* a, const char* b) {
+        return ClientTable::key_of(address(a), 24, 84) == ClientTable::key_of(address(b), 24, 84);
+    };
     EXPECT_TRUE(same("192.0.2.1", "192.0.2.200"));
     EXPECT_FALSE(same("192.0.2.1", "192.0.3.1"));
     EXPECT_TRUE(same("2001:db8::1", "2001:db8::ffff"));
@@ -71,10 +73,11 @@ TEST(ClientTable, says_who_did_most)
     clock.advance(1s);
     table.connect(b, 60s);
     table.count(a, ClientTable::Event::authentication, 60s);
-    const std::vector<std::string> want{"statistics: max connection rate 3/60s for (smtp:2001:db8::) at Nov 14 22:13:22",
-                                        "statistics: max connection count 2 for (smtp:2001:db8::) at Nov 14 22:13:21",
-                                        "statistics: max auth rate 1/60s for (smtp:192.0.2.1) at Nov 14 22:13:22",
-                                        "statistics: max cache size 2 at Nov 14 22:13:20"};
+    const std::vector<std::string> want{
+        "statistics: max connection rate 3/60s for (smtp:2001:db8::) at Nov 14 22:13:22",
+        "statistics: max connection count 2 for (smtp:2001:db8::) at Nov 14 22:13:21",
+        "statistics: max auth rate 1/60s for (smtp:192.0.2.1) at Nov 14 22:13:22",
+        "statistics: max cache size 2 at Nov 14 22:13:20"};
     EXPECT_EQ(table.take_statistics().lines("smtp", 60s), want);
     EXPECT_TRUE(table.take_statistics().lines("smtp", 60s).empty());
 }

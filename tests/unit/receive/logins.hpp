@@ -8,7 +8,9 @@ namespace ekiden::receive::test {
 
 class ScriptedExchange final : public sasl::Exchange {
 public:
-    ScriptedExchange(std::string mechanism, sasl::Peer peer) : mechanism_(std::move(mechanism)), peer_(std::move(peer)) {}
+    ScriptedExchange(std::string mechanism, sasl::Peer peer) : mechanism_(std::move(mechanism)), peer_(std::move(peer))
+    {
+    }
     Task<sasl::Answer> step(std::optional<sasl::Secret> response) override
     {
         using Kind = sasl::Answer::Kind;
@@ -45,7 +47,8 @@ class ScriptedLogins final : public sasl::Backend {
 public:
     Task<Result<std::vector<sasl::Mechanism>>> mechanisms() override
     {
-        std::vector<sasl::Mechanism> list{{"PLAIN", sasl::plaintext}, {"LOGIN", sasl::plaintext}, {"EXTERNAL", 0}, {"ANONYMOUS", sasl::anonymous}, {"SECRET", 0, true}, {"ENDLESS", 0}};
+        std::vector<sasl::Mechanism> list{{"PLAIN", sasl::plaintext},     {"LOGIN", sasl::plaintext}, {"EXTERNAL", 0},
+                                          {"ANONYMOUS", sasl::anonymous}, {"SECRET", 0, true},        {"ENDLESS", 0}};
         co_return list;
     }
     std::unique_ptr<sasl::Exchange> begin(std::string mechanism, sasl::Peer peer) override

@@ -68,10 +68,21 @@ TEST(Maildrop, comes_back_as_it_was_written)
 TEST(Maildrop, refuses_what_it_does_not_know)
 {
     const std::string head = "ekiden-maildrop 1\n";
-    const std::string cases[] = {
-        head + "sender a\nrcpt b\ntask probe\ncontent\n", head + "sender a\nrcpt b\nverp +\ncontent\n", head + "sender a\nrcpt b\nverp %0D%0A\ncontent\n", head + "sender a\nrcpt b\nverp +%20\ncontent\n", "ekiden-maildrop 2\n", "sender a\n", head + "sender a\nsender b\n", head + "sender a\ncontent\n", head + "rcpt a\ncontent\n",
-        head + "wish x\n", head + "notify sometimes\n", head + "sender %4\n", head + "sender %zz\n", head + "content x\n",
-        head + "sender " + std::string(max_maildrop_line, 'x') + "\n"};
+    const std::string cases[] = {head + "sender a\nrcpt b\ntask probe\ncontent\n",
+                                 head + "sender a\nrcpt b\nverp +\ncontent\n",
+                                 head + "sender a\nrcpt b\nverp %0D%0A\ncontent\n",
+                                 head + "sender a\nrcpt b\nverp +%20\ncontent\n",
+                                 "ekiden-maildrop 2\n",
+                                 "sender a\n",
+                                 head + "sender a\nsender b\n",
+                                 head + "sender a\ncontent\n",
+                                 head + "rcpt a\ncontent\n",
+                                 head + "wish x\n",
+                                 head + "notify sometimes\n",
+                                 head + "sender %4\n",
+                                 head + "sender %zz\n",
+                                 head + "content x\n",
+                                 head + "sender " + std::string(max_maildrop_line, 'x') + "\n"};
     for (const auto& text : cases) {
         MaildropParser parser;
         std::string_view bytes = text;

@@ -47,7 +47,10 @@ public:
     Result<queue::Loaded> load_now(queue::QueueId) override { return fail(ErrorCode::not_found, "gone"); }
     Task<Result<void>> change(queue::QueueId, queue::Change) override { co_return fail(ErrorCode::not_found, "gone"); }
     void for_each(const std::function<bool(const queue::Summary&)>&) const override {}
-    Result<void> list(const std::function<bool(const queue::Summary&, const queue::Loaded&)>&) const override { return {}; }
+    Result<void> list(const std::function<bool(const queue::Summary&, const queue::Loaded&)>&) const override
+    {
+        return {};
+    }
     std::size_t size() const override { return committed.size(); }
     queue::Statistics statistics() const override { return {}; }
     void listen(queue::Listener*) override {}
@@ -100,9 +103,11 @@ public:
         spec.type = "inet";
         spec.command = "smtpd";
         spec.max_processes = "-";
-        service = ServerSettings::make(settings, spec, resolver, intake, dns, [this](const std::string& domain) { flushed.push_back(domain); },
-                                       [this](Complaint complaint) { return keep(std::move(complaint)); })
-                      .service();
+        service =
+            ServerSettings::make(
+                settings, spec, resolver, intake, dns, [this](const std::string& domain) { flushed.push_back(domain); },
+                [this](Complaint complaint) { return keep(std::move(complaint)); })
+                .service();
         if (service->logins) {
             auto scripted = std::make_shared<Service>(*service);
             scripted->logins = std::make_shared<ScriptedLogins>();
@@ -118,7 +123,8 @@ public:
 
     std::unique_ptr<Session> session(net::StreamPtr stream, const std::string& client)
     {
-        return std::make_unique<Session>(std::move(stream), service, clients, counters, net::Endpoint{*net::parse_address(client), 40000},
+        return std::make_unique<Session>(std::move(stream), service, clients, counters,
+                                         net::Endpoint{*net::parse_address(client), 40000},
                                          net::Endpoint{*net::parse_address("127.0.0.1"), 25});
     }
 

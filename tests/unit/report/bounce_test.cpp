@@ -22,12 +22,16 @@ protected:
         ::setenv("TZ", "UTC", 1);
         ::tzset();
         mail::use_long_queue_ids(false);
-        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view tag, std::string line) { log.push_back(std::string(tag) + ": " + line); }));
+        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view tag, std::string line) {
+            log.push_back(std::string(tag) + ": " + line);
+        }));
         char pattern[] = "/tmp/ekiden_bounce_XXXXXX";
         directory = mkdtemp(pattern);
-        std::ofstream(directory + "/main.cf") << "compatibility_level = 3.6\nmyhostname = mail.golden.test\nmydomain = golden.test\n"
-                                                 "mydestination = $myhostname, localhost.$mydomain, localhost, $mydomain\nalias_maps =\n"
-                                                 "mynetworks = 127.0.0.1/32\ninet_interfaces = 127.0.0.1\n" << lines;
+        std::ofstream(directory + "/main.cf")
+            << "compatibility_level = 3.6\nmyhostname = mail.golden.test\nmydomain = golden.test\n"
+               "mydestination = $myhostname, localhost.$mydomain, localhost, $mydomain\nalias_maps =\n"
+               "mynetworks = 127.0.0.1/32\ninet_interfaces = 127.0.0.1\n"
+            << lines;
         std::ofstream(directory + "/master.cf") << "";
         config::LoadOptions options;
         options.directory = directory;
@@ -59,10 +63,15 @@ protected:
     }
 
     // Queues a message and reads it back.
-    queue::Loaded submit(const std::string& sender, std::vector<mail::Recipient> recipients, std::string_view content, mail::DsnReturn dsn_return = mail::DsnReturn::unspecified)
+    queue::Loaded submit(const std::string& sender, std::vector<mail::Recipient> recipients, std::string_view content,
+                         mail::DsnReturn dsn_return = mail::DsnReturn::unspecified)
     {
         rewrite::DraftOptions options;
-        options.origin = {.client_name = "localhost", .client_address = "127.0.0.1", .helo_name = "client2.remote.test", .protocol = "ESMTP", .rewrite_context = "local"};
+        options.origin = {.client_name = "localhost",
+                          .client_address = "127.0.0.1",
+                          .helo_name = "client2.remote.test",
+                          .protocol = "ESMTP",
+                          .rewrite_context = "local"};
         auto draft = intake->open(std::move(options));
         draft.set_sender(sender);
         for (auto& recipient : recipients) draft.add_recipient(std::move(recipient));
@@ -94,7 +103,8 @@ protected:
         o.kind = Outcome::Kind::bounced;
         o.recipient = index;
         o.relay = "mx.remote.test[127.0.0.25]:2525";
-        o.status = {"5.1.1", "host mx.remote.test[127.0.0.25] said: 550 5.1.1 No such user here (in reply to RCPT TO command)"};
+        o.status = {"5.1.1",
+                    "host mx.remote.test[127.0.0.25] said: 550 5.1.1 No such user here (in reply to RCPT TO command)"};
         o.remote_mta = "mx.remote.test";
         o.diagnostic_type = "smtp";
         o.diagnostic_text = "550 5.1.1 No such user here";
@@ -119,7 +129,8 @@ constexpr std::string_view message = "Subject: out\nFrom: user1@golden.test\n\nl
 TEST_F(BounceTest, WholeMessageAsPostfixSendsIt)
 {
     start("");
-    const auto original = submit("user1@golden.test", {{.address = "perm@ok.test"}, {.address = "x@nx.nosuch.test"}}, message);
+    const auto original =
+        submit("user1@golden.test", {{.address = "perm@ok.test"}, {.address = "x@nx.nosuch.test"}}, message);
     const auto reported = run(bouncer->bounce(original.envelope, original.content, refused()));
     ASSERT_TRUE(reported);
     ASSERT_TRUE(*reported);
@@ -222,7 +233,10 @@ TEST_F(BounceTest, HeadersOnlyWhenAskedOrTooLarge)
 TEST_F(BounceTest, NobodyIsToldWhoDidNotAsk)
 {
     start("");
-    const auto never = submit("user1@golden.test", {{.address = "a@ok.test", .notify = mail::notify_never}, {.address = "b@ok.test", .notify = mail::notify_success}}, message);
+    const auto never = submit("user1@golden.test",
+                              {{.address = "a@ok.test", .notify = mail::notify_never},
+                               {.address = "b@ok.test", .notify = mail::notify_success}},
+                              message);
     std::vector<Outcome> both = refused(0);
     both.push_back(refused(1)[0]);
     auto reported = run(bouncer->bounce(never.envelope, never.content, both));
@@ -239,7 +253,8 @@ TEST_F(BounceTest, NobodyIsToldWhoDidNotAsk)
     delivered.status = {"2.0.0", "delivered to maildir"};
     reported = run(bouncer->report_success(never.envelope, never.content, {delivered}));
     ASSERT_TRUE(reported && *reported);
-    EXPECT_TRUE(has_logged("postfix/bounce: " + mail::format(never.envelope->id) + ": sender delivery status notification: " + mail::format(**reported)));
+    EXPECT_TRUE(has_logged("postfix/bounce: " + mail::format(never.envelope->id) +
+                           ": sender delivery status notification: " + mail::format(**reported)));
     delivered.is_reported_by_peer = true;
     reported = run(bouncer->report_success(never.envelope, never.content, {delivered}));
     ASSERT_TRUE(reported);
@@ -263,7 +278,8 @@ TEST_F(BounceTest, NullSenderEndsTheChain)
     reported = run(bouncer->bounce(from_us.envelope, from_us.content, refused()));
     ASSERT_TRUE(reported);
     EXPECT_FALSE(*reported);
-    EXPECT_TRUE(has_logged("postfix/bounce: warning: " + mail::format(from_us.envelope->id) + ": undeliverable postmaster notification discarded"));
+    EXPECT_TRUE(has_logged("postfix/bounce: warning: " + mail::format(from_us.envelope->id) +
+                           ": undeliverable postmaster notification discarded"));
 }
 
 TEST_F(BounceTest, PostmasterCopies)
@@ -285,7 +301,10 @@ TEST_F(BounceTest, PostmasterCopies)
     const auto copy = load(*mail::parse_queue_id(std::string_view(told[1]).substr(head.size())));
     EXPECT_EQ(copy.envelope->sender, "double-bounce@mail.golden.test");
     const std::string text = text_of(copy);
-    EXPECT_NE(text.find("Subject: Postmaster Copy: Undelivered Mail\nTo: postmaster@mail.golden.test\nAuto-Submitted: auto-generated\n"), std::string::npos);
+    EXPECT_NE(
+        text.find(
+            "Subject: Postmaster Copy: Undelivered Mail\nTo: postmaster@mail.golden.test\nAuto-Submitted: auto-generated\n"),
+        std::string::npos);
     EXPECT_NE(text.find("Content-Type: text/rfc822-headers"), std::string::npos);
     EXPECT_EQ(text.find("line 1"), std::string::npos);
 
@@ -296,7 +315,10 @@ TEST_F(BounceTest, PostmasterCopies)
     EXPECT_EQ(second.envelope->sender, "double-bounce@mail.golden.test");
     const std::string second_text = text_of(second);
     EXPECT_NE(second_text.find("X-Postfix-Sender: rfc822; MAILER-DAEMON@mail.golden.test\n"), std::string::npos);
-    EXPECT_NE(second_text.find("Content-Description: Undelivered Message\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\nReturn-Path: <MAILER-DAEMON@mail.golden.test>\n"), std::string::npos);
+    EXPECT_NE(
+        second_text.find(
+            "Content-Description: Undelivered Message\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\nReturn-Path: <MAILER-DAEMON@mail.golden.test>\n"),
+        std::string::npos);
 }
 
 TEST_F(BounceTest, DelayWarning)
@@ -311,14 +333,18 @@ TEST_F(BounceTest, DelayWarning)
     EXPECT_NE(text.find("Subject: Delayed Mail (still being retried)\n"), std::string::npos);
     EXPECT_NE(text.find("more than 0 hour(s).\nIt will be retried until it is 5 day(s) old.\n"), std::string::npos);
     EXPECT_NE(text.find("Will-Retry-Until: Fri, 27 Nov 2026 05:37:24 +0000 (UTC)\n"), std::string::npos);
-    EXPECT_TRUE(has_logged("postfix/bounce: warning: please reduce time unit \"hours\" of \"delay_warning_time_hours\" in delay template"));
-    EXPECT_TRUE(has_logged("postfix/bounce: " + mail::format(original.envelope->id) + ": sender delay notification: " + mail::format(**reported)));
+    EXPECT_TRUE(has_logged(
+        "postfix/bounce: warning: please reduce time unit \"hours\" of \"delay_warning_time_hours\" in delay template"));
+    EXPECT_TRUE(has_logged("postfix/bounce: " + mail::format(original.envelope->id) +
+                           ": sender delay notification: " + mail::format(**reported)));
 }
 
 TEST_F(BounceTest, WhoWasWarnedHearsOfTheEnd)
 {
     start("");
-    const auto original = submit("user1@golden.test", {{.address = "x@ok.test"}, {.address = "y@ok.test", .notify = mail::notify_never}}, message);
+    const auto original =
+        submit("user1@golden.test", {{.address = "x@ok.test"}, {.address = "y@ok.test", .notify = mail::notify_never}},
+               message);
     Outcome delivered;
     delivered.kind = Outcome::Kind::delivered;
     delivered.relay = "mx.remote.test[127.0.0.25]:2525";

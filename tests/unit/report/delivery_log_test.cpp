@@ -29,7 +29,10 @@ protected:
     {
         auto envelope = std::make_shared<mail::Envelope>();
         envelope->arrived_at = start;
-        envelope->recipients = {{.address = "perm@ok.test"}, {.address = "user1@mail.golden.test", .original = "user1"}, {.address = "./foo@mail.golden.test", .original = "rel@golden.test"}, {.address = "a b@x.test", .original = "A B@X.test"}};
+        envelope->recipients = {{.address = "perm@ok.test"},
+                                {.address = "user1@mail.golden.test", .original = "user1"},
+                                {.address = "./foo@mail.golden.test", .original = "rel@golden.test"},
+                                {.address = "a b@x.test", .original = "A B@X.test"}};
         job.envelope = envelope;
         job.active_at = start + 10ms;
         job.started_at = start + 30ms;
@@ -42,17 +45,21 @@ TEST_F(DeliveryLine, RemoteBounce)
 {
     Outcome o;
     o.kind = Outcome::Kind::bounced;
-    o.status = {"5.1.1", "host mx.remote.test[127.0.0.25] said: 550 5.1.1 No such user here (in reply to RCPT TO command)"};
+    o.status = {"5.1.1",
+                "host mx.remote.test[127.0.0.25] said: 550 5.1.1 No such user here (in reply to RCPT TO command)"};
     o.relay = "mx.remote.test[127.0.0.25]:2525";
     o.connect_started_at = start + 30ms;
     o.connected_at = start + 40ms;
     o.ended_at = start + 41ms;
-    EXPECT_EQ(format_delivery(job, o), "to=<perm@ok.test>, relay=mx.remote.test[127.0.0.25]:2525, delay=0.04, delays=0.01/0.02/0.01/0, dsn=5.1.1, "
-                                       "status=bounced (host mx.remote.test[127.0.0.25] said: 550 5.1.1 No such user here (in reply to RCPT TO command))");
+    EXPECT_EQ(
+        format_delivery(job, o),
+        "to=<perm@ok.test>, relay=mx.remote.test[127.0.0.25]:2525, delay=0.04, delays=0.01/0.02/0.01/0, dsn=5.1.1, "
+        "status=bounced (host mx.remote.test[127.0.0.25] said: 550 5.1.1 No such user here (in reply to RCPT TO command))");
     o.connection_uses = 1;
     EXPECT_EQ(format_delivery(job, o).find("conn_use"), std::string::npos);
     o.connection_uses = 3;
-    EXPECT_NE(format_delivery(job, o).find("relay=mx.remote.test[127.0.0.25]:2525, conn_use=3, delay=0.04"), std::string::npos);
+    EXPECT_NE(format_delivery(job, o).find("relay=mx.remote.test[127.0.0.25]:2525, conn_use=3, delay=0.04"),
+              std::string::npos);
 }
 
 TEST_F(DeliveryLine, a_message_that_only_asks_is_deliverable_or_not)
@@ -86,10 +93,13 @@ TEST_F(DeliveryLine, LocalWithOriginal)
     o.status = {"2.0.0", "delivered to maildir"};
     o.relay = "local";
     o.ended_at = start + 50ms;
-    EXPECT_EQ(format_delivery(job, o), "to=<user1@mail.golden.test>, orig_to=<user1>, relay=local, delay=0.05, delays=0.01/0.02/0/0.02, dsn=2.0.0, status=sent (delivered to maildir)");
+    EXPECT_EQ(
+        format_delivery(job, o),
+        "to=<user1@mail.golden.test>, orig_to=<user1>, relay=local, delay=0.05, delays=0.01/0.02/0/0.02, dsn=2.0.0, status=sent (delivered to maildir)");
     o.recipient_address = "alice@mail.golden.test";
     o.original_address = "list@golden.test";
-    EXPECT_TRUE(format_delivery(job, o).starts_with("to=<alice@mail.golden.test>, orig_to=<list@golden.test>, relay=local"));
+    EXPECT_TRUE(
+        format_delivery(job, o).starts_with("to=<alice@mail.golden.test>, orig_to=<list@golden.test>, relay=local"));
 }
 
 TEST_F(DeliveryLine, QuotesAndSkipsEqualOriginal)
@@ -100,7 +110,9 @@ TEST_F(DeliveryLine, QuotesAndSkipsEqualOriginal)
     o.status = {"5.1.1", "unknown user: \"./foo\""};
     o.relay = "local";
     o.ended_at = start + 30ms;
-    EXPECT_TRUE(format_delivery(job, o).starts_with("to=<\"./foo\"@mail.golden.test>, orig_to=<rel@golden.test>, relay=local, delay=0.03")) << format_delivery(job, o);
+    EXPECT_TRUE(format_delivery(job, o).starts_with(
+        "to=<\"./foo\"@mail.golden.test>, orig_to=<rel@golden.test>, relay=local, delay=0.03"))
+        << format_delivery(job, o);
     o.recipient = 3;
     EXPECT_TRUE(format_delivery(job, o).starts_with("to=<\"a b\"@x.test>, relay=")) << format_delivery(job, o);
 }
@@ -111,7 +123,9 @@ TEST_F(DeliveryLine, ConnectionThatFailed)
     o.status = {"4.4.1", "connect to 127.0.0.26[127.0.0.26]:2525: Connection refused"};
     o.connect_started_at = start + 20ms;
     o.ended_at = start + 30'020ms;
-    EXPECT_EQ(format_delivery(job, o), "to=<perm@ok.test>, relay=none, delay=30, delays=0.01/0.01/30/0, dsn=4.4.1, status=deferred (connect to 127.0.0.26[127.0.0.26]:2525: Connection refused)");
+    EXPECT_EQ(
+        format_delivery(job, o),
+        "to=<perm@ok.test>, relay=none, delay=30, delays=0.01/0.01/30/0, dsn=4.4.1, status=deferred (connect to 127.0.0.26[127.0.0.26]:2525: Connection refused)");
 }
 
 }  // namespace

@@ -45,9 +45,11 @@ TEST_F(NoticeTest, Failure)
     Outcome missing, refused;
     missing.kind = refused.kind = Outcome::Kind::bounced;
     missing.recipient = 1;
-    missing.status = {"5.4.4", "Host or domain name not found. Name service error for name=nx.nosuch.test type=AAAA: Host not found"};
+    missing.status = {
+        "5.4.4", "Host or domain name not found. Name service error for name=nx.nosuch.test type=AAAA: Host not found"};
     refused.relay = "mx.remote.test[127.0.0.25]:2525";
-    refused.status = {"5.1.1", "host mx.remote.test[127.0.0.25] said: 550 5.1.1 No such user here (in reply to RCPT TO command)"};
+    refused.status = {
+        "5.1.1", "host mx.remote.test[127.0.0.25] said: 550 5.1.1 No such user here (in reply to RCPT TO command)"};
     refused.remote_mta = "mx.remote.test";
     refused.diagnostic_type = "smtp";
     refused.diagnostic_text = "550 5.1.1 No such user here";
@@ -121,16 +123,21 @@ TEST_F(NoticeTest, Delay)
     outcomes = {waiting};
     notice.kind = NoticeKind::delay;
     const std::string text = format_notice(notice).before;
-    EXPECT_NE(text.find("\n<x@ok.test>: connect to 127.0.0.26[127.0.0.26]:2525: Connection refused\n"), std::string::npos);
+    EXPECT_NE(text.find("\n<x@ok.test>: connect to 127.0.0.26[127.0.0.26]:2525: Connection refused\n"),
+              std::string::npos);
     EXPECT_NE(text.find("Action: delayed\nStatus: 4.4.1\n"
                         "Diagnostic-Code: X-Postfix; connect to 127.0.0.26[127.0.0.26]:2525: Connection\n    refused\n"
                         "Will-Retry-Until: Fri, 27 Nov 2026 05:37:24 +0000 (UTC)\n\n--"), std::string::npos);
-    EXPECT_NE(text.find("Content-Description: Undelivered Message Headers\nContent-Type: text/rfc822-headers\nContent-Transfer-Encoding: 8bit\n\nReturn-Path: <user1@golden.test>\n"), std::string::npos);
+    EXPECT_NE(
+        text.find(
+            "Content-Description: Undelivered Message Headers\nContent-Type: text/rfc822-headers\nContent-Transfer-Encoding: 8bit\n\nReturn-Path: <user1@golden.test>\n"),
+        std::string::npos);
 }
 
 TEST_F(NoticeTest, Success)
 {
-    envelope.recipients = {{.address = "user2@golden.test"}, {.address = "a@helo.test", .dsn_original = "rfc822;given@helo.test"}};
+    envelope.recipients = {{.address = "user2@golden.test"},
+                           {.address = "a@helo.test", .dsn_original = "rfc822;given@helo.test"}};
     envelope.dsn_envid = "QQ314159";
     Outcome local, relayed;
     local.kind = relayed.kind = Outcome::Kind::delivered;
@@ -144,13 +151,24 @@ TEST_F(NoticeTest, Success)
     outcomes = {local, relayed};
     notice.kind = NoticeKind::success;
     const std::string text = format_notice(notice).before;
-    EXPECT_NE(text.find("\n<user2@golden.test>: delivery via local: delivered to maildir\n\n"
-                        "<a@helo.test>: delivery via helo.test[127.0.0.29]:2525: 250 2.0.0 Ok: queued as\n    FAKE0001\n\n--"), std::string::npos);
-    EXPECT_NE(text.find("Reporting-MTA: dns; mail.golden.test\nOriginal-Envelope-Id: QQ314159\nX-Postfix-Queue-ID: "), std::string::npos);
-    EXPECT_NE(text.find("Action: delivered\nStatus: 2.0.0\nDiagnostic-Code: X-Postfix; delivery via local: delivered to maildir\n"), std::string::npos);
-    EXPECT_NE(text.find("Original-Recipient: rfc822;given@helo.test\nAction: relayed\nStatus: 2.0.0\nRemote-MTA: dns; helo.test\n"
-                        "Diagnostic-Code: smtp; 250 2.0.0 Ok: queued as FAKE0001\n"), std::string::npos);
-    EXPECT_NE(text.find("Content-Description: Message Headers\nContent-Type: text/rfc822-headers\n"), std::string::npos);
+    EXPECT_NE(
+        text.find(
+            "\n<user2@golden.test>: delivery via local: delivered to maildir\n\n"
+            "<a@helo.test>: delivery via helo.test[127.0.0.29]:2525: 250 2.0.0 Ok: queued as\n    FAKE0001\n\n--"),
+        std::string::npos);
+    EXPECT_NE(text.find("Reporting-MTA: dns; mail.golden.test\nOriginal-Envelope-Id: QQ314159\nX-Postfix-Queue-ID: "),
+              std::string::npos);
+    EXPECT_NE(
+        text.find(
+            "Action: delivered\nStatus: 2.0.0\nDiagnostic-Code: X-Postfix; delivery via local: delivered to maildir\n"),
+        std::string::npos);
+    EXPECT_NE(
+        text.find(
+            "Original-Recipient: rfc822;given@helo.test\nAction: relayed\nStatus: 2.0.0\nRemote-MTA: dns; helo.test\n"
+            "Diagnostic-Code: smtp; 250 2.0.0 Ok: queued as FAKE0001\n"),
+        std::string::npos);
+    EXPECT_NE(text.find("Content-Description: Message Headers\nContent-Type: text/rfc822-headers\n"),
+              std::string::npos);
 }
 
 TEST_F(NoticeTest, StatusOfExpandedRecipient)
@@ -165,9 +183,13 @@ TEST_F(NoticeTest, StatusOfExpandedRecipient)
     notice.kind = NoticeKind::status;
     notice.original_recipients = {"nosuch@mail.golden.test"};
     const std::string text = format_notice(notice).before;
-    EXPECT_NE(text.find("\n<nosuch@mail.golden.test> (expanded from <nosuch>): delivery via local: unknown\n    user: \"nosuch\"\n"), std::string::npos);
+    EXPECT_NE(
+        text.find(
+            "\n<nosuch@mail.golden.test> (expanded from <nosuch>): delivery via local: unknown\n    user: \"nosuch\"\n"),
+        std::string::npos);
     EXPECT_NE(text.find("Original-Recipient: rfc822;nosuch@mail.golden.test\nAction: undeliverable\nStatus: 5.1.1\n"
-                        "Diagnostic-Code: X-Postfix; delivery via local: unknown user: \"nosuch\"\n"), std::string::npos);
+                        "Diagnostic-Code: X-Postfix; delivery via local: unknown user: \"nosuch\"\n"),
+              std::string::npos);
 }
 
 TEST_F(NoticeTest, PostmasterCopyHasNoWords)

@@ -36,7 +36,10 @@ TEST(Templates, BuiltInWords)
               "delete your own text from the attached returned message.\n\n"
               "                   The mail system\n");
     const std::string delay = expand(t.delay, *settings, warnings);
-    EXPECT_NE(delay.find("\nYour message could not be delivered for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n"), std::string::npos);
+    EXPECT_NE(
+        delay.find(
+            "\nYour message could not be delivered for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n"),
+        std::string::npos);
     EXPECT_TRUE(warnings.empty());
 }
 
@@ -55,14 +58,17 @@ TEST(Templates, ZeroTimesAreTold)
 
 TEST(Templates, FileReplacesWhatItNames)
 {
-    const auto parsed = Templates::parse("# comment\n\nfailure_template = <<EOF\nCharset: us-ascii\nFrom: MAILER-DAEMON (Post)\nSubject: Sorry\nPostmaster-Subject: Copy\n\n"
-                                         "Dear sender: $myhostname costs $$5, ${delay_warning_time_minutes}\nEOF\n", "bounce.cf", Templates::standard());
+    const auto parsed = Templates::parse(
+        "# comment\n\nfailure_template = <<EOF\nCharset: us-ascii\nFrom: MAILER-DAEMON (Post)\nSubject: Sorry\nPostmaster-Subject: Copy\n\n"
+        "Dear sender: $myhostname costs $$5, ${delay_warning_time_minutes}\nEOF\n",
+        "bounce.cf", Templates::standard());
     ASSERT_TRUE(parsed) << parsed.error().text();
     EXPECT_EQ(parsed->failure.subject, "Sorry");
     EXPECT_EQ(parsed->failure.from, "MAILER-DAEMON (Post)");
     EXPECT_EQ(parsed->delay.subject, Templates::standard().delay.subject);
     std::vector<std::string> warnings;
-    EXPECT_EQ(expand(parsed->failure, *settings_with("delay_warning_time = 2h\n"), warnings), "Dear sender: mail.golden.test costs $5, 120\n");
+    EXPECT_EQ(expand(parsed->failure, *settings_with("delay_warning_time = 2h\n"), warnings),
+              "Dear sender: mail.golden.test costs $5, 120\n");
 }
 
 TEST(Templates, WrongFiles)

@@ -84,8 +84,11 @@ protected:
             if (draft.needs_flush()) EXPECT_TRUE(run(draft.flush()));
         }
         const auto result = run(draft.submit());
-        if (!result) return std::to_string(result.error().smtp_code) + " " + result.error().status.code + " " + result.error().status.text;
-        if (!store_.messages.empty()) EXPECT_EQ((*result)->recipients.size(), store_.messages.back().envelope->recipients.size());
+        if (!result)
+            return std::to_string(result.error().smtp_code) + " " + result.error().status.code + " " +
+                   result.error().status.text;
+        if (!store_.messages.empty())
+            EXPECT_EQ((*result)->recipients.size(), store_.messages.back().envelope->recipients.size());
         return "";
     }
 
@@ -95,12 +98,16 @@ protected:
         for (auto at = text.find(id_); at != text.npos; at = text.find(id_)) text.replace(at, id_.size(), "ID");
         return text;
     }
-    std::string content() const { return store_.messages.empty() ? "(nothing queued)" : masked(store_.messages.back().text()); }
+    std::string content() const
+    {
+        return store_.messages.empty() ? "(nothing queued)" : masked(store_.messages.back().text());
+    }
     const ekiden::mail::Envelope& envelope() const { return *store_.messages.back().envelope; }
     Strings recipients() const
     {
         Strings out;
-        for (const auto& r : envelope().recipients) out.push_back(r.address + (r.original.empty() ? "" : " orig=" + r.original));
+        for (const auto& r : envelope().recipients)
+            out.push_back(r.address + (r.original.empty() ? "" : " orig=" + r.original));
         return out;
     }
     std::string log() { return masked(log_.joined()); }
@@ -130,7 +137,10 @@ TEST_F(IntakeTest, leaves_the_mail_of_strangers_alone)
 
 TEST_F(IntakeTest, completes_the_mail_of_local_clients)
 {
-    Mail mail{.sender = "bob", .recipients = {"user1"}, .content = "To: user1\nCc: list: a, b;\nReply-To: foo@bar\n\nbody\n", .options = from_localhost()};
+    Mail mail{.sender = "bob",
+              .recipients = {"user1"},
+              .content = "To: user1\nCc: list: a, b;\nReply-To: foo@bar\n\nbody\n",
+              .options = from_localhost()};
     EXPECT_EQ(submit(mail), "");
     EXPECT_EQ(content(), "Received: from client2.remote.test (localhost [127.0.0.1])\n"
                          "\tby mail.golden.test (Postfix) with ESMTP id ID\n"
@@ -159,23 +169,35 @@ TEST_F(IntakeTest, adds_what_sendmail_users_leave_out)
         const char* label;
         std::string sender, full_name, content, want;
     } cases[] = {
-        {"no header", "alice", "Test alice", "Meowning!\n", "ADDEDFrom: Test alice <alice@mail.golden.test>\n\nMeowning!\n"},
+        {"no header", "alice", "Test alice", "Meowning!\n",
+         "ADDEDFrom: Test alice <alice@mail.golden.test>\n\nMeowning!\n"},
         {"empty", "alice", "Test alice", "", "ADDEDFrom: Test alice <alice@mail.golden.test>\n"},
         {"no body", "alice", "", "Subject: x\n", "Subject: x\nADDEDFrom: alice@mail.golden.test\n"},
-        {"no newline at the end", "alice", "", "Subject: x\n\ny", "Subject: x\nADDEDFrom: alice@mail.golden.test\n\ny\n"},
-        {"not a header", "alice", "", "To: user1\nnot a header\n\nx\n", "To: user1@mail.golden.test\nADDEDFrom: alice@mail.golden.test\n\nnot a header\n\nx\n"},
-        {"quoted name", "alice", "Full \"Q\" N\xc3\xa4me", "\nx\n", "ADDEDFrom: \"Full \\\"Q\\\" N\xc3\xa4me\" <alice@mail.golden.test>\n\nx\n"},
+        {"no newline at the end", "alice", "", "Subject: x\n\ny",
+         "Subject: x\nADDEDFrom: alice@mail.golden.test\n\ny\n"},
+        {"not a header", "alice", "", "To: user1\nnot a header\n\nx\n",
+         "To: user1@mail.golden.test\nADDEDFrom: alice@mail.golden.test\n\nnot a header\n\nx\n"},
+        {"quoted name", "alice", "Full \"Q\" N\xc3\xa4me", "\nx\n",
+         "ADDEDFrom: \"Full \\\"Q\\\" N\xc3\xa4me\" <alice@mail.golden.test>\n\nx\n"},
         {"null sender", "", "Test alice", "Subject: opt\n\nx\n", "Subject: opt\nADDEDFrom: MAILER-DAEMON\n\nx\n"},
         {"empty From stays", "", "", "To: user1\nFrom: \n\nx\n", "To: user1@mail.golden.test\nFrom: \nADDED\nx\n"},
-        {"Bcc goes", "alice", "", "Bcc: user1\nRETURN-PATH: <x>\nContent-Length: 5\nFrom: a@b.test\n\nx\n", "From: a@b.test\nADDED\nx\n"},
-        {"unfolded", "alice", "", "To: \"quoted, name\" <user1@golden.test>,\n\tuser2\nFrom:user@smtp.example.com\n\n.\n",
+        {"Bcc goes", "alice", "", "Bcc: user1\nRETURN-PATH: <x>\nContent-Length: 5\nFrom: a@b.test\n\nx\n",
+         "From: a@b.test\nADDED\nx\n"},
+        {"unfolded", "alice", "",
+         "To: \"quoted, name\" <user1@golden.test>,\n\tuser2\nFrom:user@smtp.example.com\n\n.\n",
          "To: \"quoted, name\" <user1@golden.test>, user2@mail.golden.test\nFrom:user@smtp.example.com\nADDED\n.\n"},
-        {"NUL survives", "alice", "", std::string("From: a@b\n\nnul\0here\n", 20), std::string("From: a@b\nADDED\nnul\0here\n", 25)},
+        {"NUL survives", "alice", "", std::string("From: a@b\n\nnul\0here\n", 20),
+         std::string("From: a@b\nADDED\nnul\0here\n", 25)},
         {"stray CR", "alice", "", "From: a@b\n\na\rb\r\n\r", "From: a@b\nADDED\na b \n \n"},
     };
     for (const auto& c : cases) {
         for (std::size_t step : {1, 100000}) {
-            EXPECT_EQ(submit({.sender = c.sender, .content = c.content, .options = from_sendmail(), .full_name = c.full_name, .step = step}), "");
+            EXPECT_EQ(submit({.sender = c.sender,
+                              .content = c.content,
+                              .options = from_sendmail(),
+                              .full_name = c.full_name,
+                              .step = step}),
+                      "");
             auto want = c.want;
             want.replace(want.find("ADDED"), 5, id_and_date);
             EXPECT_EQ(content(), std::string(from_alice) + want) << c.label << " step " << step;
@@ -185,14 +207,20 @@ TEST_F(IntakeTest, adds_what_sendmail_users_leave_out)
 
 TEST_F(IntakeTest, adds_resent_fields_to_resent_mail)
 {
-    EXPECT_EQ(submit({.sender = "alice", .recipients = {"alice"}, .content = "To: grp: user1, user2;\nResent-To: alice\n\nx\n", .options = from_sendmail()}), "");
+    EXPECT_EQ(submit({.sender = "alice",
+                      .recipients = {"alice"},
+                      .content = "To: grp: user1, user2;\nResent-To: alice\n\nx\n",
+                      .options = from_sendmail()}),
+              "");
     EXPECT_EQ(content(), std::string(from_alice)
                              + "To: grp: user1@mail.golden.test, user2@mail.golden.test;\n"
                                "Resent-To: alice@mail.golden.test\n"
                                "Resent-Message-Id: <20261122053442.ID@mail.golden.test>\n"
                                "Resent-Date: Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"
                                "Resent-From: alice@mail.golden.test\n\nx\n");
-    EXPECT_EQ(log(), "postfix/cleanup: ID: resent-message-id=<20261122053442.ID@mail.golden.test>\npostfix/cleanup: ID: message-id=<>\n");
+    EXPECT_EQ(
+        log(),
+        "postfix/cleanup: ID: resent-message-id=<20261122053442.ID@mail.golden.test>\npostfix/cleanup: ID: message-id=<>\n");
 }
 
 TEST_F(IntakeTest, writes_received_as_postfix_does)
@@ -216,23 +244,40 @@ TEST_F(IntakeTest, writes_received_as_postfix_does)
         bool is_smtputf8;
         std::string want;
     } cases[] = {
-        {from_stranger(), {"a@golden.test", "b@golden.test"}, false,
+        {from_stranger(),
+         {"a@golden.test", "b@golden.test"},
+         false,
          "Received: from client2.remote.test (client2.remote.test [127.0.0.2])\n\tby mail.golden.test (Postfix) with ESMTP id ID;\n\tSun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
-        {authenticated, {"a b@golden.test"}, false,
+        {authenticated,
+         {"a b@golden.test"},
+         false,
          "Received: from client2.remote.test (client2.remote.test [127.0.0.2])\n\t(Authenticated sender: test@golden.test)\n\tby mail.golden.test (Postfix) with ESMTPA id ID\n"
          "\tfor <\"a b\"@golden.test>; Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
-        {six, {"a@golden.test"}, false,
+        {six,
+         {"a@golden.test"},
+         false,
          "Received: from client2.remote.test (client2.remote.test [IPv6:::1])\n\tby mail.golden.test (Postfix) with SMTP id ID\n\tfor <a@golden.test>; Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
-        {authenticated, {"a@golden.test"}, true,
+        {authenticated,
+         {"a@golden.test"},
+         true,
          "Received: from client2.remote.test (client2.remote.test [127.0.0.2])\n\t(Authenticated sender: test@golden.test)\n\tby mail.golden.test (Postfix) with UTF8SMTPA id ID\n"
          "\tfor <a@golden.test>; Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
-        {tls, {"a@golden.test"}, false,
+        {tls,
+         {"a@golden.test"},
+         false,
          "Received: from client2.remote.test (client2.remote.test [127.0.0.2])\n\t(using TLSv1.3 with cipher X)\n\tby mail.golden.test (Postfix) with ESMTPS id ID\n"
          "\tfor <a@golden.test>; Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
-        {bounce, {"a@golden.test"}, false, "Received: by mail.golden.test (Postfix)\n\tid ID; Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
+        {bounce,
+         {"a@golden.test"},
+         false,
+         "Received: by mail.golden.test (Postfix)\n\tid ID; Sun, 22 Nov 2026 05:34:42 +0000 (UTC)\n"},
     };
     for (const auto& c : cases) {
-        EXPECT_EQ(submit({.recipients = c.recipients, .content = "A: b\n\n", .options = c.options, .is_smtputf8 = c.is_smtputf8}), "");
+        EXPECT_EQ(submit({.recipients = c.recipients,
+                          .content = "A: b\n\n",
+                          .options = c.options,
+                          .is_smtputf8 = c.is_smtputf8}),
+                  "");
         EXPECT_EQ(content(), c.want + "A: b\n\n");
     }
     EXPECT_EQ(submit({.content = "A: b\n\n", .prepended = "X-Prep: yes"}), "");
@@ -241,10 +286,13 @@ TEST_F(IntakeTest, writes_received_as_postfix_does)
 
 TEST_F(IntakeTest, expands_virtual_aliases)
 {
-    configure({{"virtual_alias_domains", "va.test"}, {"recipient_delimiter", "+"},
-               {"virtual_alias_maps", "inline:{ one@va.test=user1@golden.test, {two@va.test = user1@golden.test, user2}, @va.test=alice@golden.test, "
-                                      "{self@golden.test = self@golden.test, copy@golden.test}, a@golden.test=b@golden.test, b@golden.test=c@golden.test, "
-                                      "user9=nine@golden.test, @old.test=@new.test, {odd@va.test = \"a b\"@golden.test} }"}});
+    configure(
+        {{"virtual_alias_domains", "va.test"},
+         {"recipient_delimiter", "+"},
+         {"virtual_alias_maps",
+          "inline:{ one@va.test=user1@golden.test, {two@va.test = user1@golden.test, user2}, @va.test=alice@golden.test, "
+          "{self@golden.test = self@golden.test, copy@golden.test}, a@golden.test=b@golden.test, b@golden.test=c@golden.test, "
+          "user9=nine@golden.test, @old.test=@new.test, {odd@va.test = \"a b\"@golden.test} }"}});
     const struct {
         std::string recipient;
         Strings want;
@@ -280,16 +328,23 @@ TEST_F(IntakeTest, bounds_alias_expansion)
         Overrides overrides;
         std::string reply, log;
     } cases[] = {
-        {"loop", {{"virtual_alias_maps", "inline:{ user1@golden.test=loop2@golden.test, loop2@golden.test=user1@golden.test }"}},
+        {"loop",
+         {{"virtual_alias_maps",
+           "inline:{ user1@golden.test=loop2@golden.test, loop2@golden.test=user1@golden.test }"}},
          "451 4.6.0 Alias expansion error",
          "postfix/cleanup: warning: ID: unreasonable virtual_alias_maps map nesting for user1@golden.test -- message not accepted, try again later\n"},
-        {"size", {{"virtual_alias_maps", "inline:{ {user1@golden.test = a, b, c} }"}, {"virtual_alias_expansion_limit", "2"}},
+        {"size",
+         {{"virtual_alias_maps", "inline:{ {user1@golden.test = a, b, c} }"}, {"virtual_alias_expansion_limit", "2"}},
          "451 4.6.0 Alias expansion error",
          "postfix/cleanup: warning: ID: unreasonable virtual_alias_maps map expansion size for user1@golden.test -- message not accepted, try again later\n"},
-        {"length", {{"virtual_alias_maps", "inline:{ user1@golden.test=abcdefghij@golden.test }"}, {"virtual_alias_address_length_limit", "10"}},
+        {"length",
+         {{"virtual_alias_maps", "inline:{ user1@golden.test=abcdefghij@golden.test }"},
+          {"virtual_alias_address_length_limit", "10"}},
          "451 4.6.0 Alias expansion error",
          "postfix/cleanup: warning: ID: unreasonable virtual_alias_maps result abcdefghij@golden.test... -- message not accepted, try again later\n"},
-        {"trouble", {{"virtual_alias_maps", "fail:oops"}}, "451 4.3.0 Error: queue file write error",
+        {"trouble",
+         {{"virtual_alias_maps", "fail:oops"}},
+         "451 4.3.0 Error: queue file write error",
          "postfix/cleanup: warning: ID: virtual_alias_maps map lookup problem for user1@golden.test -- message not accepted, try again later\n"},
     };
     for (const auto& c : cases) {
@@ -302,14 +357,21 @@ TEST_F(IntakeTest, bounds_alias_expansion)
 
 TEST_F(IntakeTest, applies_canonical_maps_and_masquerading)
 {
-    configure({{"sender_canonical_maps", "inline:{ user1@golden.test=First.Last@golden.test }"}, {"masquerade_domains", "golden.test"},
+    configure({{"sender_canonical_maps", "inline:{ user1@golden.test=First.Last@golden.test }"},
+               {"masquerade_domains", "golden.test"},
                {"recipient_canonical_maps", "inline:{ old@golden.test=new@golden.test }"}});
     for (std::size_t step : {1, 100000}) {
-        EXPECT_EQ(submit({.sender = "user1@golden.test", .recipients = {"old@golden.test"},
-                          .content = "From: user1@golden.test\nTo: Old <old@golden.test>, user1@golden.test\n\nhello\n", .options = from_localhost(), .step = step}), "");
+        EXPECT_EQ(submit({.sender = "user1@golden.test",
+                          .recipients = {"old@golden.test"},
+                          .content = "From: user1@golden.test\nTo: Old <old@golden.test>, user1@golden.test\n\nhello\n",
+                          .options = from_localhost(),
+                          .step = step}),
+                  "");
         EXPECT_EQ(envelope().sender, "First.Last@golden.test");
         EXPECT_EQ(recipients(), Strings{"new@golden.test orig=old@golden.test"});
-        EXPECT_NE(content().find("\nFrom: First.Last@golden.test\nTo: Old <new@golden.test>, user1@golden.test\n"), std::string::npos) << content();
+        EXPECT_NE(content().find("\nFrom: First.Last@golden.test\nTo: Old <new@golden.test>, user1@golden.test\n"),
+                  std::string::npos)
+            << content();
         EXPECT_TRUE(content().ends_with("(UTC)\n\nhello\n")) << content();
     }
     EXPECT_EQ(submit({.sender = "z@sub.golden.test", .content = "From: z@sub.golden.test\n\n"}), "");
@@ -322,18 +384,26 @@ TEST_F(IntakeTest, applies_canonical_maps_and_masquerading)
 TEST_F(IntakeTest, exempts_users_from_masquerading_by_name_table_and_file)
 {
     configure({{"masquerade_domains", "golden.test"}, {"masquerade_exceptions", "root, inline:{ daemon=x }"}});
-    const Mail mail{.content = "From: Root@a.golden.test\nReply-To: z@a.golden.test, daemon@b.golden.test\n\n", .options = from_localhost()};
-    for (const auto& [sender, want] : {std::pair{"root@a.golden.test", "root@a.golden.test"}, {"daemon@a.golden.test", "daemon@a.golden.test"}, {"z@a.golden.test", "z@golden.test"}}) {
+    const Mail mail{.content = "From: Root@a.golden.test\nReply-To: z@a.golden.test, daemon@b.golden.test\n\n",
+                    .options = from_localhost()};
+    for (const auto& [sender, want] : {std::pair{"root@a.golden.test", "root@a.golden.test"},
+                                       {"daemon@a.golden.test", "daemon@a.golden.test"},
+                                       {"z@a.golden.test", "z@golden.test"}}) {
         Mail one = mail;
         one.sender = sender;
         EXPECT_EQ(submit(one), "");
         EXPECT_EQ(envelope().sender, want);
-        EXPECT_NE(content().find("\nFrom: Root@a.golden.test\nReply-To: z@golden.test, daemon@b.golden.test\n"), std::string::npos) << content();
+        EXPECT_NE(content().find("\nFrom: Root@a.golden.test\nReply-To: z@golden.test, daemon@b.golden.test\n"),
+                  std::string::npos)
+            << content();
     }
     configure({{"masquerade_domains", "golden.test"}, {"masquerade_exceptions", "root, fail:x"}});
     EXPECT_EQ(submit({.sender = "root@a.golden.test"}), "") << "the first that matches decides";
     EXPECT_EQ(submit({.sender = "z@a.golden.test"}), "451 4.3.0 Error: queue file write error");
-    EXPECT_NE(log().find("masquerade_exceptions map lookup problem for z@a.golden.test -- message not accepted, try again later"), std::string::npos);
+    EXPECT_NE(
+        log().find(
+            "masquerade_exceptions map lookup problem for z@a.golden.test -- message not accepted, try again later"),
+        std::string::npos);
 }
 
 TEST_F(IntakeTest, tables_whose_answer_is_no_address_let_the_sender_try_again)
@@ -341,23 +411,31 @@ TEST_F(IntakeTest, tables_whose_answer_is_no_address_let_the_sender_try_again)
     for (const char* parameter : {"virtual_alias_maps", "canonical_maps"}) {
         configure({{parameter, "inline:{ {user1@golden.test=,} {several@golden.test=a@x.test, b@x.test} }"}});
         EXPECT_EQ(submit({}), "451 4.3.0 Error: queue file write error") << parameter;
-        EXPECT_NE(log().find(std::string("warning: ") + parameter + " lookup of user1@golden.test returns non-address result \",\"\n"), std::string::npos) << log();
+        EXPECT_NE(log().find(std::string("warning: ") + parameter +
+                             " lookup of user1@golden.test returns non-address result \",\"\n"),
+                  std::string::npos)
+            << log();
     }
     EXPECT_EQ(submit({.recipients = {"several@golden.test"}, .content = "\n"}), "");
     EXPECT_EQ(recipients(), Strings{"a@x.test orig=several@golden.test"});
-    EXPECT_NE(log().find("warning: ID: multi-valued canonical_maps entry for several@golden.test\n"), std::string::npos) << log();
+    EXPECT_NE(log().find("warning: ID: multi-valued canonical_maps entry for several@golden.test\n"), std::string::npos)
+        << log();
 }
 
 TEST_F(IntakeTest, extensions_go_with_users_and_not_with_domains)
 {
-    configure({{"virtual_alias_maps", "inline:{ {@va.test=one@golden.test} {al@va.test=two@golden.test} {@d.test=@golden.test} }"}, {"recipient_delimiter", "+"}});
+    configure({{"virtual_alias_maps",
+                "inline:{ {@va.test=one@golden.test} {al@va.test=two@golden.test} {@d.test=@golden.test} }"},
+               {"recipient_delimiter", "+"}});
     EXPECT_EQ(submit({.recipients = {"x+e@va.test", "al+e@va.test", "x+e@d.test"}}), "");
-    EXPECT_EQ(recipients(), (Strings{"one@golden.test orig=x+e@va.test", "two+e@golden.test orig=al+e@va.test", "x+e@golden.test orig=x+e@d.test"}));
+    EXPECT_EQ(recipients(), (Strings{"one@golden.test orig=x+e@va.test", "two+e@golden.test orig=al+e@va.test",
+                                     "x+e@golden.test orig=x+e@d.test"}));
 }
 
 TEST_F(IntakeTest, original_recipients_are_kept_and_tell_duplicates_apart_where_enabled)
 {
-    const Overrides aliases{{"virtual_alias_maps", "inline:{ {a@golden.test=c@golden.test} {b@golden.test=c@golden.test} }"}};
+    const Overrides aliases{
+        {"virtual_alias_maps", "inline:{ {a@golden.test=c@golden.test} {b@golden.test=c@golden.test} }"}};
     configure(aliases);
     EXPECT_EQ(submit({.recipients = {"a@golden.test", "b@golden.test"}}), "");
     EXPECT_EQ(recipients(), (Strings{"c@golden.test orig=a@golden.test", "c@golden.test orig=b@golden.test"}));
@@ -370,18 +448,25 @@ TEST_F(IntakeTest, original_recipients_are_kept_and_tell_duplicates_apart_where_
 
 TEST_F(IntakeTest, adds_bcc_copies_and_drops_duplicates)
 {
-    configure({{"always_bcc", "user2@golden.test"}, {"sender_bcc_maps", "inline:{ @remote.test=watch }"}, {"recipient_bcc_maps", "inline:{ user1@golden.test=user3@golden.test }"}});
+    configure({{"always_bcc", "user2@golden.test"},
+               {"sender_bcc_maps", "inline:{ @remote.test=watch }"},
+               {"recipient_bcc_maps", "inline:{ user1@golden.test=user3@golden.test }"}});
     EXPECT_EQ(submit({.recipients = {"user1@golden.test", "USER1@golden.test", "user1@golden.test"}}), "");
-    EXPECT_EQ(recipients(), (Strings{"user1@golden.test", "user2@golden.test", "watch@mail.golden.test", "user3@golden.test"}));
+    EXPECT_EQ(recipients(),
+              (Strings{"user1@golden.test", "user2@golden.test", "watch@mail.golden.test", "user3@golden.test"}));
     EXPECT_EQ(envelope().recipients[1].notify, mail::notify_never);
     EXPECT_EQ(submit({.options = {.source = Source::bounce}}), "");
     EXPECT_EQ(recipients(), Strings{"user1@golden.test"}) << "no copies of bounces";
     configure({{"always_bcc", "archive"}});
     EXPECT_EQ(submit({}), "");
-    EXPECT_EQ(recipients(), (Strings{"user1@golden.test", "archive@mail.golden.test"})) << "nobody gave the address that was completed";
+    EXPECT_EQ(recipients(), (Strings{"user1@golden.test", "archive@mail.golden.test"}))
+        << "nobody gave the address that was completed";
     configure({{"recipient_bcc_maps", "fail:x"}});
     EXPECT_EQ(submit({}), "451 4.3.0 Error: queue file write error");
-    EXPECT_NE(log().find("warning: ID: recipient_bcc_maps map lookup problem -- message not accepted, try again later\n"), std::string::npos) << log();
+    EXPECT_NE(
+        log().find("warning: ID: recipient_bcc_maps map lookup problem -- message not accepted, try again later\n"),
+        std::string::npos)
+        << log();
 }
 
 TEST_F(IntakeTest, detects_smtputf8_in_the_mail_of_sendmail_users)
@@ -446,14 +531,18 @@ TEST_F(IntakeTest, obeys_header_and_body_checks)
         std::fputs(text, file);
         std::fclose(file);
     };
-    write_file(path + "_h", "/^Subject: reject me/ REJECT no such subject here\n/^Subject: reject enh/ REJECT 5.7.9 custom code\n"
-                            "/^Subject: warn/ WARN look here\n/^Subject: hold/ HOLD please check\n/^Subject: discard/ DISCARD silently\n"
-                            "/^Subject: replace (.*)/ REPLACE Subject: replaced $1\n/^Subject: prep/ PREPEND X-Prep: yes\n/^X-Ignore:/ IGNORE\n"
-                            "/^Subject: redirect/ REDIRECT user2@golden.test\n/^Subject: info/ INFO noted\n/^Subject: bcc/ BCC user2@golden.test\n"
-                            "/^Subject: strip/ STRIP stripped\n/^Subject: later/ REJECT 4.7.1 later\n/^Received: .*192\\.0\\.2\\.1/ IGNORE\n");
-    write_file(path + "_b", "/badword/ REJECT\n/filterme/ FILTER smtp:[127.0.0.25]\n/gone/ IGNORE\n/old/ REPLACE new\n");
+    write_file(
+        path + "_h",
+        "/^Subject: reject me/ REJECT no such subject here\n/^Subject: reject enh/ REJECT 5.7.9 custom code\n"
+        "/^Subject: warn/ WARN look here\n/^Subject: hold/ HOLD please check\n/^Subject: discard/ DISCARD silently\n"
+        "/^Subject: replace (.*)/ REPLACE Subject: replaced $1\n/^Subject: prep/ PREPEND X-Prep: yes\n/^X-Ignore:/ IGNORE\n"
+        "/^Subject: redirect/ REDIRECT user2@golden.test\n/^Subject: info/ INFO noted\n/^Subject: bcc/ BCC user2@golden.test\n"
+        "/^Subject: strip/ STRIP stripped\n/^Subject: later/ REJECT 4.7.1 later\n/^Received: .*192\\.0\\.2\\.1/ IGNORE\n");
+    write_file(path + "_b",
+               "/badword/ REJECT\n/filterme/ FILTER smtp:[127.0.0.25]\n/gone/ IGNORE\n/old/ REPLACE new\n");
     configure({{"header_checks", "regexp:" + path + "_h"}, {"body_checks", "regexp:" + path + "_b"}});
-    const std::string tail = " from client2.remote.test[127.0.0.2]; from=<a@remote.test> to=<user1@golden.test> proto=ESMTP helo=<client2.remote.test>: ";
+    const std::string tail =
+        " from client2.remote.test[127.0.0.2]; from=<a@remote.test> to=<user1@golden.test> proto=ESMTP helo=<client2.remote.test>: ";
     const struct {
         std::string subject, body, reply, header, want_body, log;
         Strings recipients = {"user1@golden.test"};
@@ -476,9 +565,12 @@ TEST_F(IntakeTest, obeys_header_and_body_checks)
     for (const auto& c : cases) {
         for (std::size_t step : {1, 100000}) {
             store_.messages.clear();
-            const auto reply = submit({.sender = "a@remote.test", .content = "Subject: " + c.subject + "\nX-Ignore: gone\n\n" + c.body, .step = step});
+            const auto reply = submit({.sender = "a@remote.test",
+                                       .content = "Subject: " + c.subject + "\nX-Ignore: gone\n\n" + c.body,
+                                       .step = step});
             EXPECT_EQ(reply, c.reply == "discarded" ? "" : c.reply) << c.subject;
-            EXPECT_NE(log().find("postfix/cleanup: ID: " + c.log + "\n"), std::string::npos) << c.subject << "\n" << log();
+            EXPECT_NE(log().find("postfix/cleanup: ID: " + c.log + "\n"), std::string::npos) << c.subject << "\n"
+                                                                                             << log();
             EXPECT_EQ(store_.messages.empty(), !c.reply.empty()) << c.subject;
             if (store_.messages.empty()) continue;
             EXPECT_EQ(content(), std::string(from_client) + c.header + "\n" + c.want_body) << c.subject;
@@ -505,23 +597,30 @@ TEST_F(IntakeTest, obeys_header_and_body_checks)
 // Which table sees which header, and what is body: as Postfix 3.7 logs it.
 TEST_F(IntakeTest, checks_headers_of_parts_and_attached_messages)
 {
-    configure({{"mime_header_checks", "inline:{ {X-A: part=WARN m} {Content-Type: text/plain=WARN c} {Content-Type: application/x=REJECT no programs} }"},
-               {"nested_header_checks", "inline:{ {X-A: nested=WARN n} {Subject: evil=REJECT nested evil} }"},
-               {"body_checks", "inline:{ {--x=WARN b} {X-A: part=REJECT seen as body} }"}});
+    configure(
+        {{"mime_header_checks",
+          "inline:{ {X-A: part=WARN m} {Content-Type: text/plain=WARN c} {Content-Type: application/x=REJECT no programs} }"},
+         {"nested_header_checks", "inline:{ {X-A: nested=WARN n} {Subject: evil=REJECT nested evil} }"},
+         {"body_checks", "inline:{ {--x=WARN b} {X-A: part=REJECT seen as body} }"}});
     const std::string head = "Content-Type: multipart/mixed; boundary=x\n\n";
-    const std::string good = head + "--x\nContent-Type: message/rfc822\nX-A: part\n\nX-A: nested\nContent-Type: text/plain\n\nb\n--x--\n";
+    const std::string good =
+        head + "--x\nContent-Type: message/rfc822\nX-A: part\n\nX-A: nested\nContent-Type: text/plain\n\nb\n--x--\n";
     for (const std::size_t step : {1, 100000}) {
         store_.messages.clear();
         EXPECT_EQ(submit({.content = good, .step = step}), "");
         EXPECT_EQ(content(), std::string(from_client) + good);
         const std::string seen = log();
-        for (const auto* what : {"body --x from", "header X-A: part from", "header X-A: nested from", "header Content-Type: text/plain from"})
+        for (const auto* what : {"body --x from", "header X-A: part from", "header X-A: nested from",
+                                 "header Content-Type: text/plain from"})
             EXPECT_NE(seen.find(std::string("warning: ") + what), std::string::npos) << what << "\n" << seen;
-        EXPECT_EQ(submit({.content = head + "--x\nContent-Type: application/x\n\nb\n", .step = step}), "550 5.7.1 no programs");
-        EXPECT_EQ(submit({.content = "Content-Type: message/rfc822\n\nSubject: evil\n\nb\n", .step = step}), "550 5.7.1 nested evil");
+        EXPECT_EQ(submit({.content = head + "--x\nContent-Type: application/x\n\nb\n", .step = step}),
+                  "550 5.7.1 no programs");
+        EXPECT_EQ(submit({.content = "Content-Type: message/rfc822\n\nSubject: evil\n\nb\n", .step = step}),
+                  "550 5.7.1 nested evil");
         EXPECT_EQ(submit({.content = "Subject: evil\n\nX-A: nested\n", .step = step}), "");
     }
-    configure({{"mime_header_checks", "inline:{ {Content-Type: application/x=REJECT no} }"}, {"disable_mime_input_processing", "yes"}});
+    configure({{"mime_header_checks", "inline:{ {Content-Type: application/x=REJECT no} }"},
+               {"disable_mime_input_processing", "yes"}});
     EXPECT_EQ(submit({.content = head + "--x\nContent-Type: application/x\n\nb\n"}), "");
 }
 
@@ -550,7 +649,8 @@ TEST_F(IntakeTest, refuses_flaws_of_mime_where_the_administrator_is_strict)
     }
     configure({{"strict_8bitmime", "yes"}});
     submit({.content = body8});
-    EXPECT_NE(log().find("reject: mime-error improper use of 8-bit data in message body: h"), std::string::npos) << log();
+    EXPECT_NE(log().find("reject: mime-error improper use of 8-bit data in message body: h"), std::string::npos)
+        << log();
 }
 
 TEST_F(IntakeTest, notices_and_converts_eight_bit_content)
@@ -561,7 +661,8 @@ TEST_F(IntakeTest, notices_and_converts_eight_bit_content)
     EXPECT_EQ(content(), std::string(from_client) + text);
     configure({{"force_mime_input_conversion", "yes"}});
     EXPECT_EQ(submit({.content = text}), "");
-    EXPECT_EQ(content(), std::string(from_client) + "Subject: x\nContent-Transfer-Encoding: quoted-printable\n\nh=C3=A4\n");
+    EXPECT_EQ(content(),
+              std::string(from_client) + "Subject: x\nContent-Transfer-Encoding: quoted-printable\n\nh=C3=A4\n");
     configure({{"detect_8bit_encoding_header", "no"}});
     EXPECT_EQ(submit({.content = text}), "");
     EXPECT_EQ(envelope().body, mail::BodyType::unspecified);

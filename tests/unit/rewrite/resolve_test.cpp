@@ -37,7 +37,8 @@ TEST(complete, finishes_what_people_write)
         EXPECT_EQ(resolver->complete(c.given, "local"), c.want) << c.given;
         EXPECT_EQ(resolver->complete(c.given, "remote"), c.given);
     }
-    const auto old = Resolver::make(make_settings({{"append_dot_mydomain", "yes"}, {"remote_header_rewrite_domain", "invalid.test"}}));
+    const auto old = Resolver::make(
+        make_settings({{"append_dot_mydomain", "yes"}, {"remote_header_rewrite_domain", "invalid.test"}}));
     EXPECT_EQ(old->complete("foo@bar", "local"), "foo@bar.golden.test");
     EXPECT_EQ(old->complete("foo@[::1]", "local"), "foo@[::1]");
     EXPECT_EQ(old->complete("foo", "remote"), "foo@invalid.test");
@@ -102,7 +103,8 @@ TEST(resolve, knows_bad_syntax)
 {
     test::LogLines log;
     const auto resolver = Resolver::make(make_settings());
-    for (const char* bad : {"user1@", "user1@[1.2.3]", "user1@golden..test", "user@127.0.0.1", "-dash@mail.golden.test", "user@-x.test", "user@[::1]"}) {
+    for (const char* bad : {"user1@", "user1@[1.2.3]", "user1@golden..test", "user@127.0.0.1", "-dash@mail.golden.test",
+                            "user@-x.test", "user@[::1]"}) {
         const auto got = run(resolver->resolve("", bad));
         ASSERT_TRUE(got);
         EXPECT_TRUE(got->has_bad_syntax) << bad;
@@ -110,7 +112,8 @@ TEST(resolve, knows_bad_syntax)
         EXPECT_EQ(got->next_hop, "5.1.3 bad address syntax") << bad;
     }
     EXPECT_EQ(log.joined(), "postfix/trivial-rewrite: warning: valid_ipv4_hostaddr: invalid octet count: 1.2.3\n");
-    const auto lax = Resolver::make(make_settings({{"resolve_numeric_domain", "yes"}, {"resolve_null_domain", "yes"}, {"allow_min_user", "yes"}}));
+    const auto lax = Resolver::make(
+        make_settings({{"resolve_numeric_domain", "yes"}, {"resolve_null_domain", "yes"}, {"allow_min_user", "yes"}}));
     EXPECT_EQ(run(lax->resolve("", "user@192.0.2.1"))->next_hop, "[192.0.2.1]");
     EXPECT_EQ(run(lax->resolve("", "user1@"))->recipient, "user1@mail.golden.test");
     EXPECT_EQ(run(lax->resolve("", "-dash@golden.test"))->transport, "local");
@@ -128,8 +131,9 @@ TEST(resolve, notices_sender_specified_routing)
 TEST(resolve, follows_transport_maps)
 {
     const Overrides overrides = {
-        {"transport_maps", "inline:{ u@t1.test=smtp:[127.0.0.25], { t2.test = error:5.1.7 no mail for t2 }, t3.test=discard:silently, "
-                           ".t4.test=:[127.0.0.25], t5.test=smtp:[127.0.0.25]:2525, t7.test=slow:, ext@t9.test=smtp:plain }"},
+        {"transport_maps",
+         "inline:{ u@t1.test=smtp:[127.0.0.25], { t2.test = error:5.1.7 no mail for t2 }, t3.test=discard:silently, "
+         ".t4.test=:[127.0.0.25], t5.test=smtp:[127.0.0.25]:2525, t7.test=slow:, ext@t9.test=smtp:plain }"},
         {"recipient_delimiter", "+"},
     };
     check(overrides, {
@@ -145,7 +149,8 @@ TEST(resolve, follows_transport_maps)
         {"a@t7.test", "slow", "t7.test"},
         {"ext+x@t9.test", "smtp", "plain"},
     });
-    check({{"transport_maps", "inline:{ t5.test=smtp:x, *=smtp:everything }"}, {"parent_domain_matches_subdomains", "transport_maps"}},
+    check({{"transport_maps", "inline:{ t5.test=smtp:x, *=smtp:everything }"},
+           {"parent_domain_matches_subdomains", "transport_maps"}},
           {{"a@sub.t5.test", "smtp", "x"}, {"user1@golden.test", "smtp", "everything", AddressClass::local}});
 }
 
@@ -167,14 +172,18 @@ TEST(resolve, takes_relayhosts_in_order)
           {{"x@other.test", "smtp", "127.0.0.25"},
            {"x@relay.test", "relay", "127.0.0.25", AddressClass::relay},
            {"x@golden.test", "local", "mail.golden.test", AddressClass::local}});
-    check({{"relayhost", "[r.test]:587"}, {"default_transport", "smtp:[d.test]"}}, {{"x@other.test", "smtp", "[d.test]"}});
-    check({{"relayhost", "[r.test]"}, {"sender_dependent_relayhost_maps", "inline:{ a@golden.test=[a.test]:26, @b.test=[b.test], <>=[null.test], d@golden.test=DUNNO }"}},
+    check({{"relayhost", "[r.test]:587"}, {"default_transport", "smtp:[d.test]"}},
+          {{"x@other.test", "smtp", "[d.test]"}});
+    check({{"relayhost", "[r.test]"},
+           {"sender_dependent_relayhost_maps",
+            "inline:{ a@golden.test=[a.test]:26, @b.test=[b.test], <>=[null.test], d@golden.test=DUNNO }"}},
           {{"x@other.test", "smtp", "[a.test]:26", AddressClass::other, "", "a@golden.test"},
            {"x@other.test", "smtp", "[b.test]", AddressClass::other, "", "any@b.test"},
            {"x@other.test", "smtp", "[null.test]", AddressClass::other, "", ""},
            {"x@other.test", "smtp", "[r.test]", AddressClass::other, "", "d@golden.test"},
            {"x@other.test", "smtp", "[r.test]", AddressClass::other, "", "c@golden.test"}});
-    check({{"relayhost", "[r.test]"}, {"sender_dependent_default_transport_maps", "inline:{ a@golden.test=slow:, b@golden.test=slow:[n.test] }"}},
+    check({{"relayhost", "[r.test]"},
+           {"sender_dependent_default_transport_maps", "inline:{ a@golden.test=slow:, b@golden.test=slow:[n.test] }"}},
           {{"x@other.test", "slow", "[r.test]", AddressClass::other, "", "a@golden.test"},
            {"x@other.test", "slow", "[n.test]", AddressClass::other, "", "b@golden.test"},
            {"x@other.test", "smtp", "[r.test]", AddressClass::other, "", "c@golden.test"}});
@@ -206,7 +215,8 @@ TEST(resolve, tells_where_people_moved)
 
 TEST(resolve, defers_when_a_table_fails)
 {
-    for (const char* parameter : {"transport_maps", "relocated_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"}) {
+    for (const char* parameter : {"transport_maps", "relocated_maps", "sender_dependent_relayhost_maps",
+                                  "sender_dependent_default_transport_maps"}) {
         const auto resolver = Resolver::make(make_settings({{parameter, "fail:oops"}}));
         EXPECT_FALSE(run(resolver->resolve("sender@golden.test", "x@other.test"))) << parameter;
     }

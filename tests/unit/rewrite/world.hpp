@@ -50,7 +50,9 @@ class LogLines {
 public:
     LogLines()
     {
-        base::use_sink(base::function_sink([this](LogLevel, std::string_view tag, std::string line) { lines.push_back(std::string(tag) + ": " + line); }));
+        base::use_sink(base::function_sink([this](LogLevel, std::string_view tag, std::string line) {
+            lines.push_back(std::string(tag) + ": " + line);
+        }));
     }
     ~LogLines()
     {

@@ -30,7 +30,8 @@ TEST(Base64, KnowsTheExamplesOfTheStandard)
 
 TEST(Base64, RefusesWhatIsNotWhole)
 {
-    for (const std::string_view text : {"A", "AA", "AAA", "====", "A===", "AA=A", "=AAA", "AA==AAAA", "AAA\n", " AAA", "AA-_", "AAAAA===", "####", "\x80\x80\x80\x80"}) {
+    for (const std::string_view text : {"A", "AA", "AAA", "====", "A===", "AA=A", "=AAA", "AA==AAAA", "AAA\n", " AAA",
+                                        "AA-_", "AAAAA===", "####", "\x80\x80\x80\x80"}) {
         EXPECT_FALSE(decode_base64(text)) << text;
     }
     EXPECT_FALSE(decode_base64(std::string_view("AA\0A", 4)));

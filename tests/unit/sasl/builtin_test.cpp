@@ -42,7 +42,10 @@ std::string line(const std::string& name, std::string_view password)
 {
     return name + ":" + format_verifier(make_verifier(Secret(password), "sixteen bytes...", min_iterations)) + "\n";
 }
-std::string crypt_line(const std::string& name, std::string_view password) { return name + ":" + make_crypt_hash(Secret(password)).value() + "\n"; }
+std::string crypt_line(const std::string& name, std::string_view password)
+{
+    return name + ":" + make_crypt_hash(Secret(password)).value() + "\n";
+}
 
 std::string plain(std::string_view authorization, std::string_view name, std::string_view password)
 {
@@ -56,8 +59,10 @@ protected:
     Builtin() : folder_(std::filesystem::temp_directory_path() / ("ekiden-builtin-" + std::to_string(::getpid())))
     {
         std::filesystem::create_directory(folder_);
-        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view, std::string text) { log_ += text + "\n"; }));
-        write(line("alice", "pencil") + line("bob@example.test", "p\u00e4ss") + crypt_line("carol", "crypted") + "broken\n");
+        base::use_sink(
+            base::function_sink([this](base::LogLevel, std::string_view, std::string text) { log_ += text + "\n"; }));
+        write(line("alice", "pencil") + line("bob@example.test", "p\u00e4ss") + crypt_line("carol", "crypted") +
+              "broken\n");
         options_.path = path();
         options_.pool = &pool_;
         options_.log = Logger("postfix/smtpd");
@@ -107,7 +112,8 @@ protected:
         EXPECT_EQ(decode_base64(answer.text)->view(), client.server_final());
         return run(exchange->step(Secret(""sv)));
     }
-    static void expect_failure(const Answer& answer, std::string_view text = "authentication failure", std::string_view user = {})
+    static void expect_failure(const Answer& answer, std::string_view text = "authentication failure",
+                               std::string_view user = {})
     {
         EXPECT_EQ(answer.kind, Answer::Kind::failure) << answer.text << answer.user;
         EXPECT_EQ(answer.text, text);
@@ -131,7 +137,8 @@ TEST_F(Builtin, OffersTheStrongestFirst)
 {
     auto names = [this] {
         std::string out;
-        for (const auto& mechanism : run(backend().mechanisms()).value()) out += mechanism.name + (is_possible(mechanism, peer_) ? " " : "- ");
+        for (const auto& mechanism : run(backend().mechanisms()).value())
+            out += mechanism.name + (is_possible(mechanism, peer_) ? " " : "- ");
         return out;
     };
     EXPECT_EQ(names(), "SCRAM-SHA-256-PLUS- SCRAM-SHA-256 PLAIN LOGIN ");
@@ -165,7 +172,8 @@ TEST_F(Builtin, RefusesPlain)
     expect_failure(play("PLAIN", {plain("", "alice", "Pencil")}), "authentication failure", "alice");
     expect_failure(play("PLAIN", {plain("", "alice", "pencil\n")}));
     expect_failure(play("PLAIN", {plain("", "nobody", "pencil")}), "authentication failure", "nobody@example.test");
-    expect_failure(play("PLAIN", {plain("", "nobody@other.test", "pencil")}), "authentication failure", "nobody@other.test");
+    expect_failure(play("PLAIN", {plain("", "nobody@other.test", "pencil")}), "authentication failure",
+                   "nobody@other.test");
     expect_failure(play("PLAIN", {plain("", "alice@example.test", "pencil")}));
     expect_failure(play("PLAIN", {plain("", "Alice", "pencil")}));
     expect_failure(play("PLAIN", {plain("", "carol", "pencil")}), "authentication failure", "carol");
@@ -173,10 +181,12 @@ TEST_F(Builtin, RefusesPlain)
     expect_failure(play("PLAIN", {plain("", "broken", "x")}));
     expect_failure(play("PLAIN", {plain("bob", "alice", "pencil")}));
     expect_failure(play("PLAIN", {plain("\xff", "alice", "pencil")}));
-    expect_failure(play("PLAIN", {plain("", std::string(3000, 'a'), "x")}), "authentication failure", std::string(255, 'a') + "@example.test");
+    expect_failure(play("PLAIN", {plain("", std::string(3000, 'a'), "x")}), "authentication failure",
+                   std::string(255, 'a') + "@example.test");
     expect_failure(play("PLAIN", {plain("", "alice", std::string(9000, 'x'))}));
-    for (const std::string& text : {"####"s, "="s, ""s, "bm9udWw="s, encode_base64("alice\0pencil"sv), encode_base64("\0\0pencil"sv), encode_base64("\0alice\0"sv),
-                                    encode_base64("\0alice\0pencil\0"sv), encode_base64("\0\0\0"sv)}) {
+    for (const std::string& text :
+         {"####"s, "="s, ""s, "bm9udWw="s, encode_base64("alice\0pencil"sv), encode_base64("\0\0pencil"sv),
+          encode_base64("\0alice\0"sv), encode_base64("\0alice\0pencil\0"sv), encode_base64("\0\0\0"sv)}) {
         expect_failure(play("PLAIN", {text}), "bad protocol / cancel");
     }
     expect_failure(play("PLAIN", {"-", "="}), "bad protocol / cancel");
@@ -211,7 +221,8 @@ TEST_F(Builtin, TakesScram)
     EXPECT_EQ(play("SCRAM-SHA-256", {"-"}).text, "");
 
     expect_failure(scram({.password = "Pencil", .user = "alice"}), "authentication failure", "alice");
-    expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "n,a=bob,"}), "authentication failure", "alice");
+    expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "n,a=bob,"}), "authentication failure",
+                   "alice");
     expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "n,,m=x,"}), "bad protocol / cancel");
     expect_failure(play("SCRAM-SHA-256", {"####"}), "bad protocol / cancel");
     expect_failure(play("SCRAM-SHA-256", {"="}), "bad protocol / cancel");
@@ -228,10 +239,18 @@ TEST_F(Builtin, BindsScramToTheChannel)
     peer_.tls_exporter = "exported";
     peer_.tls_server_end_point = "certificate";
     expect_login(scram(bound, "scram-sha-256-plus"), "alice");
-    expect_login(scram({.password = "pencil", .user = "alice", .gs2 = "p=tls-server-end-point,,", .binding = "certificate"}, "SCRAM-SHA-256-PLUS"), "alice");
-    expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "p=tls-exporter,,", .binding = "another channel"}, "SCRAM-SHA-256-PLUS"), "authentication failure", "alice");
-    expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "p=tls-unique,,", .binding = "exported"}, "SCRAM-SHA-256-PLUS"));
-    expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "n,,"}, "SCRAM-SHA-256-PLUS"), "bad protocol / cancel");
+    expect_login(
+        scram({.password = "pencil", .user = "alice", .gs2 = "p=tls-server-end-point,,", .binding = "certificate"},
+              "SCRAM-SHA-256-PLUS"),
+        "alice");
+    expect_failure(
+        scram({.password = "pencil", .user = "alice", .gs2 = "p=tls-exporter,,", .binding = "another channel"},
+              "SCRAM-SHA-256-PLUS"),
+        "authentication failure", "alice");
+    expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "p=tls-unique,,", .binding = "exported"},
+                         "SCRAM-SHA-256-PLUS"));
+    expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "n,,"}, "SCRAM-SHA-256-PLUS"),
+                   "bad protocol / cancel");
     expect_failure(scram({.password = "pencil", .user = "alice", .gs2 = "y,,"}), "authentication failure");
     expect_login(scram({.password = "pencil", .user = "alice", .gs2 = "n,,"}), "alice");
 }
@@ -349,7 +368,8 @@ TEST(HashQueue, LetsNobodyWaitForEver)
     net::BlockingPool pool(1);
     auto ask = [&loop](const std::shared_ptr<HashQueue>& queue, std::function<Result<bool>()> work) {
         Result<bool> answer = false;
-        asio::co_spawn(loop, queue->run(std::move(work)), [&](std::exception_ptr, Result<bool> result) { answer = std::move(result); });
+        asio::co_spawn(loop, queue->run(std::move(work)),
+                       [&](std::exception_ptr, Result<bool> result) { answer = std::move(result); });
         loop.restart();
         loop.run();
         return answer;

@@ -166,7 +166,8 @@ TEST(token_client, bearer_and_its_refusal)
     const auto client = make_token_client(request("a,b=c", "tok"), nullptr);
     const auto start = run_task(client->start("OAUTHBEARER PLAIN"));
     ASSERT_TRUE(start && start->response);
-    EXPECT_EQ(decoded(*start->response), "n,a=a=2Cb=3Dc,\x01host=relay.example.test\x01port=587\x01" "auth=Bearer tok\x01\x01");
+    EXPECT_EQ(decoded(*start->response), "n,a=a=2Cb=3Dc,\x01host=relay.example.test\x01port=587\x01"
+                                         "auth=Bearer tok\x01\x01");
     const auto answer = run_task(client->step(encode_base64(R"({"status":"invalid_token"})")));
     ASSERT_TRUE(answer);
     EXPECT_EQ(decoded(*answer), "\x01");

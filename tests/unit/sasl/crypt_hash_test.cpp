@@ -44,16 +44,38 @@ TEST(CryptHash, RefusesWhatIsCutOffOrBroken)
 
 TEST(CryptHash, RefusesWeakKindsAndDearOnes)
 {
-    const std::string sha512_end = std::string(86, 'a'), bcrypt_end = std::string(53, 'a'), yescrypt_end = std::string(43, 'a');
+    const std::string sha512_end = std::string(86, 'a'), bcrypt_end = std::string(53, 'a'),
+                      yescrypt_end = std::string(43, 'a');
     const std::string refused[] = {
-        "", "$", "*0", "*1", "!", "x", "rl.3StKT.4T8M", "$1$abcdefgh$G//4keteveJp0qb8z2DxG/", "$md5$x$y", "$6", "$$",
-        "$6$rounds=1000001$abcdefgh$" + sha512_end, "$6$rounds=999999999$abcdefgh$" + sha512_end,
-        "$6$rounds=99999999999999999999$abcdefgh$" + sha512_end, "$6$rounds=$abcdefgh$" + sha512_end,
-        "$2b$15$" + bcrypt_end, "$2b$31$" + bcrypt_end, "$2b$1$" + bcrypt_end,
-        "$y$jDT$abcdefgh$" + yescrypt_end, "$y$jFT$abcdefgh$" + yescrypt_end, "$y$jzT$abcdefgh$" + yescrypt_end,
-        "$y$j9z$abcdefgh$" + yescrypt_end, "$y$k9T$abcdefgh$" + yescrypt_end, "$y$j9$abcdefgh$" + yescrypt_end,
-        "$7$GU..../....abcdefgh$" + yescrypt_end, "$7$CU....zzzzzabcdefgh$" + yescrypt_end, "$7$Czzzzz/....abcdefgh$" + yescrypt_end,
-        "$6$abc:defg$" + sha512_end, "$6$abcdefgh$" + std::string(500, 'a'),
+        "",
+        "$",
+        "*0",
+        "*1",
+        "!",
+        "x",
+        "rl.3StKT.4T8M",
+        "$1$abcdefgh$G//4keteveJp0qb8z2DxG/",
+        "$md5$x$y",
+        "$6",
+        "$$",
+        "$6$rounds=1000001$abcdefgh$" + sha512_end,
+        "$6$rounds=999999999$abcdefgh$" + sha512_end,
+        "$6$rounds=99999999999999999999$abcdefgh$" + sha512_end,
+        "$6$rounds=$abcdefgh$" + sha512_end,
+        "$2b$15$" + bcrypt_end,
+        "$2b$31$" + bcrypt_end,
+        "$2b$1$" + bcrypt_end,
+        "$y$jDT$abcdefgh$" + yescrypt_end,
+        "$y$jFT$abcdefgh$" + yescrypt_end,
+        "$y$jzT$abcdefgh$" + yescrypt_end,
+        "$y$j9z$abcdefgh$" + yescrypt_end,
+        "$y$k9T$abcdefgh$" + yescrypt_end,
+        "$y$j9$abcdefgh$" + yescrypt_end,
+        "$7$GU..../....abcdefgh$" + yescrypt_end,
+        "$7$CU....zzzzzabcdefgh$" + yescrypt_end,
+        "$7$Czzzzz/....abcdefgh$" + yescrypt_end,
+        "$6$abc:defg$" + sha512_end,
+        "$6$abcdefgh$" + std::string(500, 'a'),
     };
     for (const std::string& hash : refused) {
         const auto verdict = check_crypt_hash(hash);

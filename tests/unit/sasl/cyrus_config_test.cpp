@@ -12,12 +12,15 @@ namespace {
 TEST(CyrusConfig, SearchesWhatIsWrittenThenWhereSitesHaveIt)
 {
     EXPECT_TRUE(cyrus_search_path("/etc/postfix", "").starts_with("/etc/postfix/sasl:/usr/lib/sasl:/etc/sasl2:"));
-    EXPECT_TRUE(cyrus_search_path("/etc/postfix-out", "/a:/b").starts_with("/a:/b:/etc/postfix-out/sasl:/etc/postfix/sasl:"));
+    EXPECT_TRUE(
+        cyrus_search_path("/etc/postfix-out", "/a:/b").starts_with("/a:/b:/etc/postfix-out/sasl:/etc/postfix/sasl:"));
 }
 
 TEST(CyrusConfig, ReadsAsTheLibraryDoes)
 {
-    const auto config = parse_cyrus_config("# comment\n\npwcheck_method: auxprop\n  mech_list: PLAIN LOGIN\r\nMECH_LIST: PLAIN\nnonsense\nsql_select: SELECT a:b", "f");
+    const auto config = parse_cyrus_config(
+        "# comment\n\npwcheck_method: auxprop\n  mech_list: PLAIN LOGIN\r\nMECH_LIST: PLAIN\nnonsense\nsql_select: SELECT a:b",
+        "f");
     ASSERT_TRUE(config.find("mech_list"));
     EXPECT_EQ(config.find("mech_list")->value, "PLAIN");
     EXPECT_EQ(config.find("mech_list")->line, 5);
@@ -47,7 +50,8 @@ TEST(CyrusConfig, NamesWhatCannotWork)
     for (const Case& one : cases) {
         const auto problems = find_cyrus_problems(parse_cyrus_config(one.text, "f"), one.offered);
         ASSERT_EQ(problems.size(), one.starts.size()) << one.text;
-        for (std::size_t i = 0; i < problems.size(); ++i) EXPECT_TRUE(problems[i].starts_with(one.starts[i])) << problems[i];
+        for (std::size_t i = 0; i < problems.size(); ++i)
+            EXPECT_TRUE(problems[i].starts_with(one.starts[i])) << problems[i];
     }
 }
 
@@ -58,11 +62,14 @@ TEST(CyrusConfig, NamesWhatAChrootLacks)
     const auto database = parse_cyrus_config("pwcheck_method: auxprop\nauxprop_plugin: sasldb\n", "f");
     auto absences = find_cyrus_absences(database, root);
     ASSERT_EQ(absences.size(), 1U);
-    EXPECT_TRUE(absences[0].starts_with("f, line 1: pwcheck_method: auxprop: there is no password database " + root.string() + "/etc/sasldb2")) << absences[0];
+    EXPECT_TRUE(absences[0].starts_with("f, line 1: pwcheck_method: auxprop: there is no password database " +
+                                        root.string() + "/etc/sasldb2"))
+        << absences[0];
     std::ofstream(root / "etc/sasldb2") << "x";
     EXPECT_TRUE(find_cyrus_absences(database, root).empty());
     EXPECT_TRUE(find_cyrus_absences(parse_cyrus_config("auxprop_plugin: sql\n", "f"), root / "elsewhere").empty());
-    absences = find_cyrus_absences(parse_cyrus_config("pwcheck_method: saslauthd\nsaslauthd_path: /run/mux\n", "f"), root);
+    absences =
+        find_cyrus_absences(parse_cyrus_config("pwcheck_method: saslauthd\nsaslauthd_path: /run/mux\n", "f"), root);
     ASSERT_EQ(absences.size(), 1U);
     EXPECT_EQ(absences[0], "f, line 2: pwcheck_method: saslauthd: there is no socket " + root.string() + "/run/mux");
     std::filesystem::remove_all(root);

@@ -17,10 +17,12 @@ using Kind = CyrusReply::Kind;
 const std::vector<Mechanism>& offered()
 {
     static const std::vector<Mechanism> mechanisms = [] {
-        const auto folder = std::filesystem::temp_directory_path() / ("ekiden-cyrus-library-" + std::to_string(::getpid()));
+        const auto folder =
+            std::filesystem::temp_directory_path() / ("ekiden-cyrus-library-" + std::to_string(::getpid()));
         std::filesystem::create_directories(folder);
-        std::ofstream(folder / "ekiden-test.conf") << "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: " << (folder / "none").string()
-                                                    << "\nmech_list: LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 NOSUCH\n";
+        std::ofstream(folder / "ekiden-test.conf")
+            << "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: " << (folder / "none").string()
+            << "\nmech_list: LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 NOSUCH\n";
         std::vector<std::string> log;
         const auto opened = open_cyrus({"ekiden-test", folder.string(), "mail.example.test"}, log);
         EXPECT_TRUE(opened);
@@ -45,14 +47,17 @@ protected:
         request.security = security;
         request.local = "127.0.0.1;25";
         request.remote = "::1;4000";
-        return begin_cyrus_login(std::move(request))->step(response ? std::optional<Secret>(std::in_place, *response) : std::nullopt);
+        return begin_cyrus_login(std::move(request))
+            ->step(response ? std::optional<Secret>(std::in_place, *response) : std::nullopt);
     }
 };
 
 TEST_F(CyrusLibrary, OffersTheListInItsOrderWithFlags)
 {
-    const std::vector<std::pair<std::string, Properties>> want{
-        {"LOGIN", plaintext | active | dictionary}, {"PLAIN", plaintext | active | dictionary}, {"CRAM-MD5", active | dictionary}, {"SCRAM-SHA-1", dictionary | mutual_auth}};
+    const std::vector<std::pair<std::string, Properties>> want{{"LOGIN", plaintext | active | dictionary},
+                                                               {"PLAIN", plaintext | active | dictionary},
+                                                               {"CRAM-MD5", active | dictionary},
+                                                               {"SCRAM-SHA-1", dictionary | mutual_auth}};
     ASSERT_EQ(offered().size(), want.size());
     for (std::size_t i = 0; i < want.size(); ++i) {
         EXPECT_EQ(offered()[i].name, want[i].first);

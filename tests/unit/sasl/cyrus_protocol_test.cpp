@@ -46,7 +46,8 @@ TEST(CyrusProtocol, TellsNoResponseFromAnEmptyOne)
 
 TEST(CyrusProtocol, TakesNoFieldFromTheRemoteClientsBytes)
 {
-    const auto request = parsed<AuthRequest>("AUTH\t1\tPLAIN\tservice=smtp\tsecprops=noplaintext\tresp=AAAA\tsecprops=");
+    const auto request =
+        parsed<AuthRequest>("AUTH\t1\tPLAIN\tservice=smtp\tsecprops=noplaintext\tresp=AAAA\tsecprops=");
     EXPECT_EQ(request.security, plaintext);
     EXPECT_EQ(request.response->view(), "AAAA\tsecprops=");
     EXPECT_EQ(parsed<AuthRequest>("AUTH\t1\tPLAIN\tresp=AAAA\t").response->view(), "AAAA\t");
@@ -63,8 +64,9 @@ TEST(CyrusProtocol, RefusesAddressesThatAreNone)
 
 TEST(CyrusProtocol, RefusesWhatIsNoRequest)
 {
-    for (const std::string_view line : {"AUTH", "AUTH\t", "AUTH\tx\tPLAIN", "AUTH\t-1\tPLAIN", "AUTH\t4294967296\tPLAIN", "CONT",
-                                        "CONT\tsecret", "CANCEL", "CANCEL\t1x", "AUTH\t1\tPLAIN\tsecprops=nonsense"}) {
+    for (const std::string_view line :
+         {"AUTH", "AUTH\t", "AUTH\tx\tPLAIN", "AUTH\t-1\tPLAIN", "AUTH\t4294967296\tPLAIN", "CONT", "CONT\tsecret",
+          "CANCEL", "CANCEL\t1x", "AUTH\t1\tPLAIN\tsecprops=nonsense"}) {
         auto request = parse_cyrus_request(line);
         ASSERT_FALSE(request) << line;
         EXPECT_EQ(request.error().text().find("secret"), std::string::npos);
@@ -98,17 +100,20 @@ TEST(CyrusProtocol, WritesReplies)
     EXPECT_EQ(format_cyrus_reply(1, {Kind::success, "", "test@golden.test", {}}), "OK\t1\tuser=test@golden.test\n");
     EXPECT_EQ(format_cyrus_reply(2, {Kind::challenge, "VXNlcm5hbWU6", "", {}}), "CONT\t2\tVXNlcm5hbWU6\n");
     EXPECT_EQ(format_cyrus_reply(2, {Kind::challenge, "", "", {"info: x"}}), "CONT\t2\t\tlog=info: x\n");
-    EXPECT_EQ(format_cyrus_reply(3, {Kind::failure, "authentication failure", "a\tb", {"warning: one", "warning: t\nwo"}}),
-              "FAIL\t3\tlog=warning: one\tlog=warning: t\001nwo\tuser=a\001tb\treason=authentication failure\n");
-    EXPECT_EQ(format_cyrus_reply(4, {Kind::try_later, "generic failure", "", {}}), "FAIL\t4\treason=generic failure\ttemp\n");
+    EXPECT_EQ(
+        format_cyrus_reply(3, {Kind::failure, "authentication failure", "a\tb", {"warning: one", "warning: t\nwo"}}),
+        "FAIL\t3\tlog=warning: one\tlog=warning: t\001nwo\tuser=a\001tb\treason=authentication failure\n");
+    EXPECT_EQ(format_cyrus_reply(4, {Kind::try_later, "generic failure", "", {}}),
+              "FAIL\t4\treason=generic failure\ttemp\n");
 }
 
 TEST(CyrusProtocol, GreetsWithWhatThereIs)
 {
-    EXPECT_EQ(format_cyrus_greeting({{"PLAIN", plaintext | active, false}, {"SCRAM-SHA-1", dictionary | mutual_auth, false}}, 42, 3,
-                                    "00112233445566778899aabbccddeeff"),
-              "VERSION\t1\t1\nMECH\tPLAIN\tplaintext\tactive\nMECH\tSCRAM-SHA-1\tdictionary\tmutual-auth\nSPID\t42\nCUID\t3\n"
-              "COOKIE\t00112233445566778899aabbccddeeff\nDONE\n");
+    EXPECT_EQ(
+        format_cyrus_greeting({{"PLAIN", plaintext | active, false}, {"SCRAM-SHA-1", dictionary | mutual_auth, false}},
+                              42, 3, "00112233445566778899aabbccddeeff"),
+        "VERSION\t1\t1\nMECH\tPLAIN\tplaintext\tactive\nMECH\tSCRAM-SHA-1\tdictionary\tmutual-auth\nSPID\t42\nCUID\t3\n"
+        "COOKIE\t00112233445566778899aabbccddeeff\nDONE\n");
 }
 
 }  // namespace

@@ -119,7 +119,9 @@ protected:
     CyrusServerTest()
     {
         options_.mechanisms = {{"PLAIN", plaintext, false}};
-        options_.begin = [this](AuthRequest request) { return std::make_unique<ScriptedLogin>(std::move(request), gate_); };
+        options_.begin = [this](AuthRequest request) {
+            return std::make_unique<ScriptedLogin>(std::move(request), gate_);
+        };
     }
     ~CyrusServerTest() override
     {
@@ -180,7 +182,9 @@ TEST_F(CyrusServerTest, HungStepHoldsUpNobodyElse)
     gate_.wait_for(1);
     EXPECT_EQ(client.ask("AUTH\t3\tPLAIN\tresp=good"), "OK\t3\tuser=alice");
     clock_.advance(options_.step_limit + 1s);
-    EXPECT_EQ(client.read_line(), "FAIL\t1\tlog=warning: SASL authentication problem: the password service does not answer\treason=generic failure\ttemp");
+    EXPECT_EQ(
+        client.read_line(),
+        "FAIL\t1\tlog=warning: SASL authentication problem: the password service does not answer\treason=generic failure\ttemp");
     EXPECT_EQ(client.ask("AUTH\t2\tPLAIN\tresp=good"), "OK\t2\tuser=alice");
     // What the library says in the end is said to nobody.
     gate_.open();
@@ -191,7 +195,8 @@ TEST_F(CyrusServerTest, WhatCameWithAHungStepIsAnsweredAndSoIsTheStepWhenItEnds)
 {
     start();
     Client client(path_);
-    client.say("AUTH\t1\tHANG\tresp=good\nAUTH\t2\tPLAIN\tresp=good\nAUTH\t3\tHANG\tresp=good\nAUTH\t4\tPLAIN\tresp=bad");
+    client.say(
+        "AUTH\t1\tHANG\tresp=good\nAUTH\t2\tPLAIN\tresp=good\nAUTH\t3\tHANG\tresp=good\nAUTH\t4\tPLAIN\tresp=bad");
     std::vector<std::string> answers{client.read_line(), client.read_line()};
     std::ranges::sort(answers);
     EXPECT_TRUE(answers[0].starts_with("FAIL\t4\t")) << answers[0];
@@ -281,7 +286,8 @@ TEST_F(CyrusServerTest, BreaksWithThoseWhoBreakTheProtocol)
 {
     start();
     const std::string endless(longest_cyrus_line + 10, 'x');
-    for (const std::string& line : {std::string("AUTH\tone\tPLAIN"), std::string("VERSION\t2\t0"), std::string("CONT"), endless}) {
+    for (const std::string& line :
+         {std::string("AUTH\tone\tPLAIN"), std::string("VERSION\t2\t0"), std::string("CONT"), endless}) {
         Client client(path_);
         client.say(line);
         EXPECT_EQ(client.read_line(), "(end)") << line.substr(0, 20);

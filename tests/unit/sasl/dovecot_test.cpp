@@ -25,12 +25,16 @@ std::string show(const Result<DovecotLine>& line)
     if (!line) return "trouble";
     switch (line->kind) {
     case Kind::version: return "version " + std::to_string(line->number);
-    case Kind::mechanism: return "mechanism " + line->mechanism.name + " " + std::to_string(line->mechanism.properties) + (line->mechanism.is_private ? " private" : "");
+    case Kind::mechanism:
+        return "mechanism " + line->mechanism.name + " " + std::to_string(line->mechanism.properties) +
+               (line->mechanism.is_private ? " private" : "");
     case Kind::ready: return "ready";
     case Kind::other: return "other";
     case Kind::success: return "ok " + std::to_string(line->id) + " " + line->user;
     case Kind::challenge: return "cont " + std::to_string(line->id) + " " + line->text;
-    case Kind::failure: return "fail " + std::to_string(line->id) + " " + line->user + " " + line->text + (line->is_temporary ? " temp" : "");
+    case Kind::failure:
+        return "fail " + std::to_string(line->id) + " " + line->user + " " + line->text +
+               (line->is_temporary ? " temp" : "");
     }
     return "";
 }
@@ -83,23 +87,29 @@ TEST(DovecotProtocol, WritesWhatTheProtocolAllows)
     peer.client = {*net::parse_address("192.0.2.1"), 4711};
     peer.server = {*net::parse_address("2001:db8::25"), 587};
     peer.realm = "example.test";
-    EXPECT_EQ(format_dovecot_auth({.id = 5, .mechanism = "PLAIN", .response = "AGEAYg=="}, peer).view(),
-              "AUTH\t5\tPLAIN\tservice=smtp\tnologin\tlip=2001:db8::25\tlport=587\trip=192.0.2.1\trport=4711\tresp=AGEAYg==\n");
+    EXPECT_EQ(
+        format_dovecot_auth({.id = 5, .mechanism = "PLAIN", .response = "AGEAYg=="}, peer).view(),
+        "AUTH\t5\tPLAIN\tservice=smtp\tnologin\tlip=2001:db8::25\tlport=587\trip=192.0.2.1\trport=4711\tresp=AGEAYg==\n");
     peer.is_encrypted = peer.has_client_certificate = true;
-    EXPECT_EQ(format_dovecot_auth({.id = 6, .mechanism = "A\tB\n", .security_words = "noplaintext,noanonymous", .with_realm = true}, peer).view(),
-              "AUTH\t6\tA\001tB\001n\tservice=smtp\tnologin\tlip=2001:db8::25\tlport=587\trip=192.0.2.1\trport=4711\tsecured\tvalid-client-cert\t"
-              "realm=example.test\tsecprops=noplaintext,noanonymous\n");
+    EXPECT_EQ(
+        format_dovecot_auth(
+            {.id = 6, .mechanism = "A\tB\n", .security_words = "noplaintext,noanonymous", .with_realm = true}, peer)
+            .view(),
+        "AUTH\t6\tA\001tB\001n\tservice=smtp\tnologin\tlip=2001:db8::25\tlport=587\trip=192.0.2.1\trport=4711\tsecured\tvalid-client-cert\t"
+        "realm=example.test\tsecprops=noplaintext,noanonymous\n");
     EXPECT_EQ(format_dovecot_continue(7, "YQ==").view(), "CONT\t7\tYQ==\n");
     EXPECT_EQ(format_dovecot_continue(7, "").view(), "CONT\t7\t\n");
     EXPECT_EQ(format_dovecot_cancel(8).view(), "CANCEL\t8\n");
     for (const char* text : {"", "=", "YQ==", "YWI=", "+/09azAZ", "x"}) EXPECT_TRUE(looks_like_base64(text)) << text;
-    for (const char* text : {"####", "a b", "a=b", "a===", "*", "a\tb", "\xc3\xa4"}) EXPECT_FALSE(looks_like_base64(text)) << text;
+    for (const char* text : {"####", "a b", "a=b", "a===", "*", "a\tb", "\xc3\xa4"})
+        EXPECT_FALSE(looks_like_base64(text)) << text;
 }
 
 // A server that answers line by line as it is told: the start of a line → what to say, with ID for its number; "(close)"
 // hangs up, "" says nothing.
 struct Script {
-    std::string greeting = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nMECH\tANONYMOUS\tanonymous\nSPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n";
+    std::string greeting =
+        "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nMECH\tANONYMOUS\tanonymous\nSPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n";
     std::vector<std::pair<std::string, std::string>> answers;
 };
 
@@ -107,7 +117,8 @@ class World {
 public:
     explicit World(Script script) : script_(std::move(script))
     {
-        folder_ = std::filesystem::temp_directory_path() / ("dovecot_test." + std::to_string(::getpid()) + "." + std::to_string(serial_++));
+        folder_ = std::filesystem::temp_directory_path() /
+                  ("dovecot_test." + std::to_string(::getpid()) + "." + std::to_string(serial_++));
         std::filesystem::create_directories(folder_);
         listen();
     }
@@ -174,13 +185,14 @@ public:
 private:
     void accept()
     {
-        acceptor_->async_accept([this](const boost::system::error_code& error, asio::basic_stream_socket<Local, net::Executor> socket) {
-            if (error) return;
-            ++connections;
-            streams_.push_back(net::make_stream(std::move(socket)));
-            asio::co_spawn(context, talk(*this, *streams_.back()), asio::detached);
-            accept();
-        });
+        acceptor_->async_accept(
+            [this](const boost::system::error_code& error, asio::basic_stream_socket<Local, net::Executor> socket) {
+                if (error) return;
+                ++connections;
+                streams_.push_back(net::make_stream(std::move(socket)));
+                asio::co_spawn(context, talk(*this, *streams_.back()), asio::detached);
+                accept();
+            });
     }
     static Task<void> talk(World& world, net::Stream& stream)
     {
@@ -213,7 +225,8 @@ private:
     std::vector<net::StreamPtr> streams_;
 };
 
-Task<std::string> log_in(BackendPtr backend, std::string mechanism, std::vector<std::string> responses, bool has_initial, Peer peer)
+Task<std::string> log_in(BackendPtr backend, std::string mechanism, std::vector<std::string> responses,
+                         bool has_initial, Peer peer)
 {
     auto exchange = backend->begin(mechanism, peer);
     std::string said;
@@ -223,7 +236,8 @@ Task<std::string> log_in(BackendPtr backend, std::string mechanism, std::vector<
     for (;;) {
         Answer answer = co_await exchange->step(std::move(response));
         const char* names[] = {"challenge", "success", "failure", "later"};
-        said += std::string(names[static_cast<int>(answer.kind)]) + " " + answer.text + (answer.user.empty() ? "" : " user=" + answer.user);
+        said += std::string(names[static_cast<int>(answer.kind)]) + " " + answer.text +
+                (answer.user.empty() ? "" : " user=" + answer.user);
         for (const auto& line : answer.log) said += " log=" + line;
         if (answer.kind != Answer::Kind::challenge || next == responses.size()) co_return said;
         said += "; ";
@@ -273,7 +287,8 @@ TEST(Dovecot, AnswersAreWhatTheServerSaysOrTryLater)
     };
     for (const Row& row : rows) {
         World world({.answers = row.answers});
-        EXPECT_EQ(world.run(log_in(world.backend(), row.mechanism, row.responses, row.has_initial, {})), row.result) << row.what;
+        EXPECT_EQ(world.run(log_in(world.backend(), row.mechanism, row.responses, row.has_initial, {})), row.result)
+            << row.what;
     }
 }
 
@@ -281,7 +296,8 @@ TEST(Dovecot, SilenceEndsInTryLaterAndTheNextOneTriesANewConnection)
 {
     World world({.answers = {{"AUTH", ""}}});
     auto backend = world.backend(false, milliseconds(50));
-    EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})), "later Connection lost to authentication server");
+    EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})),
+              "later Connection lost to authentication server");
     world.script().answers = {{"AUTH", "OK\tID\tuser=alice\n"}};
     EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})), "success  user=alice");
     EXPECT_EQ(world.connections, 2);
@@ -289,11 +305,16 @@ TEST(Dovecot, SilenceEndsInTryLaterAndTheNextOneTriesANewConnection)
 
 TEST(Dovecot, GreetingsThatAreNoneAreTryLater)
 {
-    for (const char* greeting : {"VERSION\t2\t0\nDONE\n", "DONE\n", "VERSION\t1\t1\nOK\t1\tuser=x\n", "VERSION\t1\t1\nMECH\tPL AIN\nDONE\n", "VERSION\t1\t1\nDONE\nOK\t1\tuser=evil\n", ""}) {
+    for (const char* greeting :
+         {"VERSION\t2\t0\nDONE\n", "DONE\n", "VERSION\t1\t1\nOK\t1\tuser=x\n", "VERSION\t1\t1\nMECH\tPL AIN\nDONE\n",
+          "VERSION\t1\t1\nDONE\nOK\t1\tuser=evil\n", ""}) {
         World world({.greeting = greeting, .answers = {{"AUTH", "OK\tID\tuser=alice\n"}}});
         auto backend = world.backend(false, milliseconds(100));
-        EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})), "later Connection lost to authentication server") << greeting;
-        EXPECT_TRUE(world.run(names(backend)).starts_with("SASL: Connect to Dovecot auth socket 'auth' failed: ")) << greeting;
+        EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})),
+                  "later Connection lost to authentication server")
+            << greeting;
+        EXPECT_TRUE(world.run(names(backend)).starts_with("SASL: Connect to Dovecot auth socket 'auth' failed: "))
+            << greeting;
     }
 }
 
@@ -302,14 +323,16 @@ TEST(Dovecot, ServerThatIsAwayKeepsItsMechanismsAndIsAskedAgain)
     World world({.answers = {{"AUTH", "OK\tID\tuser=alice\n"}}});
     auto backend = world.backend();
     world.stop_listening();
-    EXPECT_EQ(world.run(names(backend)), "SASL: Connect to Dovecot auth socket 'auth' failed: No such file or directory");
+    EXPECT_EQ(world.run(names(backend)),
+              "SASL: Connect to Dovecot auth socket 'auth' failed: No such file or directory");
     world.listen();
     EXPECT_EQ(world.run(names(backend)), "PLAIN LOGIN ANONYMOUS ");
     EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})), "success  user=alice");
     EXPECT_EQ(world.connections, 1);
     world.stop_listening();
     world.hang_up();
-    EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})), "later Connection lost to authentication server");
+    EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})),
+              "later Connection lost to authentication server");
     EXPECT_EQ(world.run(names(backend)), "PLAIN LOGIN ANONYMOUS ");
     world.listen();
     EXPECT_EQ(world.run(log_in(backend, "PLAIN", {"AA=="}, true, {})), "success  user=alice");
@@ -343,7 +366,9 @@ Task<std::string> two_at_once(BackendPtr backend)
 
 TEST(Dovecot, LoginsShareAConnectionAndDoNotMix)
 {
-    World world({.answers = {{"AUTH", "CONT\tID\t\n"}, {"CONT\t1\t", "OK\tID\tuser=first\n"}, {"CONT\t2\t", "OK\tID\tuser=second\n"}}});
+    World world({.answers = {{"AUTH", "CONT\tID\t\n"},
+                             {"CONT\t1\t", "OK\tID\tuser=first\n"},
+                             {"CONT\t2\t", "OK\tID\tuser=second\n"}}});
     EXPECT_EQ(world.run(two_at_once(world.backend())), "first second");
     EXPECT_EQ(world.connections, 1);
 }
@@ -355,7 +380,8 @@ TEST(Dovecot, CyrusIsToldEverythingAsTheClientSaidIt)
     peer.realm = "example.test";
     peer.security = plaintext | anonymous;
     EXPECT_EQ(world.run(log_in(world.backend(true), "foo", {"####"}, true, peer)), "failure bad protocol / cancel");
-    EXPECT_EQ(world.heard.back(), "AUTH\t1\tfoo\tservice=smtp\tnologin\trealm=example.test\tsecprops=noplaintext,noanonymous\tresp=####");
+    EXPECT_EQ(world.heard.back(),
+              "AUTH\t1\tfoo\tservice=smtp\tnologin\trealm=example.test\tsecprops=noplaintext,noanonymous\tresp=####");
 }
 
 TEST(Dovecot, AddressesThatNameNoServerAreRefused)
@@ -365,7 +391,8 @@ TEST(Dovecot, AddressesThatNameNoServerAreRefused)
         options.path = path;
         EXPECT_FALSE(make_dovecot(std::move(options))) << path;
     }
-    for (const char* path : {"private/auth", "/run/dovecot/auth", "inet:127.0.0.1:1", "inet:[::1]:65535", "unix:private/auth"}) {
+    for (const char* path :
+         {"private/auth", "/run/dovecot/auth", "inet:127.0.0.1:1", "inet:[::1]:65535", "unix:private/auth"}) {
         DovecotOptions options;
         options.path = path;
         EXPECT_TRUE(make_dovecot(std::move(options))) << path;

@@ -12,8 +12,10 @@ namespace ekiden::sasl {
 
 namespace {
 
-const std::string verifier = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
-const std::string hash = "$6$fGsvN9KG7uw6UWvP$Q9OsX2rzRchNIw0wOYADhw2oAb5Ct1J.RiHPG.RZ0hI1z.bcTEQdGFskqDhwMw63GiOI4q5Elb0jmmONE29UJ0";
+const std::string verifier =
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+const std::string hash =
+    "$6$fGsvN9KG7uw6UWvP$Q9OsX2rzRchNIw0wOYADhw2oAb5Ct1J.RiHPG.RZ0hI1z.bcTEQdGFskqDhwMw63GiOI4q5Elb0jmmONE29UJ0";
 
 std::vector<std::string> texts(const PasswordFile& file)
 {
@@ -26,7 +28,8 @@ std::vector<std::string> texts(const PasswordFile& file)
 
 TEST(PasswordFile, FindsItsLogins)
 {
-    const auto file = PasswordFile::parse("# who may log in\n\n   \nalice:" + verifier + "\r\nbob@Example.COM:" + hash + "\nd\u00e9:{CRYPT}" + hash + "  \nlast:" + verifier);
+    const auto file = PasswordFile::parse("# who may log in\n\n   \nalice:" + verifier + "\r\nbob@Example.COM:" + hash +
+                                          "\nd\u00e9:{CRYPT}" + hash + "  \nlast:" + verifier);
     EXPECT_THAT(texts(file), testing::ElementsAre());
     ASSERT_EQ(file.logins().size(), 4U);
     ASSERT_TRUE(file.find("alice"));
@@ -35,7 +38,8 @@ TEST(PasswordFile, FindsItsLogins)
     EXPECT_EQ(file.find("bob@EXAMPLE.com")->name, "bob@Example.COM");
     EXPECT_EQ(std::get<std::string>(file.find("d\u00e9")->verifier), hash);
     EXPECT_TRUE(file.find("last"));
-    for (const std::string_view absent : {"", "Alice", "bob", "Bob@example.com", "alice@example.com", "# who may log in", "alic", "alice:"}) {
+    for (const std::string_view absent :
+         {"", "Alice", "bob", "Bob@example.com", "alice@example.com", "# who may log in", "alic", "alice:"}) {
         EXPECT_FALSE(file.find(absent)) << absent;
     }
     EXPECT_FALSE(file.has_only_hashes());
@@ -99,7 +103,8 @@ TEST(PasswordFile, TakesNoPipeAndNoGiant)
     struct stat status {};
 
     EXPECT_EQ(read_password_file(path, status).error().code(), ErrorCode::not_found);
-    EXPECT_THAT(builtin_problems(path), testing::ElementsAre(testing::AllOf(testing::HasSubstr(path), testing::HasSubstr("ekiden passwd NAME"))));
+    EXPECT_THAT(builtin_problems(path), testing::ElementsAre(testing::AllOf(testing::HasSubstr(path),
+                                                                            testing::HasSubstr("ekiden passwd NAME"))));
     EXPECT_FALSE(read_password_file(folder, status));
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
     EXPECT_FALSE(read_password_file(path, status)) << "and does not wait";
@@ -107,9 +112,11 @@ TEST(PasswordFile, TakesNoPipeAndNoGiant)
 
     std::ofstream(path) << "alice:" << verifier << "\nbob\n";
     std::filesystem::permissions(path, std::filesystem::perms(0644));
-    EXPECT_THAT(builtin_problems(path), testing::ElementsAre(testing::HasSubstr("everybody"), testing::HasSubstr("line 2: expected")));
+    EXPECT_THAT(builtin_problems(path),
+                testing::ElementsAre(testing::HasSubstr("everybody"), testing::HasSubstr("line 2: expected")));
     std::filesystem::permissions(path, std::filesystem::perms(0660));
-    EXPECT_THAT(builtin_problems(path), testing::ElementsAre(testing::HasSubstr("can write"), testing::HasSubstr("line 2: expected")));
+    EXPECT_THAT(builtin_problems(path),
+                testing::ElementsAre(testing::HasSubstr("can write"), testing::HasSubstr("line 2: expected")));
 
     std::filesystem::resize_file(path, max_password_file + 1);
     EXPECT_EQ(read_password_file(path, status).error().code(), ErrorCode::too_long);

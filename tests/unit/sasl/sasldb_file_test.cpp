@@ -16,7 +16,10 @@ namespace {
 
 using Found = SasldbFile::Found;
 
-std::string password_of(int user) { return "secret-" + std::string(static_cast<std::size_t>(user) % 40, 'x') + std::to_string(user); }
+std::string password_of(int user)
+{
+    return "secret-" + std::string(static_cast<std::size_t>(user) % 40, 'x') + std::to_string(user);
+}
 std::string name_of(int user) { return "user" + std::to_string(user); }
 
 // 100 users: several buckets, some of them longer than a page.
@@ -26,7 +29,8 @@ const std::string& database()
         const auto path = std::filesystem::temp_directory_path() / ("ekiden-sasldb-test-" + std::to_string(::getpid()));
         std::string script = "command -v saslpasswd2 >/dev/null || exit 0\n";
         for (int user = 0; user < 100; ++user) {
-            script += "printf %s " + password_of(user) + " | saslpasswd2 -p -c -f " + path.string() + " -u mail.test " + name_of(user) + " || exit 1\n";
+            script += "printf %s " + password_of(user) + " | saslpasswd2 -p -c -f " + path.string() + " -u mail.test " +
+                      name_of(user) + " || exit 1\n";
         }
         script += "saslpasswd2 -d -f " + path.string() + " -u mail.test " + name_of(7) + "\n";
         EXPECT_EQ(std::system(script.c_str()), 0);
@@ -75,7 +79,8 @@ TEST_F(SasldbFileTest, FindsEveryPasswordInFewReads)
         EXPECT_EQ(password, user == 7 ? std::string() : password_of(user));
         EXPECT_LE(reads, 4) << user;
     }
-    for (const std::string nobody : {"user100", "", "user", "user1@mail.test"}) EXPECT_EQ(find(*file, nobody), Found::no) << nobody;
+    for (const std::string nobody : {"user100", "", "user", "user1@mail.test"})
+        EXPECT_EQ(find(*file, nobody), Found::no) << nobody;
 }
 
 TEST_F(SasldbFileTest, LeavesWhatItDoesNotKnowToOthers)
@@ -85,8 +90,9 @@ TEST_F(SasldbFileTest, LeavesWhatItDoesNotKnowToOthers)
         std::size_t at;
         char value;
     };
-    const Field fields[] = {{"magic", 12, 0}, {"version", 16, 10}, {"page size", 21, 0x7f}, {"encryption", 24, 1}, {"type", 25, 9},
-                            {"checksums", 26, 1}, {"parts", 36, 1}, {"duplicates", 48, 1}, {"hash function", 92, 0}};
+    const Field fields[] = {{"magic", 12, 0},      {"version", 16, 10},   {"page size", 21, 0x7f},
+                            {"encryption", 24, 1}, {"type", 25, 9},       {"checksums", 26, 1},
+                            {"parts", 36, 1},      {"duplicates", 48, 1}, {"hash function", 92, 0}};
     for (const Field& field : fields) {
         std::string bytes = database();
         bytes[field.at] = field.value;

@@ -38,7 +38,8 @@ TEST(Saslprep, ExpandsTheLongestLetter)
 
 TEST(Saslprep, RefusesWhatIsProhibited)
 {
-    for (const std::string_view text : {"\x07", "a\x7f", "a\nb", "\u0627\x31" /* bidirectional */, "\ufffd", "a\u200e", "\xff\xfe", "\xc3"}) {
+    for (const std::string_view text :
+         {"\x07", "a\x7f", "a\nb", "\u0627\x31" /* bidirectional */, "\ufffd", "a\u200e", "\xff\xfe", "\xc3"}) {
         EXPECT_FALSE(prepare(text)) << text;
     }
     EXPECT_FALSE(prepare(std::string_view("a\0b", 3)));

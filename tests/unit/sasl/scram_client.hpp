@@ -14,7 +14,8 @@
 namespace ekiden::sasl {
 
 struct ScramClient {
-    std::string password, user = "user", gs2 = "n,,", binding = {}, nonce = "rOprNGfwEbeRWgbNEkqO", first_extension = {}, final_extension = {};
+    std::string password, user = "user", gs2 = "n,,", binding = {}, nonce = "rOprNGfwEbeRWgbNEkqO",
+                          first_extension = {}, final_extension = {};
     std::string auth_message = {}, server_key = {};    // after answer()
 
     std::string first() const { return gs2 + first_bare(); }
@@ -27,8 +28,9 @@ struct ScramClient {
         const std::string salt(decode_base64(between(text, ",s=", ","))->view());
         const int iterations = std::stoi(text.substr(text.rfind(",i=") + 3));
         std::string salted(32, '\0');
-        PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()), iterations,
-                          EVP_sha256(), 32, reinterpret_cast<unsigned char*>(salted.data()));
+        PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
+                          reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
+                          iterations, EVP_sha256(), 32, reinterpret_cast<unsigned char*>(salted.data()));
         const std::string client_key = mac(salted, "Client Key");
         const std::string without_proof = "c=" + encode_base64(gs2 + binding) + ",r=" + full_nonce + final_extension;
         auth_message = first_bare() + "," + text + "," + without_proof;
@@ -53,13 +55,16 @@ struct ScramClient {
     static std::string mac(const std::string& key, const std::string& text)
     {
         std::string out(32, '\0');
-        HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr);
+        HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+             reinterpret_cast<unsigned char*>(out.data()), nullptr);
         return out;
     }
     static std::string hash(const std::string& text)
     {
         std::string out(32, '\0');
-        EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, EVP_sha256(), nullptr);
+        EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, EVP_sha256(),
+                   nullptr);
         return out;
     }
 };

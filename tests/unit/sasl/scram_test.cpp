@@ -31,8 +31,10 @@ TEST(Scram, PlaysTheExampleOfTheStandard)
     ASSERT_TRUE(names);
     EXPECT_EQ(names->user, "user");
     EXPECT_EQ(names->authorization, "");
-    EXPECT_EQ(server.challenge(verifier_of("pencil")), "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-    const auto final = server.read_final("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
+    EXPECT_EQ(server.challenge(verifier_of("pencil")),
+              "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
+    const auto final = server.read_final(
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
     ASSERT_TRUE(final) << final.error().text();
     EXPECT_EQ(*final, "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 }
@@ -140,7 +142,8 @@ TEST(Scram, BindsToTheChannel)
 TEST(Scram, RefusesAnotherHeaderInTheEnd)
 {
     // The client said "n" first and "y" then, or the other way round: the header that counts is the first one.
-    for (const auto& [first, then] : {std::pair("n,,", "y,,"), std::pair("y,,", "n,,"), std::pair("n,,", "n,a=x,"), std::pair("n,,", "")}) {
+    for (const auto& [first, then] :
+         {std::pair("n,,", "y,,"), std::pair("y,,", "n,,"), std::pair("n,,", "n,a=x,"), std::pair("n,,", "")}) {
         auto server = plain_server();
         ScramClient client{.password = "pencil", .gs2 = first};
         ASSERT_TRUE(server.read_first(client.first()));
@@ -174,7 +177,8 @@ TEST(Scram, RefusesFinalMessages)
         ASSERT_TRUE(server.read_first(client.first()));
         server.challenge(verifier_of("pencil"));
         std::string message = text;
-        if (const auto at = message.find("NONCE"); at != message.npos) message.replace(at, 5, "rOprNGfwEbeRWgbNEkqO3rfcNHYJY1ZVvWVs7j");
+        if (const auto at = message.find("NONCE"); at != message.npos)
+            message.replace(at, 5, "rOprNGfwEbeRWgbNEkqO3rfcNHYJY1ZVvWVs7j");
         const auto final = server.read_final(message);
         ASSERT_FALSE(final) << text;
         EXPECT_EQ(final.error().code(), wanted) << text << ": " << final.error().text();
@@ -193,8 +197,10 @@ TEST(ScramVerifier, ReadsWhatOthersExport)
 {
     const ScramVerifier wanted = verifier_of("pencil");
     // The keys of RFC 7677's example, as PostgreSQL and Dovecot write them.
-    const std::string rfc = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
-    const std::string dovecot = "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    const std::string rfc =
+        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    const std::string dovecot =
+        "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
     EXPECT_EQ(format_verifier(wanted), rfc);
     for (const std::string& text : {rfc, dovecot}) {
         const auto verifier = parse_verifier(text);
@@ -209,8 +215,10 @@ TEST(ScramVerifier, ReadsWhatOthersExport)
 TEST(ScramVerifier, FitsWhatOtherProgramsMade)
 {
     // doveadm pw, gsasl --mkpasswd
-    for (const std::string_view text : {"{SCRAM-SHA-256}4096,ENusEk4b0uV+ABPaPxwqFA==,llqx5HOanU//6I+ZPqxbQwQQVccoBe2rF4lhL+Yw2EE=,P70Wqryn/GQflTS0ukcDHCbts38fBK9pcI885wFaJVs="sv,
-                                        "{SCRAM-SHA-256}8192,gGGwP6F/w897jgNt,pZX38yl3QJUd/fHfUuFT9WJlMy6q1JfLXOqi8OkuPcA=,BfPBrBgVFxhO+Fxpb04bgg7b0BDu6QfYE2pJtQIkFRI="sv}) {
+    for (
+        const std::string_view text :
+        {"{SCRAM-SHA-256}4096,ENusEk4b0uV+ABPaPxwqFA==,llqx5HOanU//6I+ZPqxbQwQQVccoBe2rF4lhL+Yw2EE=,P70Wqryn/GQflTS0ukcDHCbts38fBK9pcI885wFaJVs="sv,
+         "{SCRAM-SHA-256}8192,gGGwP6F/w897jgNt,pZX38yl3QJUd/fHfUuFT9WJlMy6q1JfLXOqi8OkuPcA=,BfPBrBgVFxhO+Fxpb04bgg7b0BDu6QfYE2pJtQIkFRI="sv}) {
         const auto verifier = parse_verifier(text);
         ASSERT_TRUE(verifier) << text << ": " << verifier.error().text();
         EXPECT_TRUE(matches(*verifier, Secret("pencil"sv)));
@@ -223,12 +231,26 @@ TEST(ScramVerifier, RefusesWhatIsBrokenOrTooDear)
     const std::string keys = "$" + encode_base64(std::string(32, 'a')) + ":" + encode_base64(std::string(32, 'b'));
     const std::string salt = "W22ZaJ0SNY7soEsUEjb6gQ==";
     const std::string cases[] = {
-        "", "SCRAM-SHA-256", "SCRAM-SHA-256$", "SCRAM-SHA-256$4096", "SCRAM-SHA-256$4096:" + salt, "SCRAM-SHA-1$4096:" + salt + keys,
-        "SCRAM-SHA-256$4095:" + salt + keys, "SCRAM-SHA-256$1000001:" + salt + keys, "SCRAM-SHA-256$1000000000:" + salt + keys,
-        "SCRAM-SHA-256$99999999999999999999:" + salt + keys, "SCRAM-SHA-256$-4096:" + salt + keys, "SCRAM-SHA-256$0:" + salt + keys,
-        "SCRAM-SHA-256$4096 :" + salt + keys, "SCRAM-SHA-256$4096:" + keys, "SCRAM-SHA-256$4096:AAAA" + keys,
-        "SCRAM-SHA-256$4096:" + encode_base64(std::string(65, 's')) + keys, "SCRAM-SHA-256$4096:" + salt + keys + "x",
-        "SCRAM-SHA-256$4096:" + salt + keys.substr(0, keys.size() - 4), "SCRAM-SHA-256$4096:" + salt + "$AAAA:AAAA", "{SCRAM-SHA-1}4096," + salt + ",AAAA,AAAA",
+        "",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-256$",
+        "SCRAM-SHA-256$4096",
+        "SCRAM-SHA-256$4096:" + salt,
+        "SCRAM-SHA-1$4096:" + salt + keys,
+        "SCRAM-SHA-256$4095:" + salt + keys,
+        "SCRAM-SHA-256$1000001:" + salt + keys,
+        "SCRAM-SHA-256$1000000000:" + salt + keys,
+        "SCRAM-SHA-256$99999999999999999999:" + salt + keys,
+        "SCRAM-SHA-256$-4096:" + salt + keys,
+        "SCRAM-SHA-256$0:" + salt + keys,
+        "SCRAM-SHA-256$4096 :" + salt + keys,
+        "SCRAM-SHA-256$4096:" + keys,
+        "SCRAM-SHA-256$4096:AAAA" + keys,
+        "SCRAM-SHA-256$4096:" + encode_base64(std::string(65, 's')) + keys,
+        "SCRAM-SHA-256$4096:" + salt + keys + "x",
+        "SCRAM-SHA-256$4096:" + salt + keys.substr(0, keys.size() - 4),
+        "SCRAM-SHA-256$4096:" + salt + "$AAAA:AAAA",
+        "{SCRAM-SHA-1}4096," + salt + ",AAAA,AAAA",
     };
     for (const std::string& text : cases) EXPECT_FALSE(parse_verifier(text)) << text;
     EXPECT_TRUE(parse_verifier("SCRAM-SHA-256$1000000:" + salt + keys));

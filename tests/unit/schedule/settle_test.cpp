@@ -17,11 +17,14 @@ class SettleTest : public testing::Test {
 protected:
     SettleTest()
     {
-        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view tag, std::string line) { log += std::string(tag) + ": " + line + "\n"; }));
+        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view tag, std::string line) {
+            log += std::string(tag) + ": " + line + "\n";
+        }));
         config::LoadOptions options;
         options.read_main_cf = options.read_master_cf = options.is_strict = false;
-        options.overrides = {{"compatibility_level", "3.6"}, {"myhostname", "mail.golden.test"}, {"mydomain", "golden.test"},
-                             {"mydestination", "$myhostname, golden.test"}, {"inet_interfaces", "127.0.0.1"}, {"address_verify_map", ""}};
+        options.overrides = {{"compatibility_level", "3.6"},   {"myhostname", "mail.golden.test"},
+                             {"mydomain", "golden.test"},      {"mydestination", "$myhostname, golden.test"},
+                             {"inet_interfaces", "127.0.0.1"}, {"address_verify_map", ""}};
         settings = config::Settings::load(options);
         intake = rewrite::Intake::make(settings, rewrite::Resolver::make(settings), store);
         verifier = std::make_shared<verify::Verifier>(loop.get_executor(), pool);
@@ -64,7 +67,10 @@ protected:
             Outcome outcome;
             outcome.kind = kinds[i];
             outcome.recipient = i;
-            outcome.status = {kinds[i] == Kind::delivered ? "2.1.5" : kinds[i] == Kind::bounced ? "5.1.1" : "4.2.1", "text " + std::to_string(i)};
+            outcome.status = {kinds[i] == Kind::delivered ? "2.1.5"
+                              : kinds[i] == Kind::bounced ? "5.1.1"
+                                                          : "4.2.1",
+                              "text " + std::to_string(i)};
             outcomes.push_back(std::move(outcome));
         }
         settler.record(job, std::move(outcomes), Logger("postfix/smtp"), message);
@@ -72,10 +78,11 @@ protected:
     std::optional<WallTime> finish(const Settler& settler, ActivePtr message)
     {
         std::optional<WallTime> again;
-        asio::co_spawn(loop, settler.finish(std::move(message)), [&](std::exception_ptr error, std::optional<WallTime> at) {
-            if (error) std::rethrow_exception(error);
-            again = at;
-        });
+        asio::co_spawn(loop, settler.finish(std::move(message)),
+                       [&](std::exception_ptr error, std::optional<WallTime> at) {
+                           if (error) std::rethrow_exception(error);
+                           again = at;
+                       });
         run();
         base::flush_log();
         return again;
@@ -108,7 +115,8 @@ protected:
     }
     bool is_gone() const
     {
-        return std::ranges::none_of(store.messages, [](const auto& message) { return message.envelope->id.value == 42; });
+        return std::ranges::none_of(store.messages,
+                                    [](const auto& message) { return message.envelope->id.value == 42; });
     }
 
     test::MemoryStore store;
@@ -180,7 +188,8 @@ TEST_F(SettleTest, a_traced_message_is_delivered_and_reported)
     EXPECT_TRUE(finish(settles, message)) << "one is tried again";
     ASSERT_EQ(reports().size(), 2u) << "a bounce and a report";
     bool is_reported = false;
-    for (const auto& queued : store.messages) is_reported = is_reported || queued.text().find("Action: delayed") != std::string::npos;
+    for (const auto& queued : store.messages)
+        is_reported = is_reported || queued.text().find("Action: delayed") != std::string::npos;
     EXPECT_TRUE(is_reported);
 }
 

@@ -40,7 +40,8 @@ TEST(Command, knows_headers_and_chunks)
     EXPECT_TRUE(parse_chunk_header("5 last", chunk));
     EXPECT_EQ(chunk.size, 5u);
     EXPECT_TRUE(chunk.is_last);
-    for (auto text : {"", "x", "-1", "5 FIRST", "5 LAST x", "99999999999999999999", "18446744073709551615"}) EXPECT_FALSE(parse_chunk_header(text, chunk)) << text;
+    for (auto text : {"", "x", "-1", "5 FIRST", "5 LAST x", "99999999999999999999", "18446744073709551615"})
+        EXPECT_FALSE(parse_chunk_header(text, chunk)) << text;
 }
 
 TEST(Paths, parses_addresses)
@@ -100,7 +101,9 @@ TEST(Paths, parses_mail_from)
 
 TEST(Paths, parses_parameters)
 {
-    auto mail = [](const char* text) { return parse_mail_parameters(parse_path(std::string("FROM:<a@b> ") .append(text), "FROM", false), {}); };
+    auto mail = [](const char* text) {
+        return parse_mail_parameters(parse_path(std::string("FROM:<a@b> ").append(text), "FROM", false), {});
+    };
     // The views of a Path live as long as its line.
     const std::string line = "FROM:<a@b> SIZE=17 body=8bitmime SMTPUTF8 RET=FULL ENVID=a+2Bb AUTH=<>";
     const auto good = parse_mail_parameters(parse_path(line, "FROM", false), {});
@@ -114,10 +117,12 @@ TEST(Paths, parses_parameters)
         const char* text;
         const char* reply;
     };
-    for (const auto& c : {Case{"SIZE=", "501 5.5.4 Bad message size syntax"}, Case{"SIZE=1x", "501 5.5.4 Bad message size syntax"},
-                          Case{"SIZE=99999999999999999999", "552 5.3.4 Message size exceeds file system imposed limit"},
-                          Case{"RET=FULL RET=FULL", "501 5.5.4 Bad RET parameter syntax"}, Case{"ENVID=", "501 5.5.4 Bad ENVID parameter syntax"},
-                          Case{"ENVID=a+0Ab", "501 5.5.4 Bad ENVID parameter syntax"}, Case{"X", "555 5.5.4 Unsupported option: X"}}) {
+    for (const auto& c :
+         {Case{"SIZE=", "501 5.5.4 Bad message size syntax"}, Case{"SIZE=1x", "501 5.5.4 Bad message size syntax"},
+          Case{"SIZE=99999999999999999999", "552 5.3.4 Message size exceeds file system imposed limit"},
+          Case{"RET=FULL RET=FULL", "501 5.5.4 Bad RET parameter syntax"},
+          Case{"ENVID=", "501 5.5.4 Bad ENVID parameter syntax"},
+          Case{"ENVID=a+0Ab", "501 5.5.4 Bad ENVID parameter syntax"}, Case{"X", "555 5.5.4 Unsupported option: X"}}) {
         const auto bad = mail(c.text);
         ASSERT_FALSE(bad.has_value()) << c.text;
         EXPECT_EQ(one_line(bad.error()), c.reply) << c.text;
@@ -138,7 +143,10 @@ TEST(Paths, parses_parameters)
     ASSERT_TRUE(recipient.has_value());
     EXPECT_EQ(recipient->notify, mail::notify_success | mail::notify_delay);
     EXPECT_EQ(recipient->original, "rfc822;Bob@x");
-    EXPECT_EQ(one_line(parse_recipient_parameters(parse_path(recipient_line, "TO", false), {.with_dsn = false}, unknown).error()), "501 5.7.1 DSN support is disabled");
+    EXPECT_EQ(
+        one_line(
+            parse_recipient_parameters(parse_path(recipient_line, "TO", false), {.with_dsn = false}, unknown).error()),
+        "501 5.7.1 DSN support is disabled");
 }
 
 TEST(Xtext, round_trips)
@@ -148,14 +156,16 @@ TEST(Xtext, round_trips)
     EXPECT_EQ(decode_xtext(encode_xtext(all)), all);
     for (auto text : {"+", "+4", "+4g", "+zz", "a=b"}) EXPECT_EQ(decode_xtext(text), std::nullopt) << text;
     EXPECT_EQ(decode_utf8_address("\\x{E3}x"), "\xC3\xA3x");
-    for (auto text : {"\\x{D800}", "\\x{110000}", "\\x{0}", "\\y", "\\x{41", "\xff"}) EXPECT_EQ(decode_utf8_address(text), std::nullopt) << text;
+    for (auto text : {"\\x{D800}", "\\x{110000}", "\\x{0}", "\\y", "\\x{41", "\xff"})
+        EXPECT_EQ(decode_utf8_address(text), std::nullopt) << text;
 }
 
 TEST(Extensions, reads_lists_and_offers)
 {
     std::vector<std::string> unknown;
     bool is_silent = false;
-    EXPECT_EQ(parse_extension_list("pipelining, CHUNKING, silent-discard foo", unknown, is_silent), ext_pipelining | ext_chunking);
+    EXPECT_EQ(parse_extension_list("pipelining, CHUNKING, silent-discard foo", unknown, is_silent),
+              ext_pipelining | ext_chunking);
     EXPECT_TRUE(is_silent);
     EXPECT_EQ(unknown, std::vector<std::string>{"foo"});
 

@@ -21,7 +21,8 @@ Decoded decode(std::string_view wire, BareNewline policy, std::size_t step)
     for (std::size_t at = 0; at < wire.size() && !result.is_complete; at += step) {
         std::string_view piece = wire.substr(at, step);
         result.is_complete = decoder.decode(piece, result.content);
-        if (result.is_complete) result.rest = std::string(piece) + std::string(wire.substr(std::min(at + step, wire.size())));
+        if (result.is_complete)
+            result.rest = std::string(piece) + std::string(wire.substr(std::min(at + step, wire.size())));
     }
     result.saw_bare_newline = decoder.saw_bare_newline();
     return result;
@@ -138,7 +139,8 @@ TEST(DotEncoder, encodes_the_same_in_any_chunking)
         for (std::size_t step = 1; step <= c.content.size() + 1; ++step) {
             DotEncoder encoder(c.limit);
             std::string wire;
-            for (std::size_t at = 0; at < c.content.size(); at += step) encoder.encode(std::string_view(c.content).substr(at, step), wire);
+            for (std::size_t at = 0; at < c.content.size(); at += step)
+                encoder.encode(std::string_view(c.content).substr(at, step), wire);
             encoder.finish(wire);
             EXPECT_EQ(wire, c.wire) << c.content << ", pieces of " << step;
             EXPECT_EQ(encoder.broke_lines(), c.broke) << c.content << ", pieces of " << step;
@@ -148,13 +150,17 @@ TEST(DotEncoder, encodes_the_same_in_any_chunking)
 
 TEST(DotEncoder, plain_form_has_no_dots)
 {
-    const std::pair<std::string, std::string> cases[] = {{"", ""}, {".\n..b\nc.\n", ".\r\n..b\r\nc.\r\n"}, {"no end", "no end\r\n"}, {"a\rb\n", "a\rb\r\n"},
+    const std::pair<std::string, std::string> cases[] = {{"", ""},
+                                                         {".\n..b\nc.\n", ".\r\n..b\r\nc.\r\n"},
+                                                         {"no end", "no end\r\n"},
+                                                         {"a\rb\n", "a\rb\r\n"},
                                                          {".bcdefg\n", ".bcd\r\n efg\r\n"}};
     for (const auto& [content, want] : cases) {
         for (std::size_t step = 1; step <= content.size() + 1; ++step) {
             DotEncoder encoder(want.find(" efg") == want.npos ? 0 : 4, DotEncoder::Form::plain);
             std::string wire;
-            for (std::size_t at = 0; at < content.size(); at += step) encoder.encode(std::string_view(content).substr(at, step), wire);
+            for (std::size_t at = 0; at < content.size(); at += step)
+                encoder.encode(std::string_view(content).substr(at, step), wire);
             encoder.finish(wire);
             EXPECT_EQ(wire, want) << "pieces of " << step;
         }
@@ -180,7 +186,8 @@ TEST(ChunkDecoder, joins_line_ends_across_chunks)
         for (std::size_t step = 1; step <= c.wire.size() + 1; ++step) {
             ChunkDecoder decoder;
             std::string content;
-            for (std::size_t at = 0; at < c.wire.size(); at += step) decoder.decode(std::string_view(c.wire).substr(at, step), content);
+            for (std::size_t at = 0; at < c.wire.size(); at += step)
+                decoder.decode(std::string_view(c.wire).substr(at, step), content);
             EXPECT_EQ(decoder.ends_line(), c.ends_line) << testing::PrintToString(c.wire);
             decoder.finish(content);
             EXPECT_EQ(content, c.content) << testing::PrintToString(c.wire) << ", pieces of " << step;

@@ -7,7 +7,8 @@ namespace {
 
 std::string shown(const std::expected<Entry, std::string>& entry)
 {
-    return entry ? "[" + entry->key + "][" + entry->value + "]" + (entry->remark.empty() ? "" : " " + entry->remark) : entry.error();
+    return entry ? "[" + entry->key + "][" + entry->value + "]" + (entry->remark.empty() ? "" : " " + entry->remark)
+                 : entry.error();
 }
 
 TEST(parse_map_entry, keys_and_values)

@@ -12,14 +12,16 @@ namespace {
 
 const char* const types[] = {"hash", "btree", "lmdb", "cdb"};
 
-void write(const std::string& type, const std::string& name, const std::vector<std::pair<std::string, std::string>>& records,
-           const IndexWriter::Options& options = {}, std::optional<bool> has_nul = {})
+void write(const std::string& type, const std::string& name,
+           const std::vector<std::pair<std::string, std::string>>& records, const IndexWriter::Options& options = {},
+           std::optional<bool> has_nul = {})
 {
     const IndexFormat& format = *find_index_format(type);
     auto writer = IndexWriter::open(format, name, options);
     ASSERT_TRUE(writer) << writer.error().text();
     const std::string end(has_nul.value_or(format.has_nul) ? 1 : 0, '\0');
-    for (const auto& [key, value] : records) ASSERT_TRUE((*writer)->file().put(key + end, value + end, options.is_update));
+    for (const auto& [key, value] : records)
+        ASSERT_TRUE((*writer)->file().put(key + end, value + end, options.is_update));
     const auto done = (*writer)->commit();
     ASSERT_TRUE(done) << done.error().text();
 }
@@ -36,7 +38,8 @@ TEST(indexed, found_absent_and_failed)
             EXPECT_EQ(ask(type + ":" + name, "nokey"), "(absent)") << type;
             EXPECT_EQ(ask(type + ":" + name, ""), "(absent)") << type;
             const std::string file = folder.path("missing") + std::string(find_index_format(type)->suffix);
-            EXPECT_EQ(ask(type + ":" + folder.path("missing"), "x"), "(not opened) open database " + file + ": No such file or directory");
+            EXPECT_EQ(ask(type + ":" + folder.path("missing"), "x"),
+                      "(not opened) open database " + file + ": No such file or directory");
         }
     }
 }
@@ -68,7 +71,8 @@ TEST(indexed, updates_keep_what_was_there_and_the_mode)
         write(type, name, {{"b", "3"}, {"c", "4"}}, options);
         EXPECT_TRUE((*opened)->is_stale()) << type;
         EXPECT_EQ(shown((*opened)->lookup("b")), "2") << "an open table does not change under its users";
-        EXPECT_EQ(ask(type + ":" + name, "a") + ask(type + ":" + name, "b") + ask(type + ":" + name, "c"), "134") << type;
+        EXPECT_EQ(ask(type + ":" + name, "a") + ask(type + ":" + name, "b") + ask(type + ":" + name, "c"), "134")
+            << type;
         struct stat status{};
         ASSERT_EQ(::stat((name + std::string(find_index_format(type)->suffix)).c_str(), &status), 0);
         EXPECT_EQ(status.st_mode & 0777, 0640U) << type;

@@ -81,7 +81,8 @@ TEST(inline_rules, stand_in_the_name)
          }) {
         EXPECT_EQ(ask(spec, key), want) << spec << " " << key;
     }
-    for (std::string_view spec : {"regexp:{}", "regexp:{/a/ b}", "pcre:{{/a/ b}", "cidr:{{192.0.2.1 x} y}", "cidr:{ }"}) {
+    for (std::string_view spec :
+         {"regexp:{}", "regexp:{/a/ b}", "pcre:{{/a/ b}", "cidr:{{192.0.2.1 x} y}", "cidr:{ }"}) {
         EXPECT_TRUE(ask(spec, "a").starts_with("(not opened) bad syntax: ")) << spec << ": " << ask(spec, "a");
     }
     auto opened = open_table("regexp:{{/a/ b}}");
@@ -108,7 +109,9 @@ TEST(nis, is_empty_where_the_host_is_in_no_domain)
     char domain[65] = {};
     ASSERT_EQ(::getdomainname(domain, sizeof domain - 1), 0);
     if (domain[0] && std::string_view(domain) != "(none)") {
-        EXPECT_EQ(ask("nis:mail.aliases", "root"), "(not opened) unsupported dictionary type: nis, and this host is in the NIS domain " + std::string(domain));
+        EXPECT_EQ(ask("nis:mail.aliases", "root"),
+                  "(not opened) unsupported dictionary type: nis, and this host is in the NIS domain " +
+                      std::string(domain));
     } else {
         EXPECT_EQ(ask("nis:mail.aliases", "root"), "(absent)");
     }

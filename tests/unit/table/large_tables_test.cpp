@@ -17,7 +17,9 @@ void write_table(std::string_view type, const std::string& name, std::string_vie
     auto writer = IndexWriter::open(*find_index_format(type), name, {.expected_bytes = 100});
     ASSERT_TRUE(writer) << writer.error().text();
     const bool has_nul = find_index_format(type)->has_nul;
-    auto text = [has_nul](std::string_view plain) { return std::string(plain) + (has_nul ? std::string(1, '\0') : ""); };
+    auto text = [has_nul](std::string_view plain) {
+        return std::string(plain) + (has_nul ? std::string(1, '\0') : "");
+    };
     ASSERT_TRUE((*writer)->file().put(text(key), text(value), true));
     auto done = (*writer)->commit();
     ASSERT_TRUE(done) << done.error().text();
@@ -38,7 +40,9 @@ TEST_P(large_tables, follow_a_file_that_is_replaced)
         write_table(GetParam(), name, "one", "again" + std::to_string(i));    // would wait for a lock that was kept
         // A file this small is written in less time than the last look is believed for.
         const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-        while (shown((*table)->lookup("one")) != "again" + std::to_string(i) && std::chrono::steady_clock::now() < until) {}
+        while (shown((*table)->lookup("one")) != "again" + std::to_string(i) &&
+               std::chrono::steady_clock::now() < until) {
+        }
         EXPECT_EQ(shown((*table)->lookup("one")), "again" + std::to_string(i));
     }
     EXPECT_TRUE((*table)->is_stale());    // whoever opened it shall open it anew

@@ -44,7 +44,8 @@ std::string address(const Maps& maps, const std::string& key, const Maps::Addres
 TEST(maps, the_first_answer_wins_and_trouble_stops)
 {
     KeptLog log;
-    auto maps = Maps::open("virtual_alias_maps", "inline:{a=1}, inline:{ {a = 2}, {b = 3} } inline:{e=5} fail:x inline:{c=4}");
+    auto maps =
+        Maps::open("virtual_alias_maps", "inline:{a=1}, inline:{ {a = 2}, {b = 3} } inline:{e=5} fail:x inline:{c=4}");
     EXPECT_EQ(maps.title(), "virtual_alias_maps");
     EXPECT_EQ(shown(maps.find_now("a")), "1");
     EXPECT_EQ(shown(run(maps.find("b"))), "3");
@@ -63,18 +64,22 @@ TEST(maps, an_unavailable_table_is_trouble_in_postfix_words_until_it_exists)
     auto maps = Maps::open("check_recipient_access", spec);
     const std::string why = "open database " + folder.path("t") + ": No such file or directory";
     EXPECT_EQ(maps.problems(), Lines{why});
-    EXPECT_EQ(shown(maps.find_now("user1@golden.test")), "(trouble) " + spec + " lookup error for \"user1@golden.test\"");
-    EXPECT_EQ(log.lines(), (Lines{"warning: " + spec + " is unavailable. " + why, "warning: " + spec + " lookup error for \"user1@golden.test\""}));
+    EXPECT_EQ(shown(maps.find_now("user1@golden.test")),
+              "(trouble) " + spec + " lookup error for \"user1@golden.test\"");
+    EXPECT_EQ(log.lines(), (Lines{"warning: " + spec + " is unavailable. " + why,
+                                  "warning: " + spec + " lookup error for \"user1@golden.test\""}));
     folder.file("t", "user1@golden.test OK\n");
     maps.refresh();
     EXPECT_EQ(shown(maps.find_now("user1@golden.test")), "OK");
-    EXPECT_EQ(Maps::open("alias_maps", "#").problems(), Lines{"open dictionary: expecting \"type:name\" form instead of \"#\""});
+    EXPECT_EQ(Maps::open("alias_maps", "#").problems(),
+              Lines{"open dictionary: expecting \"type:name\" form instead of \"#\""});
 }
 
 TEST(maps, an_empty_value_is_trouble)
 {
     KeptLog log;
-    EXPECT_EQ(shown(Maps::open("m", "inline:{ {a=} }").find_now("a")), "(trouble) inline:{ {a=} } lookup error for \"a\"");
+    EXPECT_EQ(shown(Maps::open("m", "inline:{ {a=} }").find_now("a")),
+              "(trouble) inline:{ {a=} } lookup error for \"a\"");
 }
 
 TEST(maps, changed_tables_are_read_again_after_a_second)
@@ -94,7 +99,8 @@ TEST(maps, changed_tables_are_read_again_after_a_second)
         clock.advance(std::chrono::milliseconds(1100));
         EXPECT_EQ(shown(run(maps.find("a"))), "22") << "a table that went away keeps its content";
     }
-    EXPECT_EQ(log.lines(), Lines{"warning: texthash:" + path + ": open database " + path + ": No such file or directory; using what was read before"});
+    EXPECT_EQ(log.lines(), Lines{"warning: texthash:" + path + ": open database " + path +
+                                 ": No such file or directory; using what was read before"});
 }
 
 TEST(maps, slow_tables_are_asked_on_the_pool)
@@ -113,7 +119,8 @@ TEST(maps, address_search_order)
     options.recipient_delimiter = "+";
     options.is_local_domain = true;
     std::string order;
-    for (const auto& key : Maps::address_keys("user+ext@example.com", options)) order += key.key + "|" + key.extension + " ";
+    for (const auto& key : Maps::address_keys("user+ext@example.com", options))
+        order += key.key + "|" + key.extension + " ";
     EXPECT_EQ(order, "user+ext@example.com| user@example.com|+ext user+ext| user|+ext @example.com| ");
     options.is_local_domain = false;
     options.with_domain_catch_all = false;
@@ -123,7 +130,8 @@ TEST(maps, address_search_order)
     options.with_domain_catch_all = true;
     TemporaryFolder folder;
     const auto patterns = folder.file("r", "/^@example/ pattern-must-not-see-this\n/^pat@/ whole\n");
-    auto maps = Maps::open("virtual_alias_maps", "regexp:" + patterns + " inline:{user@example.com=found, @example.com=all, bare=local}");
+    auto maps = Maps::open("virtual_alias_maps",
+                           "regexp:" + patterns + " inline:{user@example.com=found, @example.com=all, bare=local}");
     EXPECT_EQ(address(maps, "user+x@example.com", options), "found|+x");
     EXPECT_EQ(address(maps, "USER@Example.com", options), "found|");
     EXPECT_EQ(address(maps, "other+y@example.com", options), "all|");
@@ -147,7 +155,10 @@ TEST(find_extension, never_splits_system_names)
     EXPECT_EQ(find_extension("list-request", "-"), std::nullopt);
 }
 
-std::string shown(const Result<bool>& result) { return !result ? "(trouble) " + result.error().text() : *result ? "yes" : "no"; }
+std::string shown(const Result<bool>& result)
+{
+    return !result ? "(trouble) " + result.error().text() : *result ? "yes" : "no";
+}
 
 TEST(match_list, names)
 {
@@ -179,7 +190,8 @@ TEST(match_list, names)
     };
     KeptLog log;
     for (const auto& c : cases) {
-        EXPECT_EQ(shown(MatchList::open("mydestination", c.list, c.matches_parent).matches_name_now(c.name)), c.want) << c.list << " " << c.name;
+        EXPECT_EQ(shown(MatchList::open("mydestination", c.list, c.matches_parent).matches_name_now(c.name)), c.want)
+            << c.list << " " << c.name;
     }
 }
 
@@ -205,7 +217,9 @@ TEST(match_list, addresses)
         {"host.example.com", "192.0.2.1", "no"},
     };
     for (const auto& c : cases) {
-        EXPECT_EQ(shown(MatchList::open("mynetworks", c.list).matches_address_now(*net::parse_address(c.address))), c.want) << c.list << " " << c.address;
+        EXPECT_EQ(shown(MatchList::open("mynetworks", c.list).matches_address_now(*net::parse_address(c.address))),
+                  c.want)
+            << c.list << " " << c.address;
     }
     EXPECT_EQ(MatchList::open("mynetworks", "127.0.0.0/8  # comment 10.0.0.0/8").problems(),
               Lines{"mynetworks: comment at end of line is not supported: # comment 10.0.0.0/8"});
@@ -232,7 +246,8 @@ TEST(match_list, files_are_lists)
     EXPECT_EQ(shown(list.matches_address_now(*net::parse_address("172.16.0.1"))), "no");
     EXPECT_EQ(shown(list.matches_address_now(*net::parse_address("172.16.0.2"))), "yes");
     const auto loop = folder.file("loop", folder.path("loop") + "\n");
-    EXPECT_EQ(shown(MatchList::open("mynetworks", loop).matches_name_now("x")), "(trouble) mynetworks: " + loop + ": files are nested too deep");
+    EXPECT_EQ(shown(MatchList::open("mynetworks", loop).matches_name_now("x")),
+              "(trouble) mynetworks: " + loop + ": files are nested too deep");
 }
 
 // A table that has to be waited for: it answers what `entries` says, and counts.
@@ -297,10 +312,13 @@ TEST(match_list, tables_that_have_to_be_waited_for)
         // Nothing listens yet: what needs no table is answered, the rest is trouble when awaited.
         KeptLog log;
         {
-            const auto list = MatchList::open("relay_domains", "known.test, !socketmap:unix:" + path + ":no, socketmap:unix:" + path + ":m, late.test", true);
+            const auto list = MatchList::open(
+                "relay_domains",
+                "known.test, !socketmap:unix:" + path + ":no, socketmap:unix:" + path + ":m, late.test", true);
             EXPECT_EQ(shown(list.matches_name_at_once("Known.test").value()), "yes");
             EXPECT_FALSE(list.matches_name_at_once("a.late.test").has_value());
-            EXPECT_EQ(shown(run(list.matches_name("a.late.test"))), "(trouble) relay_domains: socketmap:unix:" + path + ":no: table lookup problem");
+            EXPECT_EQ(shown(run(list.matches_name("a.late.test"))),
+                      "(trouble) relay_domains: socketmap:unix:" + path + ":no: table lookup problem");
         }
         SlowServer server(path, {{"listed.test", "x"}});
         clock.advance(std::chrono::milliseconds(1100));

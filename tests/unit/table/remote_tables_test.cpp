@@ -140,9 +140,17 @@ TEST(sqlite, answers_from_a_database)
     TemporaryFolder folder;
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open(folder.path("db").c_str(), &db), SQLITE_OK);
-    ASSERT_EQ(sqlite3_exec(db, "CREATE TABLE t(k TEXT, v TEXT); INSERT INTO t VALUES('a@b.c','one'),('a@b.c','two'),('o''x@b.c','three');", nullptr, nullptr, nullptr), SQLITE_OK);
-    const std::string head = "# comment\ndbpath = " + folder.path("db") + "\nquery = SELECT v FROM t\n  WHERE k = '%s'\n";
-    const auto look = [&](const std::string& more, std::string_view key) { return ask("sqlite:" + folder.file("x.cf", head + more), key); };
+    ASSERT_EQ(
+        sqlite3_exec(
+            db,
+            "CREATE TABLE t(k TEXT, v TEXT); INSERT INTO t VALUES('a@b.c','one'),('a@b.c','two'),('o''x@b.c','three');",
+            nullptr, nullptr, nullptr),
+        SQLITE_OK);
+    const std::string head =
+        "# comment\ndbpath = " + folder.path("db") + "\nquery = SELECT v FROM t\n  WHERE k = '%s'\n";
+    const auto look = [&](const std::string& more, std::string_view key) {
+        return ask("sqlite:" + folder.file("x.cf", head + more), key);
+    };
     EXPECT_EQ(look("", "A@b.c"), "one,two");
     EXPECT_EQ(look("", "o'x@b.c"), "three");
     EXPECT_EQ(look("", "x' OR '1'='1"), "(absent)");
@@ -150,8 +158,13 @@ TEST(sqlite, answers_from_a_database)
     EXPECT_EQ(look("domain = other.test\n", "a@b.c"), "(absent)");
     EXPECT_EQ(look("domain = b.c\n", "a@b.c"), "one,two");
     EXPECT_TRUE(look("expansion_limit = 1\n", "a@b.c").contains("expansion limit exceeded"));
-    EXPECT_EQ(look("query = SELECT v FROM nowhere\n", "a"), "(trouble) sqlite:" + folder.path("x.cf") + ": prepare query: no such table: nowhere");
-    EXPECT_TRUE(look("query = WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n\nexpansion_limit = 5\n", "a").contains("expansion limit"));
+    EXPECT_EQ(look("query = SELECT v FROM nowhere\n", "a"),
+              "(trouble) sqlite:" + folder.path("x.cf") + ": prepare query: no such table: nowhere");
+    EXPECT_TRUE(
+        look(
+            "query = WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n\nexpansion_limit = 5\n",
+            "a")
+            .contains("expansion limit"));
     EXPECT_TRUE(look("dbpath = /nonexistent/db\n", "a").starts_with("(not opened) open /nonexistent/db"));
     EXPECT_TRUE(ask("sqlite:" + folder.file("y.cf", "dbpath = x\n"), "a").contains("query is not set"));
     // A change of the database is seen at once, without opening it again.

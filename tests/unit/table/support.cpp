@@ -15,7 +15,8 @@ KeptLog::KeptLog()
 {
     base::flush_log();
     kept().lock()->clear();
-    base::use_sink(base::function_sink([](base::LogLevel, std::string_view, std::string line) { kept().lock()->push_back(std::move(line)); }));
+    base::use_sink(base::function_sink(
+        [](base::LogLevel, std::string_view, std::string line) { kept().lock()->push_back(std::move(line)); }));
 }
 
 KeptLog::~KeptLog()

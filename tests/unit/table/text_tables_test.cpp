@@ -8,18 +8,21 @@ using Lines = std::vector<std::string>;
 TEST(texthash, found_absent_and_failed)
 {
     TemporaryFolder folder;
-    const auto path = folder.file("t", "# comment\nKey1  value one \nkey2\tvalue\n  continued\nkey3 = x\n\nkey4\nkey1 dup\nuser@Dom.Test  v5\n");
+    const auto path = folder.file(
+        "t", "# comment\nKey1  value one \nkey2\tvalue\n  continued\nkey3 = x\n\nkey4\nkey1 dup\nuser@Dom.Test  v5\n");
     KeptLog log;
     EXPECT_EQ(ask("texthash:" + path, "KEY1"), "value one");
-    EXPECT_EQ(log.lines(), (Lines{"warning: " + path + ", line 7: expected format: key whitespace value -- ignoring this line",
-                                  "warning: " + path + ", line 8: duplicate entry: \"key1\""}));
+    EXPECT_EQ(log.lines(),
+              (Lines{"warning: " + path + ", line 7: expected format: key whitespace value -- ignoring this line",
+                     "warning: " + path + ", line 8: duplicate entry: \"key1\""}));
     EXPECT_EQ(ask("texthash:" + path, "key2"), "value  continued");
     EXPECT_EQ(ask("texthash:" + path, "user@dom.test"), "v5");
     EXPECT_EQ(ask("texthash:" + path, "nokey"), "(absent)");
     OpenOptions exact;
     exact.fold_keys = false;
     EXPECT_EQ(ask("texthash:" + path, "key1", exact), "dup");
-    EXPECT_EQ(ask("texthash:/nonexistent/x", "key1"), "(not opened) open database /nonexistent/x: No such file or directory");
+    EXPECT_EQ(ask("texthash:/nonexistent/x", "key1"),
+              "(not opened) open database /nonexistent/x: No such file or directory");
     EXPECT_EQ(ask("texthash:/usr", "key1"), "(not opened) read /usr: Is a directory");
     EXPECT_EQ(ask("cidr:/usr", "::1"), "(not opened) read /usr: Is a directory");
     EXPECT_EQ(ask("regexp:/usr", "x"), "(not opened) read /usr: Is a directory");
@@ -55,7 +58,9 @@ TEST(source_lines, leading_white_space_on_the_first_line)
     TemporaryFolder folder;
     const auto path = folder.file("t", "  x y z long long long long long long long\nk v\n # c\n\n  w\n");
     EXPECT_EQ(ask("texthash:" + path, "k"), "v  w");
-    EXPECT_EQ(log.lines(), Lines{"warning: " + path + ": logical line must not start with whitespace: \"  x y z long long long long lo...\""});
+    EXPECT_EQ(log.lines(),
+              Lines{"warning: " + path +
+                    ": logical line must not start with whitespace: \"  x y z long long long long lo...\""});
 }
 
 const char* const cidr_text = R"(127/8 a
@@ -100,19 +105,20 @@ TEST(cidr, first_match_with_blocks_and_negation)
     EXPECT_TRUE((*opened)->has_patterns());
     for (const auto& c : cases) EXPECT_EQ(shown((*opened)->lookup(c.key)), c.want) << c.key;
     const std::string at = "warning: cidr map " + path + ", line ";
-    EXPECT_EQ(log.lines(),
-              (Lines{at + "1: bad network value in \"127/8\": skipping this rule",
-                     at + "2: non-null host address bits in \"127.0.0.1/8\", perhaps you should use \"127.0.0.0/8\" instead: skipping this rule",
-                     at + "3: bad mask length in \"10.0.0.0/33\": skipping this rule",
-                     at + "4: bad mask value in \"1.2.3.4/x\": skipping this rule",
-                     at + "6: missing ']' character after \"[::1/128\": skipping this rule",
-                     at + "8: bad address pattern: \"foo\": skipping this rule",
-                     at + "9: no lookup result: skipping this rule",
-                     at + "12: garbage after ENDIF: skipping this rule",
-                     at + "13: bad address pattern: \"foo\": skipping this rule",
-                     at + "15: ENDIF without IF: skipping this rule",
-                     at + "16: no address pattern: skipping this rule",
-                     at + "17: IF has no matching ENDIF"}));
+    EXPECT_EQ(
+        log.lines(),
+        (Lines{
+            at + "1: bad network value in \"127/8\": skipping this rule",
+            at +
+                "2: non-null host address bits in \"127.0.0.1/8\", perhaps you should use \"127.0.0.0/8\" instead: skipping this rule",
+            at + "3: bad mask length in \"10.0.0.0/33\": skipping this rule",
+            at + "4: bad mask value in \"1.2.3.4/x\": skipping this rule",
+            at + "6: missing ']' character after \"[::1/128\": skipping this rule",
+            at + "8: bad address pattern: \"foo\": skipping this rule", at + "9: no lookup result: skipping this rule",
+            at + "12: garbage after ENDIF: skipping this rule",
+            at + "13: bad address pattern: \"foo\": skipping this rule",
+            at + "15: ENDIF without IF: skipping this rule", at + "16: no address pattern: skipping this rule",
+            at + "17: IF has no matching ENDIF"}));
     EXPECT_EQ(ask("cidr:/nonexistent/c", "::1"), "(not opened) open /nonexistent/c: No such file or directory");
 }
 
@@ -226,7 +232,8 @@ TEST(patterns, endless_backtracking_and_endless_results_are_trouble)
     const std::string answer = ask("pcre:" + slow, std::string(60, 'a') + "b");
     EXPECT_TRUE(answer == "(absent)" || answer.starts_with("(trouble) pcre map " + slow + ", line 1: ")) << answer;
     const auto slower = folder.file("slower", "/^(([ab])+.)+[0-9]([ab])+$/ x\n");
-    EXPECT_TRUE(ask("pcre:" + slower, std::string(100, 'a')).starts_with("(trouble) pcre map " + slower + ", line 1: "));
+    EXPECT_TRUE(
+        ask("pcre:" + slower, std::string(100, 'a')).starts_with("(trouble) pcre map " + slower + ", line 1: "));
     std::string references;
     for (int i = 0; i < 300; ++i) references += "$1";
     const auto large = folder.file("large", "/^(.*)$/ " + references + "\n");

@@ -19,11 +19,20 @@ struct Made {
     UniqueKey key;
     UniqueCertificate certificate;
 
-    std::string key_pem() const { return pem([this](BIO* bio) { PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr); }); }
-    std::string certificate_pem() const { return pem([this](BIO* bio) { PEM_write_bio_X509(bio, certificate.get()); }); }
+    std::string key_pem() const
+    {
+        return pem(
+            [this](BIO* bio) { PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+    }
+    std::string certificate_pem() const
+    {
+        return pem([this](BIO* bio) { PEM_write_bio_X509(bio, certificate.get()); });
+    }
     std::string encrypted_key_pem() const
     {
-        return pem([this](BIO* bio) { PEM_write_bio_PKCS8PrivateKey(bio, key.get(), EVP_aes_256_cbc(), "secret", 6, nullptr, nullptr); });
+        return pem([this](BIO* bio) {
+            PEM_write_bio_PKCS8PrivateKey(bio, key.get(), EVP_aes_256_cbc(), "secret", 6, nullptr, nullptr);
+        });
     }
     std::string pem() const { return key_pem() + certificate_pem(); }
 
@@ -42,10 +51,13 @@ private:
 enum class Kind { rsa, ecdsa, ed25519 };
 
 // Signed by `issuer`, or by itself; an authority if nobody else signs.
-inline Made make_certificate(Kind kind, const std::string& name, const Made* issuer = nullptr, const std::string& organisation = {})
+inline Made make_certificate(Kind kind, const std::string& name, const Made* issuer = nullptr,
+                             const std::string& organisation = {})
 {
     Made made;
-    made.key.reset(kind == Kind::rsa ? EVP_RSA_gen(2048) : kind == Kind::ecdsa ? EVP_EC_gen("P-256") : EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+    made.key.reset(kind == Kind::rsa     ? EVP_RSA_gen(2048)
+                   : kind == Kind::ecdsa ? EVP_EC_gen("P-256")
+                                         : EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
     made.certificate.reset(X509_new());
     X509* x = made.certificate.get();
     static long serial = 0;
@@ -56,7 +68,10 @@ inline Made make_certificate(Kind kind, const std::string& name, const Made* iss
     X509_set_pubkey(x, made.key.get());
     X509_NAME* subject = X509_get_subject_name(x);
     auto add = [&](const char* field, const std::string& value) {
-        if (!value.empty()) X509_NAME_add_entry_by_txt(subject, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(value.data()), static_cast<int>(value.size()), -1, 0);
+        if (!value.empty())
+            X509_NAME_add_entry_by_txt(subject, field, MBSTRING_UTF8,
+                                       reinterpret_cast<const unsigned char*>(value.data()),
+                                       static_cast<int>(value.size()), -1, 0);
     };
     add("O", organisation);
     add("CN", name);
@@ -68,7 +83,8 @@ inline Made make_certificate(Kind kind, const std::string& name, const Made* iss
     }
     EVP_PKEY* signer = issuer ? issuer->key.get() : made.key.get();
     const bool has_digest = EVP_PKEY_get_base_id(signer) != EVP_PKEY_ED25519;
-    if (!made.key || X509_sign(x, signer, has_digest ? EVP_sha256() : nullptr) == 0) throw std::runtime_error("no certificate could be made");
+    if (!made.key || X509_sign(x, signer, has_digest ? EVP_sha256() : nullptr) == 0)
+        throw std::runtime_error("no certificate could be made");
     return made;
 }
 

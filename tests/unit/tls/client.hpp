@@ -23,7 +23,8 @@ struct ClientSetup {
 
 class Client {
 public:
-    Client(net::StreamPtr below, const ClientSetup& setup) : below_(std::move(below)), context_(SSL_CTX_new(TLS_client_method()))
+    Client(net::StreamPtr below, const ClientSetup& setup)
+        : below_(std::move(below)), context_(SSL_CTX_new(TLS_client_method()))
     {
         SSL_CTX_set_security_level(context_.get(), 0);
         SSL_CTX_clear_options(context_.get(), SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1);
@@ -67,7 +68,8 @@ public:
         while (got.size() < size) {
             char buffer[32768];
             ERR_clear_error();
-            const int count = SSL_read(ssl_.get(), buffer, static_cast<int>(std::min(sizeof buffer, size - got.size())));
+            const int count =
+                SSL_read(ssl_.get(), buffer, static_cast<int>(std::min(sizeof buffer, size - got.size())));
             if (count > 0) {
                 got.append(buffer, static_cast<std::size_t>(count));
                 continue;
@@ -82,7 +84,8 @@ public:
     }
     Task<Result<void>> write(std::string bytes)
     {
-        if (!bytes.empty() && SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) <= 0) co_return fail(ErrorCode::protocol, "client's writing failed");
+        if (!bytes.empty() && SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) <= 0)
+            co_return fail(ErrorCode::protocol, "client's writing failed");
         co_return co_await flush();
     }
     Task<Result<void>> flush()

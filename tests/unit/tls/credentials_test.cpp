@@ -36,27 +36,37 @@ TEST(credentials, what_is_wrong_is_said_with_the_file)
     const std::string key = folder.write("key.pem", test::ecdsa().key_pem());
     const std::string other = folder.write("other.pem", test::rsa().key_pem());
     const std::string mixed = folder.write("mixed.pem", test::rsa().key_pem() + test::ecdsa().certificate_pem());
-    const std::string locked = folder.write("locked.pem", test::ecdsa().encrypted_key_pem() + test::ecdsa().certificate_pem());
-    const std::string broken = folder.write("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    const std::string locked =
+        folder.write("locked.pem", test::ecdsa().encrypted_key_pem() + test::ecdsa().certificate_pem());
+    const std::string broken =
+        folder.write("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     const std::string empty = folder.write("empty.pem", "");
     const std::string missing = folder / "missing.pem";
-    auto chain_of = [](std::vector<std::string> files) { return error_of(load_identities({.chain_files = std::move(files), .pairs = {}})); };
-    auto pair_of = [](std::string c, std::string k) { return error_of(load_identities({.chain_files = {}, .pairs = {{"RSA", std::move(c), std::move(k)}}})); };
+    auto chain_of = [](std::vector<std::string> files) {
+        return error_of(load_identities({.chain_files = std::move(files), .pairs = {}}));
+    };
+    auto pair_of = [](std::string c, std::string k) {
+        return error_of(load_identities({.chain_files = {}, .pairs = {{"RSA", std::move(c), std::move(k)}}}));
+    };
 
     EXPECT_EQ(chain_of({missing}), "error opening chain file: " + missing + ": No such file or directory");
     EXPECT_EQ(chain_of({certificate}), "error loading chain from " + certificate + ": key not first");
     EXPECT_EQ(chain_of({key}), "error loading chain from " + key + ": key not followed by a certificate");
-    EXPECT_EQ(chain_of({key, other}), "error loading chain from " + key + ", " + other + ": key not followed by a certificate");
+    EXPECT_EQ(chain_of({key, other}),
+              "error loading chain from " + key + ", " + other + ": key not followed by a certificate");
     EXPECT_EQ(chain_of({mixed}), "error loading chain from " + mixed + ": key and certificate do not match");
-    EXPECT_EQ(chain_of({locked}), "error loading chain from " + locked + ": the private key is encrypted with a passphrase");
+    EXPECT_EQ(chain_of({locked}),
+              "error loading chain from " + locked + ": the private key is encrypted with a passphrase");
     EXPECT_EQ(chain_of({empty}), "error loading chain from " + empty + ": no keys and certificates in it");
     EXPECT_TRUE(chain_of({broken}).starts_with("error loading chain from " + broken + ": ")) << chain_of({broken});
 
     EXPECT_EQ(pair_of(certificate, key), "");
     EXPECT_EQ(pair_of("none", "none"), "");
     EXPECT_EQ(pair_of(certificate, certificate), "No private key found in " + certificate);
-    EXPECT_EQ(pair_of(certificate, other), "RSA private key in " + other + " does not match public key in " + certificate);
-    EXPECT_EQ(pair_of(certificate, locked), "cannot get RSA private key from file \"" + locked + "\": it is encrypted with a passphrase");
+    EXPECT_EQ(pair_of(certificate, other),
+              "RSA private key in " + other + " does not match public key in " + certificate);
+    EXPECT_EQ(pair_of(certificate, locked),
+              "cannot get RSA private key from file \"" + locked + "\": it is encrypted with a passphrase");
     EXPECT_EQ(pair_of(key, key), "cannot get RSA certificate from file \"" + key + "\": no certificate in it");
     EXPECT_EQ(pair_of(missing, key), "error opening chain file: " + missing + ": No such file or directory");
     EXPECT_EQ(pair_of(empty, key), "cannot get RSA certificate from file \"" + empty + "\": no certificate in it");
@@ -68,9 +78,11 @@ TEST(credentials, too_much_is_refused)
     std::string many = test::ecdsa().key_pem();
     for (int i = 0; i < 100; ++i) many += test::ecdsa().certificate_pem();
     const std::string file = folder.write("many.pem", many);
-    EXPECT_EQ(error_of(load_identities({.chain_files = {file}, .pairs = {}})), "error loading chain from " + file + ": too many certificates");
+    EXPECT_EQ(error_of(load_identities({.chain_files = {file}, .pairs = {}})),
+              "error loading chain from " + file + ": too many certificates");
     const std::string large = folder.write("large.pem", std::string(2u << 20, 'x'));
-    EXPECT_TRUE(error_of(load_identities({.chain_files = {large}, .pairs = {}})).starts_with("error reading chain file: " + large + ": larger than"));
+    EXPECT_TRUE(error_of(load_identities({.chain_files = {large}, .pairs = {}}))
+                    .starts_with("error reading chain file: " + large + ": larger than"));
 }
 
 TEST(credentials, the_state_of_files_changes_with_each_of_them)
@@ -91,7 +103,8 @@ TEST(credentials, the_end_point_is_the_hash_of_the_certificate)
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     X509_digest(test::ecdsa().certificate.get(), EVP_sha256(), bytes, &length);
-    EXPECT_EQ(server_end_point_of(test::ecdsa().certificate.get()), std::string(reinterpret_cast<char*>(bytes), length));
+    EXPECT_EQ(server_end_point_of(test::ecdsa().certificate.get()),
+              std::string(reinterpret_cast<char*>(bytes), length));
     EXPECT_EQ(server_end_point_of(nullptr), "");
 }
 

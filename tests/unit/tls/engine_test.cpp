@@ -25,8 +25,10 @@ class Engine : public testing::Test {
 protected:
     Engine()
     {
-        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view, std::string line) { log_lines.push_back(std::move(line)); }));
-        options = test::usual_options({folder.write("rsa.pem", test::rsa().pem()), folder.write("ec.pem", test::ecdsa().pem())});
+        base::use_sink(base::function_sink(
+            [this](base::LogLevel, std::string_view, std::string line) { log_lines.push_back(std::move(line)); }));
+        options = test::usual_options(
+            {folder.write("rsa.pem", test::rsa().pem()), folder.write("ec.pem", test::ecdsa().pem())});
     }
     ~Engine() override { base::use_sink(nullptr); }
 
@@ -41,7 +43,8 @@ protected:
         auto pipe = net::make_memory_pipe(loop.executor(), buffer);
         Ends ends;
         ends.client = std::make_unique<Client>(std::move(pipe.a), setup);
-        ends.server = make_server_connection(std::move(pipe.b), std::move(context), {&log, "client[192.0.2.1]", options.log});
+        ends.server =
+            make_server_connection(std::move(pipe.b), std::move(context), {&log, "client[192.0.2.1]", options.log});
         ends.to_server = pipe.a_to_b;
         ends.to_client = pipe.b_to_a;
         return ends;
@@ -62,13 +65,17 @@ protected:
         const auto written = co_await stream.write(bytes);
         EXPECT_TRUE(written);
     }
-    static Task<void> client_writes(Client& client, std::string bytes) { EXPECT_TRUE(co_await client.write(std::move(bytes))); }
+    static Task<void> client_writes(Client& client, std::string bytes)
+    {
+        EXPECT_TRUE(co_await client.write(std::move(bytes)));
+    }
     static Task<Result<std::string>> read_all(net::Stream& stream, std::size_t size)
     {
         std::string got;
         while (got.size() < size) {
             char buffer[20000];
-            EKIDEN_CO_TRY_VALUE(count, co_await stream.read_some(std::span(buffer, std::min(sizeof buffer, size - got.size()))));
+            EKIDEN_CO_TRY_VALUE(
+                count, co_await stream.read_some(std::span(buffer, std::min(sizeof buffer, size - got.size()))));
             got.append(buffer, count);
         }
         co_return got;
@@ -133,7 +140,10 @@ TEST_F(Engine, carries_bytes_whole_in_both_directions)
     }
 }
 
-Task<void> write_pieces(net::Stream& stream, const std::vector<std::string_view>& pieces) { EXPECT_TRUE(co_await stream.write(std::span<const std::string_view>(pieces))); }
+Task<void> write_pieces(net::Stream& stream, const std::vector<std::string_view>& pieces)
+{
+    EXPECT_TRUE(co_await stream.write(std::span<const std::string_view>(pieces)));
+}
 
 TEST_F(Engine, small_pieces_travel_in_one_record)
 {
@@ -171,7 +181,9 @@ TEST_F(Engine, a_flood_of_key_changes_is_the_end)
         ASSERT_TRUE(shake(ends));
         auto change_keys = [&](int times) {
             for (int i = 0; i < times; ++i) {
-                ASSERT_EQ(SSL_key_update(ends.client->ssl(), wants_answer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+                ASSERT_EQ(SSL_key_update(ends.client->ssl(),
+                                         wants_answer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED),
+                          1);
                 ASSERT_EQ(SSL_do_handshake(ends.client->ssl()), 1);
             }
             loop.start(client_writes(*ends.client, "NOOP"));
@@ -353,7 +365,8 @@ TEST_F(Engine, protocols_and_ciphers_of_the_settings_hold)
 
     std::vector<std::string> warnings;
     options.ciphers = "foo";
-    EXPECT_EQ(make_context(options, warnings).error().text(), "error setting cipher grade: \"medium\" (no cipher match)");
+    EXPECT_EQ(make_context(options, warnings).error().text(),
+              "error setting cipher grade: \"medium\" (no cipher match)");
 }
 
 TEST_F(Engine, client_certificates_are_looked_at_and_never_demanded_here)
@@ -428,7 +441,8 @@ TEST_F(Engine, tickets_resume_sessions_of_the_same_scope)
         EXPECT_EQ(SSL_session_reused(second.client->ssl()), 1);
 
         options.scope = "mail.example.test/submission";
-        Ends elsewhere = make_ends(test::context_of(options), {.lowest = version, .highest = version, .session = session});
+        Ends elsewhere =
+            make_ends(test::context_of(options), {.lowest = version, .highest = version, .session = session});
         if (shake(elsewhere)) EXPECT_FALSE(elsewhere.server->summary().is_resumed);
         SSL_SESSION_free(session);
     }
@@ -463,12 +477,16 @@ TEST_F(Engine, sessions_of_clients_without_tickets_are_kept_where_there_is_a_cac
 
 TEST_F(Engine, the_name_that_is_asked_for_chooses_the_chain)
 {
-    const auto foo = test::make_certificate(Kind::ecdsa, "foo.example"), wild = test::make_certificate(Kind::ed25519, "bar.example");
+    const auto foo = test::make_certificate(Kind::ecdsa, "foo.example"),
+               wild = test::make_certificate(Kind::ed25519, "bar.example");
     const std::string foo_file = folder.write("foo.pem", foo.pem()), wild_file = folder.write("wild.pem", wild.pem());
     std::string inside = wild.pem(), encoded(inside.size() * 2, '\0');
-    encoded.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()), reinterpret_cast<const unsigned char*>(inside.data()), static_cast<int>(inside.size()))));
-    options.server_names = table::Maps::open("tls_server_sni_maps", "inline:{ { foo.example = " + foo_file + " } { .bar.example = " + wild_file + " } { .coded.example = " + encoded +
-                                                                        " } { broken.example = /nonexistent.pem } }");
+    encoded.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                                                            reinterpret_cast<const unsigned char*>(inside.data()),
+                                                            static_cast<int>(inside.size()))));
+    options.server_names = table::Maps::open(
+        "tls_server_sni_maps", "inline:{ { foo.example = " + foo_file + " } { .bar.example = " + wild_file +
+                                   " } { .coded.example = " + encoded + " } { broken.example = /nonexistent.pem } }");
     options.log = log_summary;
     const auto context = test::context_of(options);
     const struct {
@@ -489,7 +507,8 @@ TEST_F(Engine, the_name_that_is_asked_for_chooses_the_chain)
         EXPECT_EQ(ends.server->server_end_point(), server_end_point_of(row.want->certificate.get())) << row.name;
     }
     EXPECT_TRUE(was_logged("TLS SNI none.example from client[192.0.2.1] not matched, using default chain"));
-    EXPECT_TRUE(was_logged("TLS SNI broken.example from client[192.0.2.1]: error opening chain file: /nonexistent.pem: No such file or directory, using default chain"));
+    EXPECT_TRUE(was_logged(
+        "TLS SNI broken.example from client[192.0.2.1]: error opening chain file: /nonexistent.pem: No such file or directory, using default chain"));
 
     // A renewed file is used for the next client.
     const auto renewed = test::make_certificate(Kind::ecdsa, "foo.example");
@@ -530,7 +549,9 @@ TEST_F(Engine, both_sides_derive_the_same_binding)
         ASSERT_TRUE(shake(ends));
         unsigned char bytes[32];
         const std::string label = "EXPORTER-Channel-Binding";
-        ASSERT_EQ(SSL_export_keying_material(ends.client->ssl(), bytes, sizeof bytes, label.data(), label.size(), nullptr, 0, 1), 1);
+        ASSERT_EQ(SSL_export_keying_material(ends.client->ssl(), bytes, sizeof bytes, label.data(), label.size(),
+                                             nullptr, 0, 1),
+                  1);
         EXPECT_EQ(ends.server->exporter(), std::string(reinterpret_cast<char*>(bytes), sizeof bytes));
     }
 }

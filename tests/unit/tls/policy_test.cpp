@@ -14,7 +14,8 @@ class Policy : public testing::Test {
 protected:
     Policy()
     {
-        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view, std::string line) { lines.push_back(std::move(line)); }));
+        base::use_sink(base::function_sink(
+            [this](base::LogLevel, std::string_view, std::string line) { lines.push_back(std::move(line)); }));
         options.opportunistic = {">=TLSv1", "medium", {"RC4"}};
         options.mandatory = {">=TLSv1.2", "high", {"RC4", "aNULL"}};
         options.verify_match = {"hostname"};
@@ -38,7 +39,8 @@ protected:
     static std::string describe(const Result<ClientPolicy>& policy)
     {
         if (!policy) return policy.error().text();
-        std::string text = std::string(name_of(policy->level)) + " " + policy->grade.protocols + " " + policy->grade.ciphers;
+        std::string text =
+            std::string(name_of(policy->level)) + " " + policy->grade.protocols + " " + policy->grade.ciphers;
         for (const auto& item : policy->grade.excluded) text += " !" + item;
         for (const auto& item : policy->match) text += " =" + item;
         if (!policy->server_name.empty()) text += " @" + policy->server_name;
@@ -78,13 +80,15 @@ TEST_F(Policy, entries)
     };
     for (const auto& c : cases) {
         EXPECT_EQ(parse(c.value), c.want) << c.value;
-        EXPECT_EQ(lines.empty() ? "" : lines.front(), c.warning.empty() ? "" : "warning: " + std::string(c.warning)) << c.value;
+        EXPECT_EQ(lines.empty() ? "" : lines.front(), c.warning.empty() ? "" : "warning: " + std::string(c.warning))
+            << c.value;
     }
 }
 
 TEST_F(Policy, destinations)
 {
-    options.policies = table::Maps::open("smtp_tls_policy_maps", "inline:{ {example.test = encrypt}, {.example.test = none}, {[a.test]:25 = verify} }");
+    options.policies = table::Maps::open(
+        "smtp_tls_policy_maps", "inline:{ {example.test = encrypt}, {.example.test = none}, {[a.test]:25 = verify} }");
     EXPECT_EQ(find("example.test").substr(0, 7), "encrypt");
     EXPECT_EQ(find("sub.example.test").substr(0, 4), "none");
     EXPECT_EQ(find("a.b.example.test").substr(0, 4), "none");
@@ -106,7 +110,8 @@ TEST_F(Policy, unix_sockets_need_no_opportunity)
 TEST_F(Policy, different_policies_have_different_digests)
 {
     std::vector<std::string> digests;
-    for (const char* value : {"may", "encrypt", "secure", "secure match=a", "verify match=a", "encrypt ciphers=low", "encrypt servername=a.test"}) {
+    for (const char* value : {"may", "encrypt", "secure", "secure match=a", "verify match=a", "encrypt ciphers=low",
+                              "encrypt servername=a.test"}) {
         digests.push_back(parse_policy(value, options, target, "table", log)->digest());
     }
     std::ranges::sort(digests);
@@ -130,7 +135,8 @@ TEST(sites, the_more_specific_and_the_stricter_win)
         {Level::may, "MUST", "MUST_NOPEERMATCH", Level::verify},
         {Level::may, "SOMETIMES", "", std::nullopt},
     };
-    for (const auto& c : cases) EXPECT_EQ(combine_sites(c.site, c.by_destination, c.by_host), c.want) << c.by_destination << "/" << c.by_host;
+    for (const auto& c : cases)
+        EXPECT_EQ(combine_sites(c.site, c.by_destination, c.by_host), c.want) << c.by_destination << "/" << c.by_host;
 }
 
 }  // namespace

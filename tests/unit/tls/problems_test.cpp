@@ -30,7 +30,8 @@ protected:
         Texts texts;
         for (const auto& problem : find_server_problems(*load(lines, services))) {
             std::string text = (problem.level == config::Problem::Level::fatal ? "fatal " : "") + problem.text;
-            for (std::size_t at; (at = text.find(folder.path())) != text.npos;) text.replace(at, folder.path().size(), "DIR");
+            for (std::size_t at; (at = text.find(folder.path())) != text.npos;)
+                text.replace(at, folder.path().size(), "DIR");
             texts.push_back(text);
         }
         return texts;
@@ -78,8 +79,12 @@ TEST_F(Problems, are_named_with_file_and_line)
 
 TEST_F(Problems, of_services_are_looked_for_with_their_own_settings_and_said_once)
 {
-    EXPECT_EQ(find("", "465 inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"), Texts{"fatal DIR/master.cf: line 1: No server certs available. TLS won't be enabled"});
-    EXPECT_EQ(find("smtpd_tls_security_level = may\n", "25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n26 inet n - n - - smtpd\n").size(), 1u);
+    EXPECT_EQ(find("", "465 inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"),
+              Texts{"fatal DIR/master.cf: line 1: No server certs available. TLS won't be enabled"});
+    EXPECT_EQ(find("smtpd_tls_security_level = may\n",
+                   "25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n26 inet n - n - - smtpd\n")
+                  .size(),
+              1u);
     EXPECT_EQ(find("smtpd_tls_security_level = may\n", "25 unix n - n - - cleanup\n"), Texts{});
 }
 

@@ -17,7 +17,8 @@ class Renewal : public testing::Test {
 protected:
     Renewal()
     {
-        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view, std::string line) { lines.push_back(std::move(line)); }));
+        base::use_sink(base::function_sink(
+            [this](base::LogLevel, std::string_view, std::string line) { lines.push_back(std::move(line)); }));
     }
     ~Renewal() override { base::use_sink(nullptr); }
     std::vector<std::string> take_lines()
@@ -45,7 +46,8 @@ TEST_F(Renewal, new_files_are_used_and_bad_ones_leave_the_old_in_force)
     server->look();
     server->look();
     EXPECT_EQ(server->current(), first);
-    EXPECT_THAT(take_lines(), ElementsAre("warning: error loading chain from " + folder / "chain.pem" + ": key not first: the certificates and keys read before stay in force"));
+    EXPECT_THAT(take_lines(), ElementsAre("warning: error loading chain from " + folder / "chain.pem" +
+                                          ": key not first: the certificates and keys read before stay in force"));
 
     std::filesystem::remove(folder / "chain.pem");
     server->look();
@@ -55,7 +57,9 @@ TEST_F(Renewal, new_files_are_used_and_bad_ones_leave_the_old_in_force)
     folder.write("chain.pem", test::rsa().pem());
     server->look();
     ASSERT_NE(server->current(), first);
-    EXPECT_EQ(leaf_of(server->current()) != nullptr && X509_cmp(leaf_of(server->current()), test::rsa().certificate.get()) == 0, true);
+    EXPECT_EQ(leaf_of(server->current()) != nullptr &&
+                  X509_cmp(leaf_of(server->current()), test::rsa().certificate.get()) == 0,
+              true);
     EXPECT_THAT(take_lines(), ElementsAre("TLS certificates and keys were read anew"));
 }
 
@@ -64,7 +68,8 @@ TEST_F(Renewal, what_was_missing_at_the_start_is_used_when_it_comes)
     auto options = test::usual_options({folder / "chain.pem"});
     const auto server = Server::make(options, Logger("postfix/smtpd"));
     EXPECT_FALSE(server->current());
-    EXPECT_THAT(take_lines(), ElementsAre("warning: error opening chain file: " + folder / "chain.pem" + ": No such file or directory: disabling TLS support"));
+    EXPECT_THAT(take_lines(), ElementsAre("warning: error opening chain file: " + folder / "chain.pem" +
+                                          ": No such file or directory: disabling TLS support"));
     server->look();
     EXPECT_THAT(take_lines(), IsEmpty());
     folder.write("chain.pem", test::ecdsa().pem());
@@ -73,7 +78,8 @@ TEST_F(Renewal, what_was_missing_at_the_start_is_used_when_it_comes)
 
     options.credentials.chain_files.clear();
     EXPECT_FALSE(Server::make(options, Logger("postfix/smtpd"))->current());
-    EXPECT_THAT(take_lines(), ElementsAre("TLS certificates and keys were read anew", "warning: No server certs available. TLS won't be enabled"));
+    EXPECT_THAT(take_lines(), ElementsAre("TLS certificates and keys were read anew",
+                                          "warning: No server certs available. TLS won't be enabled"));
 }
 
 TEST_F(Renewal, a_server_without_tls_reads_nothing)

@@ -30,8 +30,11 @@ TEST(QueueEntry, IsReadFromTheListing)
     ASSERT_EQ(found.recipients.size(), 2u);
     EXPECT_EQ(found.recipients[1].address, "e@sub.f.example");
     EXPECT_EQ(found.client_address, "192.0.2.7");
-    for (std::string_view bad : {"", "{", "[]", "{\"queue_id\": \"X\"}", "{\"queue_name\": \"hold\", \"queue_id\": \"X\"}", "null"}) EXPECT_FALSE(parse_queue_entry(bad)) << bad;
-    const auto bounce = parse_queue_entry(R"({"queue_name": "hold", "queue_id": "X", "sender": "MAILER-DAEMON", "recipients": []})");
+    for (std::string_view bad :
+         {"", "{", "[]", "{\"queue_id\": \"X\"}", "{\"queue_name\": \"hold\", \"queue_id\": \"X\"}", "null"})
+        EXPECT_FALSE(parse_queue_entry(bad)) << bad;
+    const auto bounce =
+        parse_queue_entry(R"({"queue_name": "hold", "queue_id": "X", "sender": "MAILER-DAEMON", "recipients": []})");
     ASSERT_TRUE(bounce);
     EXPECT_EQ(bounce->sender, "");
 }
@@ -136,7 +139,8 @@ TEST(QueueOptions, RefuseWhatIsNotMeant)
     EXPECT_TRUE(parse_queue_options({"hold"}));
     const auto sorted = parse_queue_options({"list", "--sort=-size", "--limit=5", "--dry-run", "--json"});
     ASSERT_TRUE(sorted);
-    EXPECT_TRUE(sorted->is_reversed && sorted->is_dry && sorted->is_json && sorted->limit == 5 && sorted->sort == QueueSort::size);
+    EXPECT_TRUE(sorted->is_reversed && sorted->is_dry && sorted->is_json && sorted->limit == 5 &&
+                sorted->sort == QueueSort::size);
 }
 
 TEST(QueueVerb, LeavesAloneWhatItDoesNotApplyTo)
@@ -150,7 +154,9 @@ TEST(QueueVerb, LeavesAloneWhatItDoesNotApplyTo)
 
 TEST(QueueView, IsOneLineForAMessage)
 {
-    EXPECT_EQ(show_entry(entry(), now), "4gTk8R1dQhz1    deferred    2h   2.0K  \"odd name\"@b.example -> c@d.example (+1): connect to d.example: Connection timed out\n");
+    EXPECT_EQ(
+        show_entry(entry(), now),
+        "4gTk8R1dQhz1    deferred    2h   2.0K  \"odd name\"@b.example -> c@d.example (+1): connect to d.example: Connection timed out\n");
     EXPECT_EQ(show_age(59), "59s");
     EXPECT_EQ(show_age(3 * 86400), "3d");
     EXPECT_EQ(show_age(-5), "0s");

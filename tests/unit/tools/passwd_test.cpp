@@ -23,10 +23,14 @@ std::string read(const std::string& path)
 }
 
 struct Folder {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / ("ekiden-passwd-" + std::to_string(::getpid()));
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("ekiden-passwd-" + std::to_string(::getpid()));
     Folder() { std::filesystem::create_directory(path); }
     ~Folder() { std::filesystem::remove_all(path); }
-    std::size_t count() const { return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path), {})); }
+    std::size_t count() const
+    {
+        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path), {}));
+    }
 };
 
 }  // namespace
@@ -34,9 +38,12 @@ struct Folder {
 TEST(passwd, replaces_adds_and_deletes_lines)
 {
     const std::string old = "# logins\nalice:1\n\nbob@example.test:2\nalice:3\n  # bob@example.test:no\nlast:4";
-    EXPECT_EQ(with_login(old, "alice", "x"), "# logins\nalice:x\n\nbob@example.test:2\n  # bob@example.test:no\nlast:4");
-    EXPECT_EQ(with_login(old, "bob@EXAMPLE.test", "x"), "# logins\nalice:1\n\nbob@EXAMPLE.test:x\nalice:3\n  # bob@example.test:no\nlast:4");
-    EXPECT_EQ(with_login(old, "last", "x"), "# logins\nalice:1\n\nbob@example.test:2\nalice:3\n  # bob@example.test:no\nlast:x\n");
+    EXPECT_EQ(with_login(old, "alice", "x"),
+              "# logins\nalice:x\n\nbob@example.test:2\n  # bob@example.test:no\nlast:4");
+    EXPECT_EQ(with_login(old, "bob@EXAMPLE.test", "x"),
+              "# logins\nalice:1\n\nbob@EXAMPLE.test:x\nalice:3\n  # bob@example.test:no\nlast:4");
+    EXPECT_EQ(with_login(old, "last", "x"),
+              "# logins\nalice:1\n\nbob@example.test:2\nalice:3\n  # bob@example.test:no\nlast:x\n");
     EXPECT_EQ(with_login(old, "Alice", "x"), old + "\nAlice:x\n");
     EXPECT_EQ(with_login("", "alice", "x"), "alice:x\n");
     EXPECT_EQ(without_login(old, "alice"), "# logins\n\nbob@example.test:2\n  # bob@example.test:no\nlast:4");
@@ -49,7 +56,8 @@ TEST(passwd, replaces_the_file_in_one_step)
 {
     const Folder folder;
     const std::string path = folder.path / "logins";
-    ASSERT_TRUE(edit_password_file(path, std::nullopt, [](std::string_view old) -> Result<std::string> { return with_login(old, "alice", "1"); }));
+    ASSERT_TRUE(edit_password_file(
+        path, std::nullopt, [](std::string_view old) -> Result<std::string> { return with_login(old, "alice", "1"); }));
     struct stat status {};
     ASSERT_EQ(::stat(path.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0640U);
@@ -58,16 +66,21 @@ TEST(passwd, replaces_the_file_in_one_step)
     ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
     const auto first_inode = status.st_ino;
     std::filesystem::create_symlink("logins", folder.path / "link");
-    ASSERT_TRUE(edit_password_file(folder.path / "link", std::nullopt, [](std::string_view old) -> Result<std::string> { return with_login(old, "bob", "2"); }));
+    ASSERT_TRUE(edit_password_file(folder.path / "link", std::nullopt, [](std::string_view old) -> Result<std::string> {
+        return with_login(old, "bob", "2");
+    }));
     ASSERT_EQ(::lstat(path.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600U) << "an old file keeps its mode";
     EXPECT_NE(status.st_ino, first_inode) << "a reader sees the old file or the new one";
     EXPECT_TRUE(std::filesystem::is_symlink(folder.path / "link"));
     EXPECT_EQ(read(path), "alice:1\nbob:2\n");
 
-    const auto refused = edit_password_file(path, std::nullopt, [](std::string_view) -> Result<std::string> { return fail(ErrorCode::not_found, "no"); });
+    const auto refused = edit_password_file(
+        path, std::nullopt, [](std::string_view) -> Result<std::string> { return fail(ErrorCode::not_found, "no"); });
     EXPECT_FALSE(refused);
-    const auto too_big = edit_password_file(path, std::nullopt, [](std::string_view) -> Result<std::string> { return std::string(sasl::max_password_file + 1, 'x'); });
+    const auto too_big = edit_password_file(path, std::nullopt, [](std::string_view) -> Result<std::string> {
+        return std::string(sasl::max_password_file + 1, 'x');
+    });
     EXPECT_FALSE(too_big);
     EXPECT_EQ(read(path), "alice:1\nbob:2\n");
     EXPECT_EQ(folder.count(), 2U) << "nothing is left beside";
@@ -83,7 +96,9 @@ TEST(passwd, lets_writers_wait_for_each_other)
         threads.emplace_back([&, t] {
             for (int i = 0; i < each; ++i) {
                 const std::string name = std::to_string(t) + "-" + std::to_string(i);
-                EXPECT_TRUE(edit_password_file(path, std::nullopt, [&](std::string_view old) -> Result<std::string> { return with_login(old, name, "x"); }));
+                EXPECT_TRUE(edit_password_file(path, std::nullopt, [&](std::string_view old) -> Result<std::string> {
+                    return with_login(old, name, "x");
+                }));
             }
         });
     }

@@ -48,7 +48,8 @@ queue::Loaded four_recipients()
 
 constexpr std::string_view content = "Received: from x\n\tby y\nSubject: out\n\nhello\n.\n";
 
-std::string print(PrintOptions options, const queue::Loaded& message, std::string_view text = content, std::size_t step = 1000)
+std::string print(PrintOptions options, const queue::Loaded& message, std::string_view text = content,
+                  std::size_t step = 1000)
 {
     std::string out;
     RecordPrinter printer(options, "deferred/0/ID", [&](std::string_view piece) { out += piece; });
@@ -97,7 +98,10 @@ TEST(Postcat, prints_the_records_of_a_message_from_the_network)
         "recipient: p2@ok.test\n"
         "*** MESSAGE CONTENTS deferred/0/ID ***\n" +
         std::string(content) + "*** HEADER EXTRACTED deferred/0/ID ***\n*** MESSAGE FILE END deferred/0/ID ***\n";
-    for (const std::size_t step : {1, 5, 1000}) EXPECT_EQ(print({.shows_envelope = true, .shows_header = true, .shows_body = true}, four_recipients(), content, step), want);
+    for (const std::size_t step : {1, 5, 1000})
+        EXPECT_EQ(
+            print({.shows_envelope = true, .shows_header = true, .shows_body = true}, four_recipients(), content, step),
+            want);
 }
 
 TEST(Postcat, shows_what_only_asks_and_what_has_a_sender_for_each)
@@ -106,7 +110,8 @@ TEST(Postcat, shows_what_only_asks_and_what_has_a_sender_for_each)
     auto envelope = std::make_shared<mail::Envelope>(*message.envelope);
     envelope->verp_delimiters = "-=";
     message.envelope = envelope;
-    EXPECT_NE(print({.shows_envelope = true}, message).find("sender: user2@golden.test\nverp_delimiters: -=\n"), std::string::npos);
+    EXPECT_NE(print({.shows_envelope = true}, message).find("sender: user2@golden.test\nverp_delimiters: -=\n"),
+              std::string::npos);
 
     auto probe = std::make_shared<mail::Envelope>();
     probe->id = envelope->id;
@@ -123,16 +128,19 @@ TEST(Postcat, prints_the_parts_that_are_asked_for)
     EXPECT_EQ(print({.shows_header = true}, message), "Received: from x\n\tby y\nSubject: out\n");
     EXPECT_EQ(print({.shows_body = true}, message), "\nhello\n.\n");
     EXPECT_EQ(print({.shows_header = true, .shows_body = true}, message), content);
-    EXPECT_EQ(print({.shows_body = true, .is_verbose = true}, message), "regular_text: \nregular_text: hello\nregular_text: .\n");
+    EXPECT_EQ(print({.shows_body = true, .is_verbose = true}, message),
+              "regular_text: \nregular_text: hello\nregular_text: .\n");
     EXPECT_EQ(print({.shows_body = true}, message, "no header\nhere"), "no header\nhere\n");
-    EXPECT_EQ(print({.shows_header = true, .shows_offsets = true}, message), "      869 Received: from x\n      887 \tby y\n      894 Subject: out\n");
+    EXPECT_EQ(print({.shows_header = true, .shows_offsets = true}, message),
+              "      869 Received: from x\n      887 \tby y\n      894 Subject: out\n");
     EXPECT_EQ(print({.shows_body = true, .shows_types = true}, message), " 78 \n 78 hello\n 78 .\n");
-    EXPECT_EQ(print({.shows_envelope = true, .shows_offsets = true}, message).substr(39, 323),
-              "        0 message_size:             311             869               4               4             311               0\n"
-              "       97 message_arrival_time: Sun Nov 22 05:37:00 2026\n"
-              "      115 create_time: Sun Nov 22 05:37:00 2026\n"
-              "      139 named_attribute: log_ident=031AD1C690B\n"
-              "      162 named_attribute: rewrite_context=local\n");
+    EXPECT_EQ(
+        print({.shows_envelope = true, .shows_offsets = true}, message).substr(39, 323),
+        "        0 message_size:             311             869               4               4             311               0\n"
+        "       97 message_arrival_time: Sun Nov 22 05:37:00 2026\n"
+        "      115 create_time: Sun Nov 22 05:37:00 2026\n"
+        "      139 named_attribute: log_ident=031AD1C690B\n"
+        "      162 named_attribute: rewrite_context=local\n");
     EXPECT_TRUE(print({.shows_envelope = true, .skip = 115}, message).starts_with("create_time: "));
 }
 
@@ -153,16 +161,21 @@ TEST(Postcat, tells_apart_done_and_pending_and_who_brought_it)
     envelope->sender = "a b@golden.test";
     message.envelope = envelope;
     const std::string text = print({.shows_envelope = true}, message);
-    for (const char* line : {"named_attribute: envelope_id=id 1\nnamed_attribute: ret_flags=2\n", "sender_fullname: Test alice\nsender: \"a b\"@golden.test\n",
-                             "named_attribute: encoding=8bit\n", "done_recipient: p1@ok.test\n", "done_recipient: tmp1@remote.test\n",
-                             "named_attribute: notify_flags=10\nnamed_attribute: dsn_orig_rcpt=rfc822;list@golden.test\noriginal_recipient: list@golden.test\nrecipient: tmp2@remote.test\n",
-                             "*** HEADER EXTRACTED deferred/0/ID ***\nnamed_attribute: encoding=8bit\n"}) {
+    for (
+        const char* line :
+        {"named_attribute: envelope_id=id 1\nnamed_attribute: ret_flags=2\n",
+         "sender_fullname: Test alice\nsender: \"a b\"@golden.test\n", "named_attribute: encoding=8bit\n",
+         "done_recipient: p1@ok.test\n", "done_recipient: tmp1@remote.test\n",
+         "named_attribute: notify_flags=10\nnamed_attribute: dsn_orig_rcpt=rfc822;list@golden.test\noriginal_recipient: list@golden.test\nrecipient: tmp2@remote.test\n",
+         "*** HEADER EXTRACTED deferred/0/ID ***\nnamed_attribute: encoding=8bit\n"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << text;
     }
     EXPECT_EQ(text.find("client_name"), std::string::npos);
     envelope->full_name.clear();
     envelope->sender.clear();
-    EXPECT_NE(print({.shows_envelope = true}, message).find("log_message_origin=local\nnamed_attribute: trace_flags=0\n"), std::string::npos);
+    EXPECT_NE(
+        print({.shows_envelope = true}, message).find("log_message_origin=local\nnamed_attribute: trace_flags=0\n"),
+        std::string::npos);
 }
 
 }  // namespace

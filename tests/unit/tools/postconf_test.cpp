@@ -39,7 +39,8 @@ std::string content(const Folder& folder, const std::string& name)
 }
 
 constexpr std::string_view main_cf = "# c\nfoo = 1\n  # c2\n  x\n\nbar = 2\nfoo = 3\n y\n# end\n";
-constexpr std::string_view master_cf = "# top\nsmtp inet n - n - - smtpd\n  # inner\n  -o a=b\n   -o c=d\nsmtp unix - - n - - smtp\n";
+constexpr std::string_view master_cf =
+    "# top\nsmtp inet n - n - - smtpd\n  # inner\n  -o a=b\n   -o c=d\nsmtp unix - - n - - smtp\n";
 
 TEST(Postconf, edits_main_cf_and_keeps_comments)
 {
@@ -79,7 +80,8 @@ TEST(Postconf, edits_master_cf)
          "# top\n  # inner\nsmtp       inet  n       -       n       -       -       smtpd\n    -o a=b\n    -o c=d\n    -o new=z\n"},
         {{"-P", "smtp/inet/c=e"},
          "# top\n  # inner\nsmtp       inet  n       -       n       -       -       smtpd\n    -o a=b\n    -o c=e\n"},
-        {{"-PX", "smtp/inet/a"}, "# top\n  # inner\nsmtp       inet  n       -       n       -       -       smtpd\n    -o c=d\n"},
+        {{"-PX", "smtp/inet/a"},
+         "# top\n  # inner\nsmtp       inet  n       -       n       -       -       smtpd\n    -o c=d\n"},
         {{"-F", "smtp/inet/chroot=y"},
          "# top\n  # inner\nsmtp       inet  n       -       y       -       -       smtpd\n    -o a=b\n    -o c=d\n"},
         {{"-M#", "smtp/inet"}, "# top\n#smtp inet n - n - - smtpd\n  # inner\n#  -o a=b\n#   -o c=d\n"},
@@ -93,13 +95,15 @@ TEST(Postconf, edits_master_cf)
     }
     Folder folder("", master_cf);
     EXPECT_EQ(run(folder, {"-F", "smtp/inet/chroot=q"}).err, "postconf: fatal: invalid chroot field \"q\" in \"q\"\n");
-    EXPECT_EQ(run(folder, {"-F", "smtp/inet/bogus=q"}).err, "postconf: fatal: invalid service attribute name: \"bogus\"\n");
+    EXPECT_EQ(run(folder, {"-F", "smtp/inet/bogus=q"}).err,
+              "postconf: fatal: invalid service attribute name: \"bogus\"\n");
     EXPECT_EQ(content(folder, "master.cf"), master_cf) << "a refused edit changes nothing";
 }
 
 TEST(Postconf, warns_of_names_without_use)
 {
-    Folder folder("mydestination = $mine, $nosuch\nmine = a.test\nstray = 1\n", "a inet n - n - - smtpd -o zz=b -o biff=no\n");
+    Folder folder("mydestination = $mine, $nosuch\nmine = a.test\nstray = 1\n",
+                  "a inet n - n - - smtpd -o zz=b -o biff=no\n");
     const auto ran = run(folder, {"-n"});
     EXPECT_EQ(ran.out, "config_directory = DIR\nmine = a.test\nmydestination = $mine, $nosuch\n");
     EXPECT_EQ(ran.err, "postconf: warning: DIR/main.cf: undefined parameter: nosuch\n"

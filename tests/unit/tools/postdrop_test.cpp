@@ -41,8 +41,9 @@ TEST(DropDecoder, reads_pieces_however_they_are_cut)
 
 TEST(DropDecoder, refuses_what_is_no_message)
 {
-    for (const std::string& bad : {std::string("hello\n"), header_text() + "x\n", header_text() + "-1\n", header_text() + "\n", header_text() + "99999999999\n",
-                                   header_text() + "1048577\n", header_text() + "0\nmore"}) {
+    for (const std::string& bad :
+         {std::string("hello\n"), header_text() + "x\n", header_text() + "-1\n", header_text() + "\n",
+          header_text() + "99999999999\n", header_text() + "1048577\n", header_text() + "0\nmore"}) {
         DropDecoder decoder;
         std::string content;
         EXPECT_FALSE(decoder.feed(bad, content)) << bad;
@@ -56,7 +57,9 @@ protected:
     {
         const std::string queue = folder_.path() + "/queue";
         std::filesystem::create_directories(maildrop());
-        folder_.write("main.cf", "compatibility_level = 3.7\nqueue_directory = " + queue + "\nmessage_size_limit = 100\nmyhostname = mail.x.test\nmaillog_file = " + folder_.path() + "/log\n");
+        folder_.write("main.cf", "compatibility_level = 3.7\nqueue_directory = " + queue +
+                                     "\nmessage_size_limit = 100\nmyhostname = mail.x.test\nmaillog_file = " +
+                                     folder_.path() + "/log\n");
     }
     std::string maildrop() const { return folder_.path() + "/queue/maildrop"; }
 
@@ -88,12 +91,16 @@ protected:
     std::vector<std::string> files() const
     {
         std::vector<std::string> names;
-        for (const auto& entry : std::filesystem::directory_iterator(maildrop())) names.push_back(entry.path().filename().string());
+        for (const auto& entry : std::filesystem::directory_iterator(maildrop()))
+            names.push_back(entry.path().filename().string());
         return names;
     }
 
 private:
-    void folder_write(const std::string& name, const std::string& text) const { std::ofstream(folder_.path() + "/" + name) << text; }
+    void folder_write(const std::string& name, const std::string& text) const
+    {
+        std::ofstream(folder_.path() + "/" + name) << text;
+    }
     config::test::Folder folder_;
 };
 

@@ -23,7 +23,8 @@ Instance make(std::string name, std::string group, std::string directory, bool i
 
 TEST(Postmulti, selects_instances)
 {
-    const Instance primary = make("", "", "/etc/postfix", true), out = make("postfix-out", "mta", "/etc/postfix-out"), nameless = make("", "", "/etc/third");
+    const Instance primary = make("", "", "/etc/postfix", true), out = make("postfix-out", "mta", "/etc/postfix-out"),
+                   nameless = make("", "", "/etc/third");
     struct {
         Selection selection;
         bool takes_primary, takes_out, takes_nameless;
@@ -59,13 +60,17 @@ TEST(Postmulti, two_instances_share_nothing_of_their_own)
         }
         return "";
     };
-    EXPECT_EQ(refusal(make("a", "", "/b")), "instance /b, multi_instance_name=a conflicts with instance /a, multi_instance_name=a");
-    EXPECT_EQ(refusal(make("b", "", "/a")), "instance /a, config_directory=/a conflicts with instance /a, config_directory=/a");
+    EXPECT_EQ(refusal(make("a", "", "/b")),
+              "instance /b, multi_instance_name=a conflicts with instance /a, multi_instance_name=a");
+    EXPECT_EQ(refusal(make("b", "", "/a")),
+              "instance /a, config_directory=/a conflicts with instance /a, config_directory=/a");
     Instance same_queue = make("b", "", "/b"), same_data = same_queue;
     same_queue.queue_directory = first.queue_directory;
     same_data.data_directory = first.data_directory;
-    EXPECT_EQ(refusal(same_queue), "instance /b, queue_directory=/a/queue conflicts with instance /a, queue_directory=/a/queue");
-    EXPECT_EQ(refusal(same_data), "instance /b, data_directory=/a/data conflicts with instance /a, data_directory=/a/data");
+    EXPECT_EQ(refusal(same_queue),
+              "instance /b, queue_directory=/a/queue conflicts with instance /a, queue_directory=/a/queue");
+    EXPECT_EQ(refusal(same_data),
+              "instance /b, data_directory=/a/data conflicts with instance /a, data_directory=/a/data");
 }
 
 }  // namespace

@@ -9,39 +9,50 @@ namespace {
 
 std::string line_of(const std::string& sender, std::int64_t time, const std::string& recipients)
 {
-    return R"({"queue_name": "deferred", "queue_id": "4Zabc", "arrival_time": )" + std::to_string(time) + R"(, "message_size": 1, "forced_expire": false, "sender": ")" + sender +
-           R"(", "recipients": [)" + recipients + "]}";
+    return R"({"queue_name": "deferred", "queue_id": "4Zabc", "arrival_time": )" + std::to_string(time) +
+           R"(, "message_size": 1, "forced_expire": false, "sender": ")" + sender + R"(", "recipients": [)" +
+           recipients + "]}";
 }
 
-QueuedMessage message(std::string sender, std::int64_t time, std::vector<std::string> recipients) { return {"deferred", std::move(sender), time, std::move(recipients)}; }
+QueuedMessage message(std::string sender, std::int64_t time, std::vector<std::string> recipients)
+{
+    return {"deferred", std::move(sender), time, std::move(recipients)};
+}
 
 }  // namespace
 
 TEST(QueueShape, ReadsTheListing)
 {
-    const auto read = parse_queued(line_of("a\\\"b@c.test", 1700000000, R"({"address": "x@y.test", "delay_reason": "said: {\"address\": \"no@where\"}"}, {"address": "z@y.test"})"));
+    const auto read = parse_queued(line_of(
+        "a\\\"b@c.test", 1700000000,
+        R"({"address": "x@y.test", "delay_reason": "said: {\"address\": \"no@where\"}"}, {"address": "z@y.test"})"));
     ASSERT_TRUE(read);
     EXPECT_EQ(read->queue_name, "deferred");
     EXPECT_EQ(read->sender, "a\"b@c.test");
     EXPECT_EQ(read->arrival_time, 1700000000);
     EXPECT_EQ(read->recipients, (std::vector<std::string>{"x@y.test", "z@y.test"}));
-    for (const auto bad : {"", "{}", "not json", R"({"queue_name": "x", "sender": "y"})", R"({"queue_name": "x", "sender": "y", "arrival_time": x})"}) EXPECT_FALSE(parse_queued(bad)) << bad;
+    for (const auto bad : {"", "{}", "not json", R"({"queue_name": "x", "sender": "y"})",
+                           R"({"queue_name": "x", "sender": "y", "arrival_time": x})"})
+        EXPECT_FALSE(parse_queued(bad)) << bad;
 }
 
 TEST(QueueShape, AnEmptyQueueHasItsHeadings)
 {
     ShapeOptions options;
-    EXPECT_EQ(QueueShape(options).table(), "                                         T  5 10 20 40 80 160 320 640 1280 1280+\n"
-                                           "                                  TOTAL  0  0  0  0  0  0   0   0   0    0     0\n");
+    EXPECT_EQ(QueueShape(options).table(),
+              "                                         T  5 10 20 40 80 160 320 640 1280 1280+\n"
+              "                                  TOTAL  0  0  0  0  0  0   0   0   0    0     0\n");
     options.buckets = 4;
     options.first_minutes = 10;
     options.is_linear = true;
-    EXPECT_EQ(QueueShape(options).table(), "                                                                  T 10 20 30 30+\n"
-                                           "                                                           TOTAL  0  0  0  0   0\n");
+    EXPECT_EQ(QueueShape(options).table(),
+              "                                                                  T 10 20 30 30+\n"
+              "                                                           TOTAL  0  0  0  0   0\n");
     options = {};
     options.buckets = 3;
-    EXPECT_EQ(QueueShape(options).table(), "                                                                     T  5 10 10+\n"
-                                           "                                                              TOTAL  0  0  0   0\n");
+    EXPECT_EQ(QueueShape(options).table(),
+              "                                                                     T  5 10 10+\n"
+              "                                                              TOTAL  0  0  0   0\n");
 }
 
 TEST(QueueShape, CountsRecipientsByDomainAndAge)
@@ -69,7 +80,8 @@ TEST(QueueShape, CountsSendersAndParents)
     options.min_subdomains = 2;
     options.width = 26;
     QueueShape shape(options);
-    for (const auto sender : {"a@one.p.test", "b@two.p.test", "c@two.p.test", "MAILER-DAEMON"}) shape.add(message(sender, 0, {"x@y.test", "z@y.test"}), 60);
+    for (const auto sender : {"a@one.p.test", "b@two.p.test", "c@two.p.test", "MAILER-DAEMON"})
+        shape.add(message(sender, 0, {"x@y.test", "z@y.test"}), 60);
     EXPECT_EQ(shape.table(), "                      T 0+\n"
                              "               TOTAL  4  4\n"
                              "             .p.test  3  3\n"
@@ -85,7 +97,9 @@ TEST(QueueShape, LongNamesLoseTheirBeginning)
     options.width = 20;
     options.most_rows = 1;
     QueueShape shape(options);
-    shape.add(message("a@b.test", 0, {"x@a-very-long-name-of-a-domain.example", "y@b.test", "y@a-very-long-name-of-a-domain.example"}), 0);
+    shape.add(message("a@b.test", 0,
+                      {"x@a-very-long-name-of-a-domain.example", "y@b.test", "y@a-very-long-name-of-a-domain.example"}),
+              0);
     EXPECT_EQ(shape.table(), "                    T 0+\n"
                              "             TOTAL  3  3\n"
                              "+-a-domain.example  2  2\n");
@@ -97,8 +111,13 @@ TEST(JsonText, IsAlwaysJson)
         std::string_view bytes, json;
     };
     using namespace std::string_view_literals;
-    for (const auto& [bytes, json] : {Row{"", "\"\""}, {"a \"b\" \\", R"("a \"b\" \\")"}, {"\n\0\x7f"sv, R"("\u000a\u0000\u007f")"}, {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
-                                      {"\xff\xc0\xaf\xed\xa0\x80", R"("\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd")"}, {"x\xe2\x82", R"("x\ufffd\ufffd")"}}) {
+    for (const auto& [bytes, json] :
+         {Row{"", "\"\""},
+          {"a \"b\" \\", R"("a \"b\" \\")"},
+          {"\n\0\x7f"sv, R"("\u000a\u0000\u007f")"},
+          {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
+          {"\xff\xc0\xaf\xed\xa0\x80", R"("\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd")"},
+          {"x\xe2\x82", R"("x\ufffd\ufffd")"}}) {
         EXPECT_EQ(json_text(bytes), json);
     }
 }

@@ -48,7 +48,8 @@ TEST(SendmailInput, becomes_content_however_it_is_cut)
     };
     for (const Case& row : cases) {
         for (const std::size_t step : {1, 2, 3, 7, 16, 17, 4096, 100000}) {
-            EXPECT_EQ(filter(InputFilter(row.line_ends, row.dot_ends), row.input, step), row.want) << row.input.substr(0, 60) << " in steps of " << step;
+            EXPECT_EQ(filter(InputFilter(row.line_ends, row.dot_ends), row.input, step), row.want)
+                << row.input.substr(0, 60) << " in steps of " << step;
         }
     }
 }
@@ -129,7 +130,10 @@ TEST(SendmailOptions, say_what_is_to_be_done)
     EXPECT_EQ(parse({"-V", "id", "a"}).envid, "id");
     EXPECT_FALSE(parse({"-V", "id", "a"}).verp_delimiters);
     // What follows the first recipient is a recipient, whatever it looks like.
-    EXPECT_EQ(parse({"-A", "m", "-h5", "-L", "tag", "-G", "-U", "-m", "-x", "-e", "m", "-p", "SMTP", "-O", "x=y", "a", "--", "-f"}).recipients, (std::vector<std::string>{"a", "--", "-f"}));
+    EXPECT_EQ(parse({"-A", "m", "-h5", "-L", "tag", "-G", "-U", "-m", "-x", "-e", "m", "-p", "SMTP", "-O", "x=y", "a",
+                     "--", "-f"})
+                  .recipients,
+              (std::vector<std::string>{"a", "--", "-f"}));
     EXPECT_EQ(parse({"-i", "--", "-dash"}).recipients, (std::vector<std::string>{"-dash"}));
 }
 

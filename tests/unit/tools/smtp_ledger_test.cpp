@@ -81,13 +81,15 @@ INSTANTIATE_TEST_SUITE_P(Ledger, Comparisons, testing::ValuesIn(comparisons),
 
 TEST(Ledger, IsToldAsJson)
 {
-    const auto report = check_ledgers(one + line("accepted", a, "f/2 \"q\"@y"), line("received", a, "f/1 x@y") + line("received", a, "f/1 x@y"));
+    const auto report = check_ledgers(one + line("accepted", a, "f/2 \"q\"@y"),
+                                      line("received", a, "f/1 x@y") + line("received", a, "f/1 x@y"));
     ASSERT_TRUE(report);
-    EXPECT_EQ(report->json(),
-              R"({"proof":false,"acknowledged":2,"sound":0,"lost":1,"duplicate":1,"changed":0,"unasked":0,"unanswered":0,)"
-              R"("unanswered_arrived":0,"other_runs":0,"unmarked":0,"findings":[)"
-              R"({"what":"duplicate","id":"f/1","recipient":"x@y","remark":"arrived 2 times"},)"
-              R"({"what":"lost","id":"f/2","recipient":"\"q\"@y","remark":""}]})");
+    EXPECT_EQ(
+        report->json(),
+        R"({"proof":false,"acknowledged":2,"sound":0,"lost":1,"duplicate":1,"changed":0,"unasked":0,"unanswered":0,)"
+        R"("unanswered_arrived":0,"other_runs":0,"unmarked":0,"findings":[)"
+        R"({"what":"duplicate","id":"f/1","recipient":"x@y","remark":"arrived 2 times"},)"
+        R"({"what":"lost","id":"f/2","recipient":"\"q\"@y","remark":""}]})");
 }
 
 // The final dot is answered for each recipient in LMTP, and once for all of them in SMTP; 421 is a refusal.
@@ -142,8 +144,10 @@ TEST(Ledger, KeepsWhatTheServerAnswered)
 TEST(Ledger, NamesTheLineThatCannotBeRead)
 {
     EXPECT_EQ(check_ledgers(one + "nonsense\n", "").error().text(), "sent ledger: line 3 cannot be read");
-    EXPECT_EQ(check_ledgers(one, line("accepted", a, "f/1 x@y")).error().text(), "received ledger: line 1 cannot be read");
-    EXPECT_EQ(check_ledgers(one, line("received", "abc", "f/1 x@y")).error().text(), "received ledger: line 1 cannot be read");
+    EXPECT_EQ(check_ledgers(one, line("accepted", a, "f/1 x@y")).error().text(),
+              "received ledger: line 1 cannot be read");
+    EXPECT_EQ(check_ledgers(one, line("received", "abc", "f/1 x@y")).error().text(),
+              "received ledger: line 1 cannot be read");
 }
 
 // What a source sends through a server that puts a header in front arrives at a sink, cut at any place.

@@ -45,7 +45,8 @@ TEST_P(SinkConversations, AnswerAsOffered)
 }
 
 const std::string hello = "250-smtp-sink\r\n250-AUTH PLAIN LOGIN\r\n250 \r\n";
-const std::string right = "235 2.7.0 Authentication successful\r\n", wrong = "535 5.7.8 Error: authentication failed\r\n",
+const std::string right = "235 2.7.0 Authentication successful\r\n",
+                  wrong = "535 5.7.8 Error: authentication failed\r\n",
                   malformed = "501 5.5.2 Error: malformed authentication response\r\n";
 
 const Conversation conversations[] = {

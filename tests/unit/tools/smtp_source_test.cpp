@@ -113,11 +113,13 @@ TEST(Latencies, ArePercentiles)
     Latencies latencies;
     EXPECT_EQ(latencies.report(2s, "messages"), "0 messages in 2.000 s, 0 per second");
     for (int i = 200; i >= 1; --i) latencies.add(std::chrono::milliseconds(i));
-    EXPECT_EQ(latencies.report(2s, "messages"), "200 messages in 2.000 s, 100 per second; ms: 50% 100.000, 90% 180.000, "
-                                                "99% 198.000, 100% 200.000");
+    EXPECT_EQ(latencies.report(2s, "messages"),
+              "200 messages in 2.000 s, 100 per second; ms: 50% 100.000, 90% 180.000, "
+              "99% 198.000, 100% 200.000");
     Latencies one;
     one.add(1500us);
-    EXPECT_EQ(one.report(1s, "sessions"), "1 sessions in 1.000 s, 1 per second; ms: 50% 1.500, 90% 1.500, 99% 1.500, 100% 1.500");
+    EXPECT_EQ(one.report(1s, "sessions"),
+              "1 sessions in 1.000 s, 1 per second; ms: 50% 1.500, 90% 1.500, 99% 1.500, 100% 1.500");
 }
 
 }  // namespace

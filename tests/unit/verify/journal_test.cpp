@@ -41,7 +41,8 @@ TEST_F(JournalTest, keeps_answers_and_the_last_one_counts)
 {
     const std::string odd = "a b%c\n\"x\"@\xc3\xa4.test";
     ASSERT_TRUE(append_journal(path, answer_line(odd, {Standing::deferred, start, "later\n"}) + cleaned_line(start)));
-    ASSERT_TRUE(append_journal(path, answer_line(odd, {Standing::deliverable, start + 5s, ""}) + answer_line("b@x", {Standing::undeliverable, start, "no 100%"})));
+    ASSERT_TRUE(append_journal(path, answer_line(odd, {Standing::deliverable, start + 5s, ""}) +
+                                         answer_line("b@x", {Standing::undeliverable, start, "no 100%"})));
     auto bytes = load_journal(path);
     ASSERT_TRUE(bytes) << bytes.error().text();
     Seen seen;
@@ -54,13 +55,15 @@ TEST_F(JournalTest, keeps_answers_and_the_last_one_counts)
     EXPECT_EQ(seen.answers[odd].at, start + 5s);
     EXPECT_EQ(seen.answers[odd].text, "");
     EXPECT_EQ(seen.answers["b@x"].text, "no 100%");
-    EXPECT_EQ(std::filesystem::status(path).permissions() & std::filesystem::perms::others_read, std::filesystem::perms::none);
+    EXPECT_EQ(std::filesystem::status(path).permissions() & std::filesystem::perms::others_read,
+              std::filesystem::perms::none);
 }
 
 TEST_F(JournalTest, whatever_is_torn_or_damaged_costs_no_more_than_itself)
 {
     std::string lines;
-    for (int i = 0; i < 5; ++i) lines += answer_line("u" + std::to_string(i) + "@x", {Standing::deliverable, start, "text"});
+    for (int i = 0; i < 5; ++i)
+        lines += answer_line("u" + std::to_string(i) + "@x", {Standing::deliverable, start, "text"});
     ASSERT_TRUE(replace_journal(path, lines));
     const std::string whole = *load_journal(path);
     for (std::size_t cut = 16; cut < whole.size(); ++cut) {

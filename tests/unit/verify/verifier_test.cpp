@@ -21,7 +21,9 @@ class VerifierTest : public testing::Test {
 protected:
     VerifierTest()
     {
-        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view tag, std::string line) { log.push_back(std::string(tag) + ": " + line); }));
+        base::use_sink(base::function_sink([this](base::LogLevel, std::string_view tag, std::string line) {
+            log.push_back(std::string(tag) + ": " + line);
+        }));
         char pattern[] = "/tmp/ekiden_verifier_XXXXXX";
         directory = mkdtemp(pattern);
     }
@@ -35,9 +37,9 @@ protected:
     {
         config::LoadOptions options;
         options.read_main_cf = options.read_master_cf = options.is_strict = false;
-        options.overrides = {{"compatibility_level", "3.6"}, {"myhostname", "mail.golden.test"}, {"mydomain", "golden.test"},
-                             {"mydestination", "$myhostname, golden.test"}, {"inet_interfaces", "127.0.0.1"},
-                             {"address_verify_map", "btree:" + directory + "/cache"}};
+        options.overrides = {{"compatibility_level", "3.6"},   {"myhostname", "mail.golden.test"},
+                             {"mydomain", "golden.test"},      {"mydestination", "$myhostname, golden.test"},
+                             {"inet_interfaces", "127.0.0.1"}, {"address_verify_map", "btree:" + directory + "/cache"}};
         options.overrides.insert(options.overrides.end(), more.begin(), more.end());
         settings = config::Settings::load(options);
         intake = rewrite::Intake::make(settings, rewrite::Resolver::make(settings), store);
@@ -86,7 +88,8 @@ TEST_F(VerifierTest, one_probe_for_all_who_ask)
     EXPECT_EQ(probe.sender, "double-bounce@mail.golden.test");
     ASSERT_EQ(probe.recipients.size(), 1u);
     EXPECT_EQ(probe.recipients[0].address, "user@far.test");
-    EXPECT_NE(store.messages[0].text().find("\nFrom: double-bounce@mail.golden.test\n"), std::string::npos) << store.messages[0].text();
+    EXPECT_NE(store.messages[0].text().find("\nFrom: double-bounce@mail.golden.test\n"), std::string::npos)
+        << store.messages[0].text();
 
     verifier->learn("user@far.test", Standing::undeliverable, "no such user");
     const auto known = verifier->ask("user@far.test");
@@ -109,7 +112,10 @@ TEST_F(VerifierTest, answers_outlive_a_restart)
     run();
     EXPECT_TRUE(store.messages.empty());
     stop();
-    EXPECT_NE(logged().find("postfix/verify: cache btree:" + directory + "/cache full cleanup: retained=2 dropped=0 entries"), std::string::npos) << logged();
+    EXPECT_NE(
+        logged().find("postfix/verify: cache btree:" + directory + "/cache full cleanup: retained=2 dropped=0 entries"),
+        std::string::npos)
+        << logged();
 }
 
 TEST_F(VerifierTest, without_a_file_it_remembers_in_memory)
@@ -117,7 +123,9 @@ TEST_F(VerifierTest, without_a_file_it_remembers_in_memory)
     start({{"address_verify_map", ""}});
     verifier->learn("good@far.test", Standing::deliverable, "250 ok");
     EXPECT_EQ(verifier->ask("good@far.test").state, State::deliverable);
-    EXPECT_NE(logged().find("postfix/verify: cache internal:verify full cleanup: retained=1 dropped=0 entries"), std::string::npos) << logged();
+    EXPECT_NE(logged().find("postfix/verify: cache internal:verify full cleanup: retained=1 dropped=0 entries"),
+              std::string::npos)
+        << logged();
     stop();
     EXPECT_FALSE(std::filesystem::exists(directory + "/cache"));
 }
@@ -159,15 +167,22 @@ TEST_F(VerifierTest, a_probe_that_cannot_be_queued_is_an_answer)
 
 TEST_F(VerifierTest, an_alias_for_several_is_deliverable_at_once)
 {
-    start({{"virtual_alias_maps", "inline:{{both@golden.test=a@golden.test,b@golden.test} {one@golden.test=a@golden.test}}"}, {"enable_original_recipient", "no"}});
+    start({{"virtual_alias_maps",
+            "inline:{{both@golden.test=a@golden.test,b@golden.test} {one@golden.test=a@golden.test}}"},
+           {"enable_original_recipient", "no"}});
     (void)verifier->ask("both@golden.test");
     (void)verifier->ask("one@golden.test");
     run();
     EXPECT_EQ(verifier->ask("both@golden.test").state, State::deliverable);
     ASSERT_EQ(store.messages.size(), 1u);
     EXPECT_EQ(store.messages[0].envelope->recipients[0].address, "a@golden.test");
-    EXPECT_EQ(store.messages[0].envelope->recipients[0].original, "one@golden.test") << "the answer belongs to the address that was asked about";
-    EXPECT_NE(logged().find("to=<both@golden.test>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=deliverable (aliased to multiple recipients)"), std::string::npos) << logged();
+    EXPECT_EQ(store.messages[0].envelope->recipients[0].original, "one@golden.test")
+        << "the answer belongs to the address that was asked about";
+    EXPECT_NE(
+        logged().find(
+            "to=<both@golden.test>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=deliverable (aliased to multiple recipients)"),
+        std::string::npos)
+        << logged();
     stop();
 }
 
@@ -194,14 +209,17 @@ TEST_F(VerifierTest, probes_go_their_own_way_where_one_is_given)
     start();
     const auto usual = rewrite::Resolver::make(settings);
     EXPECT_EQ(probe_resolver(settings, usual), usual);
-    const auto own = settings->with({{"relayhost", "[hub.test]"}, {"address_verify_relayhost", ""}, {"address_verify_local_transport", "discard:a$$b"}});
+    const auto own = settings->with({{"relayhost", "[hub.test]"},
+                                     {"address_verify_relayhost", ""},
+                                     {"address_verify_local_transport", "discard:a$$b"}});
     const auto mail_goes = rewrite::Resolver::make(own);
     const auto probes_go = probe_resolver(own, mail_goes);
     const auto route = [&](const rewrite::Resolver& resolver, const char* address) {
         std::string text;
-        asio::co_spawn(loop, resolver.resolve("a@b.test", address), [&](std::exception_ptr, Result<rewrite::Route> found) {
-            text = found ? found->transport + " " + found->next_hop : found.error().text();
-        });
+        asio::co_spawn(loop, resolver.resolve("a@b.test", address),
+                       [&](std::exception_ptr, Result<rewrite::Route> found) {
+                           text = found ? found->transport + " " + found->next_hop : found.error().text();
+                       });
         run();
         return text;
     };
@@ -224,17 +242,21 @@ TEST_F(VerifierTest, the_sender_changes_with_time_where_that_is_wanted)
     EXPECT_FALSE(plain.is_ours("", now));
     EXPECT_FALSE(plain.changes());
 
-    const auto moving = ProbeSender::from(*settings->with({{"address_verify_sender", "probe"}, {"address_verify_sender_ttl", "3601s"}}), *resolver);
+    const auto moving = ProbeSender::from(
+        *settings->with({{"address_verify_sender", "probe"}, {"address_verify_sender_ttl", "3601s"}}), *resolver);
     const std::string address = moving.at(now);
     EXPECT_TRUE(moving.changes());
-    EXPECT_TRUE(address.starts_with("probe") && address.ends_with("@mail.golden.test") && address.size() > std::string("probe@mail.golden.test").size()) << address;
+    EXPECT_TRUE(address.starts_with("probe") && address.ends_with("@mail.golden.test") &&
+                address.size() > std::string("probe@mail.golden.test").size())
+        << address;
     EXPECT_NE(moving.at(now + 3601s), address);
     for (const auto offset : {-3601s, 0s, 3601s}) EXPECT_TRUE(moving.is_ours(address, now + offset));
     EXPECT_FALSE(moving.is_ours(address, now + 3 * 3601s));
     EXPECT_FALSE(moving.is_ours("probe@mail.golden.test", now));
 
     for (const char* null : {"", "<>"}) {
-        const auto nobody = ProbeSender::from(*settings->with({{"address_verify_sender", null}, {"address_verify_sender_ttl", "1h"}}), *resolver);
+        const auto nobody = ProbeSender::from(
+            *settings->with({{"address_verify_sender", null}, {"address_verify_sender_ttl", "1h"}}), *resolver);
         EXPECT_EQ(nobody.at(now), "");
         EXPECT_FALSE(nobody.is_ours("", now));
         EXPECT_FALSE(nobody.changes());

@@ -91,7 +91,9 @@ TEST_F(Acts, delivers_many_at_once_each_to_a_name_of_its_own)
     for (int i = 0; i < 300; ++i) {
         HelperRequest r = request(Kind::maildir, home + (i % 2 ? "/A/" : "/B/"));
         r.content = std::string(30000, 'x');
-        asio::co_spawn(context, helper->ask(std::move(r), Fd()), [&](std::exception_ptr, Result<HelperAnswer> answer) { done += answer && answer->kind == Answer::done; });
+        asio::co_spawn(context, helper->ask(std::move(r), Fd()), [&](std::exception_ptr, Result<HelperAnswer> answer) {
+            done += answer && answer->kind == Answer::done;
+        });
     }
     auto keep_running = asio::make_work_guard(context);
     while (done < 300 && context.run_one_for(std::chrono::seconds(60)) > 0) {}
@@ -125,7 +127,9 @@ TEST_F(Acts, serves_all_kinds_at_a_time)
     asio::io_context& context = ekiden::test::loop();
     int done = 0, exited = 0, answered = 0;
     for (int i = 0; i < 120; ++i) {
-        HelperRequest r = i % 10 == 3 ? shell("echo x") : request(i % 10 == 7 ? Kind::mailbox : Kind::maildir, home + (i % 10 == 7 ? "/mbox" : "/K/"));
+        HelperRequest r =
+            i % 10 == 3 ? shell("echo x")
+                        : request(i % 10 == 7 ? Kind::mailbox : Kind::maildir, home + (i % 10 == 7 ? "/mbox" : "/K/"));
         if (i % 10 == 7) r.locks = 1;
         if (i % 10 != 3) r.content = "a line\n";
         asio::co_spawn(context, helper->ask(std::move(r), Fd()), [&](std::exception_ptr, Result<HelperAnswer> answer) {
@@ -153,11 +157,14 @@ TEST_F(Acts, reports_nothing_that_a_killed_worker_took_with_it)
     for (int i = 0; i < all; ++i) {
         HelperRequest r = request(Kind::maildir, home + "/D/");
         r.content = "number " + std::to_string(i) + "\n";
-        asio::co_spawn(context, helper->ask(std::move(r), Fd()), [&, i](std::exception_ptr, Result<HelperAnswer> answer) {
-            ++answered;
-            if (answer && answer->kind == Answer::done) delivered.insert(i);
-            else if (answer && answer->what == "worker died") ++died;
-        });
+        asio::co_spawn(context, helper->ask(std::move(r), Fd()),
+                       [&, i](std::exception_ptr, Result<HelperAnswer> answer) {
+                           ++answered;
+                           if (answer && answer->kind == Answer::done)
+                               delivered.insert(i);
+                           else if (answer && answer->what == "worker died")
+                               ++died;
+                       });
         if (i == all / 2) {
             HelperRequest kill = shell("p=$(awk '{print $4}' /proc/$PPID/stat); kill -9 $p; echo killed");
             asio::co_spawn(context, helper->ask(std::move(kill), Fd()), asio::detached);
@@ -180,7 +187,8 @@ TEST_F(Acts, reports_nothing_that_a_killed_worker_took_with_it)
 TEST_F(Acts, appends_to_a_mailbox_with_from_lines_quoted)
 {
     std::string path = home + "/mbox";
-    const std::string once = "From a@b  Sun Nov 22 05:37:40 2026\nSubject: x\n\n>From here\nFro\nFrom\n>From\n.dot\n\nlast\n\n";
+    const std::string once =
+        "From a@b  Sun Nov 22 05:37:40 2026\nSubject: x\n\n>From here\nFro\nFrom\n>From\n.dot\n\nlast\n\n";
     ASSERT_EQ(ask(mailbox(path)).kind, Answer::done);
     ASSERT_EQ(ask(mailbox(path)).kind, Answer::done);
     EXPECT_EQ(test::read_text(path), once + once);
@@ -332,7 +340,8 @@ TEST_F(Acts, reads_files_in_pieces_with_their_owner)
 
 TEST_F(Acts, runs_commands_as_the_user_with_nothing_else)
 {
-    HelperRequest r = shell("cat > '" + home + "/out'; id -u >> '" + home + "/out'; id -G >> '" + home + "/out'; env | sort >> '" + home + "/out'; ls /proc/self/fd | wc -l >> '" + home + "/out'");
+    HelperRequest r = shell("cat > '" + home + "/out'; id -u >> '" + home + "/out'; id -G >> '" + home +
+                            "/out'; env | sort >> '" + home + "/out'; ls /proc/self/fd | wc -l >> '" + home + "/out'");
     r.content = "Subject: x\n\n.hello\n";
     r.directory = "/";
     r.line_end = "\r\n";
@@ -341,7 +350,8 @@ TEST_F(Acts, runs_commands_as_the_user_with_nothing_else)
     ASSERT_EQ(answer.kind, Answer::exited) << answer.text;
     EXPECT_EQ(answer.exit_status, 0);
     std::string out = test::read_text(home + "/out");
-    std::string groups = ::geteuid() == 0 ? std::to_string(gid) + "\n" : out.substr(out.find('\n', out.find(std::to_string(uid) + "\n")) + 1, 0);
+    std::string groups = ::geteuid() == 0 ? std::to_string(gid) + "\n"
+                                          : out.substr(out.find('\n', out.find(std::to_string(uid) + "\n")) + 1, 0);
     EXPECT_TRUE(out.starts_with("Subject: x\r\n\r\n..hello\r\n" + std::to_string(uid) + "\n" + groups)) << out;
     EXPECT_TRUE(out.contains("PATH=/usr/bin:/bin\nPWD=/\nUSER=u\n")) << out;
     EXPECT_TRUE(out.ends_with("\n4\n")) << "descriptors 0 to 2, and the one of ls itself: " << out;

@@ -78,10 +78,11 @@ TEST_F(crowd, first_messages_may_come_together)
         std::string path = home_of(user);
         int done = 0, answered = 0;
         for (int i = 0; i < 5; ++i) {
-            asio::co_spawn(context, helper->ask(maildir(user, path + "/deep/down"), Fd()), [&](std::exception_ptr, Result<HelperAnswer> answer) {
-                ++answered;
-                done += answer && answer->kind == Answer::done;
-            });
+            asio::co_spawn(context, helper->ask(maildir(user, path + "/deep/down"), Fd()),
+                           [&](std::exception_ptr, Result<HelperAnswer> answer) {
+                               ++answered;
+                               done += answer && answer->kind == Answer::done;
+                           });
         }
         context.restart();
         auto keep_running = asio::make_work_guard(context);
@@ -129,8 +130,10 @@ TEST_F(crowd, waits_for_nobodys_own_file_system)
 {
     const std::string silent = home_of(20003), other = home_of(20004);
     Fd fuse(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
-    const std::string options = "fd=" + std::to_string(fuse.get()) + ",rootmode=40000,user_id=20003,group_id=20003,allow_other";
-    if (!fuse || ::mount("silent", silent.c_str(), "fuse", MS_NOSUID | MS_NODEV, options.c_str()) != 0) GTEST_SKIP() << "no FUSE here";
+    const std::string options =
+        "fd=" + std::to_string(fuse.get()) + ",rootmode=40000,user_id=20003,group_id=20003,allow_other";
+    if (!fuse || ::mount("silent", silent.c_str(), "fuse", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
+        GTEST_SKIP() << "no FUSE here";
 
     asio::io_context& context = ekiden::test::loop();
     context.restart();
@@ -147,7 +150,9 @@ TEST_F(crowd, waits_for_nobodys_own_file_system)
         asio::co_spawn(context, helper->ask(std::move(r), Fd()), on_answer);
     }
     std::optional<Answer> others;
-    asio::co_spawn(context, helper->ask(maildir(20004, other), Fd()), [&](std::exception_ptr, Result<HelperAnswer> answer) { others = answer ? answer->kind : Answer::failed; });
+    asio::co_spawn(
+        context, helper->ask(maildir(20004, other), Fd()),
+        [&](std::exception_ptr, Result<HelperAnswer> answer) { others = answer ? answer->kind : Answer::failed; });
     auto keep_running = asio::make_work_guard(context);
     while (!others && context.run_one_for(std::chrono::seconds(10)) > 0) {}
     EXPECT_EQ(others, Answer::done) << "somebody else's mail";

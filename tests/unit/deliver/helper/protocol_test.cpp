@@ -56,7 +56,8 @@ TEST(helper_protocol, brings_requests_and_answers_over)
 TEST(helper_protocol, refuses_what_is_cut_off_or_too_long)
 {
     std::string bytes = encode(sample());
-    for (std::size_t n = 0; n < bytes.size(); ++n) EXPECT_FALSE(decode_request(std::string_view(bytes).substr(0, n))) << n;
+    for (std::size_t n = 0; n < bytes.size(); ++n)
+        EXPECT_FALSE(decode_request(std::string_view(bytes).substr(0, n))) << n;
     EXPECT_FALSE(decode_request(bytes + "x"));
     std::string answer = encode(HelperAnswer());
     for (std::size_t n = 0; n < answer.size(); ++n) {

@@ -15,9 +15,12 @@ TEST(split_command, uses_a_shell_only_for_what_needs_one)
     auto words = split_command("/usr/bin/procmail -a  x");
     ASSERT_TRUE(words);
     EXPECT_EQ(*words, (std::vector<std::string>{"/usr/bin/procmail", "-a", "x"}));
-    for (const char* line : {"exit 75", "echo oops; exit 1", "cat > /tmp/x", "/bin/x \"$EXTENSION\"", "a | b", "", "A=b c"}) EXPECT_FALSE(split_command(line)) << line;
+    for (const char* line :
+         {"exit 75", "echo oops; exit 1", "cat > /tmp/x", "/bin/x \"$EXTENSION\"", "a | b", "", "A=b c"})
+        EXPECT_FALSE(split_command(line)) << line;
     EXPECT_EQ(command_arguments("exit 1", ""), std::vector<std::string>{});
-    EXPECT_EQ(command_arguments("/bin/x y", "/usr/bin/smrsh -c"), (std::vector<std::string>{"/usr/bin/smrsh", "-c", "/bin/x y"}));
+    EXPECT_EQ(command_arguments("/bin/x y", "/usr/bin/smrsh -c"),
+              (std::vector<std::string>{"/usr/bin/smrsh", "-c", "/bin/x y"}));
 }
 
 struct End {
@@ -58,7 +61,8 @@ TEST(command_outcome, follows_exit_status_and_the_commands_own_words)
     HelperAnswer missing;
     missing.what = "execvp";
     missing.text = "execvp /no/such/cmd: No such file or directory";
-    EXPECT_EQ(command_outcome(missing, "x", "local", "").status.text, "temporary failure. Command output: local: fatal: execvp /no/such/cmd: No such file or directory ");
+    EXPECT_EQ(command_outcome(missing, "x", "local", "").status.text,
+              "temporary failure. Command output: local: fatal: execvp /no/such/cmd: No such file or directory ");
     HelperAnswer spoke;
     spoke.kind = Kind::exited;
     spoke.text = "two\nlines \n";
@@ -69,7 +73,8 @@ TEST(command_outcome, follows_exit_status_and_the_commands_own_words)
 
 TEST(expand_names, never_expands_what_a_stranger_wrote)
 {
-    const Environment values = {{"home", "/h"}, {"extension", "$home"}, {"recipient_delimiter", "+"}, {"user", "a b/../"}};
+    const Environment values = {
+        {"home", "/h"}, {"extension", "$home"}, {"recipient_delimiter", "+"}, {"user", "a b/../"}};
     EXPECT_EQ(expand_names("$home/.forward${recipient_delimiter}$extension", values, ""), "/h/.forward+$home");
     EXPECT_EQ(expand_names("$home/$user", values, "/hab."), "/h/a_b/../");
     EXPECT_EQ(expand_names("${nothing?x}${nothing:y}", values, ""), "y");

@@ -6,7 +6,8 @@
 namespace ekiden::deliver {
 namespace {
 
-constexpr auto address = Target::Kind::address, command = Target::Kind::command, file = Target::Kind::file, include = Target::Kind::include;
+constexpr auto address = Target::Kind::address, command = Target::Kind::command, file = Target::Kind::file,
+               include = Target::Kind::include;
 
 struct Case {
     std::string_view text;

@@ -61,9 +61,11 @@ config::ServiceSpec service(const std::string& name, const std::string& command)
 
 TEST(smtp_options, come_from_parameters_of_the_program)
 {
-    config::test::Folder folder(std::string(basis) + "smtp_helo_timeout = 2s\nlmtp_lhlo_timeout = 7s\nsmtp_bind_address = 127.0.0.9\n"
-                                                     "known_tcp_ports = smtp=2525, lmtp=2524\nsmtp_host_lookup = dns, native\n"
-                                                     "smtp_discard_ehlo_keywords = dsn, silent-discard\nsmtp_fallback_relay = [a.test], b.test\n");
+    config::test::Folder folder(
+        std::string(basis) +
+        "smtp_helo_timeout = 2s\nlmtp_lhlo_timeout = 7s\nsmtp_bind_address = 127.0.0.9\n"
+        "known_tcp_ports = smtp=2525, lmtp=2524\nsmtp_host_lookup = dns, native\n"
+        "smtp_discard_ehlo_keywords = dsn, silent-discard\nsmtp_fallback_relay = [a.test], b.test\n");
     const auto settings = config::Settings::load(folder.options());
     const auto smtp = smtp::Options::from(*settings, service("smtp", "smtp"));
     EXPECT_FALSE(smtp.is_lmtp);
@@ -99,7 +101,9 @@ TEST(smtp_options, refuse_nonsense)
 {
     for (const char* line : {"smtp_bind_address = nowhere\n", "smtp_address_preference = ipv5\n"}) {
         config::test::Folder folder(std::string(basis) + line);
-        EXPECT_THROW(smtp::Options::from(*config::Settings::load(folder.options()), service("smtp", "smtp")), config::ConfigError) << line;
+        EXPECT_THROW(smtp::Options::from(*config::Settings::load(folder.options()), service("smtp", "smtp")),
+                     config::ConfigError)
+            << line;
     }
 }
 
@@ -138,7 +142,8 @@ TEST(smtp_agent, delivers_from_every_core_and_closes_what_is_idle)
         const std::string next_hop = "[127.0.0.2]:" + std::to_string(server.port());
         std::vector<std::future<int>> runs;
         for (int i = 0; i < 8; ++i) {
-            runs.push_back(asio::co_spawn(cores.at(i % 2).context(), deliver_some(*agent, next_hop, 50), asio::use_future));
+            runs.push_back(
+                asio::co_spawn(cores.at(i % 2).context(), deliver_some(*agent, next_hop, 50), asio::use_future));
         }
         int delivered = 0;
         for (auto& run : runs) delivered += run.get();

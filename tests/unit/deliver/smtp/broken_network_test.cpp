@@ -49,14 +49,17 @@ enum class Damage { closed_in, reset_in, silent_in, closed_out, reset_out, silen
 
 // One conversation: greeting, hello, one message, farewell.
 struct Conversation {
-    Conversation(net::Executor executor, const Script& chosen) : script(chosen), pipe(net::make_memory_pipe(executor, 4096)), content(chosen.content)
+    Conversation(net::Executor executor, const Script& chosen)
+        : script(chosen), pipe(net::make_memory_pipe(executor, 4096)), content(chosen.content)
     {
-        for (const char* address : {"a@far.test", "b@far.test", "c@far.test"}) message.recipients.push_back({address, "", mail::notify_default});
+        for (const char* address : {"a@far.test", "b@far.test", "c@far.test"})
+            message.recipients.push_back({address, "", mail::notify_default});
         message.sender = "s@here.test";
         message.size = script.content.size();
         options.handshake.own_name = "here.test";
         options.is_lmtp = options.handshake.is_lmtp = script.is_lmtp;
-        options.limits = {seconds(1), seconds(1), seconds(1), seconds(1), seconds(1), seconds(1), seconds(1), seconds(1), seconds(1)};
+        options.limits = {seconds(1), seconds(1), seconds(1), seconds(1), seconds(1),
+                          seconds(1), seconds(1), seconds(1), seconds(1)};
         options.skips_quit_reply = false;
     }
 
@@ -65,7 +68,11 @@ struct Conversation {
         const bool is_in = damage <= Damage::silent_in;
         net::MemoryLink& link = is_in ? *pipe.b_to_a : *pipe.a_to_b;
         if (damage == Damage::silent_in || damage == Damage::silent_out) link.stall_after(after);
-        else link.break_after(after, Error(damage == Damage::closed_in || damage == Damage::closed_out ? ErrorCode::closed : ErrorCode::unavailable, "network"));
+        else
+            link.break_after(after,
+                             Error(damage == Damage::closed_in || damage == Damage::closed_out ? ErrorCode::closed
+                                                                                               : ErrorCode::unavailable,
+                                   "network"));
     }
 
     Task<void> speak()
@@ -119,14 +126,16 @@ TEST(broken_network, scripts_end_as_written)
         Conversation one(loop.executor(), script);
         loop.run(wait_for_both(one));
         ASSERT_EQ(one.fates.size(), script.fates.size()) << script.name;
-        for (std::size_t i = 0; i < script.fates.size(); ++i) EXPECT_EQ(one.fates[i].kind, script.fates[i]) << script.name << ": " << one.fates[i].status.text;
+        for (std::size_t i = 0; i < script.fates.size(); ++i)
+            EXPECT_EQ(one.fates[i].kind, script.fates[i]) << script.name << ": " << one.fates[i].status.text;
     }
 }
 
 // Nobody may be told more than the peer has said: better than over a whole network no fate can be, and what was lost is deferred.
 void expect_honest(const Conversation& one, Damage damage, std::size_t after)
 {
-    const std::string where = std::string(one.script.name) + ", damage " + std::to_string(static_cast<int>(damage)) + " after " + std::to_string(after);
+    const std::string where = std::string(one.script.name) + ", damage " + std::to_string(static_cast<int>(damage)) +
+                              " after " + std::to_string(after);
     ASSERT_TRUE(one.is_over) << where;
     ASSERT_EQ(one.fates.size(), one.script.fates.size()) << where;
     for (std::size_t i = 0; i < one.fates.size(); ++i) {
@@ -136,11 +145,13 @@ void expect_honest(const Conversation& one, Damage damage, std::size_t after)
         EXPECT_TRUE(fate.is_peer_trouble) << where;
         EXPECT_EQ(fate.status.code, "4.4.2") << where << ": " << fate.status.text;
         const bool is_silent = damage == Damage::silent_in || damage == Damage::silent_out;
-        const char* start = is_silent ? "conversation with mx.test[192.0.2.1] timed out while " : "lost connection with mx.test[192.0.2.1] while ";
+        const char* start = is_silent ? "conversation with mx.test[192.0.2.1] timed out while "
+                                      : "lost connection with mx.test[192.0.2.1] while ";
         EXPECT_TRUE(fate.status.text.starts_with(start)) << where << ": " << fate.status.text;
     }
     // Delivered and not wholly said: that would be loss.
-    const bool is_whole = one.heard.find("\n..hello\n.\n") != std::string::npos || one.heard.find(" LAST\nSubject: x\n\n.hello\n") != std::string::npos;
+    const bool is_whole = one.heard.find("\n..hello\n.\n") != std::string::npos ||
+                          one.heard.find(" LAST\nSubject: x\n\n.hello\n") != std::string::npos;
     for (const Fate& fate : one.fates) EXPECT_TRUE(fate.kind != sent || is_whole) << where << ": " << one.heard;
 }
 

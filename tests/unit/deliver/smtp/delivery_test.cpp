@@ -20,12 +20,18 @@ public:
     }
     std::uint64_t size() const override { return text_.size(); }
     std::optional<std::string_view> in_memory() const override { return std::nullopt; }
-    std::unique_ptr<queue::ContentReader> open() const override { return std::make_unique<Reader>(text_, piece_, is_broken_); }
+    std::unique_ptr<queue::ContentReader> open() const override
+    {
+        return std::make_unique<Reader>(text_, piece_, is_broken_);
+    }
 
 private:
     class Reader : public queue::ContentReader {
     public:
-        Reader(std::string_view rest, std::size_t piece, bool is_broken) : rest_(rest), piece_(piece), is_broken_(is_broken) {}
+        Reader(std::string_view rest, std::size_t piece, bool is_broken)
+            : rest_(rest), piece_(piece), is_broken_(is_broken)
+        {
+        }
         Task<Result<std::string_view>> next() override { co_return next_now(); }
         Result<std::string_view> next_now() override
         {
@@ -81,14 +87,16 @@ struct World {
         record.name = host;
         resolver.add(domain, record);
     }
-    std::vector<Outcome> deliver(const std::string& next_hop, std::vector<std::string> recipients,
-                                 std::shared_ptr<TextContent> content = std::make_shared<TextContent>("Subject: out\n\n.hello\n"))
+    std::vector<Outcome>
+    deliver(const std::string& next_hop, std::vector<std::string> recipients,
+            std::shared_ptr<TextContent> content = std::make_shared<TextContent>("Subject: out\n\n.hello\n"))
     {
         Job job = job_for(next_hop, std::move(recipients), std::move(content));
         Delivery delivery(job, options, logger, resolver, reuse);
         return loop.run(delivery.run());
     }
-    static Job job_for(const std::string& next_hop, std::vector<std::string> recipients, std::shared_ptr<TextContent> content)
+    static Job job_for(const std::string& next_hop, std::vector<std::string> recipients,
+                       std::shared_ptr<TextContent> content)
     {
         auto envelope = std::make_shared<mail::Envelope>();
         envelope->id = mail::QueueId{1795325830000001};
@@ -110,10 +118,12 @@ struct World {
     {
         std::string text;
         for (const auto& outcome : outcomes) {
-            const char* kind = outcome.kind == Outcome::Kind::delivered ? "sent" : outcome.kind == Outcome::Kind::bounced ? "bounced" : "deferred";
+            const char* kind = outcome.kind == Outcome::Kind::delivered ? "sent"
+                               : outcome.kind == Outcome::Kind::bounced ? "bounced"
+                                                                        : "deferred";
             text += std::to_string(outcome.recipient) + " relay=" + outcome.relay +
-                    (outcome.connection_uses > 1 ? " conn_use=" + std::to_string(outcome.connection_uses) : "") + " dsn=" +
-                    outcome.status.code + " " + kind + " (" + outcome.status.text + ")\n";
+                    (outcome.connection_uses > 1 ? " conn_use=" + std::to_string(outcome.connection_uses) : "") +
+                    " dsn=" + outcome.status.code + " " + kind + " (" + outcome.status.text + ")\n";
         }
         return text;
     }
@@ -136,12 +146,15 @@ TEST(delivery, sends_postfix_bytes)
     test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {});
     const auto outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test", "y@ok.test"});
     const std::string port = std::to_string(server.port());
-    EXPECT_EQ(World::show(outcomes), "0 relay=127.0.0.2[127.0.0.2]:" + port + " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n"
-                                     "1 relay=127.0.0.2[127.0.0.2]:" + port + " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n");
+    EXPECT_EQ(World::show(outcomes), "0 relay=127.0.0.2[127.0.0.2]:" + port +
+                                         " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n"
+                                         "1 relay=127.0.0.2[127.0.0.2]:" +
+                                         port + " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n");
     world.loop.poll();
-    EXPECT_EQ(server.heard(), "EHLO mail.golden.test\nMAIL FROM:<user1@golden.test> SIZE=21\n"
-                              "RCPT TO:<x@ok.test> ORCPT=rfc822;x@ok.test\nRCPT TO:<y@ok.test> ORCPT=rfc822;y@ok.test\nDATA\n"
-                              "Subject: out\n\n..hello\n.\nQUIT\n(closed)\n");
+    EXPECT_EQ(server.heard(),
+              "EHLO mail.golden.test\nMAIL FROM:<user1@golden.test> SIZE=21\n"
+              "RCPT TO:<x@ok.test> ORCPT=rfc822;x@ok.test\nRCPT TO:<y@ok.test> ORCPT=rfc822;y@ok.test\nDATA\n"
+              "Subject: out\n\n..hello\n.\nQUIT\n(closed)\n");
     EXPECT_EQ(outcomes[0].remote_mta, "127.0.0.2");
     EXPECT_EQ(outcomes[0].diagnostic_type, "smtp");
     EXPECT_TRUE(outcomes[0].is_reported_by_peer);
@@ -156,12 +169,14 @@ TEST(delivery, sends_large_content_whole)
     test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {});
     std::string text = "Subject: big\n\n";
     for (int i = 0; i < 30'000; ++i) text += "line " + std::to_string(i) + " of a long message\n.dot\n";
-    const auto outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test"}, std::make_shared<TextContent>(text, 4093));
+    const auto outcomes =
+        world.deliver(world.at("127.0.0.2", server), {"x@ok.test"}, std::make_shared<TextContent>(text, 4093));
     ASSERT_EQ(outcomes.size(), 1u);
     EXPECT_EQ(outcomes[0].kind, Outcome::Kind::delivered);
     world.loop.poll();
     std::string stuffed;
-    for (std::string_view line : base::split(text, '\n')) stuffed += (line.starts_with('.') ? "." : "") + std::string(line) + "\n";
+    for (std::string_view line : base::split(text, '\n'))
+        stuffed += (line.starts_with('.') ? "." : "") + std::string(line) + "\n";
     stuffed.pop_back();
     EXPECT_NE(server.heard().find("DATA\n" + stuffed + ".\nQUIT\n"), std::string::npos);
 }
@@ -179,7 +194,8 @@ std::string big_text()
 std::string without_chunk_lines(const std::string& heard, std::size_t& count)
 {
     std::string rest = heard;
-    for (std::size_t at = 0; (at = rest.find("BDAT ", at)) != rest.npos; ++count) rest.erase(at, rest.find('\n', at) + 1 - at);
+    for (std::size_t at = 0; (at = rest.find("BDAT ", at)) != rest.npos; ++count)
+        rest.erase(at, rest.find('\n', at) + 1 - at);
     return rest;
 }
 
@@ -187,17 +203,21 @@ TEST(delivery, sends_chunks_where_they_are_taken)
 {
     World world;
     test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {.replies = {{"EHLO", offer_with_chunks}}});
-    (void)world.deliver(world.at("127.0.0.2", server), {"x@ok.test"}, std::make_shared<TextContent>("Subject: out\n\n.\n.a\rb\n.c"));
+    (void)world.deliver(world.at("127.0.0.2", server), {"x@ok.test"},
+                        std::make_shared<TextContent>("Subject: out\n\n.\n.a\rb\n.c"));
     world.loop.poll();
-    EXPECT_EQ(server.heard(), "EHLO mail.golden.test\nMAIL FROM:<user1@golden.test>\nRCPT TO:<x@ok.test>\nBDAT 29 LAST\n"
-                              "Subject: out\n\n.\n.ab\n.c\nQUIT\n(closed)\n");   // (what is heard has no CR)
+    EXPECT_EQ(server.heard(),
+              "EHLO mail.golden.test\nMAIL FROM:<user1@golden.test>\nRCPT TO:<x@ok.test>\nBDAT 29 LAST\n"
+              "Subject: out\n\n.\n.ab\n.c\nQUIT\n(closed)\n");  // (what is heard has no CR)
     for (const std::size_t piece : {std::size_t{4093}, std::size_t{1} << 20}) {
         test::FakeServer large(world.loop.context(), "127.0.0.3", 0, {.replies = {{"EHLO", offer_with_chunks}}});
-        const auto outcomes = world.deliver(world.at("127.0.0.3", large), {"x@ok.test"}, std::make_shared<TextContent>(big_text(), piece));
+        const auto outcomes = world.deliver(world.at("127.0.0.3", large), {"x@ok.test"},
+                                            std::make_shared<TextContent>(big_text(), piece));
         EXPECT_EQ(outcomes[0].status.text, "250 2.0.0 Ok: queued as FAKE0001");
         world.loop.poll();
         std::size_t count = 0;
-        EXPECT_NE(without_chunk_lines(large.heard(), count).find("RCPT TO:<x@ok.test>\n" + big_text() + "QUIT\n"), std::string::npos);
+        EXPECT_NE(without_chunk_lines(large.heard(), count).find("RCPT TO:<x@ok.test>\n" + big_text() + "QUIT\n"),
+                  std::string::npos);
         EXPECT_GT(count, 5u);
         EXPECT_LT(count, 20u);
     }
@@ -206,19 +226,24 @@ TEST(delivery, sends_chunks_where_they_are_taken)
 TEST(delivery, stops_at_a_chunk_that_is_refused)
 {
     World world;
-    test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {.replies = {{"EHLO", offer_with_chunks}, {"BDAT ", "552 5.3.4 too big"}}});
-    const auto outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test"}, std::make_shared<TextContent>(big_text(), 4093));
+    test::FakeServer server(world.loop.context(), "127.0.0.2", 0,
+                            {.replies = {{"EHLO", offer_with_chunks}, {"BDAT ", "552 5.3.4 too big"}}});
+    const auto outcomes =
+        world.deliver(world.at("127.0.0.2", server), {"x@ok.test"}, std::make_shared<TextContent>(big_text(), 4093));
     EXPECT_EQ(outcomes[0].kind, Outcome::Kind::bounced);
     EXPECT_EQ(outcomes[0].status.text, "host 127.0.0.2[127.0.0.2] said: 552 5.3.4 too big (in reply to DATA command)");
     world.loop.poll();
     EXPECT_EQ(server.heard().find(" LAST"), std::string::npos);
-    EXPECT_TRUE(server.heard().ends_with("RSET\nQUIT\n(closed)\n")) << server.heard().substr(server.heard().size() - 100);
+    EXPECT_TRUE(server.heard().ends_with("RSET\nQUIT\n(closed)\n"))
+        << server.heard().substr(server.heard().size() - 100);
 }
 
 TEST(delivery, gives_no_chunks_to_who_does_not_know_them)
 {
     World world;
-    test::FakeServer server(world.loop.context(), "127.0.0.2", 0, {.replies = {{"EHLO", offer_with_chunks}, {"BDAT ", "502 5.5.2 what?"}, {"LAST", "502 5.5.2 what?"}}});
+    test::FakeServer server(
+        world.loop.context(), "127.0.0.2", 0,
+        {.replies = {{"EHLO", offer_with_chunks}, {"BDAT ", "502 5.5.2 what?"}, {"LAST", "502 5.5.2 what?"}}});
     auto outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test"});
     EXPECT_EQ(outcomes[0].kind, Outcome::Kind::deferred);
     EXPECT_EQ(outcomes[0].status.text, "host 127.0.0.2[127.0.0.2] said: 502 5.5.2 what? (in reply to DATA command)");
@@ -269,41 +294,83 @@ TEST(delivery, tells_fates_in_postfix_words)
     std::string endless;
     for (int i = 0; i < 2000; ++i) endless += "so what\r\n";
     const Case cases[] = {
-        {"greeting 5xx", {.greeting = "554 mx.greet5.test No SMTP service here"},
-         "relay=RELAY dsn=4.0.0 deferred (host PEER refused to talk to me: 554 mx.greet5.test No SMTP service here)", "QUIT\n(closed)\n", true},
-        {"greeting 421", {.greeting = "421 4.3.2 try later"},
-         "relay=RELAY dsn=4.3.2 deferred (host PEER refused to talk to me: 421 4.3.2 try later)", "(closed)\n", true},
-        {"no greeting", {.greeting = "(drop)"},
-         "relay=RELAY dsn=4.4.2 deferred (lost connection with PEER while receiving the initial server greeting)", "", true},
-        {"silence", {.greeting = "(hang)"},
-         "relay=RELAY dsn=4.4.2 deferred (conversation with PEER timed out while receiving the initial server greeting)", "(closed)\n", true},
-        {"silence after garbage", {.greeting = "SSH-2.0-OpenSSH_9.2"},
-         "relay=RELAY dsn=4.4.2 deferred (conversation with PEER timed out while receiving the initial server greeting)", "(closed)\n", true},
-        {"endless garbage", {.greeting = endless},
-         "relay=RELAY dsn=4.5.0 deferred (protocol error: bad reply from PEER while receiving the initial server greeting)", "(closed)\n", true},
-        {"no EHLO", {.replies = {{"EHLO", "502 5.5.1 Command not implemented"}}},
-         "relay=RELAY dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)", "HELO mail.golden.test\nMAIL FROM:<user1@golden.test>\nRCPT TO:<x@ok.test>\nDATA\nSubject: out\n\n..hello\n.\nQUIT\n(closed)\n", false},
-        {"sender refused", {.replies = {{"MAIL", "550 5.1.8 Sender rejected"}}},
-         "relay=RELAY dsn=5.1.8 bounced (host PEER said: 550 5.1.8 Sender rejected (in reply to MAIL FROM command))", "DATA\n.\nQUIT\n(closed)\n", false},
-        {"recipient refused", {.replies = {{"RCPT", "550 no such user"}, {"DATA", "554 5.5.1 No valid recipients"}}},
-         "relay=RELAY dsn=5.0.0 bounced (host PEER said: 550 no such user (in reply to RCPT TO command))", "DATA\nRSET\nQUIT\n(closed)\n", false},
-        {"recipient put off", {.replies = {{"RCPT", "450 4.2.1 Mailbox temporarily unavailable"}, {"DATA", "554 5.5.1 No valid recipients"}}},
-         "relay=RELAY dsn=4.2.1 deferred (host PEER said: 450 4.2.1 Mailbox temporarily unavailable (in reply to RCPT TO command))", "DATA\nRSET\nQUIT\n(closed)\n", false},
-        {"dropped at RCPT", {.replies = {{"RCPT", "(drop)"}}},
-         "relay=RELAY dsn=4.4.2 deferred (lost connection with PEER while sending RCPT TO)", "(dropped)\n", true},
-        {"dropped at the end", {.replies = {{".", "(drop)"}}},
-         "relay=RELAY dsn=4.4.2 deferred (lost connection with PEER while sending end of data -- message may be sent more than once)", ".\n(dropped)\n", true},
-        {"silence at the end", {.replies = {{".", "(hang)"}}},
-         "relay=RELAY dsn=4.4.2 deferred (conversation with PEER timed out while sending end of data -- message may be sent more than once)", ".\n(closed)\n", true},
+        {"greeting 5xx",
+         {.greeting = "554 mx.greet5.test No SMTP service here"},
+         "relay=RELAY dsn=4.0.0 deferred (host PEER refused to talk to me: 554 mx.greet5.test No SMTP service here)",
+         "QUIT\n(closed)\n",
+         true},
+        {"greeting 421",
+         {.greeting = "421 4.3.2 try later"},
+         "relay=RELAY dsn=4.3.2 deferred (host PEER refused to talk to me: 421 4.3.2 try later)",
+         "(closed)\n",
+         true},
+        {"no greeting",
+         {.greeting = "(drop)"},
+         "relay=RELAY dsn=4.4.2 deferred (lost connection with PEER while receiving the initial server greeting)",
+         "",
+         true},
+        {"silence",
+         {.greeting = "(hang)"},
+         "relay=RELAY dsn=4.4.2 deferred (conversation with PEER timed out while receiving the initial server greeting)",
+         "(closed)\n",
+         true},
+        {"silence after garbage",
+         {.greeting = "SSH-2.0-OpenSSH_9.2"},
+         "relay=RELAY dsn=4.4.2 deferred (conversation with PEER timed out while receiving the initial server greeting)",
+         "(closed)\n",
+         true},
+        {"endless garbage",
+         {.greeting = endless},
+         "relay=RELAY dsn=4.5.0 deferred (protocol error: bad reply from PEER while receiving the initial server greeting)",
+         "(closed)\n",
+         true},
+        {"no EHLO",
+         {.replies = {{"EHLO", "502 5.5.1 Command not implemented"}}},
+         "relay=RELAY dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)",
+         "HELO mail.golden.test\nMAIL FROM:<user1@golden.test>\nRCPT TO:<x@ok.test>\nDATA\nSubject: out\n\n..hello\n.\nQUIT\n(closed)\n",
+         false},
+        {"sender refused",
+         {.replies = {{"MAIL", "550 5.1.8 Sender rejected"}}},
+         "relay=RELAY dsn=5.1.8 bounced (host PEER said: 550 5.1.8 Sender rejected (in reply to MAIL FROM command))",
+         "DATA\n.\nQUIT\n(closed)\n",
+         false},
+        {"recipient refused",
+         {.replies = {{"RCPT", "550 no such user"}, {"DATA", "554 5.5.1 No valid recipients"}}},
+         "relay=RELAY dsn=5.0.0 bounced (host PEER said: 550 no such user (in reply to RCPT TO command))",
+         "DATA\nRSET\nQUIT\n(closed)\n",
+         false},
+        {"recipient put off",
+         {.replies = {{"RCPT", "450 4.2.1 Mailbox temporarily unavailable"},
+                      {"DATA", "554 5.5.1 No valid recipients"}}},
+         "relay=RELAY dsn=4.2.1 deferred (host PEER said: 450 4.2.1 Mailbox temporarily unavailable (in reply to RCPT TO command))",
+         "DATA\nRSET\nQUIT\n(closed)\n",
+         false},
+        {"dropped at RCPT",
+         {.replies = {{"RCPT", "(drop)"}}},
+         "relay=RELAY dsn=4.4.2 deferred (lost connection with PEER while sending RCPT TO)",
+         "(dropped)\n",
+         true},
+        {"dropped at the end",
+         {.replies = {{".", "(drop)"}}},
+         "relay=RELAY dsn=4.4.2 deferred (lost connection with PEER while sending end of data -- message may be sent more than once)",
+         ".\n(dropped)\n",
+         true},
+        {"silence at the end",
+         {.replies = {{".", "(hang)"}}},
+         "relay=RELAY dsn=4.4.2 deferred (conversation with PEER timed out while sending end of data -- message may be sent more than once)",
+         ".\n(closed)\n",
+         true},
     };
     for (const Case& c : cases) {
         World world;
-        if (std::string_view(c.name).starts_with("silence")) world.options.limits.hello = world.options.limits.data_done = 1s;
+        if (std::string_view(c.name).starts_with("silence"))
+            world.options.limits.hello = world.options.limits.data_done = 1s;
         test::FakeServer server(world.loop.context(), "127.0.0.2", 0, c.persona);
         const auto outcomes = world.deliver(world.at("127.0.0.2", server), {"x@ok.test"});
         std::string want = "0 " + c.want + "\n";
         const std::string peer = "127.0.0.2[127.0.0.2]";
-        for (const auto& [word, text] : {std::pair<std::string, std::string>{"PEER", peer}, {"RELAY", peer + ":" + std::to_string(server.port())}}) {
+        for (const auto& [word, text] : {std::pair<std::string, std::string>{"PEER", peer},
+                                         {"RELAY", peer + ":" + std::to_string(server.port())}}) {
             if (const auto where = want.find(word); where != want.npos) want.replace(where, word.size(), text);
         }
         EXPECT_EQ(World::show(outcomes), want) << c.name;
@@ -325,8 +392,10 @@ TEST(delivery, says_which_connection_was_refused)
     }
     const std::string where = "127.0.0.2[127.0.0.2]:" + std::to_string(port);
     const auto outcomes = world.deliver("[127.0.0.2]:" + std::to_string(port), {"x@ok.test", "y@ok.test"});
-    EXPECT_EQ(World::show(outcomes), "0 relay=none dsn=4.4.1 deferred (connect to " + where + ": Connection refused)\n"
-                                     "1 relay=none dsn=4.4.1 deferred (connect to " + where + ": Connection refused)\n");
+    EXPECT_EQ(World::show(outcomes), "0 relay=none dsn=4.4.1 deferred (connect to " + where +
+                                         ": Connection refused)\n"
+                                         "1 relay=none dsn=4.4.1 deferred (connect to " +
+                                         where + ": Connection refused)\n");
     EXPECT_TRUE(outcomes[0].is_destination_trouble);
     EXPECT_EQ(outcomes[0].remote_mta, "");
     ASSERT_EQ(world.log.size(), 1u);
@@ -347,15 +416,24 @@ TEST(delivery, goes_on_to_the_next_host)
     world.add_host("down.test", "127.0.0.4");
     world.add_host("first.test", "127.0.0.2");
     world.add_host("second.test", "127.0.0.3");
-    const auto outcomes = world.deliver("ok.test:" + port, {"ok@ok.test", "tmp1@ok.test", "tmp2@ok.test", "perm@ok.test"});
+    const auto outcomes =
+        world.deliver("ok.test:" + port, {"ok@ok.test", "tmp1@ok.test", "tmp2@ok.test", "perm@ok.test"});
     EXPECT_EQ(World::show(outcomes),
-              "0 relay=first.test[127.0.0.2]:" + port + " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n"
-              "3 relay=first.test[127.0.0.2]:" + port + " dsn=5.1.1 bounced (host first.test[127.0.0.2] said: 550 5.1.1 no (in reply to RCPT TO command))\n"
-              "1 relay=second.test[127.0.0.3]:" + port + " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n"
-              "2 relay=second.test[127.0.0.3]:" + port + " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n");
+              "0 relay=first.test[127.0.0.2]:" + port +
+                  " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n"
+                  "3 relay=first.test[127.0.0.2]:" +
+                  port +
+                  " dsn=5.1.1 bounced (host first.test[127.0.0.2] said: 550 5.1.1 no (in reply to RCPT TO command))\n"
+                  "1 relay=second.test[127.0.0.3]:" +
+                  port +
+                  " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n"
+                  "2 relay=second.test[127.0.0.3]:" +
+                  port + " dsn=2.0.0 sent (250 2.0.0 Ok: queued as FAKE0001)\n");
     ASSERT_EQ(world.log.size(), 2u);
     EXPECT_EQ(world.log[0], "postfix/smtp: connect to down.test[127.0.0.4]:" + port + ": Connection refused");
-    EXPECT_TRUE(world.log[1].ends_with(": host first.test[127.0.0.2] said: 450 4.2.0 greylisted (in reply to RCPT TO command)")) << world.log[1];
+    EXPECT_TRUE(
+        world.log[1].ends_with(": host first.test[127.0.0.2] said: 450 4.2.0 greylisted (in reply to RCPT TO command)"))
+        << world.log[1];
 }
 
 TEST(delivery, keeps_to_its_session_limit)
@@ -368,8 +446,10 @@ TEST(delivery, keeps_to_its_session_limit)
     test::FakeServer three(world.loop.context(), "127.0.0.4", one.port(), busy);
     for (const char* address : {"127.0.0.2", "127.0.0.3", "127.0.0.4"}) world.add_host("many.test", address);
     const auto outcomes = world.deliver("[many.test]:" + std::to_string(one.port()), {"x@ok.test"});
-    EXPECT_EQ(World::show(outcomes), "0 relay=many.test[127.0.0.3]:" + std::to_string(one.port()) +
-                                         " dsn=4.3.2 deferred (host many.test[127.0.0.3] said: 450 4.3.2 busy (in reply to MAIL FROM command))\n");
+    EXPECT_EQ(
+        World::show(outcomes),
+        "0 relay=many.test[127.0.0.3]:" + std::to_string(one.port()) +
+            " dsn=4.3.2 deferred (host many.test[127.0.0.3] said: 450 4.3.2 busy (in reply to MAIL FROM command))\n");
     EXPECT_EQ(three.connections(), 0);
 }
 
@@ -402,8 +482,11 @@ TEST(delivery, knows_why_there_is_no_host)
         EXPECT_EQ(World::show(outcomes), c.want) << c.next_hop;
         EXPECT_EQ(outcomes.at(0).is_destination_trouble, c.is_trouble) << c.next_hop;
     }
-    EXPECT_EQ(std::ranges::count(world.log, "postfix/smtp: warning: no MX host for mxnohost.test has a valid address record") +
-                  std::ranges::count(world.log, "postfix/smtp: no MX host for mxnohost.test has a valid address record"), 1);
+    EXPECT_EQ(
+        std::ranges::count(world.log,
+                           "postfix/smtp: warning: no MX host for mxnohost.test has a valid address record") +
+            std::ranges::count(world.log, "postfix/smtp: no MX host for mxnohost.test has a valid address record"),
+        1);
 }
 
 TEST(delivery, keeps_mail_while_a_relay_host_of_ours_is_not_there)
@@ -429,7 +512,9 @@ TEST(delivery, keeps_mail_while_a_relay_host_of_ours_is_not_there)
         world.options.fallback_relays.clear();
         if (*c.fallback) world.options.fallback_relays = {c.fallback};
         EXPECT_EQ(World::show(world.deliver(c.next_hop, {"x@y.test"})), c.want) << c.next_hop;
-        const auto said = [&](std::string_view text) { return std::ranges::count_if(world.log, [&](const std::string& line) { return line.ends_with(text); }); };
+        const auto said = [&](std::string_view text) {
+            return std::ranges::count_if(world.log, [&](const std::string& line) { return line.ends_with(text); });
+        };
         EXPECT_EQ(said(": relayhost configuration problem"), c.relay_warnings) << c.next_hop;
         EXPECT_EQ(said("smtp_fallback_relay configuration problem"), c.fallback_warnings) << c.next_hop;
     }
@@ -455,7 +540,9 @@ TEST(delivery, uses_a_connection_again_when_the_destination_is_busy)
     const auto third = world.deliver(where, {"c@ok.test"});
     EXPECT_EQ(third.at(0).connection_uses, 2);
     EXPECT_EQ(server.connections(), 2);
-    EXPECT_NE(server.heard().find("\n.\nRSET\nMAIL FROM:<user1@golden.test> SIZE=21\nRCPT TO:<c@ok.test>"), std::string::npos) << server.heard();
+    EXPECT_NE(server.heard().find("\n.\nRSET\nMAIL FROM:<user1@golden.test> SIZE=21\nRCPT TO:<c@ok.test>"),
+              std::string::npos)
+        << server.heard();
     world.reuse->close_all();
     world.loop.poll();
     EXPECT_TRUE(server.heard().ends_with("QUIT\n(closed)\n"));
@@ -514,11 +601,16 @@ TEST(delivery, speaks_lmtp_over_a_unix_socket)
     cores.stop();
     unlink(path.c_str());
     const std::string peer = "mail.golden.test[" + path + "]";
-    EXPECT_EQ(World::show(outcomes), "0 relay=" + peer + " dsn=2.0.0 sent (250 2.0.0 saved a)\n"
-                                     "1 relay=" + peer + " dsn=4.2.2 deferred (host " + peer + " said: 452 4.2.2 full (in reply to end of DATA command))\n");
-    EXPECT_TRUE(heard.starts_with("LHLO mail.golden.test\nMAIL FROM:<user1@golden.test>\nRCPT TO:<a@b.test>\n")) << heard;
+    EXPECT_EQ(World::show(outcomes), "0 relay=" + peer +
+                                         " dsn=2.0.0 sent (250 2.0.0 saved a)\n"
+                                         "1 relay=" +
+                                         peer + " dsn=4.2.2 deferred (host " + peer +
+                                         " said: 452 4.2.2 full (in reply to end of DATA command))\n");
+    EXPECT_TRUE(heard.starts_with("LHLO mail.golden.test\nMAIL FROM:<user1@golden.test>\nRCPT TO:<a@b.test>\n"))
+        << heard;
     const auto missing = world.deliver("unix:" + path, {"a@b.test"});
-    EXPECT_EQ(World::show(missing), "0 relay=none dsn=4.4.1 deferred (connect to " + peer + ": No such file or directory)\n");
+    EXPECT_EQ(World::show(missing),
+              "0 relay=none dsn=4.4.1 deferred (connect to " + peer + ": No such file or directory)\n");
 }
 
 TEST(parse_destinations, knows_the_forms_of_next_hops)

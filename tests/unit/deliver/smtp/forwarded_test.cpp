@@ -24,15 +24,36 @@ TEST(forward_commands, say_what_is_known_and_wanted)
         mail::Origin origin;
         const char *address, *session;
     } cases[] = {
-        {all, {.client_name = "c.test", .client_address = "192.0.2.1", .client_port = "25", .helo_name = "h.test", .protocol = "ESMTP"},
-         "XFORWARD NAME=c.test ADDR=192.0.2.1 PORT=25\r\n", "XFORWARD PROTO=ESMTP HELO=h.test IDENT=ID SOURCE=REMOTE\r\n"},
-        {all, {.client_name = "unknown", .client_address = "2001:db8::1", .client_port = "0", .helo_name = "a+b =", .protocol = "SMTP", .rewrite_context = "local"},
-         "XFORWARD ADDR=IPv6:2001:db8::1\r\n", "XFORWARD PROTO=SMTP HELO=a+2Bb+20+3D IDENT=ID SOURCE=LOCAL\r\n"},
-        {all, {.client_name = "c.test", .log_ident = "FIRST"}, "XFORWARD NAME=c.test\r\n", "XFORWARD IDENT=FIRST SOURCE=REMOTE\r\n"},
-        {"addr helo x", {.client_name = "c.test", .client_address = "192.0.2.1", .helo_name = "h.test", .protocol = "SMTP"},
-         "XFORWARD ADDR=192.0.2.1\r\n", "XFORWARD HELO=h.test\r\n"},
+        {all,
+         {.client_name = "c.test",
+          .client_address = "192.0.2.1",
+          .client_port = "25",
+          .helo_name = "h.test",
+          .protocol = "ESMTP"},
+         "XFORWARD NAME=c.test ADDR=192.0.2.1 PORT=25\r\n",
+         "XFORWARD PROTO=ESMTP HELO=h.test IDENT=ID SOURCE=REMOTE\r\n"},
+        {all,
+         {.client_name = "unknown",
+          .client_address = "2001:db8::1",
+          .client_port = "0",
+          .helo_name = "a+b =",
+          .protocol = "SMTP",
+          .rewrite_context = "local"},
+         "XFORWARD ADDR=IPv6:2001:db8::1\r\n",
+         "XFORWARD PROTO=SMTP HELO=a+2Bb+20+3D IDENT=ID SOURCE=LOCAL\r\n"},
+        {all,
+         {.client_name = "c.test", .log_ident = "FIRST"},
+         "XFORWARD NAME=c.test\r\n",
+         "XFORWARD IDENT=FIRST SOURCE=REMOTE\r\n"},
+        {"addr helo x",
+         {.client_name = "c.test", .client_address = "192.0.2.1", .helo_name = "h.test", .protocol = "SMTP"},
+         "XFORWARD ADDR=192.0.2.1\r\n",
+         "XFORWARD HELO=h.test\r\n"},
         {"", {.client_name = "c.test"}, "", ""},
-        {all, {.client_name = "c\r\nMAIL FROM:<x@y>"}, "XFORWARD NAME=c+0D+0AMAIL+20FROM:<x@y>\r\n", "XFORWARD IDENT=ID SOURCE=REMOTE\r\n"},
+        {all,
+         {.client_name = "c\r\nMAIL FROM:<x@y>"},
+         "XFORWARD NAME=c+0D+0AMAIL+20FROM:<x@y>\r\n",
+         "XFORWARD IDENT=ID SOURCE=REMOTE\r\n"},
     };
     for (const auto& c : cases) {
         mail::Envelope envelope;
@@ -40,7 +61,8 @@ TEST(forward_commands, say_what_is_known_and_wanted)
         envelope.origin = c.origin;
         const auto got = forward_commands(envelope, offer_of(c.attributes));
         std::string session = c.session;
-        if (const auto at = session.find("IDENT=ID"); at != session.npos) session.replace(at + 6, 2, mail::format(envelope.id));
+        if (const auto at = session.find("IDENT=ID"); at != session.npos)
+            session.replace(at + 6, 2, mail::format(envelope.id));
         EXPECT_EQ(got.address, c.address);
         EXPECT_EQ(got.session, session);
     }
@@ -55,7 +77,9 @@ TEST(forward_commands, go_before_the_mail_which_does_not_depend_on_them)
         message.forward_address = "XFORWARD ADDR=192.0.2.1\r\n";
         message.forward_session = "XFORWARD PROTO=SMTP\r\n";
         Dialogue dialogue(message, offer_of("ADDR PROTO"), false, "far.test[192.0.2.9]", true);
-        EXPECT_EQ(dialogue.take_output(), "RSET\r\nXFORWARD ADDR=192.0.2.1\r\nXFORWARD PROTO=SMTP\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<x@far.test>\r\nDATA\r\n");
+        EXPECT_EQ(
+            dialogue.take_output(),
+            "RSET\r\nXFORWARD ADDR=192.0.2.1\r\nXFORWARD PROTO=SMTP\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<x@far.test>\r\nDATA\r\n");
         dialogue.on_reply({250, "ok"});
         EXPECT_EQ(dialogue.step(), Step::forward_address);
         for (int i = 0; i < 2; ++i) dialogue.on_reply({code, "hm"});
