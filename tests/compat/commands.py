@@ -70,7 +70,7 @@ maildrop  unix  -       n       n       -       -       pipe
   flags=DRXhu user=vmail argv=/usr/bin/maildrop -d ${recipient}
 """
 PRIMARY = """\
-[ -d /etc/postfix ] || { cp -a /etc $DIR/etc && mount --bind $DIR/etc /etc && mkdir /etc/postfix; }
+[ -d /etc/postfix ] || { [ -d $DIR/etc ] || { cp -a /etc $DIR/etc && mkdir $DIR/etc/postfix; } && mount --bind $DIR/etc /etc; }
 mount --bind $DIR/config /etc/postfix || exit 99
 MAIL_CONFIG=/etc/postfix
 """

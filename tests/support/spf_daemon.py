@@ -1,6 +1,6 @@
 """Debian's postfix-policyd-spf-python, unpacked into the build folder: its package wants Postfix installed, and a test must not.
 fetch() → its path, or ends the scenario (it wants the network, once); command(path, folder, config lines) → argv."""
-import glob, os, subprocess
+import glob, os, shutil, subprocess
 
 from instance import ROOT, skip
 
@@ -26,4 +26,5 @@ def command(program, folder, config):
     path = os.path.join(folder, 'policyd-spf.conf')
     with open(path, 'w') as f:
         f.write(config)
-    return [PYTHON, program, path]
+    # The daemon's user may not be able to go where the build is.
+    return [PYTHON, shutil.copy(program, folder), path]
