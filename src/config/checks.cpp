@@ -22,11 +22,38 @@ constexpr std::array<std::string_view, 20> facilities{
 
 std::string main_cf(const Settings& settings) { return settings.directory() + "/main.cf"; }
 
-void check_one(const Setting& setting)
+// What a value of this row must be.
+std::string wanted_value(const Parameter& parameter)
+{
+    std::string bounds;
+    if (parameter.min != 0) bounds += fmt::format(", at least {}", parameter.min);
+    if (parameter.max != 0) bounds += fmt::format(", at most {}", parameter.max);
+    switch (parameter.kind) {
+    case Kind::boolean: return "write yes or no";
+    case Kind::integer:
+    case Kind::big_integer: return "write a whole number" + bounds;
+    case Kind::time:
+        return fmt::format("write a number and s, m, h, d or w, such as 30s{}{}", bounds, bounds.empty() ? "" : "s");
+    case Kind::text:
+    case Kind::raw: break;
+    }
+    if (parameter.min == 1 && parameter.max == 0) return "write a value, or remove the line";
+    return bounds.empty() ? std::string() : "write a text" + bounds + " characters long";
+}
+
+Problem bad_value(const Location& at, std::string text, std::string_view parameter, std::string advice = {})
+{
+    return {Problem::Level::fatal, at, std::move(text), std::string(parameter), std::move(advice)};
+}
+
+std::optional<Problem> look_at(const Setting& setting)
 {
     // A default is bad only through what it mentions ($virtual_mailbox_base has none until virtual(8) is used).
-    if (setting.parameter == nullptr || (!setting.is_set && setting.raw.find('$') == std::string::npos)) return;
-    if (auto text = check_value(*setting.parameter, setting.expanded)) throw ConfigError(std::move(*text), setting.at);
+    if (setting.parameter == nullptr || (!setting.is_set && setting.raw.find('$') == std::string::npos))
+        return std::nullopt;
+    auto text = check_value(*setting.parameter, setting.expanded);
+    if (!text) return std::nullopt;
+    return bad_value(setting.at, std::move(*text), setting.parameter->name, wanted_value(*setting.parameter));
 }
 
 // Of a delivery agent that no mail goes to: "virtual_mailbox_base =" beside "virtual_transport = dovecot" is usual, and
@@ -39,13 +66,15 @@ bool is_idle(const Settings::Data& data, const Parameter& row)
     return service != data.services.end() && service->command != "virtual";
 }
 
-void check_service_parameter(const Settings& settings, std::string_view name)
+std::optional<Problem> look_at_service_parameter(const Settings& settings, std::string_view name)
 {
     const auto* row = find_service_parameter(name);
     const auto* setting = settings.data().find(name);
-    if (row == nullptr || setting == nullptr || setting->parameter != nullptr) return;
+    if (row == nullptr || setting == nullptr || setting->parameter != nullptr) return std::nullopt;
     const Parameter as_parameter{name, row->kind};
-    if (auto text = check_value(as_parameter, setting->expanded)) throw ConfigError(std::move(*text), setting->at);
+    auto text = check_value(as_parameter, setting->expanded);
+    if (!text) return std::nullopt;
+    return bad_value(setting->at, std::move(*text), name, wanted_value(as_parameter));
 }
 
 }  // namespace
@@ -77,56 +106,74 @@ std::string hostname_trouble(std::string_view name)
     return is_numeric ? fmt::format("numeric hostname: {}", name.substr(0, 100)) : std::string();
 }
 
-void check_settings(const Settings& settings, Checks level)
+std::vector<Problem> find_bad_values(const Settings& settings, Checks level)
 {
-    if (level == Checks::none) return;
+    std::vector<Problem> problems;
+    if (level == Checks::none) return problems;
     const auto& data = settings.data();
     // In the order of the table, so that of several mistakes the same one is always named first; what somebody has set
     // before the defaults that mention it, so that the name is one that stands in the file.
-    for (const bool is_set : {true, false})
-        for (const auto& row : all_parameters())
-            if (level == Checks::server || row.is_global())
-                if (const auto* setting = data.find(row.name);
-                    setting != nullptr && setting->is_set == is_set && !is_idle(data, row))
-                    check_one(*setting);
+    for (const bool is_set : {true, false}) {
+        if (!is_set && !problems.empty()) break;
+        for (const auto& row : all_parameters()) {
+            if (level != Checks::server && !row.is_global()) continue;
+            const auto* setting = data.find(row.name);
+            if (setting == nullptr || setting->is_set != is_set || is_idle(data, row)) continue;
+            if (auto problem = look_at(*setting)) problems.push_back(std::move(*problem));
+        }
+    }
     if (level == Checks::server)
-        for (const auto& name : data.names_in_order) check_service_parameter(settings, name);
+        for (const auto& name : data.names_in_order)
+            if (auto problem = look_at_service_parameter(settings, name)) problems.push_back(std::move(*problem));
 
-    const auto& myhostname = *data.find("myhostname");
-    if (!hostname_trouble(myhostname.expanded).empty())
-        throw ConfigError(fmt::format("file {}: parameter myhostname: bad parameter value: {}", main_cf(settings),
-                                      myhostname.expanded),
-                          myhostname.at);
-    const auto& mydomain = *data.find("mydomain");
-    if (!hostname_trouble(mydomain.expanded).empty())
-        throw ConfigError(fmt::format("file {}: parameter mydomain: bad parameter value: {}", main_cf(settings),
-                                      mydomain.expanded),
-                          mydomain.at);
-    const auto& myorigin = *data.find("myorigin");
-    if (base::split_any(myorigin.expanded).size() > 1)
-        throw ConfigError(
-            fmt::format("myorigin parameter setting must not contain multiple values: {}", myorigin.expanded),
-            myorigin.at);
-    const auto& facility = *data.find("syslog_facility");
-    if (std::ranges::none_of(facilities, [&](auto name) { return base::equal_ignoring_case(name, facility.expanded); }))
-        throw ConfigError(fmt::format("file {}: parameter syslog_facility: unrecognized value: {}", main_cf(settings),
-                                      facility.expanded),
-                          facility.at);
+    const auto add = [&](std::string_view name, std::string text, std::string advice) {
+        // What is bad for two reasons is written anew once.
+        if (std::ranges::find(problems, name, &Problem::parameter) == problems.end())
+            problems.push_back(bad_value(data.find(name)->at, std::move(text), name, std::move(advice)));
+    };
+    for (const std::string_view name : {"myhostname", "mydomain"}) {
+        const auto& value = data.find(name)->expanded;
+        if (!hostname_trouble(value).empty())
+            add(name, fmt::format("file {}: parameter {}: bad parameter value: {}", main_cf(settings), name, value),
+                "write a domain name");
+    }
+    if (const auto& value = data.find("myorigin")->expanded; base::split_any(value).size() > 1)
+        add("myorigin", fmt::format("myorigin parameter setting must not contain multiple values: {}", value),
+            "write one domain");
+    const auto& facility = data.find("syslog_facility")->expanded;
+    if (std::ranges::none_of(facilities, [&](auto name) { return base::equal_ignoring_case(name, facility); }))
+        add("syslog_facility",
+            fmt::format("file {}: parameter syslog_facility: unrecognized value: {}", main_cf(settings), facility),
+            "write mail, daemon, or local0 to local7");
     const auto& interfaces = *data.find("inet_interfaces");
     try {
         const auto own = own_addresses(interfaces.expanded, data.find("inet_protocols")->expanded);
         // Beside mynetworks nobody asks for the style.
         if (!data.find("mynetworks")->is_set) default_mynetworks(data.find("mynetworks_style")->expanded, own);
     } catch (const ConfigError& error) {
-        throw ConfigError(error.what(), interfaces.at);
+        problems.push_back(bad_value(interfaces.at, error.what(), "inet_interfaces"));
     }
+    return problems;
 }
+
+namespace {
+
+void refuse_first(const std::vector<Problem>& problems)
+{
+    if (!problems.empty()) throw ConfigError(problems.front().text, problems.front().at);
+}
+
+}  // namespace
+
+void check_settings(const Settings& settings, Checks level) { refuse_first(find_bad_values(settings, level)); }
 
 void check_names(const Settings& settings, const std::vector<std::string_view>& names)
 {
     for (const auto name : names) {
-        if (const auto* setting = settings.data().find(name)) check_one(*setting);
-        check_service_parameter(settings, name);
+        const auto* setting = settings.data().find(name);
+        auto problem = setting != nullptr ? look_at(*setting) : std::nullopt;
+        if (!problem) problem = look_at_service_parameter(settings, name);
+        if (problem) throw ConfigError(problem->text, problem->at);
     }
 }
 

@@ -13,6 +13,8 @@ namespace ekiden::config {
 // Types and bounds of all (server) or global (command) parameters, host names, interfaces, lists that must have one
 // element. `none` checks nothing.
 void check_settings(const Settings& settings, Checks level);
+// All that check_settings would throw, in the same order, with the parameter and what to write instead.
+std::vector<Problem> find_bad_values(const Settings& settings, Checks level);
 
 // Types and bounds of some parameters (-o of a service).
 void check_names(const Settings& settings, const std::vector<std::string_view>& names);

@@ -141,7 +141,10 @@ void Settings::Data::finish()
             return {};
         }
     });
-    for (auto& [name, setting] : values) expand_one(name, setting);
+    // What somebody has set first, so that a complaint names what stands in the file and no default that mentions it.
+    for (const auto& name : names_in_order) expand_one(name, values.find(name)->second);
+    for (auto& [name, setting] : values)
+        if (!setting.is_set) expand_one(name, setting);
     if (checks != Checks::none) read_origin(values.find("myorigin")->second);
 }
 

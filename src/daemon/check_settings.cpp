@@ -4,6 +4,7 @@
 #include "check/relay_proof.hpp"
 #include "check/settings_problems.hpp"
 #include "check/table_problems.hpp"
+#include "check/table_transports.hpp"
 #include "config/lint.hpp"
 #include "config/lint_parts.hpp"
 #include "daemon/log_setup.hpp"
@@ -28,6 +29,7 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
         add(config::lint(settings));
         add(check::find_list_hints(settings));
         add(check::find_table_problems(settings));
+        add(check::find_table_transports(settings));
         add(tls::find_file_problems(settings, base::wall_now()));
         add(find_sasl_problems(settings));
     }

@@ -15,6 +15,7 @@
 #include "deliver/helper/client.hpp"
 #include "deliver/transports.hpp"
 #include "dns/resolver.hpp"
+#include "mail/log_address.hpp"
 #include "mail/queue_id.hpp"
 #include "net/blocking.hpp"
 #include "net/cores.hpp"
@@ -109,6 +110,7 @@ private:
     Generation make_generation(SettingsPtr settings);
     receive::ServerSettings server_settings(const Generation& generation, const config::ServiceSpec& service);
     void start_servers(const Generation& generation, std::vector<Sockets> sockets);
+    void use_log_files(const config::Settings& settings);
     void reload();
     void stop();
     template <class T>
@@ -116,7 +118,8 @@ private:
 
     std::string directory_;
     Fd channel_, control_socket_;
-    int log_fd_ = -1, json_fd_ = -1;
+    LogFiles log_files_;             // handed over and not in use yet
+    int log_fd_ = -1, json_fd_ = -1; // in use: the log owns them
     std::vector<Sockets> sockets_;
     Owner owner_;
 
@@ -153,9 +156,9 @@ Result<void> Engine::collect_sockets()
         } else if (words[0] == "helper" && message.descriptors.size() == 1) {
             helper_ = std::make_unique<deliver::Helper>(std::move(message.descriptors[0]));
         } else if (words[0] == "log" && message.descriptors.size() == 1) {
-            log_fd_ = message.descriptors[0].release();
+            log_files_.lines = std::move(message.descriptors[0]);
         } else if (words[0] == "json-log" && message.descriptors.size() == 1) {
-            json_fd_ = message.descriptors[0].release();
+            log_files_.json = std::move(message.descriptors[0]);
         } else if (words[0] == "go") {
             return {};
         }
@@ -169,6 +172,7 @@ Generation Engine::make_generation(SettingsPtr settings)
     Generation g;
     g.settings = settings;
     mail::use_long_queue_ids(settings->boolean("enable_long_queue_ids"));
+    mail::use_log_address_form(settings->str("info_log_address_format") == "internal");
     g.resolver = rewrite::Resolver::make(settings);
     for (const config::ServiceSpec& service : settings->services()) {
         if (service.command == "cleanup")
@@ -246,11 +250,18 @@ void Engine::wait_for(Task<T> task, std::chrono::seconds limit)
     if (done.wait_for(limit) == std::future_status::ready) done.get();
 }
 
+void Engine::use_log_files(const config::Settings& settings)
+{
+    log_fd_ = log_files_.lines ? log_files_.lines.get() : -1;
+    json_fd_ = log_files_.json ? log_files_.json.get() : -1;
+    open_inherited_log(settings, std::exchange(log_files_, {}));
+}
+
 Result<void> Engine::start()
 {
     SettingsPtr settings = load(directory_);
     import_environment(*settings);
-    open_inherited_log(*settings, log_fd_, json_fd_);
+    use_log_files(*settings);
     EKIDEN_TRY_VALUE(owner, find_owner(*settings));
     owner_ = owner;
     EKIDEN_TRY(become_engine(owner_));
@@ -317,6 +328,7 @@ void Engine::reload()
         pickup_->use(fresh.intake_of(*fresh.pickup), fresh.pickup);
         start_servers(fresh, std::move(sockets));
         std::shared_ptr<const deliver::Transports> old = generation_.transports;
+        if (!have_same_log(*generation_.settings, *fresh.settings)) use_log_files(*fresh.settings);
         {
             std::lock_guard lock(generation_mutex_);
             generation_ = std::move(fresh);
@@ -324,6 +336,7 @@ void Engine::reload()
         for (const auto& [name, transport] : old->all()) transport.agent->close_idle();
         (void)send_message(channel_.get(), "reloaded");
     } catch (const std::exception& error) {
+        log_files_ = {};
         (void)send_message(channel_.get(), fmt::format("failed {}", error.what()).substr(0, 4000));
     }
 }
@@ -375,6 +388,10 @@ int Engine::run()
         if (words.empty()) continue;
         if (words[0] == "stop") break;
         if (words[0] == "reload") reload();
+        else if (words[0] == "log" && message->descriptors.size() == 1)
+            log_files_.lines = std::move(message->descriptors[0]);
+        else if (words[0] == "json-log" && message->descriptors.size() == 1)
+            log_files_.json = std::move(message->descriptors[0]);
         else if (words[0] == "socket" && words.size() == 3)
             sockets_.push_back({std::string(words[1]), std::string(words[2]), std::move(message->descriptors)});
         else if (words[0] == "helper" && message->descriptors.size() == 1 && helper_)

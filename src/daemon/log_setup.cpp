@@ -4,14 +4,83 @@
 #include "base/log_sinks.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
 namespace ekiden::daemon {
+
+namespace {
+
+// The sink of a process that reloads its settings: what it writes to may be exchanged while other threads say something.
+class ExchangeableSink : public base::LogSink {
+public:
+    using Shared = std::shared_ptr<base::LogSink>;
+
+    explicit ExchangeableSink(Shared first) : current_(std::move(first)) {}
+    void write(base::LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
+    {
+        current_.load()->write(level, tag, label, text);
+    }
+    void write_for(pid_t pid, base::LogLevel level, std::string_view tag, std::string_view label,
+                   std::string_view text) override
+    {
+        current_.load()->write_for(pid, level, tag, label, text);
+    }
+    void flush() override { current_.load()->flush(); }
+    void reopen() override { current_.load()->reopen(); }
+    // What was said to the one before is written when the last thread has let go of it.
+    void exchange(Shared next) { current_.exchange(std::move(next))->flush(); }
+
+private:
+    std::atomic<Shared> current_;
+};
+
+ExchangeableSink* installed = nullptr;     // set once, by the first thread
+
+void install(std::unique_ptr<base::LogSink> made)
+{
+    if (installed != nullptr) return installed->exchange(std::move(made));
+    auto sink = std::make_unique<ExchangeableSink>(std::move(made));
+    installed = sink.get();
+    base::use_sink(std::move(sink));
+}
+
+// Descriptors of the master's that end with the sink that writes to them.
+class InheritedSink : public base::LogSink {
+public:
+    InheritedSink(LogFiles files, std::unique_ptr<base::LogSink> sink) : files_(std::move(files)), sink_(std::move(sink))
+    {
+    }
+    void write(base::LogLevel level, std::string_view tag, std::string_view label, std::string_view text) override
+    {
+        sink_->write(level, tag, label, text);
+    }
+    void write_for(pid_t pid, base::LogLevel level, std::string_view tag, std::string_view label,
+                   std::string_view text) override
+    {
+        sink_->write_for(pid, level, tag, label, text);
+    }
+    void flush() override { sink_->flush(); }
+
+private:
+    LogFiles files_;
+    std::unique_ptr<base::LogSink> sink_;      // ends first
+};
+
+}  // namespace
+
+bool have_same_log(const config::Settings& one, const config::Settings& other)
+{
+    static constexpr std::string_view parameters[] = {"maillog_file", "ekiden_log_format", "ekiden_log_file",
+                                                      "syslog_facility", "myhostname"};
+    return std::ranges::all_of(parameters, [&](std::string_view name) { return one.str(name) == other.str(name); });
+}
 
 std::string log_host(const config::Settings& settings)
 {
@@ -95,6 +164,9 @@ std::vector<config::Problem> find_log_problems(const config::Settings& settings)
                 config::make_problem(config::Problem::Level::fatal, settings.location(parameter), text, parameter));
     };
     add("maillog_file", find_maillog_problem(settings));
+    if (const std::string form = settings.str("info_log_address_format"); form != "external" && form != "internal")
+        add("info_log_address_format",
+            fmt::format("parameter info_log_address_format: unrecognized value: {} (want external or internal)", form));
     add("ekiden_log_format", find_json_log_problem(settings));
     return problems;
 }
@@ -137,7 +209,7 @@ static Result<std::unique_ptr<base::LogSink>> make_sink(const config::Settings& 
 Result<void> open_log(const config::Settings& settings)
 {
     EKIDEN_TRY_VALUE(sink, make_sink(settings));
-    base::use_sink(std::move(sink));
+    install(std::move(sink));
     return {};
 }
 
@@ -183,13 +255,14 @@ Result<void> open_command_log(const config::Settings& settings, bool to_terminal
     return {};
 }
 
-void open_inherited_log(const config::Settings& settings, int fd, int json)
+void open_inherited_log(const config::Settings& settings, LogFiles files)
 {
-    auto lines = fd < 0 ? base::syslog_sink(syslog_facility(settings)) : base::descriptor_sink(fd, log_host(settings));
-    if (json >= 0)
-        lines =
-            base::tee_sink(std::move(lines), base::descriptor_sink(json, log_host(settings), base::LogFormat::json));
-    base::use_sink(std::move(lines));
+    auto lines = files.lines ? base::descriptor_sink(files.lines.get(), log_host(settings))
+                             : base::syslog_sink(syslog_facility(settings));
+    if (files.json)
+        lines = base::tee_sink(std::move(lines),
+                               base::descriptor_sink(files.json.get(), log_host(settings), base::LogFormat::json));
+    install(std::make_unique<InheritedSink>(std::move(files), std::move(lines)));
 }
 
 }  // namespace ekiden::daemon

@@ -17,7 +17,7 @@ Result<void> open_log(const config::Settings& settings);
 // maillog_file, checked against maillog_file_prefixes, opened for appending; a new one gets maillog_file_permissions.
 Result<Fd> open_maillog(const config::Settings& settings);
 bool wants_json_log(const config::Settings& settings);
-// What is wrong with maillog_file, ekiden_log_format and ekiden_log_file, so that the server cannot start; nothing is created.
+// What is wrong with maillog_file, info_log_address_format, ekiden_log_format and ekiden_log_file, so that the server cannot start; nothing is created.
 std::vector<config::Problem> find_log_problems(const config::Settings& settings);
 // ekiden_log_file, to which the same rules apply.
 Result<Fd> open_json_log(const config::Settings& settings);
@@ -31,7 +31,10 @@ LogFiles open_log_files(const config::Settings& settings);
 Result<void> open_command_log(const config::Settings& settings, bool to_terminal);
 // The socket of the running master for the lines of commands.
 std::string log_relay_path(const config::Settings& settings);
-// The engine's: lines go to a descriptor that the master opened, or to syslog (fd -1); records to `json`, unless it is -1.
-void open_inherited_log(const config::Settings& settings, int fd, int json);
+// Lines go to a descriptor that the master opened, else to syslog; records to the other one, if there is one.
+void open_inherited_log(const config::Settings& settings, LogFiles files);
+// Do these settings log to the same places? If not, open_log() and open_inherited_log() may be called again while the
+// process runs and other threads log: what they say goes to one place or the other, and nothing is lost.
+bool have_same_log(const config::Settings& one, const config::Settings& other);
 
 }  // namespace ekiden::daemon

@@ -91,7 +91,8 @@ private:
     Result<void> send_sockets(const std::vector<Listening>& listening);
     void reload();
     void reopen_log();
-    Result<void> send_logs(const std::string& prefix);
+    void move_log();
+    Result<void> send_logs(const config::Settings& settings, const std::string& prefix);
     void on_engine_message();
     void on_child();
     int stop(bool is_abort);
@@ -210,9 +211,9 @@ Result<void> Master::send_sockets(const std::vector<Listening>& listening)
 }
 
 // `prefix`: nothing for a new engine, "reopen-" for one that has log files already.
-Result<void> Master::send_logs(const std::string& prefix)
+Result<void> Master::send_logs(const config::Settings& settings, const std::string& prefix)
 {
-    const LogFiles files = open_log_files(*settings_);
+    const LogFiles files = open_log_files(settings);
     for (const auto& [file, name] : {std::pair(&files.lines, "log"), std::pair(&files.json, "json-log")}) {
         if (!*file) continue;
         int fds[] = {file->get()};
@@ -232,7 +233,7 @@ Result<void> Master::start_engine()
     engine_started_at_ = base::steady_now();
     is_ready_ = false;
     EKIDEN_TRY(start_helper());
-    EKIDEN_TRY(send_logs(""));
+    EKIDEN_TRY(send_logs(*settings_, ""));
     int control[] = {control_.get()};
     EKIDEN_TRY(send_message(channel_.get(), "control", control));
     EKIDEN_TRY(send_sockets(listening_));
@@ -263,10 +264,11 @@ void Master::on_engine_message()
     } else if (message->text == "reloaded") {
         if (reloads_.empty()) return;
         listening_ = std::move(reloads_.front().listening);
-        settings_ = std::move(reloads_.front().settings);
+        const SettingsPtr before = std::exchange(settings_, std::move(reloads_.front().settings));
         spawn_.use(settings_, std::move(reloads_.front().spawn_sockets));
         reloads_.pop_front();
         sasl_.drop_unused(*settings_);
+        if (!have_same_log(*before, *settings_)) move_log();
         logger_.info("reload -- version {}, configuration {}", settings_->str("mail_version"), settings_->directory());
     } else if (message->text.starts_with("failed ")) {
         std::string text = message->text.substr(7);
@@ -310,6 +312,8 @@ void Master::reload()
                                  spawn_sockets.error().text());
         sasl_.use(fresh, owner_);
         Result<void> sent = channel_ ? send_sockets(listening) : fail(ErrorCode::unavailable, "no engine runs");
+        // The engine uses them when it takes the new settings; so do we.
+        if (sent && !have_same_log(*settings_, *fresh)) sent = send_logs(*fresh, "");
         if (sent) sent = send_message(channel_.get(), "reload");
         if (!sent) return logger_.error("reload failed: {}", sent.error().text());
         reloads_.push_back({std::move(listening), std::move(*spawn_sockets), std::move(fresh)});
@@ -321,12 +325,20 @@ void Master::reload()
     }
 }
 
+// To where the settings want it now; the engine is there already.
+void Master::move_log()
+{
+    if (auto opened = open_log(*settings_); !opened) return logger_.error("{}", opened.error().text());
+    sasl_.renew();
+    spawn_.renew();
+}
+
 void Master::reopen_log()
 {
     base::reopen_log();
     sasl_.renew();
     spawn_.renew();
-    if (channel_) (void)send_logs("reopen-");
+    if (channel_) (void)send_logs(*settings_, "reopen-");
 }
 
 void Master::on_child()

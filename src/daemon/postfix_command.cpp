@@ -4,10 +4,12 @@
 #include "base/log.hpp"
 #include "base/log_sinks.hpp"
 #include "config/lint.hpp"
+#include "config/unreadable.hpp"
 #include "control/client.hpp"
 #include "daemon/check_report.hpp"
 #include "daemon/layout.hpp"
 #include "daemon/log_setup.hpp"
+#include "daemon/logrotate.hpp"
 #include "daemon/master.hpp"
 #include "daemon/postfix_instances.hpp"
 #include "daemon/process.hpp"
@@ -20,8 +22,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace ekiden::daemon {
@@ -36,22 +36,33 @@ constexpr auto usage =
 
 // Postfix's words, and the place on a line of its own where they name neither the file nor the parameter. `always`: in any
 // case, for who reloads has changed something just now, and who says -v wants to know.
-void print_fatal(const config::ConfigError& error, bool always = false)
+void print_fatal(const config::ConfigError& error, bool always = false, const std::string& advice = {})
 {
     const std::string_view text = error.what();
     std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
     const config::Location& at = error.location;
     const bool is_quoted = text.contains(" = ") || text.contains("parameter ") || text.contains("config variable ");
     if (at.line > 0 && (always || !is_quoted) && !text.contains(at.file))
-        std::fprintf(stderr, "postfix: see %s, line %d\n", at.file.c_str(), at.line);
+        std::fprintf(stderr, "postfix: see %s, line %d%s\n", at.file.c_str(), at.line,
+                     advice.empty() ? "" : (": " + advice).c_str());
+}
+
+// The same of one of several.
+void print_unreadable(const Problem& problem, bool always)
+{
+    print_fatal(config::ConfigError(problem.text, problem.at), always, problem.advice);
 }
 
 // How `check` says what it found: to people on standard error, or one JSON object a line on standard output; and whether
 // the whole proof about relaying is told, too.
 struct CheckStyle {
     bool is_json = false, is_verbose = false;
+    bool has_hints = true;         // false: faults, and what Postfix prints; for who is no person
     bool names_place = false;      // of a fault that keeps main.cf from being read
 };
+
+// `start` and `reload` give their hints to a person; what runs them unseen gets Postfix's lines and no others.
+bool is_watched() { return ::isatty(STDERR_FILENO) == 1; }
 
 class Command {
 public:
@@ -68,7 +79,6 @@ public:
     int flush();
     int check(const CheckStyle& style = {});
     int status();
-    int logrotate();
     int set_permissions(const std::string& word, bool has_arguments);
     int tls();
     int unknown(const std::string& word);
@@ -77,8 +87,12 @@ public:
 
 private:
     bool report(const std::vector<Problem>& problems, const CheckStyle& style);
+    int report_unreadable(const config::ConfigError& error, const CheckStyle& style);
+    void print_unused();
     void repeat_warnings(std::initializer_list<const char*> programs);
+    std::string postconf() const { return settings_->str("command_directory") + "/postconf"; }
     int refuse_master_cf(const config::ConfigError& error);
+    void print_master_cf_fault(const std::string& text);
     int not_running();
     int refuse(const std::string& why);
     bool may_signal(int pid);
@@ -131,10 +145,52 @@ void Command::warn_of_old_level()
 
 int Command::refuse_master_cf(const config::ConfigError& error)
 {
+    print_master_cf_fault(error.what());
+    script_.fatal("cannot execute {}!", postconf());
+    return 1;
+}
+
+void Command::print_master_cf_fault(const std::string& text)
+{
+    std::fprintf(stderr, "%s: fatal: %s%s\n", postconf().c_str(), text.starts_with('/') ? "file " : "", text.c_str());
+}
+
+// Postfix's scripts ask postconf, and that says which names mean nothing to it.
+void Command::print_unused()
+{
     const std::string postconf = settings_->str("command_directory") + "/postconf";
-    const std::string_view text = error.what();
-    std::fprintf(stderr, "%s: fatal: %s%s\n", postconf.c_str(), text.starts_with('/') ? "file " : "", error.what());
-    script_.fatal("cannot execute {}!", postconf);
+    for (const auto find : {config::find_unused, config::find_undefined})
+        for (const Problem& problem : find(*settings_))
+            std::fprintf(stderr, "%s: warning: %s\n", postconf.c_str(), problem.text.c_str());
+}
+
+// All that cannot be read, not only what was met first; and what else is wrong, as if the rest were all.
+int Command::report_unreadable(const config::ConfigError& error, const CheckStyle& style)
+{
+    config::LoadOptions options;
+    options.directory = directory_;
+    const config::Unreadable found = config::find_unreadable(options);
+    if (style.has_hints) {
+        report(config::find_odd_characters(directory_), style);
+        if (found.rest) report(check_settings(*found.rest, Hints::yes), style);
+    }
+    if (found.problems.empty()) {
+        if (style.is_json) report({{Problem::Level::fatal, error.location, error.what()}}, style);
+        else if (error.location.file.ends_with("master.cf")) return refuse_master_cf(error);
+        else print_fatal(error, style.names_place || style.is_verbose);
+        return 1;
+    }
+    if (style.is_json) {
+        report(found.problems, style);
+        return 1;
+    }
+    bool is_master_cf = false;
+    for (const Problem& problem : found.problems) {
+        is_master_cf = problem.at.file.ends_with("master.cf");
+        if (is_master_cf) print_master_cf_fault(problem.text);
+        else print_unreadable(problem, style.names_place || style.is_verbose);
+    }
+    if (is_master_cf) script_.fatal("cannot execute {}!", postconf());
     return 1;
 }
 
@@ -145,7 +201,13 @@ int Command::check(const CheckStyle& style)
         config::LoadOptions options;
         options.directory = directory_;
         SettingsPtr full = config::Settings::load(options);
-        const bool is_fine = report(check_settings(*full, Hints::yes), style);
+        std::vector<Problem> problems = check_settings(*full, Hints::yes);
+        if (!style.has_hints) {
+            print_unused();
+            repeat_warnings({postconf().c_str()});
+            std::erase_if(problems, [](const Problem& problem) { return problem.level != Problem::Level::fatal; });
+        }
+        const bool is_fine = report(problems, style);
         if (style.is_json || style.is_verbose) {
             for (const check::RelayProof& proof : check::prove_relay_control(*full))
                 std::printf("%s", style.is_json ? (proof_as_json(proof) + "\n").c_str() : proof_as_text(proof).c_str());
@@ -155,11 +217,7 @@ int Command::check(const CheckStyle& style)
             return 1;
         }
     } catch (const config::ConfigError& error) {
-        report(config::find_odd_characters(directory_), style);
-        if (style.is_json) return report({{Problem::Level::fatal, error.location, error.what()}}, style) ? 0 : 1;
-        if (error.location.file.ends_with("master.cf")) return refuse_master_cf(error);
-        print_fatal(error, style.names_place || style.is_verbose);
-        return 1;
+        return report_unreadable(error, style);
     }
     if (!style.is_json) repeat_warnings({"postsuper"});
     auto owner = find_owner(*settings_);
@@ -184,7 +242,7 @@ int Command::start(bool is_foreground)
         script_.fatal("the Postfix mail system is already running");
         return 1;
     }
-    if (int status = check(); status != 0) return status;
+    if (int status = check({.has_hints = is_watched()}); status != 0) return status;
     repeat_warnings({"postfix/postlog"});
     script_.info("starting the Postfix mail system");
     base::flush_log();
@@ -270,7 +328,7 @@ int Command::reload()
     int pid = find_master(*settings_);
     if (!pid) return not_running();
     if (!may_signal(pid)) return 1;
-    if (int status = check({.names_place = true}); status != 0) {
+    if (int status = check({.has_hints = is_watched(), .names_place = true}); status != 0) {
         script_.error("the running settings stay in force");
         return status;
     }
@@ -295,11 +353,8 @@ int Command::flush()
 
 int Command::status()
 {
-    const std::string postconf = settings_->str("command_directory") + "/postconf";
-    for (const auto find : {config::find_unused, config::find_undefined})
-        for (const Problem& problem : find(*settings_))
-            std::fprintf(stderr, "%s: warning: %s\n", postconf.c_str(), problem.text.c_str());
-    repeat_warnings({postconf.c_str(), "postfix/postlog"});
+    print_unused();
+    repeat_warnings({postconf().c_str(), "postfix/postlog"});
     int pid = find_master(*settings_);
     if (!pid) {
         // Why it does not run may be what stands in master.cf; a running one is reported whatever stands there by now.
@@ -316,52 +371,6 @@ int Command::status()
     }
     script_.info("the Postfix mail system is running: PID: {}", pid);
     return 0;
-}
-
-// Renames the log with a time stamp, has the running system open a new one, and compresses the old.
-int Command::logrotate()
-{
-    const std::string file = settings_->str("maillog_file"), compressor = settings_->str("maillog_file_compressor");
-    auto refuse = [&](const std::string& text) {
-        script_.fatal("{}", text);
-        return 1;
-    };
-    if (file.empty()) return refuse("\"postfix logrotate\" needs a maillog_file; syslog's files are rotated by others");
-    if (file.starts_with("/dev/")) return refuse(fmt::format("\"postfix logrotate\" does not rotate {}", file));
-    struct stat info{};
-    if (::stat(file.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
-        return refuse(fmt::format("\"postfix logrotate\": {} is not a regular file", file));
-    char suffix[128];
-    const std::time_t now = base::to_seconds(base::wall_now());
-    std::tm local{};
-    ::localtime_r(&now, &local);
-    const std::string format = settings_->str("maillog_file_rotate_suffix");
-    if (std::strftime(suffix, sizeof suffix, format.c_str(), &local) == 0 || std::strchr(suffix, '/'))
-        return refuse(fmt::format("maillog_file_rotate_suffix = {}: no suffix for a file name", format));
-    const std::string rotated = file + "." + suffix;
-    // Twice in a second, or a suffix without the time: what is there is not written over.
-    if (::access(rotated.c_str(), F_OK) == 0) return refuse(fmt::format("{} exists already", rotated));
-    if (::rename(file.c_str(), rotated.c_str()) < 0)
-        return refuse(fmt::format("rename {} to {}: {}", file, rotated, std::strerror(errno)));
-    if (const int pid = find_master(*settings_)) {
-        ::kill(pid, SIGUSR1);
-        // The new file shows that the master has let go of the old one; the engine follows at once.
-        const auto end = base::steady_now() + std::chrono::seconds(5);
-        while (::access(file.c_str(), F_OK) != 0 && base::steady_now() < end) ::poll(nullptr, 0, 10);
-        ::poll(nullptr, 0, 500);
-    }
-    const pid_t child = ::fork();
-    if (child < 0) return refuse(fmt::format("fork: {}", std::strerror(errno)));
-    if (child == 0) {
-        ::execlp(compressor.c_str(), compressor.c_str(), rotated.c_str(), nullptr);
-        std::fprintf(stderr, "postfix: fatal: %s: %s\n", compressor.c_str(), std::strerror(errno));
-        ::_exit(127);
-    }
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
-    script_.warning("{} {} failed; the log file stays as it is", compressor, rotated);
-    return 1;
 }
 
 // Said where there is no terminal, too: a script that asks for what there is not should fail with words.
@@ -402,6 +411,34 @@ int Command::unknown(const std::string& word)
     return 1;
 }
 
+// What keeps every command from reading main.cf: check names all of it, the others what they met first, as Postfix does.
+void report_unreadable(const config::ConfigError& error, const std::string& directory, std::string_view word,
+                       const CheckStyle& style)
+{
+    // What only looks like the right characters is often the reason.
+    if (word == "check" || ((word == "start" || word == "reload") && is_watched()))
+        print_findings(config::find_odd_characters(directory), "postfix", style);
+    std::vector<Problem> problems;
+    if (word == "check") {
+        config::LoadOptions options;
+        options.directory = directory;
+        try {
+            config::Unreadable found = config::find_unreadable(options);
+            if (found.rest) print_findings(check_settings(*found.rest, Hints::yes), "postfix", style);
+            problems = std::move(found.problems);
+        } catch (const config::ConfigError&) {
+            problems.clear();    // no file at all: that is what `error` says
+        }
+    }
+    if (problems.empty()) problems.push_back({Problem::Level::fatal, error.location, error.what()});
+    if (style.is_json) {
+        print_findings(problems, "postfix", style);
+        return;
+    }
+    for (const Problem& problem : problems)
+        print_unreadable(problem, word == "reload" || style.names_place || style.is_verbose);
+}
+
 }  // namespace
 
 int postfix_main(int argc, char** argv)
@@ -427,7 +464,7 @@ int postfix_main(int argc, char** argv)
         if (::getcwd(here, sizeof here)) directory = std::string(here) + "/" + directory;
     }
     std::string word = optind < argc ? argv[optind] : "";
-    CheckStyle style{.is_verbose = is_verbose};
+    CheckStyle style{.is_verbose = is_verbose, .names_place = word == "check"};
     for (int i = optind + 1; word == "check" && i < argc; ++i) {
         const std::string_view argument = argv[i];
         if (argument == "--json") style.is_json = true;
@@ -448,11 +485,7 @@ int postfix_main(int argc, char** argv)
         for (const Problem& problem : settings->problems())
             if (!style.is_json) std::fprintf(stderr, "postfix: warning: %s\n", problem.text.c_str());
     } catch (const config::ConfigError& error) {
-        // What only looks like the right characters is often the reason.
-        if (word == "check" || word == "start" || word == "reload")
-            print_findings(config::find_odd_characters(directory), "postfix", style);
-        if (style.is_json) print_findings({{Problem::Level::fatal, error.location, error.what()}}, "postfix", style);
-        else print_fatal(error, word == "reload" || style.is_verbose);
+        report_unreadable(error, directory, word, style);
         if (word == "reload") std::fprintf(stderr, "postfix: the running settings stay in force\n");
         return 1;
     }
@@ -485,7 +518,7 @@ int postfix_main(int argc, char** argv)
     else if (word == "flush") status = command.flush();
     else if (word == "check") status = command.check(style);
     else if (word == "status") status = command.status();
-    else if (word == "logrotate") status = command.logrotate();
+    else if (word == "logrotate") status = rotate_logs(*settings, Logger(settings->str("syslog_name") + "/postfix-script"));
     else if (word == "set-permissions" || word == "upgrade-configuration" || word == "post-install")
         status = command.set_permissions(word, optind + 1 < argc);
     else if (word == "tls") status = command.tls();

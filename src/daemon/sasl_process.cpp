@@ -130,7 +130,7 @@ int serve(const Arguments& arguments, pid_t master, Fd listener, Fd stop)
     const auto settings = config::Settings::load(load);
     import_environment(*settings);
     ::tzset();    // while /etc/localtime is in sight
-    open_inherited_log(*settings, arguments.lines(), arguments.json());
+    open_inherited_log(*settings, {Fd(arguments.lines()), Fd(arguments.json())});
     // What Postfix's smtpd would say stands under its name.
     const Logger logger(settings->str("syslog_name") + "/smtpd");
 

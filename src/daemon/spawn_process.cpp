@@ -374,7 +374,7 @@ int serve(const Arguments& arguments, pid_t master, Fd signals)
     const auto settings = config::Settings::load(load);
     import_environment(*settings);
     ::tzset();    // while /etc/localtime is in sight
-    open_inherited_log(*settings, arguments.has_log ? log_number : -1, arguments.has_json ? json_number : -1);
+    open_inherited_log(*settings, {Fd(arguments.has_log ? log_number : -1), Fd(arguments.has_json ? json_number : -1)});
     const Logger logger(settings->str("syslog_name") + "/spawn");
     const auto owner = find_owner(*settings);
     int status = 1;

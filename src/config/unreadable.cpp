@@ -1,0 +1,135 @@
+#include "config/unreadable.hpp"
+
+#include "config/checks.hpp"
+#include "config/main_cf.hpp"
+#include "config/parameters.hpp"
+#include "config/snapshot.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ekiden::config {
+
+namespace {
+
+constexpr std::size_t most_problems = 100;
+
+class Collector {
+public:
+    explicit Collector(const LoadOptions& options) : options_(options)
+    {
+        options_.directory = find_config_directory(options.directory);
+    }
+
+    Unreadable run()
+    {
+        look_at_main_cf();
+        look_at_master_cf();
+        find_rest();
+        if (found_.rest) look_at_services(*found_.rest);
+        return std::move(found_);
+    }
+
+private:
+    void add(Problem problem)
+    {
+        if (found_.problems.size() < most_problems) found_.problems.push_back(std::move(problem));
+    }
+
+    void look_at_main_cf()
+    {
+        LoadOptions lenient = options_;
+        lenient.checks = Checks::none;
+        lenient.read_master_cf = false;
+        const auto settings = Settings::load(lenient); // throws where there is no main.cf at all
+        for (const auto& name : settings->names_set()) {
+            const auto* parameter = find_parameter(name);
+            if (parameter != nullptr && parameter->kind == Kind::raw) continue;
+            try {
+                (void)settings->expand(settings->raw(name));
+            } catch (const ConfigError& error) {
+                replaced_.push_back(name);
+                add({Problem::Level::fatal, settings->location(name), "parameter " + name + ": " + error.what(), name});
+            }
+        }
+        for (auto& problem : find_bad_values(*settings, options_.effective_checks())) {
+            if (std::ranges::find(replaced_, problem.parameter) != replaced_.end()) continue;
+            replaced_.push_back(problem.parameter);
+            add(std::move(problem));
+        }
+        // As somebody reads the file who mends it.
+        std::ranges::sort(found_.problems, {},
+                          [](const Problem& problem) { return std::pair(problem.at.line, problem.parameter); });
+    }
+
+    void look_at_master_cf()
+    {
+        if (!options_.read_master_cf) return;
+        const auto path = options_.directory + "/master.cf";
+        try {
+            const auto text = read_config_file(path);
+            for (const auto& line : split_logical_lines(text, path)) {
+                if (line.starts_blank) continue;
+                try {
+                    (void)parse_master_cf(line.text, path);
+                } catch (const ConfigError& error) {
+                    const std::string_view said = error.what(), place = ": line 1: ";
+                    const auto at = said.find(place);
+                    const Location where{path, line.line};
+                    add({Problem::Level::fatal, where,
+                         place_of(where) + std::string(said.substr(at == said.npos ? 0 : at + place.size()))});
+                    is_master_bad_ = true;
+                }
+            }
+        } catch (const ConfigError& error) {
+            add({Problem::Level::fatal, error.location, error.what()});
+            is_master_bad_ = true;
+        }
+    }
+
+    void find_rest()
+    {
+        LoadOptions mended = options_;
+        for (const auto& name : replaced_) {
+            const auto* row = find_parameter(name);
+            const auto* of_service = find_service_parameter(name);
+            mended.overrides.emplace_back(name, row != nullptr          ? row->default_value
+                                                : of_service != nullptr ? of_service->default_value
+                                                                        : std::string_view());
+        }
+        mended.read_master_cf = options_.read_master_cf && !is_master_bad_;
+        try {
+            found_.rest = Settings::load(mended);
+        } catch (const ConfigError& error) {
+            if (found_.problems.empty()) add({Problem::Level::fatal, error.location, error.what()});
+        }
+    }
+
+    // One -o after the other, so that each of a line's is named.
+    void look_at_services(const Settings& settings)
+    {
+        for (const auto& service : settings.services()) {
+            for (const auto& entry : service.overrides) {
+                try {
+                    (void)settings.with({entry}, {service.file, service.line});
+                } catch (const ConfigError& error) {
+                    add({Problem::Level::fatal, {service.file, service.line}, error.what(), entry.first});
+                }
+            }
+        }
+    }
+
+    LoadOptions options_;
+    std::vector<std::string> replaced_;
+    bool is_master_bad_ = false;
+    Unreadable found_;
+};
+
+} // namespace
+
+Unreadable find_unreadable(const LoadOptions& options)
+{
+    return Collector(options).run();
+}
+
+} // namespace ekiden::config

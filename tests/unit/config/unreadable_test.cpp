@@ -1,0 +1,80 @@
+#include "config/unreadable.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace ekiden::config {
+namespace {
+
+struct Folder {
+    std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "unreadable_test";
+    Folder() { std::filesystem::create_directories(path); }
+    ~Folder() { std::filesystem::remove_all(path); }
+    Unreadable find(const std::string& main_cf, const std::string& master_cf) const
+    {
+        std::ofstream(path / "main.cf") << "compatibility_level = 3.6\nmyhostname = mail.x.test\n" << main_cf;
+        std::ofstream(path / "master.cf") << master_cf;
+        LoadOptions options;
+        options.directory = path.string();
+        return find_unreadable(options);
+    }
+};
+
+TEST(Unreadable, EverythingThatCannotBeReadIsNamedAndTheRestIsStillLookedAt)
+{
+    const Folder folder;
+    const auto found =
+        folder.find("disable_vrfy_command = maybe\nsmtpd_timeout = 5x\ndefault_process_limit = 0\nmynetworks = ${a?{b\n"
+                    "relay_destination_concurrency_limit = -\nrelayhost = [x.test]\n",
+                    "smtp inet n - n - - smtpd\n  -o smtpd_client_connection_count_limit=some -o smtpd_delay_reject=1\n"
+                    "relay unix - - n - - smtp\n");
+    struct Row {
+        const char *file, *text, *advice;
+        int line;
+    };
+    const Row rows[] = {
+        {"main.cf", "bad boolean configuration: disable_vrfy_command = maybe", "write yes or no", 3},
+        {"main.cf", "parameter smtpd_timeout: bad time value or unit: 5x",
+         "write a number and s, m, h, d or w, such as 30s, at least 1s", 4},
+        {"main.cf", "invalid default_process_limit parameter value 0 < 1", "write a whole number, at least 1", 5},
+        {"main.cf", "parameter mynetworks: truncated macro reference: \"${a?{b\"", "", 6},
+        {"main.cf", "bad numerical configuration: relay_destination_concurrency_limit = -", "write a whole number", 7},
+        {"master.cf", "bad numerical configuration: smtpd_client_connection_count_limit = some", "", 1},
+        {"master.cf", "bad boolean configuration: smtpd_delay_reject = 1", "", 1},
+    };
+    ASSERT_EQ(found.problems.size(), std::size(rows));
+    for (std::size_t i = 0; i < std::size(rows); ++i) {
+        const Problem& problem = found.problems[i];
+        EXPECT_EQ(problem.level, Problem::Level::fatal);
+        EXPECT_TRUE(problem.at.file.ends_with(rows[i].file)) << problem.at.file;
+        EXPECT_EQ(problem.at.line, rows[i].line) << problem.text;
+        EXPECT_TRUE(problem.text.ends_with(rows[i].text)) << problem.text;
+        EXPECT_EQ(problem.advice, rows[i].advice);
+    }
+    ASSERT_NE(found.rest, nullptr);
+    EXPECT_EQ(found.rest->str("relayhost"), "[x.test]");
+    EXPECT_FALSE(found.rest->boolean("disable_vrfy_command"));
+}
+
+TEST(Unreadable, LinesOfMasterCfAreNamedOneByOne)
+{
+    const Folder folder;
+    const auto found =
+        folder.find("", "# first\nsmtp inet n - n\nrelay nosuch - - n - - smtp\n\nlmtp unix - - n - - lmtp\n");
+    ASSERT_EQ(found.problems.size(), 2u);
+    EXPECT_TRUE(found.problems[0].text.ends_with("master.cf: line 2: bad field count")) << found.problems[0].text;
+    EXPECT_TRUE(found.problems[1].text.ends_with("master.cf: line 3: bad transport type: nosuch"));
+}
+
+TEST(Unreadable, NothingIsFoundWhereAllIsWell)
+{
+    const Folder folder;
+    const auto found = folder.find("", "smtp inet n - n - - smtpd\n");
+    EXPECT_TRUE(found.problems.empty());
+    EXPECT_NE(found.rest, nullptr);
+}
+
+} // namespace
+} // namespace ekiden::config
