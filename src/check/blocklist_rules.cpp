@@ -127,8 +127,13 @@ Task<Result<bool>> is_listed(Evaluation& evaluation, std::string name, const Rep
 
 Task<std::string> find_reason(Evaluation& evaluation, std::string name)
 {
-    const auto answer = co_await evaluation.data.dns->query_dns(std::move(name), dns::Type::txt);
-    if (!answer || answer->records.empty()) co_return std::string();
+    const auto answer = co_await evaluation.data.dns->query_dns(name, dns::Type::txt);
+    if (!answer) {
+        const std::string_view text = answer.error().text();
+        evaluation.data.logger.warning("{}: TXT lookup error: {}", name, text.substr(text.find("type=TXT: ") + 10));
+        co_return std::string();
+    }
+    if (answer->records.empty()) co_return std::string();
     co_return answer->records.front().text;
 }
 

@@ -1,6 +1,7 @@
 #include "base/text.hpp"
 #include "check/reply_text.hpp"
 #include "check/rules.hpp"
+#include "dns/filtered.hpp"
 #include "mail/address.hpp"
 
 namespace ekiden::check {
@@ -51,15 +52,20 @@ Task<Step> reject_unknown_helo(Evaluation& evaluation, const Restriction&)
     const std::string& helo = evaluation.facts.helo_name;
     if (helo.empty()) co_return Step::dunno;
     if (is_literal(helo)) co_return check_literal(evaluation);
-    bool is_failing = false;
+    bool is_failing = false, is_filtered = false;
     for (const dns::Type type : {dns::Type::a, dns::Type::aaaa, dns::Type::mx}) {
         const auto answer = co_await evaluation.data.dns->query_dns(helo, type);
-        if (!answer) is_failing = true;
+        if (!answer) (dns::is_all_filtered(answer.error()) ? is_filtered : is_failing) = true;
         else if (!answer->records.empty()) co_return Step::dunno;
     }
     const int code = is_failing ? 450 : evaluation.options().unknown_hostname_code;
     Refusal refusal = rejected(evaluation, Subject::helo, code, "4.7.1", "Host not found");
     if (is_failing && !evaluation.options().defers_unknown_helo)
+    if (is_filtered && !is_failing) {
+        // There is such a host, whatever the filter left of it.
+        evaluation.data.logger.warning("{}: address or MX lookup error: DNS reply filter drops all results", helo);
+        co_return Step::dunno;
+    }
         co_return defer_if_permit(evaluation, std::move(refusal));
     co_return refuse(evaluation, std::move(refusal));
 }

@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "check/policy_protocol.hpp"
 #include "check/rules.hpp"
+#include "dns/filtered.hpp"
 #include "table/table.hpp"
 
 #include <algorithm>
@@ -292,6 +293,12 @@ std::shared_ptr<const Policy> Policy::make(config::SettingsPtr settings,
     data->virtual_mailbox_maps = maps("virtual_mailbox_maps");
     data->sender_login_maps = maps("smtpd_sender_login_maps");
     data->rbl_reply_maps = maps("rbl_reply_maps");
+    if (const table::Maps filter = maps("smtpd_dns_reply_filter"); !filter.is_empty()) {
+        data->filtered_dns = std::make_unique<dns::FilteredResolver>(
+            dns, "smtpd_dns_reply_filter", [filter](std::string line) { return filter.find(std::move(line)); },
+            data->logger);
+        data->dns = data->filtered_dns.get();
+    }
     data->relay_clientcerts = maps("relay_clientcerts");
 
     // All names first, so that classes may name each other; map nodes stay where they are.

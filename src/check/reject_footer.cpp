@@ -33,13 +33,17 @@ RejectFooter RejectFooter::make(const config::Settings& settings, Logger logger)
     table::OpenOptions options;
     options.log = footer.logger_;
     footer.maps_ = table::Maps::open("smtpd_reject_footer_maps", settings.str("smtpd_reject_footer_maps"), options);
-    for (const std::string& problem : footer.maps_.problems()) footer.logger_.error("{}", problem);
-    footer.is_empty_ = footer.text_.empty() && footer.maps_.is_empty();
+    footer.filter_maps_ =
+        table::Maps::open("smtpd_reject_filter_maps", settings.str("smtpd_reject_filter_maps"), options);
+    for (const auto* maps : {&footer.maps_, &footer.filter_maps_})
+        for (const std::string& problem : maps->problems()) footer.logger_.error("{}", problem);
+    footer.is_empty_ = footer.text_.empty() && footer.maps_.is_empty() && footer.filter_maps_.is_empty();
     return footer;
 }
 
 Task<void> RejectFooter::add(smtp::Reply& reply, const Facts& facts) const
 {
+    if (!filter_maps_.is_empty()) co_await replace(reply);
     std::string text = text_;
     if (!maps_.is_empty()) {
         std::string key = smtp::one_line(reply);
@@ -48,6 +52,21 @@ Task<void> RejectFooter::add(smtp::Reply& reply, const Facts& facts) const
         if (*own) text = std::move(**own);
     }
     if (!text.empty()) add_text(reply, text, facts, static_cast<std::time_t>(base::to_seconds(base::wall_now())));
+}
+
+Task<void> RejectFooter::replace(smtp::Reply& reply) const
+{
+    std::string key = smtp::one_line(reply);
+    const table::Answer answer = co_await filter_maps_.find(key, &logger_);
+    if (!answer || !*answer) co_return;
+    smtp::ReplyParser parser;
+    const auto is_complete = parser.feed(**answer);
+    smtp::Reply other = is_complete && *is_complete ? parser.take() : smtp::Reply();
+    other.wire.clear();
+    // A refusal stays one: nothing was done of what was asked for.
+    if (other.code < 400 || other.code > 599)
+        logger_.warning("smtpd_reject_filter_maps: bad reply \"{}\" for \"{}\"", **answer, key);
+    else reply = std::move(other);
 }
 
 void RejectFooter::add_text(smtp::Reply& reply, std::string_view text, const Facts& facts, std::time_t now) const

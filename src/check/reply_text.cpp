@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "base/watcher.hpp"
 #include "mail/address.hpp"
+#include "mail/log_address.hpp"
 #include "mail/status.hpp"
 
 namespace ekiden::check {
@@ -147,12 +148,12 @@ void log_event(const Evaluation& evaluation, std::string_view what, std::string_
         line.append(separator).append(name).append(value);
         separator = " ";
     };
-    if (facts.has_sender) add("from=<", mail::quote_address(facts.sender) + ">");
+    if (facts.has_sender) add("from=<", mail::log_address(facts.sender) + ">");
     // After DATA the line names the recipient only if there is just one.
     const bool is_about_all = evaluation.stage == Stage::data || evaluation.stage == Stage::end_of_data;
     const std::string* recipient =
         is_about_all ? (facts.recipients.size() == 1 ? &facts.recipients.front() : nullptr) : &facts.recipient;
-    if (recipient && !recipient->empty()) add("to=<", mail::quote_address(*recipient) + ">");
+    if (recipient && !recipient->empty()) add("to=<", mail::log_address(*recipient) + ">");
     if (!facts.protocol.empty()) add("proto=", facts.protocol);
     if (!facts.helo_name.empty()) add("helo=<", facts.helo_name + ">");
     evaluation.data.logger.info("{}", line);

@@ -135,6 +135,7 @@ struct Options {
 struct Policy::Data {
     config::SettingsPtr settings;
     std::shared_ptr<const rewrite::Resolver> resolver;
+    std::unique_ptr<dns::Resolver> filtered_dns;    // smtpd_dns_reply_filter; null: there is none
     dns::Resolver* dns = nullptr;
     Logger logger;
     Logger resolver_logger;     // trouble met while an address is resolved is told in trivial-rewrite's name

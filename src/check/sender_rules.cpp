@@ -1,6 +1,7 @@
 #include "base/text.hpp"
 #include "check/reply_text.hpp"
 #include "check/rules.hpp"
+#include "dns/filtered.hpp"
 #include "mail/address.hpp"
 
 namespace ekiden::check {
@@ -57,11 +58,11 @@ Task<Step> reject_unknown_domain(Evaluation& evaluation, const Restriction& rest
     if (!parts.has_domain || parts.domain.empty() || parts.domain.starts_with('[')) co_return Step::dunno;
     const std::string domain = mail::to_ascii_domain(parts.domain).value_or(base::lower(parts.domain));
 
-    bool is_failing = false;
+    bool is_failing = false, is_filtered = false;
     for (const dns::Type type : {dns::Type::mx, dns::Type::a, dns::Type::aaaa}) {
         const auto answer = co_await evaluation.data.dns->query_dns(domain, type);
         if (!answer) {
-            is_failing = true;
+            (dns::is_all_filtered(answer.error()) ? is_filtered : is_failing) = true;
             continue;
         }
         if (answer->records.empty()) continue;
@@ -73,6 +74,11 @@ Task<Step> reject_unknown_domain(Evaluation& evaluation, const Restriction& rest
                                    fmt::format("Domain {} does not accept mail (nullMX)", domain));
         refusal.enhanced = is_sender ? "5.7.27" : "5.1.10";
         co_return refuse(evaluation, std::move(refusal));
+    }
+    if (is_filtered && !is_failing) {
+        // There is such a domain, whatever the filter left of it.
+        evaluation.data.logger.warning("{}: MX or address lookup error: DNS reply filter drops all results", domain);
+        co_return Step::dunno;
     }
     const int code = is_failing ? 450 : evaluation.options().unknown_address_code;
     Refusal refusal =

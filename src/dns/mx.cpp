@@ -2,6 +2,7 @@
 
 #include "base/random.hpp"
 #include "base/text.hpp"
+#include "dns/filtered.hpp"
 
 #include <algorithm>
 #include <map>
@@ -36,6 +37,9 @@ void arrange(std::vector<MailHost>& group, const MailHostOptions& options)
     group = std::move(arranged);
 }
 
+// Of an answer that did not come, or of which a filter left nothing.
+std::string code_of(const Error& error) { return is_all_filtered(error) ? "4.7.0" : "4.4.3"; }
+
 struct Lookup {
     std::vector<MailHost> hosts;
     std::string code, text;   // why there is none
@@ -52,7 +56,7 @@ Task<Lookup> find_host(Resolver& resolver, std::string name, std::uint16_t prefe
     auto answer = co_await find_addresses(resolver, name, options.families, options.address_source);
     if (!answer) {
         const bool is_native = options.address_source == Source::hosts_and_dns;
-        found.code = is_native ? "4.4.4" : "4.4.3";
+        found.code = is_native ? "4.4.4" : code_of(answer.error());
         found.text = is_native ? "unable to look up host " + name + ": Temporary failure in name resolution"
                                : answer.error().text();
         found.is_dns_trouble = true;
@@ -182,7 +186,7 @@ Task<MailHosts> find_mail_hosts(Resolver& resolver, std::string name, const Mail
     if (options.uses_mx) {
         auto answer = co_await resolver.query_dns(name, Type::mx);
         if (!answer && !options.ignores_mx_trouble) {
-            result.code = "4.4.3";
+            result.code = code_of(answer.error());
             result.text = answer.error().text();
             result.is_dns_trouble = true;
             co_return result;

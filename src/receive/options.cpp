@@ -91,6 +91,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.discard_maps = table::Maps::open("smtpd_discard_ehlo_keyword_address_maps",
                                        settings.str("smtpd_discard_ehlo_keyword_address_maps"), table_options);
 
+    o.command_filter = table::Maps::open("smtpd_command_filter", settings.str("smtpd_command_filter"), table_options);
     o.forbidden_commands = list("smtpd_forbidden_commands");
     o.noop_commands = list("smtpd_noop_commands");
     o.xclient_hosts = list("smtpd_authorized_xclient_hosts");

@@ -68,6 +68,7 @@ struct Options {
     table::Maps discard_maps;
 
     table::MatchList forbidden_commands, noop_commands;
+    table::Maps command_filter;             // smtpd_command_filter
     table::MatchList xclient_hosts, xforward_hosts;
     table::MatchList verp_clients;          // smtpd_authorized_verp_clients
     std::string verp_delimiters, verp_filter;

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/log_address.hpp"
 #include "mail/maildrop.hpp"
 #include "mail/queue_id.hpp"
 #include "receive/options.hpp"
@@ -289,7 +290,7 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         header.sender = on_its_line(std::move(header.sender));
         auto draft = target.open(std::move(options));
         const std::string orig = is_trusted && !header.original_id.empty() ? " orig_id=" + header.original_id : "";
-        log.info("{}: uid={} from=<{}>{}", mail::format(draft.id()), file.owner, mail::quote_address(header.sender),
+        log.info("{}: uid={} from=<{}>{}", mail::format(draft.id()), file.owner, mail::log_address(header.sender),
                  orig);
         draft.set_sender(header.sender);
         auto& envelope = draft.envelope();

@@ -71,6 +71,7 @@ private:
     Task<bool> read_line(net::LineReader::Line& line);
     bool take_buffered_line(net::LineReader::Line& line);
     Task<void> obey(net::LineReader::Line line);
+    Task<bool> filter_command(std::string_view line, std::string& replacement);    // command_filter.cpp
     Task<void> add_footers();
     Task<bool> flush();             // sends what was said; false: problem_ says why not
     void arm();                     // the time limit of the next read or write

@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/log_address.hpp"
 #include "mail/queue_id.hpp"
 #include "receive/session.hpp"
 
@@ -99,8 +100,8 @@ void Session::log_reject(std::string_view verb, const smtp::Reply& reply)
     }
     counters_.refused.fetch_add(1, std::memory_order_relaxed);
     std::string context;
-    if (facts_.has_sender) context += " from=<" + mail::quote_address(facts_.sender) + ">";
-    if (!facts_.recipient.empty()) context += " to=<" + mail::quote_address(facts_.recipient) + ">";
+    if (facts_.has_sender) context += " from=<" + mail::log_address(facts_.sender) + ">";
+    if (!facts_.recipient.empty()) context += " to=<" + mail::log_address(facts_.recipient) + ">";
     context += " proto=" + facts_.protocol;
     if (!facts_.helo_name.empty()) context += " helo=<" + facts_.helo_name + ">";
     log_.info("{}: reject: {} from {}: {};{}", queue_name(), verb, label_, smtp::one_line(shown), context);

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/log_address.hpp"
 
 #include <algorithm>
 
@@ -65,9 +66,9 @@ std::string format_delivery(const deliver::Job& job, const deliver::Outcome& out
                                                                           : started;
     auto delay = [&](Duration d) { return format_delay(d, resolution_digits); };
 
-    std::string line = fmt::format("to=<{}>, ", mail::quote_address(address));
+    std::string line = fmt::format("to=<{}>, ", mail::log_address(address));
     if (!original.empty() && !base::equal_ignoring_case(original, address))
-        line += fmt::format("orig_to=<{}>, ", mail::quote_address(original));
+        line += fmt::format("orig_to=<{}>, ", mail::log_address(original));
     line += fmt::format("relay={}, ", outcome.relay);
     if (outcome.connection_uses > 1) line += fmt::format("conn_use={}, ", outcome.connection_uses);
     line += fmt::format("delay={}, delays={}/{}/{}/{}, dsn={}, status={} ({})",
@@ -86,7 +87,7 @@ void log_delivery(const Logger& logger, const deliver::Job& job, const deliver::
 void log_active(const Logger& qmgr, const mail::Envelope& envelope, std::size_t recipient_count)
 {
     qmgr.info("{}: from=<{}>, size={}, nrcpt={} (queue active)", mail::format(envelope.id),
-              mail::quote_address(envelope.sender), envelope.size, recipient_count);
+              mail::log_address(envelope.sender), envelope.size, recipient_count);
 }
 
 void log_removed(const Logger& qmgr, mail::QueueId id) { qmgr.info("{}: removed", mail::format(id)); }
@@ -94,7 +95,7 @@ void log_removed(const Logger& qmgr, mail::QueueId id) { qmgr.info("{}: removed"
 void log_expired(const Logger& qmgr, const mail::Envelope& envelope, bool is_forced)
 {
     qmgr.info("{}: from=<{}>, status={}, returned to sender", mail::format(envelope.id),
-              mail::quote_address(envelope.sender), is_forced ? "force-expired" : "expired");
+              mail::log_address(envelope.sender), is_forced ? "force-expired" : "expired");
 }
 
 }  // namespace ekiden::report

@@ -44,7 +44,18 @@ void Draft::State::write(std::string_view content)
     if (!has_started_) start();
     count(content);
     if (refusal) return;
+    if (!looks_at_characters) {
+        take(content);
+        return;
+    }
+    const auto& characters = data->options.characters;
+    if (characters.has_refused() && refuses_characters(content)) return;
+    if (characters.has_stripped()) take(characters.strip(content));
+    else take(content);
+}
 
+void Draft::State::take(std::string_view content)
+{
     if (!header_.is_complete()) {
         content.remove_prefix(header_.feed(content));
         if (!waits_for_tables) {
@@ -115,6 +126,9 @@ void Draft::State::start()
     const bool is_from_outside = options.source == Source::smtpd || options.source == Source::pickup;
     checks_headers = options.checks_content && is_from_outside && data->content_rules.has_header_rules();
     is_strict = is_from_outside;
+    const auto& characters = data->options.characters;
+    looks_at_characters =
+        options.checks_content && is_from_outside && (characters.has_stripped() || characters.has_refused());
     make_parts();
     waits_for_tables = maps_headers || checks_headers || filter_
         || (options.expands_aliases && data->rules.has_maps_for(Place::envelope_sender));

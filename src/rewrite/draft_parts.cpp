@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/log_address.hpp"
 
 #include <algorithm>
 
@@ -145,6 +146,23 @@ void Draft::State::refuse_flaw(std::string_view what, std::string_view where)
     data->log.info("{}: reject: mime-error {}: {} {}", id_text, what, where.substr(0, logged_flaw), whence());
 }
 
+bool Draft::State::refuses_characters(std::string_view content)
+{
+    const std::size_t at = data->options.characters.find_refused(content);
+    // The log shows the line, of which an earlier write() may have had the beginning.
+    const std::size_t before = content.substr(0, at).rfind('\n');
+    const std::size_t begin = before == content.npos ? 0 : before + 1;
+    if (at == content.npos) {
+        if (before != content.npos) line_start_.clear();
+        if (line_start_.size() < logged_text) line_start_ += content.substr(begin, logged_text);
+        return false;
+    }
+    std::string line = before == content.npos ? std::move(line_start_) : std::string();
+    line += content.substr(begin, std::min(content.find('\n', at), content.size()) - begin);
+    act({ContentRules::Action::reject, "5.7.1 disallowed character"}, "content", line);
+    return true;
+}
+
 // "from NAME[ADDRESS]; from=<…> to=<…>"
 std::string Draft::State::whence() const
 {
@@ -152,7 +170,7 @@ std::string Draft::State::whence() const
     return fmt::format("from {}; from=<{}> to=<{}>",
                        origin.client_address.empty() ? "local"
                                                      : fmt::format("{}[{}]", origin.client_name, origin.client_address),
-                       mail::quote_address(envelope.sender), mail::quote_address(last_recipient_));
+                       mail::log_address(envelope.sender), mail::log_address(last_recipient_));
 }
 
 void Draft::State::act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text)

@@ -66,9 +66,12 @@ struct Draft::State {
     bool checks_headers = false;
     bool is_strict = false;           // the sender is told what is wrong with its MIME
     bool detects_utf8 = false;
+    bool looks_at_characters = false;
 
 private:
     void start();
+    void take(std::string_view content);
+    bool refuses_characters(std::string_view content);
     void count(std::string_view content);
     // Header
     std::string own_fields();
@@ -111,6 +114,7 @@ private:
     mime::HeaderBlock header_;
     HeaderFacts facts_;
     std::string prepended_;
+    std::string line_start_;               // of the line that the next write() goes on with, for the log
     std::string last_content_type_;        // of the part looked at last
     std::string last_recipient_;           // for the log lines of checks
     std::vector<std::string> more_recipients_;   // BCC actions

@@ -3,6 +3,7 @@
 #include "base/fold.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/log_address.hpp"
 #include "mail/queue_id.hpp"
 #include "rewrite/draft_parts.hpp"
 
@@ -100,7 +101,7 @@ Task<std::expected<queue::EnvelopePtr, Refusal>> Draft::State::submit()
         // There is mail for it, whatever becomes of each copy.
         data->log.info(
             "{}: to=<{}>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=deliverable (aliased to multiple recipients)",
-            id_text, mail::quote_address(envelope.recipients.front().original));
+            id_text, mail::log_address(envelope.recipients.front().original));
         co_return std::make_shared<const mail::Envelope>(std::move(envelope));
     }
     if (detects_utf8 && !envelope.is_smtputf8) {

@@ -30,6 +30,7 @@ IntakeOptions IntakeOptions::from(const config::Settings& settings)
     o.refuses_eight_bit_headers = is_strict || settings.boolean("strict_7bit_headers");
     o.refuses_eight_bit_body = is_strict || settings.boolean("strict_8bitmime_body");
     o.refuses_bad_encodings = settings.boolean("strict_mime_encoding_domain");
+    o.characters = {settings.str("message_strip_characters"), settings.str("message_reject_characters")};
     o.recipient_delimiter = settings.str("recipient_delimiter");
     o.always_bcc = settings.str("always_bcc");
     o.undisclosed_recipients = settings.str("undisclosed_recipients_header");

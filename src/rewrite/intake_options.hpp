@@ -4,6 +4,7 @@
 #include "config/settings.hpp"
 #include "mime/header.hpp"
 #include "mime/parts.hpp"
+#include "rewrite/characters.hpp"
 
 #include <cstddef>
 #include <string>
@@ -31,6 +32,7 @@ struct IntakeOptions {
     bool refuses_eight_bit_headers = false,
          refuses_eight_bit_body = false;        // strict_8bitmime, strict_7bit_headers, strict_8bitmime_body
     bool refuses_bad_encodings = false;         // strict_mime_encoding_domain
+    CharacterRules characters;                  // message_strip_characters, message_reject_characters
     std::string recipient_delimiter;
     std::string always_bcc, undisclosed_recipients, empty_recipient;
 

@@ -7,6 +7,7 @@
 #include "control/client.hpp"
 #include "mail/queue_id.hpp"
 #include "tools/commands.hpp"
+#include "tools/postdrop_sender.hpp"
 #include "tools/postdrop_stream.hpp"
 #include "tools/support.hpp"
 
@@ -119,6 +120,7 @@ void answer(bool is_wanted, const std::string& line)
 // What stops a message, in the words for the sender and for the log (when they differ).
 struct Failure {
     std::string text, log_text;
+    bool is_told = false;   // the program that started this one says it, in the log too
 };
 std::unexpected<Failure> failed(std::string text, std::string log_text = {})
 {
@@ -127,8 +129,9 @@ std::unexpected<Failure> failed(std::string text, std::string log_text = {})
 }
 
 // Reads the message from standard input into the file. False: the sender ended without one, or gave up in the middle.
-std::expected<bool, Failure> copy(DropFile& file, std::uint64_t size_limit, bool answers)
+std::expected<bool, Failure> copy(DropFile& file, const config::Settings& settings, bool answers)
 {
+    const auto size_limit = static_cast<std::uint64_t>(settings.integer("message_size_limit"));
     DropDecoder decoder;
     std::string content, buffer(65536, '\0');
     std::uint64_t size = 0;
@@ -144,6 +147,8 @@ std::expected<bool, Failure> copy(DropFile& file, std::uint64_t size_limit, bool
         if (!decoder.has_header()) continue;
         Result<void> written;
         if (!is_open) {
+            if (auto problem = find_sender_problem(settings, ::getuid(), decoder.header().sender); !problem.empty())
+                return std::unexpected(Failure{problem, problem, true});
             // Before the first byte of content, so that a folder that refuses is told before a long message is read.
             written = file.open();
             if (!written) return failed("queue file write error", written.error().text());
@@ -185,7 +190,7 @@ int postdrop_main(int argc, char** argv)
 
     const std::string queue_directory = settings->str("queue_directory");
     DropFile file(queue_directory + "/maildrop");
-    auto done = copy(file, static_cast<std::uint64_t>(settings->integer("message_size_limit")), answers);
+    auto done = copy(file, *settings, answers);
     if (done && !*done) return 0;
     if (done) {
         if (auto finished = file.finish(); !finished) done = failed("queue file write error", finished.error().text());
@@ -195,7 +200,7 @@ int postdrop_main(int argc, char** argv)
         answer(answers, "failed " + done.error().text);
         const std::string text = fmt::format("uid={}: {}", ::getuid(), done.error().log_text);
         if (!answers) voice.fatal(text);
-        voice.warning(text);
+        if (!done.error().is_told) voice.warning(text);
         return exit_failed;
     }
     answer(answers, "ok");

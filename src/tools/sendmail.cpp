@@ -79,7 +79,7 @@ std::string name_of_gecos(std::string_view gecos, std::string_view login)
     return name;
 }
 
-Caller find_caller(const Voice& voice)
+Caller find_caller(const Voice& voice, const SendmailOptions& options)
 {
     const passwd* user = ::getpwuid(::getuid());
     if (user == nullptr) voice.fatal(fmt::format("unable to find out your login name: user id {}", ::getuid()));
@@ -92,7 +92,7 @@ Caller find_caller(const Voice& voice)
 class Sender {
 public:
     Sender(Voice& voice, const config::Settings& settings, const SendmailOptions& options)
-        : voice_(voice), settings_(settings), options_(options), caller_(find_caller(voice))
+        : voice_(voice), settings_(settings), options_(options), caller_(find_caller(voice, options))
     {
     }
 
@@ -210,7 +210,7 @@ private:
     }
     [[noreturn]] void refuse(std::string_view text)
     {
-        voice_.fatal(fmt::format("{}({}): {}", caller_.login, ::getuid(), text));
+        voice_.fatal(fmt::format("{}({}): {}", header_.sender, ::getuid(), text));
     }
     [[noreturn]] void fail_with(const Error& error)
     {

@@ -228,6 +228,20 @@ CASES = [(name.rstrip('.').replace('.', '-'), name.rstrip('.') if name.endswith(
     ('bind', '[bound1.test]', '-o smtp_bind_address=127.0.0.77'),
     ('bind-missing', '[bound2.test]', '-o smtp_bind_address=192.0.2.77'),
     ('bind-v6', '[good6.test]', '-o smtp_bind_address=127.0.0.77'),
+    ('filter-mx', 'one.test', '-o smtp_dns_reply_filter=regexp:{folder}/drop-mx'),
+    ('filter-mx-some', 'failover.test', '-o smtp_dns_reply_filter=regexp:{folder}/drop-some'),
+    ('filter-mx-none', 'aonly.test', '-o smtp_dns_reply_filter=regexp:{folder}/drop-mx'),
+    ('filter-host', 'equal.test', '-o smtp_dns_reply_filter=regexp:{folder}/drop-good1'),
+    ('filter-only-host', 'one.test', '-o smtp_dns_reply_filter=regexp:{folder}/drop-good1'),
+    ('filter-bracket', '[good1.test]', '-o smtp_dns_reply_filter=regexp:{folder}/drop-good1'),
+    ('filter-bracket-wide', '[wide.test]', '-o smtp_dns_reply_filter=regexp:{folder}/drop-a'),
+    ('filter-family', 'dual.test', '-o smtp_dns_reply_filter=regexp:{folder}/drop-aaaa -o smtp_address_preference=ipv6'),
+    ('filter-all', '[both.test]', '-o smtp_dns_reply_filter=regexp:{folder}/drop-all'),
+    ('filter-native', '[good1.test]', '-o smtp_dns_reply_filter=regexp:{folder}/drop-good1 -o smtp_host_lookup=native'),
+    ('filter-trouble', 'one.test', '-o smtp_dns_reply_filter=fail:x'),
+    ('filter-trouble-host', '[good1.test]', '-o smtp_dns_reply_filter=fail:x'),
+    ('filter-bad', 'one.test', '-o smtp_dns_reply_filter=regexp:{folder}/bad-action'),
+    ('filter-absent', 'nohost.test', '-o smtp_dns_reply_filter=regexp:{folder}/drop-all'),
     ('best-mx', 'self.test', '-o best_mx_transport=discard'),
     ('best-mx-selfbackup', 'selfbackup.test', '-o best_mx_transport=discard'),
     ('best-mx-alldead', 'alldead.test', '-o best_mx_transport=discard'),
@@ -237,6 +251,15 @@ CASES = [(name.rstrip('.').replace('.', '-'), name.rstrip('.') if name.endswith(
 OWN = {
     'cnameloop': 'smtp relay=none 4.4.3 deferred (Host or domain name not found. Name service error for name=cnameloop.test type=MX: Host not found, try again)',
     'cnamelame': 'smtp relay=none 4.4.3 deferred (Host or domain name not found. Name service error for name=cnamelame.test type=MX: Host not found, try again)',
+}
+FILTERS = {
+    'drop-mx': r'/^[^ ]+\. [0-9]+ IN MX / IGNORE',
+    'drop-some': r'/ IN MX [0-9]+ (dead1|busy1)\.TEST\.$/ ignore',
+    'drop-good1': r'/^good1\.test\. [0-9]+ IN A 127\.0\.0\.21$/ IGNORE',
+    'drop-a': r'/ IN A / IGNORE',
+    'drop-aaaa': r'/ IN AAAA fd00:/ IGNORE',
+    'drop-all': '/./ IGNORE',
+    'bad-action': '/./ REJECT',
 }
 BOUND = {'bind': '127.0.0.24', 'bind-missing': '127.0.0.25'}     # whose address is of interest
 MAIN = '''\
@@ -326,7 +349,7 @@ if __name__ == '__main__':
         names.append(NsdServer(folder, {'test': ZONE}, broken=['lame'], port=53))
         reference.private_etc(folder, {'resolv.conf': 'nameserver 127.0.0.1\noptions timeout:2\n', 'hosts': '127.0.0.1 localhost\n127.0.0.22 only.in.hosts hosted.test\n',
                                        'nsswitch.conf': 'hosts: files dns\n'})
-    with (reference.postfix if a.record else reference.ekiden)(MAIN, master(), {'transport': transports()}, begin) as server:
+    with (reference.postfix if a.record else reference.ekiden)(MAIN, master(), {'transport': transports(), **FILTERS}, begin) as server:
         got = play(server)
         names[0].__exit__()
     reference.conclude(RECORDED, got, a.record, 'answers', OWN)

@@ -1,6 +1,7 @@
 #include "deliver/smtp/agent.hpp"
 
 #include "deliver/smtp/delivery.hpp"
+#include "dns/filtered.hpp"
 
 #include <mutex>
 
@@ -17,6 +18,10 @@ public:
         : options_(std::move(options)), logger_(options_.log_tag, options_.verbosity), resolver_(resolver),
           others_(std::move(others))
     {
+        if (options_.dns_filter.is_empty()) return;
+        filtered_.emplace(
+            resolver, options_.dns_filter.title(),
+            [filter = options_.dns_filter](std::string line) { return filter.find(std::move(line)); }, logger_);
     }
     ~SmtpAgent() override
     {
@@ -28,7 +33,8 @@ public:
     {
         std::call_once(was_told_, [this] { tell_problems(); });
         const net::Executor executor = co_await asio::this_coro::executor;
-        smtp::Delivery delivery(job, options_, logger_, resolver_, reuse_of(executor));
+        dns::Resolver& resolver = filtered_ ? static_cast<dns::Resolver&>(*filtered_) : resolver_;
+        smtp::Delivery delivery(job, options_, logger_, resolver, reuse_of(executor));
         const AgentPtr best = agent_for_own();
         auto outcomes = co_await delivery.run(best != nullptr);
         if (delivery.own_domain().empty()) co_return outcomes;
@@ -66,7 +72,8 @@ private:
         }
         const tls::ClientOptions& tls = options_.tls->options();
         for (const table::Maps* tables :
-             std::initializer_list<const table::Maps*>{&options_.login.passwords, &tls.policies, &tls.sites}) {
+             std::initializer_list<const table::Maps*>{&options_.login.passwords, &options_.dns_filter,
+                                                    &tls.policies, &tls.sites}) {
             for (const std::string& problem : tables->problems()) logger_.error("{}", problem);
         }
     }
@@ -101,6 +108,7 @@ private:
     const Options options_;
     const Logger logger_;
     dns::Resolver& resolver_;
+    std::optional<dns::FilteredResolver> filtered_;   // smtp_dns_reply_filter
     const std::shared_ptr<const AgentsByName> others_;
     std::once_flag was_told_;
     std::mutex mutex_;

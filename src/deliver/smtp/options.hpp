@@ -54,6 +54,7 @@ struct Options {
     bool asks_at_data = false;            // smtp_address_verify_target = data
     bool assumes_final = false;           // lmtp_assume_final: a peer without DSN delivers, it does not relay
     table::Maps reply_filter;             // smtp_reply_filter
+    table::Maps dns_filter;               // smtp_dns_reply_filter
     table::Maps ignored_keywords_by_address;   // smtp_discard_ehlo_keyword_address_maps
 
     tls::ClientPtr tls;                   // null: built without settings (tests)

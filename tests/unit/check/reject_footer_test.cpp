@@ -36,6 +36,10 @@ TEST(RejectFooter, AddsLinesAsPostfix)
         {"smtpd_reject_footer = a ${server_name?yes} ${client_port:no}.\n", no, "550-5.7.1 <x>: no\r\n550 5.7.1 a yes .\r\n"},
         {"smtpd_reject_footer = general\nsmtpd_reject_footer_maps = inline:{ { 550 5.7.1 <x>: no = special } }\n", no, "550-5.7.1 <x>: no\r\n550 5.7.1 special\r\n"},
         {"smtpd_reject_footer = general\nsmtpd_reject_footer_maps = inline:{ { 450 4.7.1 other = special } }\n", no, "550-5.7.1 <x>: no\r\n550 5.7.1 general\r\n"},
+        {"smtpd_reject_filter_maps = inline:{ { 550 5.7.1 <x>: no = 450 4.3.2 come back } }\n", no, "450 4.3.2 come back\r\n"},
+        {"smtpd_reject_filter_maps = inline:{ { 550 5.7.1 <x>: no = 450 later } }\n", syntax, "500 Error\r\n"},
+        {"smtpd_reject_filter_maps = static:{521 Go away}\nsmtpd_reject_footer = for ever\n", no, "521-Go away\r\n521 for ever\r\n"},
+        {"smtpd_reject_filter_maps = fail:x\nsmtpd_reject_footer = help\n", syntax, "500-Error\r\n500 help\r\n"},
         {"smtpd_reject_footer = general\nsmtpd_reject_footer_maps = hash:/nonexistent/x\n", no, "550 5.7.1 <x>: no\r\n"},
     };
     for (const auto& row : rows) {
@@ -50,6 +54,16 @@ TEST(RejectFooter, UnknownNamesAreToldOf)
     World world("smtpd_reject_footer = $sender bar\n");
     EXPECT_EQ(with_footer(world, smtp::Reply(450, "4.7.1", "later")), "450-4.7.1 later\r\n450 4.7.1  bar\r\n");
     EXPECT_EQ(world.log, std::vector<std::string>{"warning: unknown macro name \"sender\" in expansion request"});
+}
+
+TEST(RejectFooter, ARefusalStaysOne)
+{
+    for (const char* word : {"250 Ok", "354 go on", "nonsense", "550-more"}) {
+        World world(fmt::format("smtpd_reject_filter_maps = static:{{{}}}\n", word));
+        EXPECT_EQ(with_footer(world, smtp::Reply(550, "no")), "550 no\r\n");
+        EXPECT_EQ(world.log, std::vector<std::string>{fmt::format(
+                                 "warning: smtpd_reject_filter_maps: bad reply \"{}\" for \"550 no\"", word)});
+    }
 }
 
 TEST(RejectFooter, IsBounded)
