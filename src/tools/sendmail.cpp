@@ -82,6 +82,8 @@ std::string name_of_gecos(std::string_view gecos, std::string_view login)
 Caller find_caller(const Voice& voice, const SendmailOptions& options)
 {
     const passwd* user = ::getpwuid(::getuid());
+    // Who says what the sender is needs no name.
+    if (user == nullptr && options.sender) return {*options.sender, options.full_name.value_or("")};
     if (user == nullptr) voice.fatal(fmt::format("unable to find out your login name: user id {}", ::getuid()));
     Caller caller{user->pw_name, {}};
     const char* given = std::getenv("NAME");
