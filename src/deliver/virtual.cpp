@@ -1,13 +1,20 @@
-// virtual(8): mailboxes of users that are known to tables only. One recipient a job.
+// virtual(8): mailboxes of users that are known to tables only. The Maildirs of a job's recipients are filled side by side:
+// each waits for a disk, and what waits together goes to disk together. Mailbox files come one after the other, since each is
+// locked, and two recipients may have the same.
 #include "base/text.hpp"
 #include "deliver/agents.hpp"
 #include "deliver/mailbox_file.hpp"
 #include "mail/address.hpp"
+#include "net/side_by_side.hpp"
 #include "table/maps.hpp"
+
+#include <variant>
 
 namespace ekiden::deliver {
 
 namespace {
+
+constexpr std::size_t at_a_time = 8;    // Maildirs of one job
 
 class VirtualAgent : public Agent {
 public:
@@ -16,7 +23,9 @@ public:
     Logger logger() const override { return logger_; }
 
 private:
-    Task<Outcome> deliver_one(const Job& job, std::uint32_t recipient);
+    // Where his mail goes, or what becomes of it without that.
+    Task<std::variant<FileTarget, Outcome>> find_mailbox(const std::string& address);
+    Task<void> deliver_to(const Job& job, std::uint32_t recipient, FileTarget target, Outcome& outcome);
     Task<Result<std::uint32_t>> find_number(const table::Maps& maps, const std::string& address, const char* parameter,
                                             std::int64_t minimum);
 
@@ -50,11 +59,30 @@ VirtualAgent::VirtualAgent(const AgentNeeds& needs)
 
 Task<std::vector<Outcome>> VirtualAgent::deliver(Job job)
 {
-    std::vector<Outcome> outcomes;
-    for (std::uint32_t recipient : job.recipients) {
-        Outcome outcome = co_await deliver_one(job, recipient);
-        outcome.relay = "virtual";
-        outcomes.push_back(std::move(outcome));
+    std::vector<Outcome> outcomes(job.recipients.size());
+    struct Found {
+        std::size_t place;
+        FileTarget target;
+    };
+    std::vector<Found> maildirs, files;
+    for (std::size_t i = 0; i < job.recipients.size(); ++i) {
+        auto found = co_await find_mailbox(job.envelope->recipients[job.recipients[i]].address);
+        if (auto* outcome = std::get_if<Outcome>(&found)) {
+            outcomes[i] = std::move(*outcome);
+        } else {
+            auto& target = std::get<FileTarget>(found);
+            (target.path.ends_with('/') ? maildirs : files).push_back({i, std::move(target)});
+        }
+    }
+    auto deliver = [&](Found& found) {
+        return deliver_to(job, job.recipients[found.place], std::move(found.target), outcomes[found.place]);
+    };
+    auto fill = [&](std::size_t i) { return deliver(maildirs[i]); };
+    co_await net::side_by_side(maildirs.size(), at_a_time, fill);
+    for (Found& found : files) co_await deliver(found);
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+        outcomes[i].recipient = job.recipients[i];
+        outcomes[i].relay = "virtual";
     }
     co_return outcomes;
 }
@@ -63,24 +91,22 @@ Task<Result<std::uint32_t>> VirtualAgent::find_number(const table::Maps& maps, c
                                                       const char* parameter, std::int64_t minimum)
 {
     auto found = co_await maps.find_address(address, lookup_, &logger_);
-    if (!found) co_return fail(found.error());
-    if (!*found) {
-        logger_.warning("recipient {}: not found in {}", address, maps.title());
+    if (!found || !*found) {
+        logger_.warning("recipient {}: not found in virtual_{}_maps", address, parameter);
         co_return fail(ErrorCode::refused, "mail system configuration error");
     }
     auto number = base::parse_number<std::int64_t>((*found)->value);
     if (!number || *number < minimum || *number > 0xffffffffll) {
-        logger_.warning("recipient {}: bad {} {} in {}", address, parameter, (*found)->value, maps.title());
+        logger_.warning("recipient {}: bad {} {} in virtual_{}_maps", address, parameter, (*found)->value,
+                        parameter);
         co_return fail(ErrorCode::refused, "mail system configuration error");
     }
     co_return static_cast<std::uint32_t>(*number);
 }
 
-Task<Outcome> VirtualAgent::deliver_one(const Job& job, std::uint32_t recipient)
+Task<std::variant<FileTarget, Outcome>> VirtualAgent::find_mailbox(const std::string& address)
 {
-    const std::string& address = job.envelope->recipients[recipient].address;
     Outcome outcome;
-    outcome.recipient = recipient;
     auto later = [&](std::string text) {
         outcome.status = {"4.3.5", std::move(text)};
         outcome.ended_at = base::wall_now();
@@ -105,8 +131,12 @@ Task<Outcome> VirtualAgent::deliver_one(const Job& job, std::uint32_t recipient)
         co_return outcome;
     }
     auto uid = co_await find_number(uid_maps_, address, "uid", minimum_uid_);
+    if (!uid) {
+        later("mail system configuration error");
+        co_return outcome;
+    }
     auto gid = co_await find_number(gid_maps_, address, "gid", 1);
-    if (!uid || !gid) {
+    if (!gid) {
         later("mail system configuration error");
         co_return outcome;
     }
@@ -118,11 +148,14 @@ Task<Outcome> VirtualAgent::deliver_one(const Job& job, std::uint32_t recipient)
     target.path = std::move(path);
     target.user_name = mail::split_address(address).local;
     target.owner = {*uid, *gid};
+    co_return target;
+}
+
+Task<void> VirtualAgent::deliver_to(const Job& job, std::uint32_t recipient, FileTarget target, Outcome& outcome)
+{
     DeliveryFacts facts = facts_of(job, recipient);
     if (!file_.has_original_to) facts.original.clear();
     outcome = co_await deliver_to_file(*helper_, job, std::move(target), std::move(facts), file_);
-    outcome.recipient = recipient;
-    co_return outcome;
 }
 
 }  // namespace

@@ -5,8 +5,9 @@
 // is in one, what the table says is not known, so that it cannot be opened: its users say "try later".
 //
 // local_recipient_maps asks unix:passwd.byname for every recipient. /etc/passwd and /etc/group are therefore read into
-// memory when the table is opened (and again when they change); only a name that is not there goes to the system's name
-// service, and only if nsswitch.conf names a source besides the files. That call may wait for a directory server.
+// memory when the table is opened (and again when they change), unless nsswitch.conf asks somebody else first; only a name
+// that is not there goes to the system's name service, and only if nsswitch.conf names a source besides the files. That call
+// may wait for a directory server.
 #include "table/dictionary.hpp"
 #include "table/openers.hpp"
 
@@ -100,18 +101,29 @@ constexpr std::array kinds{
     Kind{"group.byname", "group", "/etc/group", ask_group},
 };
 
-bool has_other_sources(std::string_view database)
+struct Sources {
+    bool begin_with_files = true;
+    bool have_others = false;
+};
+
+Sources sources_of(std::string_view database)
 {
     const auto source = read_source("/etc/nsswitch.conf");
-    if (!source) return false;  // the C library then reads the files
+    Sources sources;
+    if (!source) return sources;  // the C library then reads the files
     for (std::string_view line : base::split(source->text, '\n')) {
         line = base::trim(line.substr(0, line.find('#')));
+        bool has_file = false;
         if (!line.starts_with(database) || !base::trim(line.substr(database.size())).starts_with(':')) continue;
         for (std::string_view word : base::split_any(line.substr(line.find(':') + 1), " \t")) {
-            if (word != "files" && word != "compat" && !word.starts_with('[') && !word.ends_with(']')) return true;
+            const bool is_file = word == "files" || word == "compat";
+            if (word.empty() || word.starts_with('[') || word.ends_with(']')) continue;
+            if (!is_file && !has_file) sources.begin_with_files = false;
+            if (is_file) has_file = true;
+            else sources.have_others = true;
         }
     }
-    return false;
+    return sources;
 }
 
 class UnixTable final : public Table {
@@ -167,9 +179,10 @@ Result<TablePtr> open_unix(const OpenRequest& request)
     if (!kind) return fail(ErrorCode::not_found, "unknown table: " + request.spec);
     Dictionary entries;
     std::optional<FileStamp> stamp;
+    const Sources sources = sources_of(kind->database);
     auto source = read_source(std::string(kind->path));
-    if (source) {
-        stamp = source->stamp;
+    if (source) stamp = source->stamp;
+    if (source && sources.begin_with_files) {
         for (std::string_view line : base::split(source->text, '\n')) {
             const std::size_t colon = line.find(':');
             // "+" and "-" lines are for the name service (compat), not users.
@@ -179,7 +192,7 @@ Result<TablePtr> open_unix(const OpenRequest& request)
         }
     }
     // Without the file everything is asked of the name service, as it would be without us.
-    const bool asks = !source || has_other_sources(kind->database);
+    const bool asks = !source || sources.have_others;
     return std::make_shared<UnixTable>(request, *kind, stamp, std::move(entries), asks);
 }
 

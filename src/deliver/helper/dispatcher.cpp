@@ -8,6 +8,7 @@
 #include "deliver/helper/protocol.hpp"
 #include "deliver/helper/worker.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <deque>
@@ -27,6 +28,7 @@ namespace ekiden::deliver {
 namespace {
 
 constexpr std::size_t worker_limit = 64;      // users served at a time; the one idle for longest makes room
+constexpr std::chrono::seconds in_use_for{10};
 
 struct Worker {
     Fd requests;
@@ -111,8 +113,9 @@ public:
 private:
     static constexpr std::size_t backlog_limit = 256;
     static constexpr int most_at_a_time = 32;     // requests, before the workers are looked after again
-    // Maildir requests for one user in a second; with fewer, the members of a busy list would take each other's workers away.
-    static constexpr int often = 8;
+    // Maildir requests for one user in a second before he gets a worker of his own, and how many users may in that second:
+    // where a list sends a dozen messages to a thousand members, starting processes costs more than their mail.
+    static constexpr int often = 8, most_promoted = 8;
 
     void take(Datagram datagram)
     {
@@ -143,11 +146,18 @@ private:
             !r.root.empty())
             return false;
         if (workers_.contains(Identity{r.uid, r.gid, 0, {}, {}})) return false;
-        if (base::steady_now() >= lately_until_) {
+        const SteadyTime now = base::steady_now();
+        if (now >= lately_until_) {
             lately_.clear();
-            lately_until_ = base::steady_now() + std::chrono::seconds(1);
+            promoted_ = 0;
+            lately_until_ = now + std::chrono::seconds(1);
         }
-        return ++lately_[{r.uid, r.gid}] <= often;
+        if (++lately_[{r.uid, r.gid}] <= often || promoted_ == most_promoted) return true;
+        // Nor shall a worker that is in use make room for it.
+        const auto is_in_use = [now](const auto& entry) { return now - entry.second.used_at < in_use_for; };
+        if (workers_.size() >= worker_limit && std::ranges::all_of(workers_, is_in_use)) return true;
+        ++promoted_;
+        return false;
     }
 
     // A worker ends by itself only when we drop it: this one was killed. Nobody shall wait for what it had in hand; what it
@@ -230,6 +240,7 @@ private:
     std::size_t backlog_ = 0;
     std::map<std::pair<uid_t, gid_t>, int> lately_;   // Maildir requests since a moment ago
     SteadyTime lately_until_{};
+    int promoted_ = 0;                                // in the same second
 };
 
 }  // namespace

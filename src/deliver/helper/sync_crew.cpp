@@ -13,7 +13,8 @@ namespace ekiden::deliver {
 
 namespace {
 
-constexpr std::size_t in_hand_limit = 64;
+constexpr std::size_t in_hand_limit = 160;        // so that more is written while a group goes to disk
+constexpr std::size_t enough_named = 32;         // to sync their folder without waiting for more
 constexpr std::size_t most_threads = 16;          // where the disk's flush takes long
 constexpr std::size_t few_threads = 2;            // where it does not: more would only get in each other's way
 constexpr std::chrono::microseconds slow_sync{400};
@@ -88,7 +89,7 @@ bool SyncCrew::step(Lock& lock)
     if (!is_syncing_group_ && together_.is_due(written_.size()) && GroupSync::is_known(written_.front()->file.get()))
         return sync_group(lock), true;
     if (!written_.empty() && !is_syncing_group_) return sync_file(lock), true;
-    bool is_time = threads_ == 0 || is_draining_ || last_group_ < 2 || named_.size() >= in_hand_limit / 2 ||
+    bool is_time = threads_ == 0 || is_draining_ || last_group_ < 2 || named_.size() >= enough_named ||
                    base::steady_now() >= next_group_at_;
     const Act* next = is_time ? next_named() : nullptr;
     if (!next) return false;

@@ -15,7 +15,7 @@ Task<Result<std::optional<std::string>>> LocalDelivery::find_in(const table::Map
 
 Task<Result<void>> LocalDelivery::look_up_user(Person& person)
 {
-    auto found = co_await find_user(services_.pool, person.name);
+    auto found = co_await find_user(services_.pool, options_.users, person.name);
     if (!found) co_return fail(found.error());
     person.user = std::move(*found);
     co_return Result<void>{};
@@ -122,7 +122,8 @@ Task<void> LocalDelivery::deliver_to_command_of(const Person& person, std::strin
     put("DOMAIN", person.domain);
     put("EXTENSION", person.extension);
     put("RECIPIENT", person.address);
-    put("ORIGINAL_RECIPIENT", original_);
+    // With an owner the mail is the list's, and nobody but the list was written to.
+    if (!person.has_owner) put("ORIGINAL_RECIPIENT", original_);
     environment.emplace_back("SENDER",
                              person.sender.empty() ? "MAILER-DAEMON" : mask(person.sender, options_.command_filter));
     if (person.user) {
@@ -161,7 +162,7 @@ Task<void> LocalDelivery::pass_on(const Person& person, std::string transport)
     Job job = job_;
     job.envelope = std::move(envelope);
     job.transport = name;
-    job.next_hop = next_hop.empty() ? person.domain : next_hop;
+    if (!next_hop.empty()) job.next_hop = next_hop;
     job.recipients = {0};
     std::vector<Outcome> outcomes = co_await agent->deliver(std::move(job));
     for (Outcome& outcome : outcomes) {

@@ -50,6 +50,7 @@ std::shared_ptr<const LocalOptions> LocalOptions::from(const config::Settings& s
     std::string alias_maps = s.str("alias_maps");
     for (std::string_view spec : base::split_quoted_braces(alias_maps))
         o->aliases.push_back({table::Maps::open("alias_maps", spec, strict), owner_of(spec)});
+    o->users = users_known_at_once();
     o->mailbox_transport_maps = table::Maps::open("mailbox_transport_maps", s.str("mailbox_transport_maps"), strict);
     o->mailbox_command_maps = table::Maps::open("mailbox_command_maps", s.str("mailbox_command_maps"), strict);
     o->fallback_transport_maps = table::Maps::open("fallback_transport_maps", s.str("fallback_transport_maps"), strict);

@@ -27,6 +27,7 @@ struct Contexts {
 
 struct LocalOptions {
     std::vector<AliasTable> aliases;
+    table::Maps users;
     table::Maps mailbox_transport_maps, mailbox_command_maps, fallback_transport_maps;
     std::string mailbox_transport, mailbox_command, fallback_transport, luser_relay;
     std::string home_mailbox, spool_directory;
