@@ -9,37 +9,56 @@ namespace ekiden::base {
 
 namespace {
 
-constexpr unsigned bit = 1U << (CAP_DAC_READ_SEARCH % 32);
-constexpr int word = CAP_DAC_READ_SEARCH / 32;
+static_assert(CAP_DAC_READ_SEARCH < 32 && CAP_DAC_OVERRIDE < 32);
 
-// Changes the bit in the calling thread's effective set; answers whether it changed. The raw calls work on one
-// thread, where a library might spread the change to all.
-bool change_effective(bool is_wanted)
-{
+// Of the calling thread: the raw calls work on one thread, where a library might spread the change to all.
+struct Rights {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
-    if (syscall(SYS_capget, &header, data) != 0) return false;
-    const bool is_set = (data[word].effective & bit) != 0;
-    if (is_set == is_wanted) return false;
-    if (is_wanted && (data[word].permitted & bit) == 0) return false;
-    data[word].effective ^= bit;
-    return syscall(SYS_capset, &header, data) == 0;
-}
+
+    bool get() { return syscall(SYS_capget, &header, data) == 0; }
+    bool set() { return syscall(SYS_capset, &header, data) == 0; }
+    std::optional<int> reading() const
+    {
+        for (int capability : {CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE}) {
+            if (data[0].permitted & (1U << capability)) return capability;
+        }
+        return std::nullopt;
+    }
+};
 
 }  // namespace
+
+std::optional<int> reading_capability()
+{
+    Rights rights;
+    return rights.get() ? rights.reading() : std::nullopt;
+}
 
 PrivilegedRead::PrivilegedRead()
 {
     const int saved = errno;
-    is_raised_ = change_effective(true);
+    Rights rights;
+    if (rights.get()) {
+        const auto capability = rights.reading();
+        const unsigned bit = capability ? 1U << *capability : 0;
+        if (bit && !(rights.data[0].effective & bit)) {
+            rights.data[0].effective |= bit;
+            if (rights.set()) raised_ = *capability;
+        }
+    }
     errno = saved;
 }
 
 PrivilegedRead::~PrivilegedRead()
 {
-    if (!is_raised_) return;
+    if (raised_ < 0) return;
     const int saved = errno;  // callers look at errno of the open after the guard is gone
-    change_effective(false);
+    Rights rights;
+    if (rights.get()) {
+        rights.data[0].effective &= ~(1U << raised_);
+        rights.set();
+    }
     errno = saved;
 }
 

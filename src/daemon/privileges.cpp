@@ -1,5 +1,6 @@
 #include "daemon/privileges.hpp"
 
+#include "base/privileged_read.hpp"
 #include "base/text.hpp"
 
 #include <cerrno>
@@ -18,6 +19,7 @@ namespace ekiden::daemon {
 Result<void> become_engine(const Owner& owner)
 {
     if (!owner.is_root) return {};
+    const auto reading = base::reading_capability();
     if (::prctl(PR_SET_KEEPCAPS, 1) < 0) return fail(Error::from_errno("prctl(PR_SET_KEEPCAPS)"));
     gid_t groups[] = {owner.setgid_group};
     if (::setgroups(1, groups) < 0) return fail(Error::from_errno("setgroups"));
@@ -26,12 +28,9 @@ Result<void> become_engine(const Owner& owner)
 
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[2]{};
-    data[0].permitted = 1u << CAP_DAC_READ_SEARCH;
-    if (::syscall(SYS_capset, &header, data) < 0) {
-        // A container may not have it to give: then root-only tables cannot be read after the start, nothing worse.
-        data[0].permitted = 0;
-        if (::syscall(SYS_capset, &header, data) < 0) return fail(Error::from_errno("capset"));
-    }
+    // A container may have none to give: then what only root may read cannot be read after the start, nothing worse.
+    if (reading) data[0].permitted = 1u << *reading;
+    if (::syscall(SYS_capset, &header, data) < 0) return fail(Error::from_errno("capset"));
     if (::prctl(PR_SET_KEEPCAPS, 0) < 0) return fail(Error::from_errno("prctl(PR_SET_KEEPCAPS)"));
     // Changing uids clears "dumpable"; /proc/self must stay readable for mail_owner's own tools.
     ::prctl(PR_SET_DUMPABLE, 0);

@@ -7,8 +7,8 @@
 namespace ekiden::daemon {
 
 // Becomes mail_owner with no supplementary groups but setgid_group. One capability stays permitted, not effective:
-// CAP_DAC_READ_SEARCH, which base::PrivilegedRead raises in one thread while tables that only root may read are opened
-// (a password map with mode 0600 must survive a reload). No-op without root.
+// CAP_DAC_READ_SEARCH (base::reading_capability), which base::PrivilegedRead raises in one thread while tables and keys that
+// only root may read are opened (a password map with mode 0600 must survive a reload). No-op without root.
 Result<void> become_engine(const Owner& owner);
 
 // No new privileges, no programs: a seccomp filter answers EPERM to execve, ptrace, mount and the like.

@@ -7,7 +7,7 @@
 Nothing sleeps: every wait is for an event (a log line, an empty queue, a port) and has a limit after which it fails with
 what was seen. Runs as root (then the engine drops to an ordinary user) and as anyone else.
 """
-import contextlib, json, os, pwd, re, shutil, signal, smtplib, socket, subprocess, sys, tempfile, threading, time
+import contextlib, json, os, pwd, random, re, shutil, signal, smtplib, socket, subprocess, sys, tempfile, threading, time
 
 from dns_zone import Zone
 
@@ -40,9 +40,13 @@ anvil     unix  -       -       n       -       1       anvil
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """Below those that the system gives to clients: one of them would be in the way now and then."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(('0.0.0.0', port))
+            return port
 
 
 def tool(name):
