@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -162,11 +164,17 @@ Listener::Listener(Core& core, Fd socket, OnTcp on_connection, OnTrouble on_trou
     asio::ip::tcp::endpoint local;
     auto length = static_cast<socklen_t>(local.capacity());
     if (::getsockname(socket.get(), local.data(), &length) == 0) local.resize(length);
+    // Every line of a client is answered: its acknowledgement can go with the answer from the first one on. Connections
+    // inherit this.
+    const int off = 0;
+    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+    // Who listens on one address is only ever reached there; who listens on all of them has to ask.
+    const bool is_known = local.port() != 0 && !local.address().is_unspecified();
     state_ = std::make_shared<State>(core, local.protocol(), std::move(socket),
-                                     [on_connection = std::move(on_connection)](TcpSocket accepted,
-                                                                                asio::ip::tcp::endpoint peer) {
+                                     [on_connection = std::move(on_connection), local,
+                                      is_known](TcpSocket accepted, asio::ip::tcp::endpoint peer) {
                                          boost::system::error_code error;
-                                         const auto own = accepted.local_endpoint(error);
+                                         const auto own = is_known ? local : accepted.local_endpoint(error);
                                          if (error) return;   // reset already
                                          on_connection(std::move(accepted), Endpoint{peer.address(), peer.port()},
                                                        Endpoint{own.address(), own.port()});

@@ -90,20 +90,24 @@ public:
                 co_await asio::post(socket_.get_executor(), use_task);
                 continue;
             }
-            const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-            if (got > 0) co_return static_cast<std::size_t>(got);
-            if (got == 0) co_return fail(ErrorCode::closed, "connection closed");
-            if (errno == EINTR) continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK) co_return trouble(errno, "read");
+            if (may_hold_more_) {
+                const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+                if (got > 0) co_return note_read(static_cast<std::size_t>(got), buffer);
+                if (got == 0) co_return fail(ErrorCode::closed, "connection closed");
+                if (errno == EINTR) continue;
+                if (errno != EAGAIN && errno != EWOULDBLOCK) co_return trouble(errno, "read");
+            }
 
             in_a_row_ = 0;
+            // The loop tells of the end of the stream once only: who reads on after it has to ask the kernel.
+            may_hold_more_ = true;
             boost::system::error_code error;
             is_timed_out_ = false;
             deadline_.begin_wait();
             const std::size_t read = co_await socket_.async_read_some(asio::buffer(buffer.data(), buffer.size()),
                                                                       asio::redirect_error(use_task, error));
             deadline_.end_wait();
-            if (!error) co_return read;
+            if (!error) co_return note_read(read, buffer);
             if (error == asio::error::eof) co_return fail(ErrorCode::closed, "connection closed");
             if (error != asio::error::operation_aborted) co_return trouble(error.value(), "read");
             if (is_closed_) co_return fail(ErrorCode::cancelled, "stream is closed");
@@ -161,6 +165,11 @@ public:
     int native_handle() override { return is_closed_ ? -1 : socket_.native_handle(); }
 
 private:
+    std::size_t note_read(std::size_t bytes, std::span<char> buffer)
+    {
+        may_hold_more_ = bytes == buffer.size();
+        return bytes;
+    }
     void on_deadline()
     {
         is_timed_out_ = true;
@@ -171,6 +180,8 @@ private:
     Socket socket_;
     Deadline deadline_;
     unsigned in_a_row_ = 0;
+    // The last read filled its buffer, so what the socket holds may not have been all, or it brought nothing.
+    bool may_hold_more_ = false;
     bool is_closed_ = false;
     bool is_timed_out_ = false;
 };

@@ -52,9 +52,16 @@ bool find_properties(sasl_server_params_t& server, std::string_view name)
     const propval* wanted = server.utils->prop_get(server.propctx);
     const std::string path(database(*server.utils));
     if (!wanted || path.empty() || !server.serverFQDN || name.find('\0') != name.npos) return false;
+    bool is_any_wanted = false;
+    for (const propval* one = wanted; one->name; ++one) {
+        if (*one->name != '*') continue;    // a property of whom the user acts for: not asked in this lookup
+        if (one->values) return false;      // known already, from another plug-in
+        is_any_wanted = true;
+    }
+    if (!is_any_wanted) return false;    // the library looks every name up twice, and the second time for nothing
     const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return false;
-    const auto file =
+    auto file =
         SasldbFile::open([&](std::uint64_t offset, std::span<char> into) { return read_at(fd.get(), offset, into); });
     if (!file) return false;
 
@@ -64,8 +71,7 @@ bool find_properties(sasl_server_params_t& server, std::string_view name)
     const std::string_view realm = at == name.npos ? own_realm : name.substr(at + 1);
     bool is_any_found = false;
     for (; wanted->name; ++wanted) {
-        if (*wanted->name != '*') continue;    // a property of whom the user acts for: not asked in this lookup
-        if (wanted->values) return false;      // known already, from another plug-in
+        if (*wanted->name != '*') continue;
         Secret value;
         const auto found = file->find(sasldb_key(user, realm, wanted->name + 1), value);
         if (found == SasldbFile::Found::odd || value.size() > longest_value) return false;

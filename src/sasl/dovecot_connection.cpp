@@ -3,6 +3,7 @@
 #include "base/random.hpp"
 #include "net/line_reader.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 
 namespace ekiden::sasl {
@@ -98,11 +99,19 @@ bool DovecotConnection::send(Secret line)
 
 Task<void> DovecotConnection::send_waiting(std::shared_ptr<DovecotConnection> self)
 {
+    // Whoever else is ready in this turn of the loop has his say first: the lines leave together, and the server is woken
+    // once for all of them.
+    co_await asio::post(self->executor_, use_task);
     while (!self->outgoing_.empty() && self->state_ == State::open) {
-        const Secret line = std::move(self->outgoing_.front());
-        self->outgoing_.pop_front();
-        self->outgoing_bytes_ -= line.size();
-        auto sent = co_await self->stream_->write(line.view());
+        const std::deque<Secret> lines = std::exchange(self->outgoing_, {});
+        std::vector<std::string_view> pieces;
+        std::size_t bytes = 0;
+        for (const Secret& line : lines) {
+            pieces.push_back(line.view());
+            bytes += line.size();
+        }
+        auto sent = co_await self->stream_->write(pieces);
+        if (self->state_ == State::open) self->outgoing_bytes_ -= bytes;
         if (!sent) self->close(std::move(sent).error());
     }
     self->is_sending_ = false;

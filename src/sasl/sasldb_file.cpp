@@ -39,8 +39,10 @@ std::uint32_t hash_of(std::string_view key)    // FNV-1
     return hash;
 }
 
+}  // namespace
+
 // A page that is wiped, for it holds passwords.
-class Page {
+class SasldbFile::Page {
 public:
     explicit Page(std::uint32_t size) : bytes_(new char[size]), size_(size) {}
     ~Page() { wipe(bytes_.get(), size_); }
@@ -62,7 +64,9 @@ private:
     std::uint32_t size_;
 };
 
-}  // namespace
+SasldbFile::SasldbFile(ReadAt read) : read_(std::move(read)) {}
+SasldbFile::~SasldbFile() = default;
+SasldbFile::SasldbFile(SasldbFile&&) noexcept = default;
 
 std::optional<SasldbFile> SasldbFile::open(ReadAt read)
 {
@@ -87,18 +91,28 @@ std::optional<SasldbFile> SasldbFile::open(ReadAt read)
     return file;
 }
 
-SasldbFile::Found SasldbFile::find(std::string_view key, Secret& value) const
+const SasldbFile::Page* SasldbFile::read_page(std::uint32_t number)
+{
+    if (number == page_number_) return page_.get();
+    if (!page_) page_ = std::make_unique<Page>(page_size_);
+    page_number_ = 0;
+    if (!read_(std::uint64_t{number} * page_size_, {page_->data(), page_->size()})) return nullptr;
+    page_number_ = number;
+    return page_.get();
+}
+
+SasldbFile::Found SasldbFile::find(std::string_view key, Secret& value)
 {
     std::uint32_t bucket = hash_of(key) & high_mask_;
     if (bucket > last_bucket_) bucket &= low_mask_;
     const auto size_of_number = static_cast<std::size_t>(std::bit_width(bucket));
     if (bucket > last_bucket_ || size_of_number >= first_pages_.size()) return Found::odd;
     std::uint32_t number = bucket + first_pages_[size_of_number];
-    const Page page(page_size_);
     for (int i = 0; number != 0; ++i) {
-        if (i == longest_chain || number > last_page_ ||
-            !read_(std::uint64_t{number} * page_size_, {page.data(), page.size()}))
-            return Found::odd;
+        if (i == longest_chain || number > last_page_) return Found::odd;
+        const Page* const bytes = read_page(number);
+        if (!bytes) return Found::odd;
+        const Page& page = *bytes;
         const auto type = load<unsigned char>(page.data(), at_page_type);
         const std::size_t items = page.items();
         const bool is_bucket = type == unsorted_page || type == sorted_page;

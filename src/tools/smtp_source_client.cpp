@@ -87,8 +87,10 @@ void SourceClient::connect()
     if (!socket_) return run_.fail_run(fmt::format("socket: {}", std::strerror(errno)));
     set_window_size(socket_.get(), run_.settings_.window_size);
     if (address.family() != AF_UNIX) {
+        // Of content the last bytes must not wait for the acknowledgement of those before. A command follows a reply, so
+        // there is nothing that it could wait for.
         const int on = 1;
-        ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (run_.campaign_.sends_mail) ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         // Closing resets the connection. Otherwise a test of some minutes uses up the local ports with connections in
         // TIME-WAIT. Nothing can be lost: the reply to QUIT has been read.
         const linger reset{.l_onoff = 1, .l_linger = 0};

@@ -12,7 +12,7 @@ using namespace ekiden::sasl;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-    const auto file = SasldbFile::open([&](std::uint64_t offset, std::span<char> into) {
+    auto file = SasldbFile::open([&](std::uint64_t offset, std::span<char> into) {
         if (offset > bytes.size() || into.size() > bytes.size() - offset) return false;
         std::memcpy(into.data(), bytes.data() + offset, into.size());
         return true;

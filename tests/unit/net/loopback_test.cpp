@@ -2,6 +2,7 @@
 #include "net/blocking.hpp"
 #include "net/connect.hpp"
 #include "net/gate.hpp"
+#include "net/last_words.hpp"
 #include "net/listener.hpp"
 #include "support/memory_stream.hpp"
 
@@ -68,6 +69,48 @@ TEST(loopback, accepts_on_a_core_and_knows_both_ends)
     cores.stop();
     EXPECT_EQ(peer_seen, "127.0.0.3");
     EXPECT_EQ(local_seen, format_endpoint(where));
+}
+
+Task<void> say_two_last_words(StreamPtr stream)
+{
+    std::array<char, 4> buffer;
+    (void)co_await stream->read_some(buffer);
+    hold_last_words(*stream);
+    EXPECT_TRUE(co_await stream->write("good"));
+    EXPECT_TRUE(co_await stream->write("bye"));
+    end_writing(*stream);
+    EXPECT_FALSE(co_await stream->write("too late"));
+    // What was sent before this says nothing is still to be had.
+    std::string rest;
+    while (auto count = co_await stream->read_some(buffer)) rest.append(buffer.data(), *count);
+    EXPECT_EQ(rest, "unheard");
+    stream->close();
+}
+
+TEST(loopback, last_words_arrive_with_the_end_of_the_stream)
+{
+    Cores cores(1);
+    auto socket = listen_tcp({*parse_address("127.0.0.1"), 0}, 16);
+    ASSERT_TRUE(socket);
+    const Endpoint where{*parse_address("127.0.0.1"), port_of(*socket)};
+    Listener listener(cores.at(0), std::move(*socket), [&](TcpSocket accepted, Endpoint, Endpoint) {
+        asio::co_spawn(cores.at(0).context(), say_two_last_words(make_stream(std::move(accepted))), asio::detached);
+    });
+    cores.start();
+    const Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(where.port);
+    ASSERT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::send(client.get(), "talkunheard", 11, MSG_NOSIGNAL), 11);
+    // One read has both words: they came in one packet.
+    std::array<char, 64> heard;
+    ASSERT_EQ(::recv(client.get(), heard.data(), heard.size(), 0), 7);
+    EXPECT_EQ(std::string_view(heard.data(), 7), "goodbye");
+    EXPECT_EQ(::recv(client.get(), heard.data(), heard.size(), 0), 0);
+    ::shutdown(client.get(), SHUT_WR);
+    cores.stop();
 }
 
 TEST(loopback, a_paused_listener_leaves_connections_waiting)

@@ -51,7 +51,7 @@ std::optional<SasldbFile> open(const std::string& bytes, int* reads = nullptr)
     });
 }
 
-Found find(const SasldbFile& file, const std::string& user, std::string* password = nullptr)
+Found find(SasldbFile& file, const std::string& user, std::string* password = nullptr)
 {
     Secret value;
     const Found found = file.find(sasldb_key(user, "mail.test", "userPassword"), value);
@@ -70,7 +70,7 @@ protected:
 TEST_F(SasldbFileTest, FindsEveryPasswordInFewReads)
 {
     int reads = 0;
-    const auto file = open(database(), &reads);
+    auto file = open(database(), &reads);
     ASSERT_TRUE(file);
     for (int user = 0; user < 100; ++user) {
         reads = 0;
@@ -81,6 +81,25 @@ TEST_F(SasldbFileTest, FindsEveryPasswordInFewReads)
     }
     for (const std::string nobody : {"user100", "", "user", "user1@mail.test"})
         EXPECT_EQ(find(*file, nobody), Found::no) << nobody;
+}
+
+TEST_F(SasldbFileTest, ReadsThePageItHasOnce)
+{
+    int in_one_page = 0;
+    for (int user = 0; user < 100; ++user) {
+        int reads = 0;
+        auto file = open(database(), &reads);
+        ASSERT_TRUE(file);
+        reads = 0;
+        std::string password;
+        (void)find(*file, name_of(user));
+        if (reads > 1) continue;
+        ++in_one_page;
+        EXPECT_EQ(find(*file, name_of(user), &password), user == 7 ? Found::no : Found::yes) << user;
+        EXPECT_EQ(password, user == 7 ? std::string() : password_of(user));
+        EXPECT_EQ(reads, 1) << user;
+    }
+    EXPECT_GT(in_one_page, 10);
 }
 
 TEST_F(SasldbFileTest, LeavesWhatItDoesNotKnowToOthers)
@@ -101,7 +120,7 @@ TEST_F(SasldbFileTest, LeavesWhatItDoesNotKnowToOthers)
     EXPECT_FALSE(open({}));
     EXPECT_FALSE(open(database().substr(0, 100)));
     const std::string cut = database().substr(0, 4096);
-    const auto file = open(cut);
+    auto file = open(cut);
     ASSERT_TRUE(file);
     EXPECT_EQ(find(*file, "user1"), Found::odd);
 }
@@ -117,7 +136,7 @@ TEST_F(SasldbFileTest, FindsNothingThatIsNotThereInDamagedFiles)
             bytes[page * 4096 + random() % (page == 0 ? 224 : 200)] = static_cast<char>(random());
         }
         std::memcpy(bytes.data(), database().data(), 52);    // else it would not even be opened
-        const auto file = open(bytes);
+        auto file = open(bytes);
         if (!file) continue;
         for (int user = 0; user < 100; user += 3) {
             std::string password;
