@@ -1,6 +1,7 @@
 #include "receive/session.hpp"
 
 #include "base/text.hpp"
+#include "net/last_words.hpp"
 
 #include <exception>
 
@@ -54,7 +55,10 @@ Task<void> Session::run()
         // A client that has its 221 may come again at once, on another core: its goodbye stands in the log before its
         // next hello.
         if (has_ended_ && !problem_) log_end();
-        if (!problem_) co_await flush();
+        if (!problem_) {
+            net::hold_last_words(*stream_);
+            co_await flush();
+        }
         if (problem_ && problem_->is(ErrorCode::timeout)) {
             // The deadline that passed was for reading; give the farewell a moment, but do not wait for it.
             const Error reason = *problem_;
@@ -73,6 +77,7 @@ Task<void> Session::run()
     }
     log_end();
     if (tls_ && !problem_) co_await tls_->say_goodbye();
+    if (!problem_) net::end_writing(*stream_);
     stream_->close();
     try {
         co_await complain();
