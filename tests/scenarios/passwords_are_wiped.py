@@ -1,5 +1,6 @@
 """After logins, right and wrong, with every way to send a password, none is left in the memory of the engine or of the process
 that holds libsasl2, neither as it is nor in base64; nor in the log. Needs root, to look."""
+import os
 from cyrus import ENABLED, add_user, b64, need, plain, sasl_pids, smtpd_conf
 from instance import Instance, expect, may_look_into_processes, skip
 
