@@ -15,6 +15,7 @@
 #include "deliver/helper/client.hpp"
 #include "deliver/transports.hpp"
 #include "dns/resolver.hpp"
+#include "mail/idna.hpp"
 #include "mail/log_address.hpp"
 #include "mail/queue_id.hpp"
 #include "net/blocking.hpp"
@@ -172,6 +173,7 @@ Generation Engine::make_generation(SettingsPtr settings)
     Generation g;
     g.settings = settings;
     mail::use_long_queue_ids(settings->boolean("enable_long_queue_ids"));
+    mail::use_transitional_idna(settings->boolean("enable_idna2003_compatibility"));
     mail::use_log_address_form(settings->str("info_log_address_format") == "internal");
     g.resolver = rewrite::Resolver::make(settings);
     for (const config::ServiceSpec& service : settings->services()) {

@@ -17,7 +17,8 @@ Result<void> open_log(const config::Settings& settings);
 // maillog_file, checked against maillog_file_prefixes, opened for appending; a new one gets maillog_file_permissions.
 Result<Fd> open_maillog(const config::Settings& settings);
 bool wants_json_log(const config::Settings& settings);
-// What is wrong with maillog_file, info_log_address_format, ekiden_log_format and ekiden_log_file, so that the server cannot start; nothing is created.
+// What is wrong with maillog_file, info_log_address_format, ekiden_log_format and ekiden_log_file, so that the server
+// cannot start; nothing is created.
 std::vector<config::Problem> find_log_problems(const config::Settings& settings);
 // ekiden_log_file, to which the same rules apply.
 Result<Fd> open_json_log(const config::Settings& settings);

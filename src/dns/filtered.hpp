@@ -1,8 +1,8 @@
-// A resolver that leaves out what a filter names (smtp_dns_reply_filter and its relatives). The filter is asked about each
-// record of an answer as a line of text, "mx.example. 300 IN AAAA 2001:db8::1" or "example. 300 IN MX 10 mx.example.",
-// names with their final dot; "IGNORE", in any case, drops the record. An answer of which nothing is left, and a filter that
-// does not answer or says anything else, is trouble: try later. Only query_dns() is filtered, since query() may answer from
-// /etc/hosts. A question that was asked may outlive this, as long as `inner` is there; any core.
+// A resolver that leaves out what a filter names (smtp_dns_reply_filter and its relatives). The filter is asked about
+// each record of an answer as a line of text, "mx.example. 300 IN AAAA 2001:db8::1" or "example. 300 IN MX 10
+// mx.example.", names with their final dot; "IGNORE", in any case, drops the record. An answer of which nothing is left,
+// and a filter that does not answer or says anything else, is trouble: try later. Only query_dns() is filtered, since
+// query() may answer from /etc/hosts. A question that was asked may outlive this, as long as `inner` is there; any core.
 #pragma once
 
 #include "base/log.hpp"

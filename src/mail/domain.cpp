@@ -2,6 +2,7 @@
 #include "mail/address.hpp"
 
 #include "base/text.hpp"
+#include "mail/idna.hpp"
 
 #include <fmt/format.h>
 #include <idn2.h>
@@ -86,12 +87,17 @@ bool is_valid_address_literal(std::string_view text)
 bool is_numeric_domain(std::string_view domain) { return is_ipv4(domain); }
 
 std::optional<std::string> to_ascii_domain(std::string_view domain)
+static std::atomic<bool> is_transitional{false};
+
+void use_transitional_idna(bool is_on) { is_transitional.store(is_on, std::memory_order_relaxed); }
+
 {
     if (domain.empty() || domain.size() > 4 * longest_name || domain.find('\0') != domain.npos) return std::nullopt;
     if (base::is_ascii(domain)) return base::lower(domain);
 
     char* encoded = nullptr;
-    const int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
+    const int flags = IDN2_NFC_INPUT | (is_transitional.load(std::memory_order_relaxed) ? IDN2_TRANSITIONAL
+                                                                                        : IDN2_NONTRANSITIONAL);
     if (idn2_to_ascii_8z(std::string(domain).c_str(), &encoded, flags) != IDN2_OK) return std::nullopt;
     const std::unique_ptr<char, void (*)(void*)> owner(encoded, idn2_free);
     return base::lower(encoded);

@@ -5,7 +5,8 @@
 
 namespace ekiden::receive {
 
-// True: obey `replacement`, or the line itself where that is empty. False: the table does not answer, and the session ends.
+// True: obey `replacement`, or the line itself where that is empty. False: the table does not answer, and the session
+// ends.
 Task<bool> Session::filter_command(std::string_view line, std::string& replacement)
 {
     std::string_view wanted = line;

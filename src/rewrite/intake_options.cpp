@@ -19,6 +19,9 @@ IntakeOptions IntakeOptions::from(const config::Settings& settings)
     o.keeps_original_recipient = settings.boolean("enable_original_recipient");
     o.replaces_stray_cr = settings.boolean("cleanup_replace_stray_cr_lf");
     o.has_obsolete_from = settings.str("header_from_format") == "obsolete";
+    // Postfix 3.7 writes names as they are; only who names a charset wants more.
+    if (settings.is_set("full_name_encoding_charset"))
+        o.full_name_charset = settings.str("full_name_encoding_charset");
     o.has_remote_domain = !settings.str("remote_header_rewrite_domain").empty();
     o.parts = {.follows_structure = !settings.boolean("disable_mime_input_processing"),
                .nesting_limit = size("mime_nesting_limit"),

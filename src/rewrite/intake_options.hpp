@@ -22,6 +22,7 @@ struct IntakeOptions {
     bool keeps_original_recipient = true;  // enable_original_recipient: copies for different originals are different
     bool replaces_stray_cr = true;              // cleanup_replace_stray_cr_lf
     bool has_obsolete_from = false;             // header_from_format = obsolete
+    std::string full_name_charset;              // full_name_encoding_charset; "": names stay as they are
     bool has_remote_domain = false;             // remote_header_rewrite_domain is not empty
     // Sources whose mail is taken for SMTPUTF8 mail when a header or address is UTF-8 (smtputf8_autodetect_classes).
     bool detects_utf8_of_smtpd = false, detects_utf8_of_sendmail = false, detects_utf8_of_bounce = false,

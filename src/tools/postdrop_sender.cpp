@@ -38,7 +38,9 @@ std::string find_sender_problem(const config::Settings& settings, uid_t uid, std
     if (!answer) return fmt::format("{} table lookup error for '{}'", parameter, value);
     const std::string empty_word = settings.str("empty_address_local_login_sender_maps_lookup_key"),
                       delimiters = settings.str("recipient_delimiter");
-    if (*answer && is_allowed_sender({**answer, empty_word, delimiters, settings.boolean("owner_request_special")}, sender)) return {};
+    const SenderPatterns allowed{*answer ? std::string_view(**answer) : std::string_view(), empty_word, delimiters,
+                                 settings.boolean("owner_request_special")};
+    if (is_allowed_sender(allowed, sender)) return {};
     return fmt::format("not authorized to use sender='{}'", sender);
 }
 

@@ -72,8 +72,8 @@ private:
         }
         const tls::ClientOptions& tls = options_.tls->options();
         for (const table::Maps* tables :
-             std::initializer_list<const table::Maps*>{&options_.login.passwords, &options_.dns_filter,
-                                                    &tls.policies, &tls.sites}) {
+             {&options_.login.passwords, &options_.dns_filter, &options_.workarounds_by_address, &tls.policies,
+              &tls.sites}) {
             for (const std::string& problem : tables->problems()) logger_.error("{}", problem);
         }
     }

@@ -79,13 +79,20 @@ Task<std::optional<Trouble>> Session::write(std::string_view bytes)
     co_return trouble_of(written.error());
 }
 
-Task<std::optional<Fate>> Session::greet(const Options& options, ekiden::smtp::Extensions ignored)
+Task<std::optional<Fate>> Session::greet(const Options& options, ekiden::smtp::Extensions ignored,
+                                         Workarounds workarounds)
 {
     HandshakeOptions hello = options.handshake;
+    hello.workarounds = workarounds;
     hello.ignored |= ignored;
     is_lmtp_ = hello.is_lmtp;
     Handshake handshake(std::move(hello), peer_);
-    co_return co_await run(handshake, options);
+    auto failure = co_await run(handshake, options);
+    if (handshake.is_behind_firewall() && workarounds.has_any()) {
+        delays_dot_ = workarounds.delays_dot;
+        if (log) log->info("{}: enabling PIX workarounds: {} for {}", message_id, text_of(workarounds), relay_);
+    }
+    co_return failure;
 }
 
 Task<std::optional<Fate>> Session::greet_again(const Options& options, ekiden::smtp::Extensions ignored)
@@ -234,6 +241,14 @@ Task<std::optional<Trouble>> Session::send_content(Dialogue& dialogue, const que
     if (in_chunks) co_return co_await send_chunk(dialogue, block, true);
     co_return co_await write(block);
 }
+    if (delays_dot_) {
+        constexpr std::string_view dot = ".\r\n";
+        if (auto trouble = co_await write(std::string_view(block).substr(0, block.size() - dot.size())))
+            co_return trouble;
+        co_await net::sleep_for(options.dot_delay);
+        stream_->set_time_limit(options.limits.data_transfer);
+        co_return co_await write(dot);
+    }
 
 Task<bool> Session::reset(const Options& options)
 {

@@ -21,8 +21,9 @@ public:
     // `host` "mx.remote.test", `peer` "mx.remote.test[127.0.0.25]", `relay` the same with ":port".
     Session(net::StreamPtr stream, std::string host, std::string peer, std::string relay);
 
-    // From greeting to ready; the reason when the peer will not talk.
-    Task<std::optional<Fate>> greet(const Options& options, ekiden::smtp::Extensions ignored);
+    // From greeting to ready; the reason when the peer will not talk. `workarounds` are used where they are needed.
+    Task<std::optional<Fate>> greet(const Options& options, ekiden::smtp::Extensions ignored,
+                                    Workarounds workarounds = {});
     // The same without the greeting, after TLS was started.
     Task<std::optional<Fate>> greet_again(const Options& options, ekiden::smtp::Extensions ignored);
     // TLS from here on. What was read ahead is thrown away: nobody vouches for it. False: no more can be said here.
@@ -76,6 +77,7 @@ private:
     ekiden::smtp::Offer offer_;
     bool may_quit_ = true;
     bool is_lmtp_ = false;
+    bool delays_dot_ = false;           // for a firewall
 };
 using SessionPtr = std::unique_ptr<Session>;
 

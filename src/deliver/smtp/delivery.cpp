@@ -113,6 +113,7 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
             ignored = ekiden::smtp::parse_extension_list(**words, unknown, is_silent);
         }
     }
+    const Workarounds workarounds = co_await find_workarounds(candidate);
     if (base::Watcher* watcher = base::watcher(); watcher && !watcher->permits("connect", candidate.relay())) {
         co_await tell(*watcher, destination, candidate, *policy);
         remember(failed("4.4.1", "not connected to " + candidate.relay()), {});
@@ -135,7 +136,7 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
         session->policy = is_plain ? "-" : policy->digest();
         tls::ClientPolicy demanded = *policy;
         if (is_plain) demanded.level = tls::Level::none;
-        auto opened = co_await open(*session, destination, std::move(demanded), ignored);
+        auto opened = co_await open(*session, destination, std::move(demanded), ignored, workarounds);
         if (!opened.refusal) {
             ++sessions_;
             session->is_last_resort = is_last || (options_.session_limit > 0 && sessions_ >= options_.session_limit);
@@ -151,6 +152,19 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
         co_await session->leave(options_);
         co_return;
     }
+}
+
+// A table that does not answer leaves the usual ones.
+Task<Workarounds> Delivery::find_workarounds(const Candidate& candidate) const
+{
+    Workarounds found = options_.workarounds;
+    if (candidate.path.empty() && !options_.workarounds_by_address.is_empty()) {
+        const auto words =
+            co_await options_.workarounds_by_address.find(net::format_address(candidate.endpoint.address), &logger_);
+        if (words && *words) found = parse_workarounds(**words);
+    }
+    if (base::wall_now() - job_.envelope->arrived_at < options_.dot_delay_after) found.delays_dot = false;
+    co_return found;
 }
 
 Task<bool> Delivery::use_session(const Destination& destination, SessionPtr session, bool probes)

@@ -48,7 +48,8 @@ private:
     };
     // From connected to ready for MAIL: greeting, TLS, login.
     Task<Opened> open(Session& session, const Destination& destination, tls::ClientPolicy policy,
-                      ekiden::smtp::Extensions ignored) const;
+                      ekiden::smtp::Extensions ignored, Workarounds workarounds) const;
+    Task<Workarounds> find_workarounds(const Candidate& candidate) const;   // if there is a firewall before it
     Task<std::optional<Fate>> start_tls(Session& session, const tls::ClientPolicy& policy) const;
     Task<bool> may_go_plain(const Session& session, const Destination& destination) const;
     // From "ready" to logged in, where that is wanted.

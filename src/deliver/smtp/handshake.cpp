@@ -52,10 +52,12 @@ void Handshake::begin_anew()
 
 void Handshake::say_hello(const Reply& greeting)
 {
+    is_behind_firewall_ = hides_greeting(greeting);
     if (options_.is_lmtp) return begin_anew();
     const bool claims_esmtp =
         std::ranges::any_of(greeting.lines, [](const std::string& line) { return line.find("ESMTP") != line.npos; });
-    const bool uses_ehlo = !options_.never_ehlo && (options_.always_ehlo || claims_esmtp);
+    const bool uses_ehlo = !options_.never_ehlo && (options_.always_ehlo || claims_esmtp) &&
+                           !(is_behind_firewall_ && options_.workarounds.says_helo);
     step_ = uses_ehlo ? Step::ehlo : Step::helo;
     output_ = (uses_ehlo ? "EHLO " : "HELO ") + options_.own_name + "\r\n";
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "deliver/smtp/fate.hpp"
+#include "deliver/smtp/firewall.hpp"
 #include "smtp/extensions.hpp"
 
 #include <optional>
@@ -21,6 +22,7 @@ struct HandshakeOptions {
     bool always_ehlo = true;              // smtp_always_send_ehlo; else only to a peer whose greeting says ESMTP
     bool never_ehlo = false;              // smtp_never_send_ehlo
     bool softens_5xx_greeting = true;     // smtp_skip_5xx_greeting
+    Workarounds workarounds;              // for a peer behind a firewall that breaks SMTP
     ekiden::smtp::Extensions ignored = 0; // smtp_discard_ehlo_keywords
 };
 
@@ -40,6 +42,7 @@ public:
     const std::optional<Fate>& failure() const { return failure_; }
     bool may_quit() const { return may_quit_; }          // QUIT is in order (the peer is there and has not said 421)
     const ekiden::smtp::Offer& offer() const { return offer_; }
+    bool is_behind_firewall() const { return is_behind_firewall_; }
 
 private:
     void say_hello(const ekiden::smtp::Reply& greeting);
@@ -53,6 +56,7 @@ private:
     std::optional<Fate> failure_;
     bool is_ready_ = false;
     bool may_quit_ = true;
+    bool is_behind_firewall_ = false;
 };
 
 }  // namespace ekiden::deliver::smtp

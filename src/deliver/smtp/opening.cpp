@@ -46,12 +46,12 @@ Task<Result<tls::ClientPolicy>> Delivery::find_policy(const Destination& destina
 }
 
 Task<Delivery::Opened> Delivery::open(Session& session, const Destination& destination, tls::ClientPolicy policy,
-                                      ekiden::smtp::Extensions ignored) const
+                                      ekiden::smtp::Extensions ignored, Workarounds workarounds) const
 {
     Opened opened;
     const bool is_wrapped = options_.tls && options_.tls->options().is_wrapped;
     if (is_wrapped) opened.refusal = co_await start_tls(session, policy);
-    if (!opened.refusal) opened.refusal = co_await session.greet(options_, ignored);
+    if (!opened.refusal) opened.refusal = co_await session.greet(options_, ignored, workarounds);
     if (opened.refusal) co_return opened;
 
     const bool has_offer = session.offer().has(ekiden::smtp::ext_starttls);

@@ -55,6 +55,10 @@ struct Options {
     bool assumes_final = false;           // lmtp_assume_final: a peer without DSN delivers, it does not relay
     table::Maps reply_filter;             // smtp_reply_filter
     table::Maps dns_filter;               // smtp_dns_reply_filter
+    Workarounds workarounds;              // smtp_pix_workarounds
+    table::Maps workarounds_by_address;   // smtp_pix_workaround_maps
+    seconds dot_delay{10}, dot_delay_after{500};   // smtp_pix_workaround_delay_time, smtp_pix_workaround_threshold_time
+    ekiden::smtp::Extensions told_ignored = 0;   // keywords of the EHLO reply that the log says are not used
     table::Maps ignored_keywords_by_address;   // smtp_discard_ehlo_keyword_address_maps
 
     tls::ClientPtr tls;                   // null: built without settings (tests)

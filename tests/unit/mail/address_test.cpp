@@ -1,4 +1,5 @@
 #include "mail/address.hpp"
+#include "mail/idna.hpp"
 
 #include "mail/status.hpp"
 #include "mail/tokens.hpp"
@@ -149,6 +150,10 @@ TEST(to_ascii_domain, lowers_and_encodes)
     EXPECT_EQ(to_ascii_domain("Example.COM"), "example.com");
     EXPECT_EQ(to_ascii_domain("B\xc3\xbc" "cher.test"), "xn--bcher-kva.test");
     EXPECT_EQ(to_ascii_domain(""), std::nullopt);
+    EXPECT_EQ(to_ascii_domain("fa\xc3\x9f.test"), "xn--fa-hia.test");
+    use_transitional_idna(true);
+    EXPECT_EQ(to_ascii_domain("fa\xc3\x9f.test"), "fass.test");
+    use_transitional_idna(false);
     EXPECT_EQ(to_ascii_domain("\xff\xfe"), std::nullopt);
 }
 
