@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <atomic>
 #include <memory>
 
 namespace ekiden::mail {
@@ -86,11 +87,11 @@ bool is_valid_address_literal(std::string_view text)
 
 bool is_numeric_domain(std::string_view domain) { return is_ipv4(domain); }
 
-std::optional<std::string> to_ascii_domain(std::string_view domain)
 static std::atomic<bool> is_transitional{false};
 
 void use_transitional_idna(bool is_on) { is_transitional.store(is_on, std::memory_order_relaxed); }
 
+std::optional<std::string> to_ascii_domain(std::string_view domain)
 {
     if (domain.empty() || domain.size() > 4 * longest_name || domain.find('\0') != domain.npos) return std::nullopt;
     if (base::is_ascii(domain)) return base::lower(domain);
