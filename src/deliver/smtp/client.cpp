@@ -239,8 +239,6 @@ Task<std::optional<Trouble>> Session::send_content(Dialogue& dialogue, const que
     encoder.finish(block);
     limit_time();
     if (in_chunks) co_return co_await send_chunk(dialogue, block, true);
-    co_return co_await write(block);
-}
     if (delays_dot_) {
         constexpr std::string_view dot = ".\r\n";
         if (auto trouble = co_await write(std::string_view(block).substr(0, block.size() - dot.size())))
@@ -249,6 +247,8 @@ Task<std::optional<Trouble>> Session::send_content(Dialogue& dialogue, const que
         stream_->set_time_limit(options.limits.data_transfer);
         co_return co_await write(dot);
     }
+    co_return co_await write(block);
+}
 
 Task<bool> Session::reset(const Options& options)
 {
