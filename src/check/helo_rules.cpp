@@ -58,14 +58,14 @@ Task<Step> reject_unknown_helo(Evaluation& evaluation, const Restriction&)
         if (!answer) (dns::is_all_filtered(answer.error()) ? is_filtered : is_failing) = true;
         else if (!answer->records.empty()) co_return Step::dunno;
     }
-    const int code = is_failing ? 450 : evaluation.options().unknown_hostname_code;
-    Refusal refusal = rejected(evaluation, Subject::helo, code, "4.7.1", "Host not found");
-    if (is_failing && !evaluation.options().defers_unknown_helo)
     if (is_filtered && !is_failing) {
         // There is such a host, whatever the filter left of it.
         evaluation.data.logger.warning("{}: address or MX lookup error: DNS reply filter drops all results", helo);
         co_return Step::dunno;
     }
+    const int code = is_failing ? 450 : evaluation.options().unknown_hostname_code;
+    Refusal refusal = rejected(evaluation, Subject::helo, code, "4.7.1", "Host not found");
+    if (is_failing && !evaluation.options().defers_unknown_helo)
         co_return defer_if_permit(evaluation, std::move(refusal));
     co_return refuse(evaluation, std::move(refusal));
 }

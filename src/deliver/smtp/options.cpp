@@ -92,11 +92,11 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
         name(options.is_lmtp ? "discard_lhlo_keyword_address_maps" : "discard_ehlo_keyword_address_maps");
     options.reply_filter = table::Maps::open(name("reply_filter"), text("reply_filter"));
     options.dns_filter = table::Maps::open(name("dns_reply_filter"), text("dns_reply_filter"));
-    options.ignored_keywords_by_address = table::Maps::open(by_address, settings.str(by_address));
     options.workarounds = parse_workarounds(text("pix_workarounds"));
     options.workarounds_by_address = table::Maps::open(name("pix_workaround_maps"), text("pix_workaround_maps"));
     options.dot_delay = time("pix_workaround_delay_time");
     options.dot_delay_after = time("pix_workaround_threshold_time");
+    options.ignored_keywords_by_address = table::Maps::open(by_address, settings.str(by_address));
 
     options.limits = {time("connect_timeout"),   time(options.is_lmtp ? "lhlo_timeout" : "helo_timeout"),
                       time("mail_timeout"),      time("rcpt_timeout"),
