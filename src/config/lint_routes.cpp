@@ -79,10 +79,30 @@ public:
         check_filter_returns();
         check_doubles();
         check_unused();
+        check_mailbox_limits();
         return std::move(problems_);
     }
 
 private:
+    // Where Postfix's local(8) and virtual(8) deliver nothing at all.
+    void check_mailbox_limits()
+    {
+        constexpr std::pair<const char*, const char*> limits[] = {{"mailbox_size_limit", "mydestination"},
+                                                                  {"virtual_mailbox_limit", "virtual_mailbox_domains"}};
+        const auto message = settings_.integer("message_size_limit");
+        for (const auto& [name, domains] : limits) {
+            const auto limit = settings_.integer(name);
+            if (limit <= 0 || (message > 0 && limit >= message) || settings_.str(domains).empty()) continue;
+            Location at = settings_.location(name);
+            if (at.line == 0) at = settings_.location("message_size_limit");
+            add(at, name,
+                fmt::format("{} = {} is smaller than message_size_limit = {}: mail is taken that does not fit into a "
+                            "mailbox file, and comes back",
+                            name, limit, message),
+                fmt::format("set {} to 0 (no limit) or to more than message_size_limit", name));
+        }
+    }
+
     void add(const Location& at, std::string_view parameter, std::string_view text, std::string_view advice = {})
     {
         problems_.push_back(make_problem(Problem::Level::warning, at, text, parameter, advice));

@@ -298,9 +298,10 @@ Result<void> Engine::start()
 
     pickup_ = std::make_unique<receive::Pickup>(home, *pool_, settings->str("queue_directory") + "/maildrop",
                                                 generation_.intake_of(*generation_.pickup), generation_.pickup);
-    pickup_->on_refused([this](mail::Envelope envelope, rewrite::Refusal why) {
+    const std::string cleanup = settings->str("syslog_name") + "/cleanup";
+    pickup_->on_refused([this, cleanup](mail::Envelope envelope, rewrite::Refusal why) {
         std::lock_guard lock(generation_mutex_);
-        return bounce_refused_mail(generation_.bouncer, std::move(envelope), std::move(why));
+        return bounce_refused_mail(generation_.bouncer, std::move(envelope), std::move(why), Logger(cleanup));
     });
     pickup_->start();
     if (control_socket_) {

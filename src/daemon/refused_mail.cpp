@@ -1,5 +1,7 @@
 #include "daemon/refused_mail.hpp"
 
+#include "report/delivery_log.hpp"
+
 namespace ekiden::daemon {
 
 namespace {
@@ -21,7 +23,7 @@ private:
 }  // namespace
 
 Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope,
-                               rewrite::Refusal why)
+                               rewrite::Refusal why, Logger log)
 {
     auto shared = std::make_shared<const mail::Envelope>(std::move(envelope));
     std::vector<deliver::Outcome> failed;
@@ -30,9 +32,16 @@ Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, m
         outcome.kind = deliver::Outcome::Kind::bounced;
         outcome.recipient = i;
         outcome.status = why.status;
+        // The word is for SMTP clients.
+        if (constexpr std::string_view word = "Error: "; outcome.status.text.starts_with(word))
+            outcome.status.text.erase(0, word.size());
         outcome.ended_at = base::wall_now();
         failed.push_back(std::move(outcome));
     }
+    deliver::Job job;
+    job.envelope = shared;
+    job.content = std::make_shared<NoContent>();
+    for (const deliver::Outcome& outcome : failed) report::log_delivery(log, job, outcome);
     auto bounced = co_await bouncer->bounce(shared, std::make_shared<NoContent>(), std::move(failed));
     co_return bounced.has_value();
 }

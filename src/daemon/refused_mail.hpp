@@ -10,8 +10,8 @@
 
 namespace ekiden::daemon {
 
-// True when the bounce is durable, or none is due: the maildrop file may go.
+// True when the bounce is durable, or none is due: the maildrop file may go. `log` is told the fate of each recipient.
 Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope,
-                               rewrite::Refusal why);
+                               rewrite::Refusal why, Logger log);
 
 }  // namespace ekiden::daemon

@@ -29,7 +29,7 @@ private:
     Logger logger_;
 };
 
-// error:5.1.1 text → bounced, error:4.3.0 text → deferred, error:text → 5.0.0; the retry service turns all into 4.x.x.
+// error:5.1.1 text and error:text (5.0.0) → bounced; the retry service defers, with 4.x.x or 4.0.0.
 class ErrorAgent : public Agent {
 public:
     explicit ErrorAgent(const AgentNeeds& needs) : logger_(logger_for(needs)), is_retry_(needs.service.name == "retry")
@@ -44,8 +44,13 @@ public:
             outcome.status.code = text.substr(0, length);
             text = base::trim(text.substr(length));
         }
-        if (is_retry_ && outcome.status.is_permanent()) outcome.status.code[0] = '4';
-        if (outcome.status.is_success()) outcome.status.code[0] = '5';
+        // The service decides between the two, and so far as a code says something else it says nothing.
+        const char wanted = is_retry_ ? '4' : '5';
+        if (outcome.status.code[0] != wanted) {
+            logger_.warning("{}: ignoring dsn code \"{}\"", is_retry_ ? "defer_append" : "bounce_append",
+                            outcome.status.code);
+            outcome.status.code = is_retry_ ? "4.0.0" : "5.0.0";
+        }
         outcome.status.text = text;
         outcome.kind = outcome.status.is_temporary() ? Outcome::Kind::deferred : Outcome::Kind::bounced;
         outcome.ended_at = base::wall_now();

@@ -51,10 +51,14 @@ std::uint8_t parse_locks(const config::Settings& settings, std::string_view para
 
 namespace {
 
+constexpr int neighbour_tries = 3;
+constexpr auto neighbour_time = std::chrono::milliseconds(50);
+
 // Errors of opening or making a file that waiting does not change. Trouble of the disk, the memory or the network is none.
 bool means_no_such_place(const HelperAnswer& answer)
 {
-    constexpr std::string_view steps[] = {"cannot open file", "cannot create file exclusively", "create maildir file"};
+    constexpr std::string_view steps[] = {"cannot open file", "cannot create file exclusively", "create maildir file",
+                                          "unable to create lock file"};
     constexpr int errors[] = {ENOENT, EACCES, EPERM, ENOTDIR, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENXIO, EINVAL};
     return std::ranges::find(steps, answer.what) != std::end(steps) &&
            std::ranges::find(errors, answer.os_error) != std::end(errors);
@@ -202,7 +206,15 @@ Task<std::optional<Outcome>> deliver_to_file_unless(Helper& helper, const Job& j
     if (auto attached = co_await attach_content(job.content, request, content); !attached) {
         outcome.status = {"4.3.0", "cannot read the message: " + attached.error().text()};
     } else {
-        auto answer = co_await helper.ask(std::move(request), std::move(content));
+        // A mailbox in a folder that a Maildir of the same message makes at this moment: it is there soon, or not at all.
+        bool has_neighbours = settings.is_virtual && !is_maildir && job.envelope->recipients.size() > 1;
+        auto answer = co_await helper.ask(has_neighbours ? request : std::move(request), std::move(content));
+        for (int i = 0; i < neighbour_tries && has_neighbours && answer && answer->os_error == ENOENT; ++i) {
+            co_await net::sleep_for(neighbour_time);
+            content = Fd();
+            if (!co_await attach_content(job.content, request, content)) break;
+            answer = co_await helper.ask(request, std::move(content));
+        }
         if (answer && answer->kind == HelperAnswer::Kind::withheld) co_return std::nullopt;
         if (answer) {
             outcome = file_outcome(*answer, target);
@@ -244,6 +256,10 @@ Outcome file_outcome(const HelperAnswer& answer, const FileTarget& target)
     else
         outcome.status.text =
             fmt::format("cannot update mailbox {} for user {}. {}", target.path, target.user_name, answer.text);
+    if (answer.what == "error writing message") {
+        outcome.diagnostic_type = "x-unix";
+        outcome.diagnostic_text = "input/output error";
+    }
     return outcome;
 }
 

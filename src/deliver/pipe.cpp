@@ -28,6 +28,9 @@ public:
         try {
             options_ = PipeOptions::from(needs.service);
             find_owner(needs.settings->str("mail_owner"));
+            if (std::string name = unknown_macro(options_); !name.empty())
+                macro_trouble_ = fmt::format("file {}/master.cf: service {}: unknown macro name: \"{}\"",
+                                             needs.settings->directory(), name_, name);
         } catch (const config::ConfigError& error) {
             // One service that cannot run is no reason to stop all others: its mail waits.
             trouble_ = error.what();
@@ -51,7 +54,7 @@ private:
     Environment exported_;
     std::uint32_t time_limit_;
     std::optional<MailboxOwner> owner_;
-    std::string trouble_;
+    std::string trouble_, macro_trouble_;
 };
 
 void PipeAgent::find_owner(const std::string& mail_owner)
@@ -81,6 +84,11 @@ Task<Outcome> PipeAgent::deliver_all(const Job& job)
     Outcome outcome;
     if (!helper_ || !owner_) {
         logger_.warning("{}: {}", name_, helper_ ? trouble_ : std::string("the delivery helper does not run"));
+        outcome.status = {"4.3.5", "mail system configuration error"};
+        co_return outcome;
+    }
+    if (!macro_trouble_.empty()) {
+        logger_.warning("{}", macro_trouble_);
         outcome.status = {"4.3.5", "mail system configuration error"};
         co_return outcome;
     }

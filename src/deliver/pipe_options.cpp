@@ -93,6 +93,11 @@ std::optional<std::string> macro(std::string_view name, const PipeOptions& optio
     return std::nullopt;
 }
 
+constexpr std::string_view all_macros[] = {
+    "sender",         "recipient",   "original_recipient", "user",            "extension",   "mailbox",
+    "domain",         "nexthop",     "size",               "queue_id",        "client_address", "client_helo",
+    "client_hostname", "client_port", "client_protocol",    "sasl_method",     "sasl_sender", "sasl_username",
+};
 constexpr std::string_view recipient_macros[] = {"recipient", "original_recipient", "user", "extension", "mailbox",
                                                  "domain"};
 
@@ -211,6 +216,17 @@ std::vector<std::string> pipe_arguments(const PipeOptions& options, const Job& j
         }
     }
     return arguments;
+}
+
+std::string unknown_macro(const PipeOptions& options)
+{
+    for (const std::string& word : options.command) {
+        for (const Piece& piece : split_macros(word)) {
+            if (piece.is_macro && std::ranges::find(all_macros, piece.text) == std::end(all_macros))
+                return std::string(piece.text);
+        }
+    }
+    return {};
 }
 
 std::string pipe_prefix(const PipeOptions& options, const Job& job)

@@ -36,6 +36,9 @@ struct PipeOptions {
 std::vector<std::string> pipe_arguments(const PipeOptions& options, const Job& job,
                                         std::string_view recipient_delimiter);
 
+// The first macro of the command that there is none of; "" when all are known.
+std::string unknown_macro(const PipeOptions& options);
+
 // What stands before the content; every line ends as the service says.
 std::string pipe_prefix(const PipeOptions& options, const Job& job);
 

@@ -107,6 +107,9 @@ public:
                 continue;
             }
             if (c == '"') is_quoted_ = !is_quoted_;
+            // "none:;" and "a,b", written out in full.
+            const char last = out_.empty() ? ' ' : out_.back();
+            if (!is_quoted_ && ((last == ':' && c == ';') || (last == ',' && c != ' ' && c != '\t'))) add(' ');
             add(c);
             if (c == ',' && !is_quoted_) note_comma();
         }
@@ -114,6 +117,7 @@ public:
 
     void add_address(std::string_view address)
     {
+        if (out_.ends_with(',')) add(' ');
         for (char c : address) add(c);
     }
 

@@ -256,10 +256,11 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         auto queued = co_await draft->submit();
         if (!queued) {
             rewrite::Refusal why = queued.error();
-            log.warning("{}: {} {}", id, why.status.code, why.status.text);
+            const std::string reason = why.status.code + " " + why.status.text;
             const bool is_final = why.smtp_code >= 500;
             const bool is_done = is_final && hook && co_await hook(envelope, std::move(why));
             if (!is_done) {
+                log.warning("{}: {}", id, reason);
                 hold_off(name, is_final ? std::chrono::duration_cast<std::chrono::seconds>(retry_refused_after)
                                         : std::chrono::seconds(look_interval));
                 co_return;

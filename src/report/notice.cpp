@@ -70,7 +70,7 @@ std::string for_person(const Notice& notice, const Outcome& outcome)
     if (!original.empty() && !base::equal_ignoring_case(original, address))
         line += fmt::format(" (expanded from <{}>)", original);
     line += ": " + reason(notice, outcome);
-    return "\n" + fold_words(line) + "\n";
+    return "\n" + fold_words(base::trim_right(line)) + "\n";
 }
 
 std::string for_machine(const Notice& notice, const Outcome& outcome, std::size_t position)
@@ -91,10 +91,12 @@ std::string for_machine(const Notice& notice, const Outcome& outcome, std::size_
     out += fmt::format("Status: {}\n", outcome.status.code);
     if (!outcome.remote_mta.empty()) out += fmt::format("Remote-MTA: dns; {}\n", clean(outcome.remote_mta));
     if (outcome.diagnostic_type.empty()) {
-        out += fold_words(fmt::format("Diagnostic-Code: X-{}; {}", notice.mail_name, reason(notice, outcome))) + "\n";
+        std::string line = fmt::format("Diagnostic-Code: X-{}; {}", notice.mail_name, reason(notice, outcome));
+        out += fold_words(base::trim_right(line)) + "\n";
     } else {
         const std::string& text = outcome.diagnostic_text.empty() ? outcome.status.text : outcome.diagnostic_text;
-        out += fold_words(fmt::format("Diagnostic-Code: {}; {}", clean(outcome.diagnostic_type), clean(text))) + "\n";
+        std::string line = fmt::format("Diagnostic-Code: {}; {}", clean(outcome.diagnostic_type), clean(text));
+        out += fold_words(base::trim_right(line)) + "\n";
     }
     if (notice.kind == NoticeKind::delay)
         out += fmt::format("Will-Retry-Until: {}\n",

@@ -23,6 +23,15 @@ std::string comment_text(std::string_view text, bool may_be_utf8 = true)
     return out;
 }
 
+// An address in its quotes is no comment: only what could not stand in a header at all goes.
+std::string path_text(std::string out)
+{
+    for (char& c : out) {
+        if (static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
+    }
+    return out;
+}
+
 std::string_view protocol_name(const mail::Origin& origin, bool is_smtputf8)
 {
     // RFC 6531 4.3: the UTF8SMTP family replaces ESMTP where the extension was asked for.
@@ -56,7 +65,7 @@ std::string received_from_client(const mail::Origin& origin, const ReceivedFacts
                        protocol_name(origin, facts.is_smtputf8), facts.id);
     const auto date = mime::format_date(facts.at);
     if (facts.only_recipient.empty()) out += fmt::format(";\n\t{}\n", date);
-    else out += fmt::format("\n\tfor <{}>; {}\n", comment_text(mail::quote_address(facts.only_recipient)), date);
+    else out += fmt::format("\n\tfor <{}>; {}\n", path_text(mail::quote_address(facts.only_recipient)), date);
     return out;
 }
 

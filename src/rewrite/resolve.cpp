@@ -363,7 +363,10 @@ Task<Result<void>> Resolver::apply_transport_maps(Route& route, const std::strin
             tell("transport", "transport_maps", target.transport);
             if (!target.next_hop.empty()) tell("next hop", "transport_maps", target.next_hop);
             route.transport = std::move(target.transport);
-            route.next_hop = target.next_hop.empty() ? domain : std::move(target.next_hop);
+            const bool is_refusal = route.transport == "error" || route.transport == "retry";
+            route.next_hop = !target.next_hop.empty() ? std::move(target.next_hop)
+                             : is_refusal             ? "Address is undeliverable"
+                                                      : domain;
         } else if (!target.next_hop.empty()) {
             tell("next hop", "transport_maps", target.next_hop);
             route.next_hop = std::move(target.next_hop);

@@ -182,8 +182,8 @@ void Scheduler::on_change(mail::QueueId id, queue::Change change)
             if (at != active_.end()) at->second->is_withdrawn = at->second->is_removed = true;
             break;
         case queue::Change::expire:
+            // Else as in Postfix: returned when its next attempt is due, or somebody asks for one.
             if (at != active_.end()) at->second->is_expired = true;
-            else backlog_.push_back({id.value, true});
             break;
         case queue::Change::release:
         case queue::Change::requeue: backlog_.push_back({id.value, true}); break;

@@ -23,11 +23,13 @@ namespace {
 
 constexpr std::size_t read_limit = 48 << 10;   // of an answer's text; longer files come in pieces
 
-// The dotlock comes first, in the order that cannot deadlock with other mail programs. Its name, "" when none is needed,
-// or nothing after a failure.
-bool make_dotlock(Act& act, SteadyTime give_up_at, std::string& dotlock)
+std::string dotlock_of(const std::string& path) { return path + ".lock"; }
+
+// The dotlock comes first, in the order that cannot deadlock with other mail programs. Its name, "" when none is needed
+// (`trouble` is why it could not be made), or nothing after a failure.
+bool make_dotlock(Act& act, SteadyTime give_up_at, std::string& dotlock, int& trouble)
 {
-    std::string name = act.request.path + ".lock";
+    std::string name = dotlock_of(act.request.path);
     for (;;) {
         int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd >= 0) {
@@ -37,7 +39,7 @@ bool make_dotlock(Act& act, SteadyTime give_up_at, std::string& dotlock)
         }
         // A folder in which the user makes no files: nobody who reads this mailbox can make a dotlock either, the kernel's
         // locks are what everybody there uses. A folder that is not there is noticed with the file itself.
-        if (errno != EEXIST && (act.request.locks & 3)) return true;
+        if (errno != EEXIST && (act.request.locks & 3)) return trouble = errno, true;
         if (errno != EEXIST) return fail_act(act, "unable to create lock file", name), false;
         struct stat info{};
         // Left behind by a program that died.
@@ -68,13 +70,31 @@ bool lock_file(Act& act, SteadyTime give_up_at)
     }
 }
 
+// A link that only root can have put there: it is root's, in a folder of root's where nobody else makes names.
+bool is_roots_link(const std::string& path)
+{
+    struct stat link{}, folder{};
+    std::size_t slash = path.rfind('/');
+    std::string parent = slash == path.npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+    return ::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid == 0 &&
+           ::stat(parent.c_str(), &folder) == 0 && folder.st_uid == 0 && !(folder.st_mode & (S_IWGRP | S_IWOTH));
+}
+
 // Opens the mailbox as what it is: never through a link that somebody else put there, never a second name of another
-// file, never somebody else's file in a folder where everybody may make files.
-bool open_mailbox(Act& act, bool& is_regular)
+// file, never somebody else's file in a folder where everybody may make files. lock_trouble: errno of a dotlock that could
+// not be made, which is what is told when the file cannot be made either.
+bool open_mailbox(Act& act, bool& is_regular, int lock_trouble)
 {
     const std::string& path = act.request.path;
-    act.file =
-        Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+    int flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    act.file = Fd(::open(path.c_str(), flags | O_CREAT | O_NOFOLLOW, 0600));
+    if (!act.file && errno == ELOOP) {
+        bool may_follow = is_roots_link(path);
+        if (may_follow) act.file = Fd(::open(path.c_str(), flags));
+        struct stat target{};
+        if (!act.file && !may_follow) errno = ::stat(path.c_str(), &target) < 0 ? errno : EACCES;
+        if (!act.file) return fail_act(act, "cannot open file"), false;
+    }
     // What may only be written (a drop box, /dev/null in some containers) need not be read.
     if (!act.file && errno == EACCES) {
         act.file = Fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
@@ -84,6 +104,8 @@ bool open_mailbox(Act& act, bool& is_regular)
     if (!act.file) {
         int error = errno;
         bool is_new = ::lstat(path.c_str(), &info) < 0 && errno == ENOENT;
+        if (is_new && lock_trouble)
+            return errno = lock_trouble, fail_act(act, "unable to create lock file", dotlock_of(path)), false;
         return errno = error, fail_act(act, is_new ? "cannot create file exclusively" : "cannot open file"), false;
     }
     if (::fstat(act.file.get(), &info) < 0) return fail_act(act, "fstat", path), false;
@@ -95,7 +117,12 @@ bool open_mailbox(Act& act, bool& is_regular)
         act.answer.text = fmt::format("destination {} is not owned by recipient", path);
         return false;
     }
-    if (is_regular && info.st_nlink != 1) return errno = EMLINK, fail_act(act, "cannot open file"), false;
+    if (is_regular && info.st_nlink != 1) {
+        errno = EMLINK;
+        fail_act(act, "cannot open file");
+        act.answer.text = fmt::format("file has {} hard links", info.st_nlink);
+        return false;
+    }
     return true;
 }
 
@@ -137,8 +164,9 @@ void deliver_to_mailbox(Act& act)
     bool is_device = ::lstat(act.request.path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
     std::string dotlock;
     bool is_regular = false;
-    if ((act.request.locks & 4) && !is_device && !make_dotlock(act, give_up_at, dotlock)) return;
-    if (open_mailbox(act, is_regular) && (!is_regular || lock_file(act, give_up_at))) {
+    int lock_trouble = 0;
+    if ((act.request.locks & 4) && !is_device && !make_dotlock(act, give_up_at, dotlock, lock_trouble)) return;
+    if (open_mailbox(act, is_regular, lock_trouble) && (!is_regular || lock_file(act, give_up_at))) {
         off_t before = is_regular ? ::lseek(act.file.get(), 0, SEEK_END) : 0;
         if (act.request.size_limit > 0 && is_regular) limit_file_size(act.request.size_limit);
         Copy copy(act.request, act.content, act.file.get());
@@ -169,7 +197,8 @@ bool is_withheld(Act& act)
     bool is_root = ::geteuid() == 0;
     for (const std::string& path : act.request.unless) {
         // Anything but a plain "not there" is for the agent to judge.
-        if (!open_user_file(path, is_root) && means_no_file(errno)) continue;
+        struct stat info{};
+        if (!open_user_file(path, is_root) && means_no_file(errno) && ::lstat(path.c_str(), &info) < 0) continue;
         act.answer.kind = HelperAnswer::Kind::withheld;
         return true;
     }
@@ -182,6 +211,8 @@ void read_user_file(Act& act)
     bool is_root = ::geteuid() == 0;
     Fd file = open_user_file(path, is_root);
     struct stat info{};
+    if (act.request.refuses_link && ::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode))
+        return errno = EINVAL, fail_act(act, "not a regular file", path);
     if (!file) return fail_act(act, "open file", path);
     if (::fstat(file.get(), &info) < 0) return fail_act(act, "fstat", path);
     if (!S_ISREG(info.st_mode)) return errno = EINVAL, fail_act(act, "not a regular file", path);

@@ -15,7 +15,7 @@ namespace ekiden::deliver {
 
 namespace {
 
-constexpr std::size_t output_limit = 2048;
+constexpr std::size_t output_limit = 4096;
 
 struct Pipe {
     Fd read, write;

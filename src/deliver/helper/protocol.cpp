@@ -77,7 +77,8 @@ std::string encode(const HelperRequest& r)
     out.put(r.gid);
     for (const std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content, &r.line_end})
         out.put(std::string_view(*text));
-    for (bool flag : {r.has_descriptor, r.quotes_from, r.quotes_dots, r.is_in_spool, r.checks_owner}) out.put(flag);
+    for (bool flag : {r.has_descriptor, r.quotes_from, r.quotes_dots, r.is_in_spool, r.checks_owner, r.refuses_link})
+        out.put(flag);
     out.put(r.locks);
     out.put(r.lock_limit);
     out.put(r.stale_lock_limit);
@@ -108,7 +109,8 @@ Result<HelperRequest> decode_request(std::string_view bytes)
     r.gid = in.get<std::uint32_t>();
     for (std::string* text : {&r.user, &r.path, &r.host_name, &r.prefix, &r.suffix, &r.content, &r.line_end})
         *text = in.text();
-    for (bool* flag : {&r.has_descriptor, &r.quotes_from, &r.quotes_dots, &r.is_in_spool, &r.checks_owner})
+    for (bool* flag : {&r.has_descriptor, &r.quotes_from, &r.quotes_dots, &r.is_in_spool, &r.checks_owner,
+                       &r.refuses_link})
         *flag = in.get<std::uint8_t>() != 0;
     r.locks = in.get<std::uint8_t>();
     r.lock_limit = in.get<std::uint32_t>();

@@ -43,6 +43,7 @@ struct HelperRequest {
     std::string line_end;            // command: instead of a newline; "" = newline
     bool is_in_spool = false;        // mailbox, maildir: the parent folder belongs to the system, not to the user
     bool checks_owner = false;       // mailbox: a file that is not the user's own is refused
+    bool refuses_link = false;       // read_file: a link is no regular file
     std::uint8_t locks = 0;          // 1 fcntl, 2 flock, 4 dotlock
     std::uint32_t lock_limit = 20;   // seconds to try
     std::uint32_t stale_lock_limit = 500;   // seconds after which a dotlock's maker is dead

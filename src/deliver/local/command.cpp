@@ -46,8 +46,11 @@ constexpr ExitStatus exit_statuses[] = {
 
 std::string on_one_line(std::string_view text)
 {
-    std::string result = base::printable(text, ' ');
-    return result;
+    std::string line(text);
+    for (char& c : line) {
+        if (base::is_space(c)) c = ' ';
+    }
+    return base::printable(line, '_');
 }
 
 }  // namespace
@@ -175,9 +178,14 @@ Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::
             output.clear();
         }
     }
-    if (!output.empty()) outcome.status.text += ". Command output: " + on_one_line(output);
     outcome.diagnostic_type = "x-unix";
     outcome.diagnostic_text = outcome.status.text;
+    if (!output.empty()) {
+        // What the command said is what it had to say.
+        std::string said = on_one_line(output);
+        outcome.diagnostic_text = base::trim(said);
+        outcome.status.text += ". Command output: " + said;
+    }
     outcome.kind = outcome.status.is_temporary() ? Outcome::Kind::deferred : Outcome::Kind::bounced;
     return outcome;
 }

@@ -89,7 +89,8 @@ Environment LocalDelivery::names_of(const Person& person) const
 {
     Environment names = {
         {"user", person.name}, {"local", person.local}, {"recipient", person.address}, {"domain", person.domain},
-        {"extension", person.extension}, {"recipient_delimiter", person.delimiter},
+        {"extension", person.extension},
+        {"recipient_delimiter", person.delimiter.empty() ? options_.delimiter : person.delimiter},
     };
     if (person.user) {
         names.emplace_back("home", person.user->home);

@@ -73,7 +73,7 @@ private:
     Task<void> deliver_to_targets(std::vector<Target> targets, const Person& from, From kind);
     Task<void> deliver_to_address(std::string text, const Person& from, From kind);
     Task<void> deliver_to_include(std::string path, const Person& from, From kind);
-    Task<Result<std::optional<HelperAnswer>>> read_file(std::string path, MailboxOwner reader);
+    Task<Result<std::optional<HelperAnswer>>> read_file(std::string path, MailboxOwner reader, bool refuses_link = false);
     Task<Result<std::string>> find_owner(const Person& person, std::string alias);
 
     // members.cpp

@@ -2,10 +2,12 @@
 #include "base/text.hpp"
 #include "config/expand.hpp"
 #include "deliver/local/delivery.hpp"
+#include "deliver/local/loops.hpp"
 #include "mail/address.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 
 namespace ekiden::deliver {
 
@@ -54,7 +56,7 @@ Task<void> LocalDelivery::deliver_to(Person person)
 
 Task<Result<std::string>> LocalDelivery::find_owner(const Person& person, std::string alias)
 {
-    if (!options_.owner_request_special || person.sender.empty()) co_return std::string();
+    if (!options_.owner_request_special) co_return std::string();
     if (alias.starts_with("owner-") || alias.ends_with("-request")) co_return std::string();
     std::string owner = "owner-" + alias;
     for (const AliasTable& table : options_.aliases) {
@@ -120,15 +122,22 @@ Task<bool> LocalDelivery::deliver_to_alias(const Person& person)
         from.user.reset();
         // An extension that was part of the alias's name is spent; commands are told it all the same.
         from.is_extension_spent = !has_extension_left;
+        auto targets = parse_targets((*found)->value);
+        if (targets.empty()) {
+            services_.logger.warning("no recipient in alias lookup result for {}", alias);
+            add(person, Outcome::Kind::deferred, "4.3.0", "alias database unavailable");
+            co_return true;
+        }
         if (!expansion_) expansion_ = from.has_owner ? "delivered" : "expanded";
-        co_await deliver_to_targets(parse_targets((*found)->value), from, From::alias);
+        co_await deliver_to_targets(std::move(targets), from, From::alias);
         co_return true;
     }
     co_return false;
 }
 
 // A list or .forward as it is read; nothing when there is none that this user can read.
-Task<Result<std::optional<HelperAnswer>>> LocalDelivery::read_file(std::string path, MailboxOwner reader)
+Task<Result<std::optional<HelperAnswer>>> LocalDelivery::read_file(std::string path, MailboxOwner reader,
+                                                                   bool refuses_link)
 {
     std::optional<HelperAnswer> whole;
     while (true) {
@@ -138,6 +147,7 @@ Task<Result<std::optional<HelperAnswer>>> LocalDelivery::read_file(std::string p
         request.gid = reader.gid;
         request.path = path;
         request.offset = whole ? whole->text.size() : 0;
+        request.refuses_link = refuses_link;
         auto answer = co_await services_.helper->ask(std::move(request), Fd());
         if (!answer) co_return fail(answer.error());
         if (answer->kind != HelperAnswer::Kind::done) co_return std::optional<HelperAnswer>(std::move(*answer));
@@ -210,7 +220,7 @@ Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
         }
         if (!path.starts_with('/') || std::ranges::find(tried, path) != tried.end()) continue;
         tried.push_back(path);
-        auto file = co_await read_file(path, {person.user->uid, person.user->gid});
+        auto file = co_await read_file(path, {person.user->uid, person.user->gid}, true);
         if (!file) {
             add(person, Outcome::Kind::deferred, "4.3.0", file.error().text());
             co_return true;
@@ -223,7 +233,7 @@ Task<bool> LocalDelivery::deliver_to_forward(const Person& person)
                 is_absent = true;
             }
             if (answer.os_error == EACCES)
-                services_.logger.warning("cannot open file {}: {}", path, Error::from_errno(EACCES, "").text());
+                services_.logger.warning("cannot open file {}: {}", path, std::generic_category().message(EACCES));
             if (is_absent) continue;
             add(person, Outcome::Kind::deferred, "4.3.0", answer.text);
             co_return true;
@@ -255,6 +265,15 @@ Task<void> LocalDelivery::deliver_to_targets(std::vector<Target> targets, const 
         return kind == From::alias ? contexts.alias : kind == From::forward ? contexts.forward : contexts.include;
     };
     for (Target& target : targets) {
+        // "~/name" is a file in the home of whoever's .forward says so.
+        if (target.kind == Target::Kind::address && target.text.starts_with('~')) {
+            if (!from.user || !target.text.starts_with("~/")) {
+                services_.logger.warning("bad home directory syntax for: {}", target.text);
+                add(from, Outcome::Kind::bounced, "5.3.5", "mail system configuration error");
+                continue;
+            }
+            target = {Target::Kind::file, from.user->home + target.text.substr(1)};
+        }
         switch (target.kind) {
         case Target::Kind::address: co_await deliver_to_address(std::move(target.text), from, kind); break;
         case Target::Kind::include:
@@ -301,6 +320,17 @@ Task<void> LocalDelivery::deliver_to_address(std::string text, const Person& fro
         co_return;
     }
     Person person = make_person(address);
+    // Somebody of ours who has had the message already would only send it round again.
+    bool may_loop = route->transport == services_.transport && kind != From::alias;
+    auto looped = may_loop ? co_await has_delivered_to(job_.content, person.address) : Result<bool>(false);
+    if (!looped) {
+        add(from, Outcome::Kind::deferred, "4.3.0", "cannot read the message: " + looped.error().text());
+        co_return;
+    }
+    if (*looped) {
+        add(person, Outcome::Kind::bounced, "5.4.6", "mail forwarding loop for " + mail::quote_address(person.address));
+        co_return;
+    }
     bool is_self = kind == From::forward && from.user && person.name == base::lower(from.user->name);
     // For the sake of reliability everything else gets a queue entry of its own, where each member is tried on its own.
     // Aliases are expanded here all the same: their members are what gets the entry.
@@ -314,7 +344,9 @@ Task<void> LocalDelivery::deliver_to_address(std::string text, const Person& fro
     person.from = kind;
     person.rights = from.rights;
     person.chain = from.chain;
-    if (is_ours && !is_here && !person.is_literal && co_await deliver_to_alias(person)) co_return;
+    // A list that names the alias which it belongs to: the mail goes round once, and is found out then.
+    bool is_own_alias = kind == From::include && std::ranges::find(from.chain, person.name) != from.chain.end();
+    if (is_ours && !is_here && !person.is_literal && !is_own_alias && co_await deliver_to_alias(person)) co_return;
     if (!is_here) {
         forward_to(std::move(address), from);
         co_return;
@@ -342,8 +374,14 @@ Task<void> LocalDelivery::deliver_to_include(std::string path, const Person& fro
     if (is_closed && !is_users && !from.rights) file = co_await read_file(path, MailboxOwner{0, 0});
     if (!file || !*file || (*file)->kind != HelperAnswer::Kind::done) {
         // The mail waits until somebody has mended the list: dropped members would never know.
+        int error = file && *file ? (*file)->os_error : 0;
+        bool is_gone = error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
         std::string why = !file ? file.error().text() : (*file)->text;
-        services_.logger.warning("cannot open include file {}: {}", path, why);
+        if (is_gone)
+            services_.logger.warning("unable to lookup :include: file {}: {}", path,
+                                     std::generic_category().message(error));
+        else if (error == EINVAL) services_.logger.warning(":include: file {} is not a regular file", path);
+        else services_.logger.warning("cannot open include file {}: {}", path, why);
         add(from, Outcome::Kind::deferred, "4.2.4", "mail system configuration error");
         co_return;
     }

@@ -237,6 +237,8 @@ Task<std::optional<Trouble>> Session::send_content(Dialogue& dialogue, const que
         encoder.encode(changed, block);
     }
     encoder.finish(block);
+    if (encoder.broke_lines() && log)
+        log->info("{}: breaking line > {} bytes with <CR><LF>SPACE", message_id, options.line_length_limit);
     limit_time();
     if (in_chunks) co_return co_await send_chunk(dialogue, block, true);
     if (delays_dot_) {

@@ -53,6 +53,9 @@ Task<Delivery::Opened> Delivery::open(Session& session, const Destination& desti
     if (is_wrapped) opened.refusal = co_await start_tls(session, policy);
     if (!opened.refusal) opened.refusal = co_await session.greet(options_, ignored, workarounds);
     if (opened.refusal) co_return opened;
+    if (options_.told_ignored)
+        logger_.info("discarding {} keywords: {}", options_.is_lmtp ? "LHLO" : "EHLO",
+                     ekiden::smtp::extension_names(options_.told_ignored));
 
     const bool has_offer = session.offer().has(ekiden::smtp::ext_starttls);
     if (!is_wrapped && policy.level == tls::Level::none) {

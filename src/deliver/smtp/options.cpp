@@ -87,6 +87,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     bool is_silent = false;
     hello.ignored = ekiden::smtp::parse_extension_list(
         text(options.is_lmtp ? "discard_lhlo_keywords" : "discard_ehlo_keywords"), unknown, is_silent);
+    options.told_ignored = is_silent ? 0 : hello.ignored;
     if (!settings.boolean("ekiden_smtp_chunking")) hello.ignored |= ekiden::smtp::ext_chunking;
     const std::string by_address =
         name(options.is_lmtp ? "discard_lhlo_keyword_address_maps" : "discard_ehlo_keyword_address_maps");

@@ -209,7 +209,7 @@ TEST_F(Acts, refuses_mailboxes_that_are_traps)
     { std::ofstream(victim) << "precious\n"; }
     if (::geteuid() == 0) ASSERT_EQ(::chown(victim.c_str(), uid, gid), 0);
     ASSERT_EQ(::symlink(victim.c_str(), (home + "/link").c_str()), 0);
-    EXPECT_EQ(ask(mailbox(home + "/link")).os_error, ELOOP);
+    EXPECT_EQ(ask(mailbox(home + "/link")).os_error, EACCES);
     ASSERT_EQ(::link(victim.c_str(), (home + "/second").c_str()), 0);
     EXPECT_EQ(ask(mailbox(home + "/second")).os_error, EMLINK);
     EXPECT_EQ(test::read_text(victim), "precious\n");
@@ -364,7 +364,7 @@ TEST_F(Acts, tells_how_commands_end)
     HelperAnswer answer = ask(r);
     EXPECT_EQ(answer.exit_status, 67);
     EXPECT_EQ(answer.text, "oops\nmore\n");
-    EXPECT_EQ(ask(shell("yes | head -c 100000; exit 1")).text.size(), 2048u);
+    EXPECT_EQ(ask(shell("yes | head -c 100000; exit 1")).text.size(), 4096u);
     answer = ask(shell("kill -9 $$"));
     EXPECT_EQ(answer.kind, Answer::killed);
     EXPECT_EQ(answer.exit_status, 9);

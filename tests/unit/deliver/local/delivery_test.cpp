@@ -186,7 +186,8 @@ TEST_F(Local, returns_mail_for_a_file_that_cannot_be)
     start("gone: " + home + "/no/such/file\nfolder: " + home + "\n");
     EXPECT_EQ(deliver("gone@golden.test"),
               "*to=<gone@golden.test>, dsn=5.2.0, status=bounced (cannot append message to file " + home +
-                  "/no/such/file: cannot create file exclusively: No such file or directory)\n");
+                  "/no/such/file: unable to create lock file " + home +
+                  "/no/such/file.lock: No such file or directory)\n");
     EXPECT_EQ(deliver("folder@golden.test"),
               "*to=<folder@golden.test>, dsn=5.2.0, status=bounced (cannot append message to file " + home +
                   ": cannot open file: Is a directory)\n");
