@@ -71,8 +71,19 @@ Step do_info(const Action& action)
     return Step::dunno;
 }
 
+// Before MAIL there is no message that anything could be done with.
+bool comes_too_early(const Action& action, std::string_view word)
+{
+    if (action.evaluation.stage != Stage::connect && action.evaluation.stage != Stage::helo) return false;
+    action.evaluation.data.logger.warning(
+        "access table {}: with smtpd_delay_reject=no, action {} is always skipped in Client host or Helo command restrictions",
+        action.table, word);
+    return true;
+}
+
 Step do_discard(const Action& action)
 {
+    if (comes_too_early(action, "DISCARD")) return Step::dunno;
     log_event(action.evaluation, "discard",
               fmt::format("{} {}", label(action), action.text.empty() ? "triggers DISCARD action" : action.text));
     action.evaluation.verdict.discards = true;
@@ -81,14 +92,16 @@ Step do_discard(const Action& action)
 
 Step do_hold(const Action& action)
 {
+    if (comes_too_early(action, "HOLD")) return Step::dunno;
+    if (action.evaluation.facts.is_held || std::exchange(action.evaluation.verdict.holds, true)) return Step::dunno;
     log_event(action.evaluation, "hold",
               fmt::format("{} {}", label(action), action.text.empty() ? "triggers HOLD action" : action.text));
-    action.evaluation.verdict.holds = true;
     return Step::dunno;
 }
 
 Step do_filter(const Action& action)
 {
+    if (comes_too_early(action, "FILTER")) return Step::dunno;
     if (action.text.empty()) return warn_of_entry(action, "has FILTER entry without value");
     if (action.text.find(':') == std::string_view::npos) return warn_of_entry(action, "requires transport:destination");
     log_event(action.evaluation, "filter", fmt::format("{} triggers FILTER {}", label(action), action.text));
@@ -98,6 +111,7 @@ Step do_filter(const Action& action)
 
 Step do_redirect(const Action& action)
 {
+    if (comes_too_early(action, "REDIRECT")) return Step::dunno;
     if (action.text.find('@') == std::string_view::npos) return warn_of_entry(action, "requires user@domain target");
     log_event(action.evaluation, "redirect", fmt::format("{} triggers REDIRECT {}", label(action), action.text));
     action.evaluation.verdict.redirect = action.text;
@@ -106,6 +120,7 @@ Step do_redirect(const Action& action)
 
 Step do_bcc(const Action& action)
 {
+    if (comes_too_early(action, "BCC")) return Step::dunno;
     if (action.text.find('@') == std::string_view::npos) return warn_of_entry(action, "requires user@domain target");
     log_event(action.evaluation, "bcc", fmt::format("{} triggers BCC {}", label(action), action.text));
     action.evaluation.verdict.bcc.emplace_back(action.text);
@@ -114,13 +129,14 @@ Step do_bcc(const Action& action)
 
 Step do_prepend(const Action& action)
 {
-    const std::size_t colon = action.text.find(':');
-    if (colon == std::string_view::npos || colon == 0) return warn_of_entry(action, "requires header: text");
+    if (comes_too_early(action, "PREPEND")) return Step::dunno;
     if (action.evaluation.stage == Stage::end_of_data) {
-        action.evaluation.data.logger.warning("access table {}: action PREPEND must be used before END-OF-MESSAGE",
-                                              action.table);
+        action.evaluation.data.logger.warning(
+            "access table {}: action PREPEND must be used before smtpd_end_of_data_restrictions", action.table);
         return Step::dunno;
     }
+    const std::size_t colon = action.text.find(':');
+    if (colon == std::string_view::npos || colon == 0) return warn_of_entry(action, "requires header: text");
     action.evaluation.verdict.prepend.emplace_back(action.text);
     return Step::dunno;
 }

@@ -22,7 +22,6 @@ void add_address_keys(std::vector<std::string>& keys, const net::Address& addres
         const std::size_t last = text.rfind(separator);
         if (last == std::string::npos) break;
         text.resize(last);
-        while (text.ends_with(separator)) text.pop_back();
     }
 }
 
@@ -30,6 +29,8 @@ void add_mail_keys(std::vector<std::string>& keys, const std::string& address, c
 {
     const auto parts = mail::split_address(address);
     const auto [user, extension] = mail::split_extension(parts.local, options.recipient_delimiter);
+    // As it is written, and without its quotes.
+    if (std::string quoted = mail::quote_address(address); quoted != address) keys.push_back(std::move(quoted));
     keys.push_back(address);
     if (!extension.empty()) keys.push_back(fmt::format("{}@{}", user, parts.domain));
     add_domain_keys(keys, parts.domain, options.matches_parent_domains);

@@ -69,6 +69,8 @@ Task<Step> check_access(Evaluation& evaluation, const Restriction& restriction)
             add_domain_keys(keys, base::lower(facts.etrn_domain), options.matches_parent_domains);
             co_return co_await look_up(evaluation, restriction, std::move(keys), Subject::etrn);
         case access_sasl:
+            if (!options.has_sasl)
+                evaluation.data.logger.warning("restriction `{}' ignored: no SASL support", restriction.name);
             if (!options.has_sasl || facts.sasl_username.empty()) co_return Step::dunno;
             keys.push_back(facts.sasl_username);
             co_return co_await look_up(evaluation, restriction, std::move(keys), Subject::sasl_login);

@@ -149,25 +149,12 @@ std::string filtered(const Options& options, std::string value)
 std::string attribute(const Evaluation& evaluation, const Query& query, std::string_view zone,
                       const std::string& reason, std::string_view name)
 {
-    const Facts& facts = evaluation.facts;
-    const auto sender = mail::split_address(facts.sender), recipient = mail::split_address(facts.recipient);
-    if (name == "client") return facts.client_label();
-    if (name == "client_address") return net::format_address(facts.client_address);
-    if (name == "client_name") return facts.client_name;
-    if (name == "reverse_client_name") return facts.reverse_client_name;
-    if (name == "helo_name") return facts.helo_name;
     if (name == "rbl_class") return std::string(class_of(query.subject));
     if (name == "rbl_code") return fmt::format("{}", evaluation.options().rbl_code);
     if (name == "rbl_domain") return std::string(zone);
     if (name == "rbl_reason" || name == "rbl_txt") return reason;
     if (name == "rbl_what") return query.what;
-    if (name == "sender") return facts.has_sender && facts.sender.empty() ? "<>" : facts.sender;
-    if (name == "sender_domain") return std::string(sender.domain);
-    if (name == "sender_name") return facts.has_sender && facts.sender.empty() ? "<>" : std::string(sender.local);
-    if (name == "recipient") return facts.recipient;
-    if (name == "recipient_domain") return std::string(recipient.domain);
-    if (name == "recipient_name") return std::string(recipient.local);
-    return {};
+    return session_attribute(evaluation.facts, name).value_or(std::string());
 }
 
 // `written`: "zone" or "zone=filter", which is what rbl_reply_maps knows a list by.

@@ -14,8 +14,7 @@ constexpr std::string Facts::*both_fingerprints[] = {&Facts::ccert_fingerprint, 
 bool has_certificates(const Evaluation& evaluation, const Restriction& restriction)
 {
     if (evaluation.options().asks_for_certificates) return true;
-    evaluation.data.warn_once(restriction.row->name,
-                              fmt::format("{} is requested, but \"smtpd_tls_ask_ccert = no\"", restriction.row->name));
+    evaluation.data.logger.warning("{} is requested, but \"smtpd_tls_ask_ccert = no\"", restriction.row->name);
     return false;
 }
 

@@ -58,13 +58,18 @@ bool is_warn_if_reject(const Restriction& restriction)
     return restriction.row && restriction.row->at_once == do_warn_if_reject;
 }
 
+bool ends_list(const Restriction& restriction)
+{
+    return restriction.row && (restriction.row->at_once == do_permit || restriction.row->at_once == do_reject ||
+                               restriction.row->at_once == do_defer);
+}
+
 // Old names are said once; Postfix's words where it has some. (Names that were only changed are silent in Postfix.)
 void complain_about_old_name(const Evaluation& evaluation, const Restriction& restriction)
 {
     const std::string_view name = restriction.row->name, modern = restriction.row->modern_name;
     if (name == "permit_naked_ip_address") {
-        evaluation.data.warn_once(
-            name,
+        evaluation.data.logger.warning(
             "restriction permit_naked_ip_address is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead");
     } else if (name == "check_relay_domains" || name == "reject_maps_rbl") {
         evaluation.data.warn_once(
@@ -149,6 +154,9 @@ Task<Step> run_list(Evaluation& evaluation, const List& list, Subject subject)
                 argument != Argument::service)
                 co_await log_permit(evaluation, restriction.name, permit_subject(restriction, subject));
         }
+        if (i + 1 < list.size() && ends_list(restriction) && !evaluation.only_warns)
+            evaluation.data.logger.warning("restriction `{}' after `{}' is ignored", list[i + 1].name,
+                                           restriction.row->name);
         if (watcher) watcher->leave(name_of(step));
         evaluation.only_warns = outer_warns;
         if (step != Step::dunno) break;
@@ -223,12 +231,14 @@ Step put_off(Evaluation& evaluation, Step step, std::optional<Facts::Deferral>& 
     return step;
 }
 
+// What RCPT owes; VRFY without MAIL owes nothing yet, and ETRN needs no MAIL.
 void recall_deferral(Evaluation& evaluation)
 {
     const Facts& facts = evaluation.facts;
-    if (evaluation.options().delays_reject) return;
+    const bool is_etrn = evaluation.stage == Stage::etrn;
+    if (evaluation.options().delays_reject || (!is_etrn && !facts.has_sender)) return;
     for (const auto* memory : {&facts.client_deferral, facts.helo_name.empty() ? nullptr : &facts.helo_deferral,
-                               facts.has_sender ? &facts.sender_deferral : nullptr}) {
+                               is_etrn ? nullptr : &facts.sender_deferral}) {
         if (!memory || !*memory || evaluation.defer_if_permit) continue;
         evaluation.defer_if_permit = Refusal{Fault::policy, (*memory)->code, (*memory)->enhanced, (*memory)->text};
     }
@@ -239,6 +249,8 @@ void recall_deferral(Evaluation& evaluation)
 Task<Step> run_recipient(Evaluation& evaluation)
 {
     const Policy::Data& data = evaluation.data;
+    // Whoever looks after this machine can be told (RFC 5321 4.5.1).
+    if (base::equal_ignoring_case(evaluation.facts.recipient, "postmaster")) co_return Step::permit;
     Step step = co_await run_delayed(evaluation);
     recall_deferral(evaluation);
     const List* const first = data.options.relays_first ? &data.relay : &data.recipient;
@@ -281,6 +293,7 @@ Task<Verdict> Policy::evaluate(Stage stage, const Facts& facts) const
         case Stage::end_of_data: step = co_await run_list(evaluation, data.end_of_data, Subject::end_of_data); break;
         case Stage::etrn:
             step = co_await run_delayed(evaluation);
+            recall_deferral(evaluation);
             if (step != Step::reject) step = co_await run_list(evaluation, data.etrn, Subject::etrn);
             break;
     }

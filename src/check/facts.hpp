@@ -46,6 +46,7 @@ struct Facts {
     std::string command;                          // verb for log lines if it is not the stage's own: "EHLO", "BDAT"
     bool has_pipelined_early = false;             // the client sent commands ahead of time where it must not
     bool is_smtputf8 = false;
+    bool is_held = false;                         // an earlier HOLD, which is not told of again
     std::string etrn_domain;
     // Every recipient that was accepted so far (data and end-of-data restrictions).
     std::vector<std::string> recipients;

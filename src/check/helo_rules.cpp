@@ -9,6 +9,9 @@ namespace {
 
 bool is_literal(std::string_view name) { return name.starts_with('['); }
 
+// As it goes over the wire: a name in UTF-8 is none.
+bool is_host_name(std::string_view name) { return base::is_ascii(name) && mail::is_valid_hostname(name); }
+
 std::string_view without_final_dot(std::string_view name)
 {
     if (name.size() > 1 && name.ends_with('.')) name.remove_suffix(1);
@@ -30,7 +33,7 @@ Step reject_invalid_helo(Evaluation& evaluation, const Restriction&)
     if (helo.empty()) return Step::dunno;
     if (is_literal(helo)) return check_literal(evaluation);
     const std::string_view name = without_final_dot(helo);
-    if (mail::is_valid_hostname(name) || net::parse_address(name)) return Step::dunno;
+    if (is_host_name(name) || net::parse_address(name)) return Step::dunno;
     return refuse(evaluation, rejected(evaluation, Subject::helo, evaluation.options().invalid_hostname_code, "5.5.2",
                                        "Invalid name"));
 }
@@ -41,7 +44,7 @@ Step reject_non_fqdn_helo(Evaluation& evaluation, const Restriction&)
     if (helo.empty()) return Step::dunno;
     if (is_literal(helo)) return check_literal(evaluation);
     const std::string_view name = without_final_dot(helo);
-    if (mail::is_valid_hostname(name) && name.find('.') != std::string_view::npos && !net::parse_address(name))
+    if (is_host_name(name) && name.find('.') != std::string_view::npos && !net::parse_address(name))
         return Step::dunno;
     return refuse(evaluation, rejected(evaluation, Subject::helo, evaluation.options().non_fqdn_code, "5.5.2",
                                        "need fully-qualified hostname"));

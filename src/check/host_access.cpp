@@ -67,7 +67,9 @@ Task<std::vector<std::string>> hosts_of(Evaluation& evaluation, std::string name
         if (dot == std::string::npos || dot + 1 == domain.size()) {
             const auto text = dns::not_found_text(domain, type, answer->absence);
             evaluation.data.logger.warning("Unable to look up {} host for {}: {}", dns::name_of(type),
-                                           name_of(evaluation.facts, subject), text.substr(text.rfind(": ") + 2));
+                                           subject == Subject::client ? evaluation.facts.client_name
+                                                                      : name_of(evaluation.facts, subject),
+                                           text.substr(text.rfind(": ") + 2));
             break;
         }
         domain.erase(0, dot + 1);
@@ -97,7 +99,8 @@ Task<Step> check_host_access(Evaluation& evaluation, const Restriction& restrict
         case access_recipient: {
             const bool is_sender = (restriction.row->detail & 15) == access_sender;
             subject = is_sender ? Subject::sender : Subject::recipient;
-            name = mail::split_address(is_sender ? facts.sender : facts.recipient).domain;
+            const auto parts = mail::split_address(is_sender ? facts.sender : facts.recipient);
+            name = parts.has_domain ? parts.domain : parts.local;
             break;
         }
         default: break;

@@ -73,10 +73,9 @@ void RejectFooter::add_text(smtp::Reply& reply, std::string_view text, const Fac
 {
     text = text.substr(0, longest_footer);
     auto find = [&](std::string_view name) -> std::string {
-        if (name == "client_address") return net::format_address(facts.client_address);
-        if (name == "client_port") return fmt::format("{}", facts.client_port);
         if (name == "localtime") return local_time(now);
         if (name == "server_name") return server_name_;
+        if (auto value = session_attribute(facts, name)) return std::move(*value);
         logger_.warning("unknown macro name \"{}\" in expansion request", name);
         return {};
     };

@@ -168,7 +168,9 @@ Step refuse(Evaluation& evaluation, Refusal refusal)
         log_event(evaluation, "reject_warning", reply_line(refusal));
         return Step::dunno;
     }
-    if (refusal.code >= 500 && evaluation.defer_if_reject) refusal = *evaluation.defer_if_reject;
+    // Where a permit would be deferred too, that is the reason to tell.
+    if (refusal.code >= 500 && evaluation.defer_if_reject)
+        refusal = evaluation.defer_if_permit ? *evaluation.defer_if_permit : *evaluation.defer_if_reject;
     if (evaluation.options().is_soft_bounce) soften(refusal);
 
     Verdict& verdict = evaluation.verdict;
@@ -245,6 +247,27 @@ std::pair<std::string_view, std::string_view> branches(std::string_view rest)
 }
 
 }  // namespace
+
+std::optional<std::string> session_attribute(const Facts& facts, std::string_view name)
+{
+    const bool is_null_sender = facts.has_sender && facts.sender.empty();
+    const std::string& address = facts.recipient.empty() && !facts.recipients.empty() ? facts.recipients.front()
+                                                                                      : facts.recipient;
+    const auto sender = mail::split_address(facts.sender), recipient = mail::split_address(address);
+    if (name == "client") return facts.client_label();
+    if (name == "client_address") return net::format_address(facts.client_address);
+    if (name == "client_name") return facts.client_name;
+    if (name == "client_port") return fmt::format("{}", facts.client_port);
+    if (name == "reverse_client_name") return facts.reverse_client_name;
+    if (name == "helo_name") return facts.helo_name;
+    if (name == "sender") return is_null_sender ? "<>" : facts.sender;
+    if (name == "sender_domain") return std::string(sender.domain);
+    if (name == "sender_name") return is_null_sender ? "<>" : std::string(sender.local);
+    if (name == "recipient") return address;
+    if (name == "recipient_domain") return std::string(recipient.domain);
+    if (name == "recipient_name") return std::string(recipient.local);
+    return std::nullopt;
+}
 
 std::string expand_text(std::string_view pattern, const std::function<std::string(std::string_view)>& find, int depth)
 {

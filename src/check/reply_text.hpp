@@ -42,6 +42,10 @@ void warn_of_trouble(const Evaluation& evaluation, const Error& error);
 // "NOQUEUE: hold: RCPT from name[addr]: text; from=<…> to=<…> proto=ESMTP helo=<…>"
 void log_event(const Evaluation& evaluation, std::string_view what, std::string_view text);
 
+// What a template for replies may name of a session: "client_address", "sender_domain" … The recipient is the one that is
+// being asked about, or else the first of the message. Nothing for a name that is none.
+std::optional<std::string> session_attribute(const Facts& facts, std::string_view name);
+
 // $name, ${name}, ${name?text}, ${name:text}, ${name?{a}:{b}} with values from `find`; unknown names are empty.
 std::string expand_text(std::string_view pattern, const std::function<std::string(std::string_view)>& find,
                         int depth = 0);

@@ -30,7 +30,8 @@ Task<bool> Session::begin_content(std::optional<smtp::Reply>& refusal)
         co_return false;
     }
     facts_.command = where_;
-    Verdict verdict = co_await service_->policy->evaluate(Stage::data, facts_);
+    Verdict verdict;
+    if (!transaction_.discards) verdict = co_await service_->policy->evaluate(Stage::data, facts_);
     facts_.command.clear();
     if (verdict.action == Verdict::Action::reject) {
         counters_.refused.fetch_add(1, std::memory_order_relaxed);
@@ -40,6 +41,7 @@ Task<bool> Session::begin_content(std::optional<smtp::Reply>& refusal)
         co_return false;
     }
     transaction_.remember(verdict);
+    facts_.is_held = transaction_.holds;
     transaction_.wire_bytes = transaction_.line_bytes = 0;
     for (const auto& header : transaction_.prepend) transaction_.draft->prepend_field(header);
     transaction_.prepend.clear();
@@ -83,7 +85,7 @@ Task<bool> Session::receive_dotted()
         is_complete = decoder.decode(wire, content);
         const auto used = before.size() - wire.size();
         transaction_.count_wire(before.substr(0, used));
-        transaction_.draft->write(content);
+        if (!is_lost(decoder.saw_bare_newline())) transaction_.draft->write(content);
         reader_.consume(used);
         // A disk that fails is told about when the whole message has been heard: submit() refuses then.
         if (transaction_.draft->needs_flush()) (void)co_await transaction_.draft->flush();
@@ -117,12 +119,15 @@ Task<bool> Session::on_bdat(smtp::Command command)
                      base::printable(command.line.substr(0, 100)));
         co_return refuse(521, "5.5.4", "Syntax: BDAT count [LAST]");
     }
+    if (!(offer_ & smtp::ext_chunking)) co_return refuse(521, "5.5.1", "Error: command not implemented");
+    if (chunk.size == 0 && !chunk.is_last) {
+        log_.warning("{}: null BDAT request from {}", queue_name(), label_);
+        co_return refuse(551, "5.7.1", "Null BDAT request");
+    }
     std::optional<smtp::Reply> refusal;
     const auto limit = options_.message_size_limit;
     if (transaction_.chunking == Transaction::Chunking::failed) {
         refusal = smtp::Reply(551, "5.0.0", fmt::format("Discarded {} bytes after earlier error", chunk.size));
-    } else if (!(offer_ & smtp::ext_chunking)) {
-        refusal = smtp::Reply(502, "5.5.1", "Error: command not implemented");
     } else {
         if (transaction_.chunking == Transaction::Chunking::none) co_await begin_content(refusal);
         if (!refusal && limit > 0 && (chunk.size > limit || transaction_.wire_bytes > limit - chunk.size)) {
@@ -131,6 +136,7 @@ Task<bool> Session::on_bdat(smtp::Command command)
         }
     }
     // A refused chunk is on its way already: it is read and dropped, or its bytes would be taken for commands.
+    transaction_.chunking = refusal ? Transaction::Chunking::failed : Transaction::Chunking::active;
     if (!co_await receive_chunk(chunk.size, !refusal)) co_return false;
     if (refusal) {
         say(std::move(*refusal));
@@ -142,17 +148,16 @@ Task<bool> Session::on_bdat(smtp::Command command)
         }
         co_return false;
     }
-    transaction_.chunking = Transaction::Chunking::active;
     if (!chunk.is_last) {
         say(250, "2.0.0", fmt::format("Ok: {} bytes", chunk.size));
         co_return true;
     }
-    if (!transaction_.chunks.ends_line()) transaction_.wire_bytes += 2;
     std::string& content = scratch();
     transaction_.chunks.finish(content);
+    transaction_.count_lines(content);
     transaction_.draft->write(content);
     transaction_.saw_bare_newline = transaction_.chunks.saw_bare_newline();
-    const std::string size_text = fmt::format("{} bytes ", transaction_.wire_bytes);
+    const std::string size_text = fmt::format("{} bytes ", transaction_.line_bytes);
     co_return co_await finish_message(size_text);
 }
 
@@ -166,9 +171,10 @@ Task<bool> Session::receive_chunk(std::uint64_t size, bool is_kept)
         if (is_kept) {
             std::string& content = scratch();
             transaction_.chunks.decode(wire, content);
-            transaction_.draft->write(content);
+            transaction_.count_lines(content);
+            if (!is_lost(transaction_.chunks.saw_bare_newline())) transaction_.draft->write(content);
+            transaction_.count_wire(wire);
         }
-        transaction_.count_wire(wire);
         reader_.consume(wire.size());
         if (is_kept && transaction_.draft->needs_flush()) (void)co_await transaction_.draft->flush();
     }
@@ -186,7 +192,8 @@ Task<bool> Session::finish_message(std::string_view size_text)
         reset_transaction();
         co_return false;
     }
-    Verdict verdict = co_await service_->policy->evaluate(Stage::end_of_data, facts_);
+    Verdict verdict;
+    if (!transaction_.discards) verdict = co_await service_->policy->evaluate(Stage::end_of_data, facts_);
     if (verdict.action == Verdict::Action::reject) {
         reset_transaction();
         co_return refuse(std::move(verdict));
@@ -220,16 +227,20 @@ Task<bool> Session::finish_message(std::string_view size_text)
     co_return is_ours;
 }
 
-// smtpd_forbid_bare_newline = reject or note. True: the session ends here.
+// smtpd_forbid_bare_newline = reject or note. True: refused; where it was a command, the session ends with it.
 bool Session::refuse_bare_newline()
 {
     if (bare_newline_ != smtp::BareNewline::reject && bare_newline_ != smtp::BareNewline::note) return false;
-    log_.info("bare <LF> received after {} from {}", place(), label_);
-    if (bare_newline_ == smtp::BareNewline::note) return false;
+    if (bare_newline_ == smtp::BareNewline::note) {
+        log_.info("bare <LF> received after {} from {}", place(), label_);
+        return false;
+    }
+    if (facts_.recipients.size() == 1) facts_.recipient = facts_.recipients.front();
+    log_reject(where_, "bare <LF> received");
+    facts_.recipient.clear();
     note_trouble(trouble_protocol);
     say(options_.bare_newline_code, options_.bare_newline_code >= 500 ? "5.5.2" : "4.5.2",
         options_.hostname + " Error: bare <LF> received");
-    has_ended_ = true;
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "base/text.hpp"
 #include "receive/client.hpp"
 #include "receive/session.hpp"
+#include "smtp/xtext.hpp"
 
 namespace ekiden::receive {
 
@@ -12,8 +13,7 @@ std::string neutral_name(std::string_view name)
 {
     std::string result = base::printable(name);
     for (char& c : result) {
-        if (std::string_view(" <>()\\\";:@").find(c) != std::string_view::npos && !(c == ':' && result.front() == '['))
-            c = '?';
+        if (std::string_view(" <>()\\\";@").contains(c)) c = '?';
     }
     return result;
 }
@@ -44,6 +44,13 @@ Task<bool> Session::greet()
     if (options_.tls.is_wrapped && !co_await wrap()) co_return false;
     if (!co_await admit_to_count()) co_return false;
     if (tls_ && !is_tls_client_welcome()) co_return false;
+    // Who talks before the greeting does not listen to answers. (Streams in memory begin full.)
+    if (!tls_ && stream_->native_handle() >= 0 && stream_->has_unread_bytes() && co_await reader_.read_chunk() &&
+        !reader_.buffered().empty()) {
+        facts_.has_pipelined_early = true;
+        log_.info("improper command pipelining after CONNECT from {}: {}", label_,
+                  smtp::escaped(without_responses(reader_.buffered().substr(0, 100))));
+    }
     co_await admit();
     co_return !has_ended_;
 }
@@ -70,17 +77,18 @@ Task<bool> Session::introduce(smtp::Command command, bool is_extended)
     if (command.arguments.empty()) {
         co_return refuse(501, "", is_extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname");
     }
-    reset_transaction();
-    transcript_.forget_beyond(options_.history_limit);
-    facts_.helo_name = neutral_name(command.arguments.substr(0, 255));
-    facts_.protocol = is_extended ? "ESMTP" : "SMTP";
+    // Who is refused has said nothing: what was under way, and the name from before, stay.
+    std::string former = std::exchange(facts_.helo_name, neutral_name(command.arguments.substr(0, 255)));
     facts_.command = where_;
     check::Verdict verdict = co_await service_->policy->evaluate(check::Stage::helo, facts_);
     facts_.command.clear();
     if (verdict.action == check::Verdict::Action::reject) {
-        facts_.helo_name.clear();
+        facts_.helo_name = std::move(former);
         co_return refuse(std::move(verdict));
     }
+    reset_transaction();
+    transcript_.forget_beyond(options_.history_limit);
+    facts_.protocol = is_extended ? "ESMTP" : "SMTP";
     co_return true;
 }
 
@@ -99,21 +107,26 @@ Task<bool> Session::on_ehlo(smtp::Command command)
     const smtp::Extensions had = tls_ ? smtp::ext_starttls : 0u;
     const auto logins = co_await offer_logins();
     if (!logins) co_return false;
-    if (options_.discard_maps.is_empty() && rights == 0 && had == 0 && logins->empty()) {
-        say_ready(options_.ehlo_reply);
-        co_return true;
-    }
+    smtp::Extensions discarded = options_.discarded;
+    bool is_silent = options_.discards_silently;
     const auto answer = co_await options_.discard_maps.find(net::format_address(facts_.client_address));
     if (!answer) {
         facts_.helo_name.clear();
         co_return refuse(451, "4.3.0", "Temporary lookup failure");
     }
-    bool is_silent = options_.discards_silently;
-    std::vector<std::string> unknown;
-    const smtp::Extensions discarded = *answer ? smtp::parse_extension_list(**answer, unknown, is_silent) : 0;
+    if (*answer) {
+        // What the table says of this client stands instead of the list that is for all.
+        std::vector<std::string> unknown;
+        is_silent = false;
+        discarded = smtp::parse_extension_list(**answer, unknown, is_silent);
+    }
     offer_ = options_.offered(discarded | had);
     const smtp::Extensions wanted = rights | (logins->empty() ? 0u : smtp::ext_auth);
-    say_ready(options_.make_ehlo_reply(offer_ | (wanted & ~(discarded | options_.discarded)), *logins));
+    const smtp::Extensions said = offer_ | (wanted & ~discarded);
+    if ((discarded & ~smtp::ext_xverp) != 0 && !is_silent && said != 0)
+        log_.info("discarding EHLO keywords: {}", smtp::extension_names(discarded & ~smtp::ext_xverp));
+    if (said == options_.offered(options_.discarded) && logins->empty()) say_ready(options_.ehlo_reply);
+    else say_ready(options_.make_ehlo_reply(said, *logins));
     co_return true;
 }
 

@@ -133,11 +133,11 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
         o.process_limit = spec.process_limit(static_cast<int>(number("default_process_limit")));
     }
     o.tls = tls::ServerOptions::from(settings, table_options);
-    o.ehlo_reply = o.make_ehlo_reply(o.offered());
+    o.ehlo_reply = o.make_ehlo_reply(o.offered(o.discarded));
     return o;
 }
 
-smtp::Extensions Options::offered(smtp::Extensions also_discarded) const
+smtp::Extensions Options::offered(smtp::Extensions without) const
 {
     using namespace smtp;
     Extensions offer =
@@ -145,7 +145,7 @@ smtp::Extensions Options::offered(smtp::Extensions also_discarded) const
     if (has_vrfy) offer |= ext_vrfy;
     if (has_smtputf8) offer |= ext_smtputf8;
     if (tls.is_used() && !tls.is_wrapped) offer |= ext_starttls;
-    return offer & ~(discarded | also_discarded);
+    return offer & ~without;
 }
 
 std::string Options::make_ehlo_reply(smtp::Extensions offer, std::string_view mechanisms) const

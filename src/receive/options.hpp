@@ -97,7 +97,7 @@ struct Options {
     tls::ServerOptions tls;
 
     std::string ehlo_reply;                 // for clients without a row in discard_maps
-    smtp::Extensions offered(smtp::Extensions also_discarded = 0) const;
+    smtp::Extensions offered(smtp::Extensions without = 0) const;
     // `mechanisms`: what stands behind AUTH, where that is offered.
     std::string make_ehlo_reply(smtp::Extensions offer, std::string_view mechanisms = {}) const;
 };

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "net/last_words.hpp"
+#include "smtp/xtext.hpp"
 
 #include <exception>
 
@@ -31,7 +32,7 @@ Session::Session(net::StreamPtr stream, ServicePtr service, ClientTable& clients
     facts_.server_port = local.port;
     facts_.service_name = options_.service_name;
     facts_.shows_port = options_.logs_port;
-    offer_ = options_.offered();
+    offer_ = options_.offered(options_.discarded);
     counters_.connections.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -118,7 +119,8 @@ void Session::log_end()
 std::string Session::place() const
 {
     if (where_ != "DATA" && where_ != "BDAT") return std::string(where_);
-    return fmt::format("{} ({} bytes)", where_, transaction_.line_bytes);
+    if (transaction_.chunking == Transaction::Chunking::failed) return std::string(where_);
+    return fmt::format("{} ({} bytes)", where_, where_ == "BDAT" ? transaction_.wire_bytes : transaction_.line_bytes);
 }
 
 Task<void> Session::converse()
@@ -176,12 +178,30 @@ Task<void> Session::obey(net::LineReader::Line line)
                      base::printable(without_response(line.text).substr(0, 30)));
     }
     if (line.had_bare_lf && bare_newline_ != smtp::BareNewline::accept &&
-        bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline())
+        bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) {
+        has_ended_ = true;
         co_return;
+    }
 
-    const smtp::Command command = smtp::parse_command(line.text);
+    // Texts end at a NUL, as they do for whoever reads them behind us.
+    line.text = line.text.substr(0, line.text.find('\0'));
+    if (options_.has_smtputf8 && !base::is_ascii(line.text) && !base::is_valid_utf8(line.text)) {
+        note_heard("...");
+        note_trouble(trouble_protocol);
+        say(500, "5.5.2", "Error: bad UTF-8 syntax");
+        if (errors_ + 1 >= options_.soft_error_limit) co_await flush();
+        ++errors_;
+        co_return;
+    }
+    smtp::Command command = smtp::parse_command(line.text);
     const bool is_known = !may_hear_secret_ || find_verb(command.verb) + 1 < verb_count;
     note_heard(is_known ? without_response(line.text) : std::string_view("..."));
+    std::string replacement;
+    if (!options_.command_filter.is_empty()) {
+        const bool goes_on = co_await filter_command(line.text, replacement);
+        if (!goes_on) co_return;
+        if (!replacement.empty()) command = smtp::parse_command(replacement);
+    }
     bool was_ok = false, is_noop = false;
     if (!options_.noop_commands.is_empty() && !command.verb.empty()) {
         const auto is_listed = co_await options_.noop_commands.matches_name(std::string(command.verb));
@@ -205,12 +225,11 @@ Task<void> Session::obey(net::LineReader::Line line)
         const bool may_pipeline = facts_.protocol == "ESMTP" && (offer_ & smtp::ext_pipelining);
         const bool ends_group_here = (verb.flags & ends_group) || (!may_pipeline && !(verb.flags & has_payload));
         const bool is_out_of_step = ends_group_here && !reader_.buffered().empty() && row + 1 < verb_count;
-        if (is_out_of_step) {
-            facts_.has_pipelined_early = true;
+        if (is_out_of_step && !std::exchange(facts_.has_pipelined_early, true)) {
             // Whoever talks on where an answer decides what comes next does not listen: a spam engine, or one
             // protocol's content smuggled into another's command stream.
             log_.info("improper command pipelining after {} from {}: {}", verb.name, label_,
-                      is_login ? "..." : base::printable(without_responses(reader_.buffered().substr(0, 100))));
+                      is_login ? "..." : smtp::escaped(without_responses(reader_.buffered().substr(0, 100))));
         }
         if (is_refused_ && !(verb.flags & works_when_refused)) {
             say(503, "5.7.0", "Error: access denied for " + label_);

@@ -128,6 +128,7 @@ private:
                         const smtp::Reply& otherwise);
     bool is_bad_domain(std::string_view address) const;
     void log_reject(std::string_view verb, const smtp::Reply& reply);
+    void log_reject(std::string_view verb, std::string_view what);
     Task<void> open_draft();
     std::string_view queue_name() const
     {
@@ -141,6 +142,11 @@ private:
     Task<bool> fill_content();      // at least one byte in the reader's buffer
     Task<bool> finish_message(std::string_view size_text);
     bool refuse_bare_newline();
+    // content that will be refused for a bare LF, or thrown away
+    bool is_lost(bool saw_bare_newline) const
+    {
+        return transaction_.discards || (saw_bare_newline && bare_newline_ == smtp::BareNewline::reject);
+    }
 
     net::StreamPtr stream_;
     tls::Connection* tls_ = nullptr;    // stream_, once it is one

@@ -2,6 +2,7 @@
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "receive/session.hpp"
+#include "smtp/xtext.hpp"
 
 namespace ekiden::receive {
 
@@ -31,12 +32,7 @@ Task<bool> Session::on_vrfy(smtp::Command command)
     if (base::equal_ignoring_case(base::trim(rest), "SMTPUTF8")) text = first;
 
     std::string address;
-    bool is_parsed = smtp::parse_address(text, address) && !address.empty();
-    if (!is_parsed && text.starts_with('<') && text.find('>') == std::string_view::npos) {
-        // No path, so the bracket is just a character of a strange name.
-        address = text;
-        is_parsed = true;
-    }
+    const bool is_parsed = smtp::parse_address(text, address) && !address.empty();
     if (!accept_address("VRFY", text, address, is_parsed, smtp::Reply(501, "5.1.3", "Bad recipient address syntax")))
         co_return false;
     // The question must not leave traces in a transaction that is under way.
@@ -52,7 +48,7 @@ Task<bool> Session::on_vrfy(smtp::Command command)
 Task<bool> Session::on_etrn(smtp::Command command)
 {
     if (options_.requires_helo && facts_.helo_name.empty())
-        co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
+        co_return refuse(503, "", "Error: send HELO/EHLO first");
     if (facts_.has_sender) co_return refuse(503, "5.5.1", "Error: MAIL transaction in progress");
     if (smtp::count_words(command.arguments, 2) != 1) co_return refuse(500, "", "Syntax: ETRN domain");
     std::string_view domain = command.arguments;
@@ -84,10 +80,11 @@ Task<bool> Session::on_unknown(smtp::Command command)
         const auto is_listed = co_await options_.forbidden_commands.matches_name(std::string(command.verb));
         is_forbidden = is_listed.value_or(false);
     }
+    if (!is_forbidden && is_refused_) co_return refuse(503, "5.7.0", "Error: access denied for " + label_);
     if (!is_forbidden) co_return refuse(500, "5.5.2", "Error: command not recognized");
     note_trouble(trouble_protocol);
     // Behind a login that failed early it may be the rest of it.
-    const std::string shown = may_hear_secret_ ? std::string("...") : base::printable(command.line.substr(0, 100));
+    const std::string shown = may_hear_secret_ ? std::string("...") : smtp::escaped(command.line.substr(0, 100));
     log_.warning("non-SMTP command from {}: {}", label_, shown);
     has_ended_ = true;
     co_return refuse(221, "2.7.0", "Error: I can break rules, too. Goodbye.");

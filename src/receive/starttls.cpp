@@ -2,6 +2,7 @@
 // names, login, transaction, and bytes behind the command (RFC 3207 4.2).
 #include "base/text.hpp"
 #include "receive/session.hpp"
+#include "smtp/xtext.hpp"
 
 namespace ekiden::receive {
 
@@ -21,7 +22,7 @@ Task<bool> Session::on_starttls(smtp::Command command)
     say(220, "2.0.0", "Ready to start TLS");
     if (!co_await flush()) co_return false;
     // Whatever came behind the command may be somebody else's, or a password that should have waited.
-    const std::string behind = base::printable(without_responses(reader_.buffered().substr(0, 100)));
+    const std::string behind = smtp::escaped(without_responses(reader_.buffered().substr(0, 100)));
     reader_.wipe();
 
     if (!co_await shake_hands(std::move(context))) co_return false;
@@ -32,7 +33,7 @@ Task<bool> Session::on_starttls(smtp::Command command)
     facts_.sasl_method.clear();
     facts_.sasl_username.clear();
     facts_.sasl_sender.clear();
-    offer_ = options_.offered(smtp::ext_starttls);
+    offer_ = options_.offered(options_.discarded | smtp::ext_starttls);
     deadline_ = {};
     if (!behind.empty()) {
         // The handshake is that of a client that does not know of them.

@@ -9,6 +9,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace ekiden::receive {
 
 using check::Stage;
@@ -41,9 +43,14 @@ void Transaction::apply_to_draft()
 
 void Transaction::count_wire(std::string_view bytes)
 {
-    const auto line_feed = bytes.rfind('\n');
+    const auto line_feed = chunking == Chunking::none ? bytes.rfind('\n') : std::string_view::npos;
     if (line_feed != std::string_view::npos) line_bytes = wire_bytes + line_feed + 1;
     wire_bytes += bytes.size();
+}
+
+void Transaction::count_lines(std::string_view content)
+{
+    line_bytes += content.size() + static_cast<std::uint64_t>(std::ranges::count(content, '\n'));
 }
 
 void Session::reset_transaction()
@@ -58,7 +65,7 @@ void Session::reset_transaction()
     facts_.recipients.clear();
     facts_.message_size = 0;
     facts_.recipient_count = 0;
-    facts_.is_smtputf8 = false;
+    facts_.is_smtputf8 = facts_.is_held = false;
 }
 
 // Can mail ever go there? What trivial-rewrite would call bad address syntax is refused at once.
@@ -86,7 +93,7 @@ bool Session::accept_address(std::string_view verb, std::string_view text, std::
     if (is_parsed && !is_odd && !is_bad_domain(address)) return true;
     note_trouble(trouble_protocol);
     log_.warning("Illegal address syntax from {} in {} command: {}", label_, verb,
-                 base::printable(text.substr(0, 100)));
+                 base::printable(text.substr(0, 2048)));
     say(otherwise);
     return false;
 }
@@ -98,13 +105,18 @@ void Session::log_reject(std::string_view verb, const smtp::Reply& reply)
         shown.code -= 100;
         if (shown.enhanced.starts_with('5')) shown.enhanced[0] = '4';
     }
+    log_reject(verb, smtp::one_line(shown));
+}
+
+void Session::log_reject(std::string_view verb, std::string_view what)
+{
     counters_.refused.fetch_add(1, std::memory_order_relaxed);
     std::string context;
     if (facts_.has_sender) context += " from=<" + mail::log_address(facts_.sender) + ">";
     if (!facts_.recipient.empty()) context += " to=<" + mail::log_address(facts_.recipient) + ">";
     context += " proto=" + facts_.protocol;
     if (!facts_.helo_name.empty()) context += " helo=<" + facts_.helo_name + ">";
-    log_.info("{}: reject: {} from {}: {};{}", queue_name(), verb, label_, smtp::one_line(shown), context);
+    log_.info("{}: reject: {} from {}: {};{}", queue_name(), verb, label_, what, context);
 }
 
 Task<bool> Session::on_mail(smtp::Command command)
@@ -137,8 +149,6 @@ Task<bool> Session::on_mail(smtp::Command command)
         co_return false;
 
     const smtp::ParameterRules rules{.with_dsn = (offer_ & smtp::ext_dsn) != 0,
-                                     .with_size = (offer_ & smtp::ext_size) != 0,
-                                     .with_8bitmime = (offer_ & smtp::ext_8bitmime) != 0,
                                      .with_smtputf8 = (offer_ & smtp::ext_smtputf8) != 0,
                                      .with_verp = may_verp_,
                                      .verp_delimiters = options_.verp_delimiters,
@@ -183,6 +193,7 @@ Task<bool> Session::on_mail(smtp::Command command)
         co_return refuse(std::move(verdict));
     }
     transaction_.remember(verdict);
+    facts_.is_held = transaction_.holds;
     say(250, "2.1.0", "Ok");
     co_return true;
 }
@@ -226,12 +237,15 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     }
 
     facts_.recipient = std::move(path.address);
-    Verdict verdict = co_await service_->policy->evaluate(Stage::rcpt, facts_);
+    // What is thrown away is refused to nobody.
+    Verdict verdict;
+    if (!transaction_.discards) verdict = co_await service_->policy->evaluate(Stage::rcpt, facts_);
     if (verdict.action == Verdict::Action::reject) {
         facts_.recipient.clear();
         co_return refuse(std::move(verdict));
     }
     transaction_.remember(verdict);
+    facts_.is_held = transaction_.holds;
     if (!transaction_.draft) co_await open_draft();
 
     mail::Recipient recipient;

@@ -34,6 +34,7 @@ struct Transaction {
     std::uint64_t wire_bytes = 0;    // content bytes as they came, for "lost connection after DATA (N bytes)"
     std::uint64_t line_bytes = 0;    // of these, up to the last line end
     void count_wire(std::string_view bytes);
+    void count_lines(std::string_view content);    // of BDAT: line_bytes as if each line ended with CRLF
 };
 
 }  // namespace ekiden::receive

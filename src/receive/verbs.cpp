@@ -24,7 +24,7 @@ struct VerbTable {
         {"VRFY", &Session::on_vrfy, is_junk | ends_group},
         {"ETRN", &Session::on_etrn, is_junk},
         {"QUIT", &Session::on_quit, works_when_refused | works_without_tls},
-        {"UNKNOWN", &Session::on_unknown, works_without_tls},
+        {"UNKNOWN", &Session::on_unknown, works_when_refused | works_without_tls},
     }};
 };
 

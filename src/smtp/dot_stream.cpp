@@ -7,6 +7,9 @@ namespace ekiden::smtp {
 
 namespace {
 
+// CRs that are held back between two pieces; a longer row of them is content.
+constexpr std::size_t most_pending = 4096;
+
 // Writes into room that was reserved beforehand.
 class Writer {
 public:
@@ -29,6 +32,13 @@ private:
     std::size_t used_;
 };
 
+// `end` moved before the CRs that stand there, but not before `begin`.
+const char* without_crs(const char* begin, const char* end)
+{
+    while (end > begin && end[-1] == '\r') --end;
+    return end;
+}
+
 const char* find_line_feed(const char* begin, const char* end)
 {
     const void* found = std::memchr(begin, '\n', static_cast<std::size_t>(end - begin));
@@ -38,10 +48,10 @@ const char* find_line_feed(const char* begin, const char* end)
 }  // namespace
 
 // Decoding is most of what the server does per byte: whole lines are found with memchr and copied once. Output is never
-// longer than the input plus one CR that was held back from the piece before.
+// longer than the input plus the CRs that were held back from the piece before.
 bool DotDecoder::decode(std::string_view& wire, std::string& out)
 {
-    Writer writer(out, wire.size() + 1);
+    Writer writer(out, wire.size() + pending_crs_ + 1);
     const char* at = wire.data();
     const char* const end = at + wire.size();
     const bool any_line_end = policy_ == BareNewline::accept;
@@ -71,25 +81,27 @@ bool DotDecoder::decode(std::string_view& wire, std::string& out)
             [[fallthrough]];
         case State::in_line: {
             const char* line_feed = find_line_feed(at, end);
+            const char* const text_end = without_crs(at, line_feed);
+            writer.put(at, static_cast<std::size_t>(text_end - at));
+            at = line_feed;
             if (line_feed == end) {
-                const bool ends_with_cr = end[-1] == '\r';
-                writer.put(at, static_cast<std::size_t>(end - at) - (ends_with_cr ? 1 : 0));
-                if (ends_with_cr) state_ = State::cr;
-                at = end;
+                pending_crs_ = static_cast<std::size_t>(end - text_end);
+                if (pending_crs_ > 0) state_ = State::cr;
                 break;
             }
-            const bool is_crlf = line_feed > at && line_feed[-1] == '\r';
-            writer.put(at, static_cast<std::size_t>(line_feed - at) - (is_crlf ? 1 : 0));
-            at = line_feed + 1;
-            end_line(is_crlf);
+            ++at;
+            end_line(text_end != line_feed);
             break;
         }
         case State::cr:
             if (*at == '\n') {
                 ++at;
                 end_line(true);
+            } else if (*at == '\r' && pending_crs_ < most_pending) {
+                ++at;
+                ++pending_crs_;
             } else {
-                writer.put('\r');
+                for (; pending_crs_ > 0; --pending_crs_) writer.put('\r');
                 state_ = State::in_line;
             }
             break;
@@ -166,32 +178,35 @@ void DotEncoder::finish(std::string& out)
 void ChunkDecoder::decode(std::string_view wire, std::string& out)
 {
     if (wire.empty()) return;
-    Writer writer(out, wire.size() + 1);
+    Writer writer(out, wire.size() + pending_crs_ + 1);
     const char* at = wire.data();
     const char* const end = at + wire.size();
-    if (has_pending_cr_) {
-        has_pending_cr_ = false;
+    if (pending_crs_ > 0) {
+        while (at < end && *at == '\r' && pending_crs_ < most_pending) {
+            ++at;
+            ++pending_crs_;
+        }
+        if (at == end) return;
         if (*at == '\n') {
             writer.put('\n');
             at_line_start_ = true;
             ++at;
         } else {
-            writer.put('\r');
+            for (std::size_t i = 0; i < pending_crs_; ++i) writer.put('\r');
             at_line_start_ = false;
         }
+        pending_crs_ = 0;
     }
     while (at < end) {
         const char* line_feed = find_line_feed(at, end);
+        const char* const text_end = without_crs(at, line_feed);
+        writer.put(at, static_cast<std::size_t>(text_end - at));
         if (line_feed == end) {
-            has_pending_cr_ = end[-1] == '\r';
-            const auto size = static_cast<std::size_t>(end - at) - (has_pending_cr_ ? 1 : 0);
-            writer.put(at, size);
-            if (size > 0) at_line_start_ = false;
+            pending_crs_ = static_cast<std::size_t>(end - text_end);
+            if (text_end > at) at_line_start_ = false;
             return;
         }
-        const bool is_crlf = line_feed > at && line_feed[-1] == '\r';
-        if (!is_crlf) saw_bare_newline_ = true;
-        writer.put(at, static_cast<std::size_t>(line_feed - at) - (is_crlf ? 1 : 0));
+        if (text_end == line_feed) saw_bare_newline_ = true;
         writer.put('\n');
         at_line_start_ = true;
         at = line_feed + 1;
@@ -200,12 +215,8 @@ void ChunkDecoder::decode(std::string_view wire, std::string& out)
 
 void ChunkDecoder::finish(std::string& out)
 {
-    if (has_pending_cr_) {
-        out += '\r';
-        at_line_start_ = false;
-    }
-    if (!at_line_start_) out += '\n';
-    has_pending_cr_ = false;
+    if (!at_line_start_ || pending_crs_ > 0) out += '\n';
+    pending_crs_ = 0;
     at_line_start_ = true;
 }
 

@@ -18,8 +18,8 @@ public:
     explicit DotDecoder(BareNewline policy) : policy_(policy) {}
     // Consumes from `wire` (advancing it) until the end-of-data or the end of the input, appends content to `out`.
     // True when the end-of-data sequence was consumed; the rest of `wire` is the next command.
-    // The first line of input counts as the start of a line after CRLF. CRs that end no line are kept as they are, so
-    // "<CR><CR><LF>" is a CR and a line end, and ".<CR><CR><LF>" ends nothing.
+    // The first line of input counts as the start of a line after CRLF. CRs within a line are kept as they are; however
+    // many stand before its LF, they are its end. Still ".<CR><CR><LF>" ends nothing.
     bool decode(std::string_view& wire, std::string& out);
     bool saw_bare_newline() const { return saw_bare_newline_; }
 
@@ -27,6 +27,7 @@ private:
     enum class State : std::uint8_t { line_start, in_line, dot, dot_cr, cr };
     BareNewline policy_;
     State state_ = State::line_start;
+    std::size_t pending_crs_ = 0; // at the end of the last piece, in state cr: content only if the line goes on
     bool follows_crlf_ = true;    // the line that is being read began after a CRLF (or the start)
     bool saw_bare_newline_ = false;
 };
@@ -57,12 +58,11 @@ private:
 class ChunkDecoder {
 public:
     void decode(std::string_view wire, std::string& out);
-    bool ends_line() const { return at_line_start_ && !has_pending_cr_; }   // finish() will add nothing
     bool saw_bare_newline() const { return saw_bare_newline_; }
-    void finish(std::string& out);   // gives a pending CR, and ends the last line if it has no end
+    void finish(std::string& out);   // drops pending CRs, and ends the last line if it has no end
 
 private:
-    bool has_pending_cr_ = false;
+    std::size_t pending_crs_ = 0;
     bool at_line_start_ = true;
     bool saw_bare_newline_ = false;
 };

@@ -40,6 +40,15 @@ Extensions parse_extension_list(std::string_view text, std::vector<std::string>&
     return bits;
 }
 
+std::string extension_names(Extensions bits)
+{
+    std::string names;
+    for (const Row& row : rows) {
+        if (bits & row.bit) names.append(names.empty() ? "" : " ").append(row.keyword);
+    }
+    return names;
+}
+
 Offer parse_offer(const Reply& ehlo_reply)
 {
     Offer offer;

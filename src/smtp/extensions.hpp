@@ -33,6 +33,8 @@ using Extensions = std::uint32_t;
 // "pipelining, chunking, silent-discard" → bits. `unknown` gets the words that are none; "silent-discard" sets
 // `is_silent`.
 Extensions parse_extension_list(std::string_view text, std::vector<std::string>& unknown, bool& is_silent);
+// "SIZE DSN", in the order of the EHLO reply.
+std::string extension_names(Extensions bits);
 
 // What an EHLO reply offers (first line, the host name, ignored).
 struct Offer {

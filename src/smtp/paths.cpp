@@ -14,9 +14,6 @@ namespace {
 using base::equal_ignoring_case;
 using base::starts_with_ignoring_case;
 
-constexpr std::size_t max_envid = 100;    // RFC 3461 4.4
-constexpr std::size_t max_orcpt = 500;    // RFC 3461 4.2
-
 bool is_printable(std::string_view text)
 {
     return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) >= 32 && c != 127; });
@@ -28,49 +25,148 @@ Reply no_dsn() { return Reply(501, "5.7.1", "DSN support is disabled"); }
 
 std::string_view value_of(std::string_view parameter) { return parameter.substr(parameter.find('=') + 1); }
 
-// The path, from its first byte to the blank that ends it; "<" reaches to its ">".
-std::string_view take_path(std::string_view& text)
-{
-    text = base::trim(text);
-    return next_word(text);
-}
+// A piece of an address: words are copied in internal form, what stands for itself is one character.
+struct Piece {
+    enum class Kind : std::uint8_t { end, broken, word, literal, comment, special } kind = Kind::end;
+    char special = 0;
+};
+
+class Pieces {
+public:
+    explicit Pieces(std::string_view text) : text_(text) {}
+
+    // The next piece; `word` gets what a word or a literal says.
+    Piece next(std::string& word)
+    {
+        Piece piece;
+        word.clear();
+        while (at_ < text_.size() && base::is_space(text_[at_])) ++at_;
+        if (at_ == text_.size()) return piece;
+        const char c = text_[at_];
+        if (c == '(') piece.kind = skip_comment() ? Piece::Kind::comment : Piece::Kind::broken;
+        else if (c == '[') piece.kind = take_literal(word);
+        else if (std::string_view("<>@,;:).]").contains(c)) {
+            piece.kind = Piece::Kind::special;
+            piece.special = c;
+            ++at_;
+        } else {
+            piece.kind = take_word(word);
+        }
+        return piece;
+    }
+
+private:
+    bool skip_comment()
+    {
+        for (std::size_t level = 0; at_ < text_.size(); ++at_) {
+            const char c = text_[at_];
+            if (c == '\\') ++at_;
+            else if (c == '(') ++level;
+            else if (c == ')' && --level == 0) {
+                ++at_;
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // To "]", or, where that is missing, to the bracket of the path.
+    Piece::Kind take_literal(std::string& word)
+    {
+        const auto close = text_.find_first_of("]>", at_);
+        const auto inner = text_.substr(at_ + 1, std::min(close, text_.size()) - at_ - 1);
+        if (close == std::string_view::npos || !std::ranges::all_of(inner, [](char c) {
+                return c != '[' && !base::is_space(c) && is_harmless(c);
+            }))
+            return Piece::Kind::broken;
+        word.append("[").append(inner).append("]");
+        at_ = close + (text_[close] == ']' ? 1 : 0);
+        return Piece::Kind::literal;
+    }
+
+    // An atom, with quoted parts and escaped characters in it.
+    Piece::Kind take_word(std::string& word)
+    {
+        bool in_quotes = false;
+        for (; at_ < text_.size(); ++at_) {
+            char c = text_[at_];
+            if (c == '\\') {
+                if (++at_ == text_.size()) return Piece::Kind::broken;
+                c = text_[at_];
+            } else if (c == '"') {
+                in_quotes = !in_quotes;
+                continue;
+            } else if (!in_quotes && (base::is_space(c) || std::string_view("<>()[]@,;:.").contains(c))) {
+                break;
+            }
+            if (!is_harmless(c)) return Piece::Kind::broken;
+            word += c;
+        }
+        return in_quotes ? Piece::Kind::broken : Piece::Kind::word;
+    }
+
+    static bool is_harmless(char c) { return static_cast<unsigned char>(c) >= 32 && c != 127; }
+
+    std::string_view text_;
+    std::size_t at_ = 0;
+};
 
 }  // namespace
 
-bool parse_address(std::string_view text, std::string& address)
+bool parse_address(std::string_view text, std::string& address, bool is_strict)
 {
     address.clear();
-    text = base::trim(text);
-    if (text.starts_with('<')) {
-        if (!text.ends_with('>')) return false;
-        text = base::trim(text.substr(1, text.size() - 2));
-    }
-    // A source route says how, not where to: "@a,@b:user@domain" (RFC 5321 appendix C).
-    if (text.starts_with('@')) {
-        const auto colon = text.find(':');
-        if (colon != std::string_view::npos && text.find('[') > colon) text.remove_prefix(colon + 1);
-    }
     address.reserve(text.size());
-    bool in_quotes = false, in_literal = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        if (c == '\\' && !in_literal) {
-            if (++i == text.size()) return false;
-            c = text[i];
-        } else if (c == '"' && !in_literal) {
-            in_quotes = !in_quotes;
-            continue;
-        } else if (in_literal) {
-            if (c == ']') in_literal = false;
-            else if (c == '[' || base::is_space(c)) return false;
-        } else if (!in_quotes) {
-            if (c == '[') in_literal = true;
-            else if (base::is_space(c) || std::string_view("<>(),;:]").find(c) != std::string_view::npos) return false;
+    Pieces pieces(text);
+    std::string word;
+    bool has_opened = false, has_closed = false, follows_word = false;
+    for (;;) {
+        const Piece piece = pieces.next(word);
+        switch (piece.kind) {
+            case Piece::Kind::end:
+                return (has_closed || !has_opened || !text.contains('>')) && !(is_strict && address.starts_with('@'));
+            case Piece::Kind::broken: return false;
+            case Piece::Kind::comment:
+                if (is_strict) return false;
+                break;
+            case Piece::Kind::literal:
+            case Piece::Kind::word:
+                if (has_closed) return false;
+                if (follows_word) {
+                    // Two words are a name, which an address in brackets must follow.
+                    if (has_opened || is_strict || text.find('<') == std::string_view::npos) return false;
+                    address += ' ';
+                }
+                address += word;
+                follows_word = true;
+                break;
+            case Piece::Kind::special:
+                if (piece.special == '<') {
+                    if (has_closed) return false;
+                    address.clear();
+                    has_opened = true;
+                    follows_word = false;
+                } else if (piece.special == '>') {
+                    // One that was not opened, or was closed before, says nothing.
+                    has_closed = has_closed || has_opened;
+                } else if (piece.special == ':') {
+                    // A source route says how, not where to: "@a,@b:user@domain" (RFC 5321 appendix C).
+                    if (has_closed) return false;
+                    if (address.starts_with('@')) address.clear();
+                    else address += ':';
+                    follows_word = false;
+                } else if (piece.special == ',') {
+                    if (!address.starts_with('@') || text.find(':') == std::string_view::npos) return false;
+                    follows_word = false;
+                } else if (std::string_view(";)]").contains(piece.special) || has_closed) {
+                    return false;
+                } else {
+                    address += piece.special;
+                    follows_word = false;
+                }
+                break;
         }
-        if (static_cast<unsigned char>(c) < 32 || c == 127) return false;
-        address += c;
     }
-    return !in_quotes && !in_literal;
 }
 
 Path parse_path(std::string_view arguments, std::string_view keyword, bool is_strict)
@@ -78,19 +174,19 @@ Path parse_path(std::string_view arguments, std::string_view keyword, bool is_st
     Path path;
     path.problem = Path::Problem::bad_command;
     if (!starts_with_ignoring_case(arguments, keyword)) return path;
-    arguments = base::trim(arguments.substr(keyword.size()));
+    arguments.remove_prefix(keyword.size());
     if (!arguments.starts_with(':')) return path;
-    arguments.remove_prefix(1);
-    path.text = take_path(arguments);
+    arguments = base::trim(arguments.substr(1));
+    path.text = next_word(arguments);
     if (path.text.empty()) return path;
 
-    if (path.text.front() == '<' && path.text.back() != '>') {
+    if (path.text.front() == '<' && path.text.find('>') == std::string_view::npos) {
         path.problem = Path::Problem::unclosed;
         return path;
     }
     path.problem = Path::Problem::illegal_address;
     if (is_strict && path.text.front() != '<') return path;
-    if (!parse_address(path.text, path.address)) return path;
+    if (!parse_address(path.text, path.address, is_strict)) return path;
     path.problem = Path::Problem::none;
 
     for (auto word = next_word(arguments); !word.empty(); word = next_word(arguments)) {
@@ -107,13 +203,13 @@ std::expected<MailParameters, Reply> parse_mail_parameters(const Path& path, con
 {
     MailParameters result;
     for (const auto parameter : path.parameters()) {
-        if (rules.with_8bitmime && equal_ignoring_case(parameter, "BODY=8BITMIME")) {
+        if (equal_ignoring_case(parameter, "BODY=8BITMIME")) {
             result.body = mail::BodyType::eight_bit;
-        } else if (rules.with_8bitmime && equal_ignoring_case(parameter, "BODY=7BIT")) {
+        } else if (equal_ignoring_case(parameter, "BODY=7BIT")) {
             result.body = mail::BodyType::seven_bit;
         } else if (rules.with_smtputf8 && equal_ignoring_case(parameter, "SMTPUTF8")) {
             result.is_smtputf8 = true;
-        } else if (rules.with_size && starts_with_ignoring_case(parameter, "SIZE=")) {
+        } else if (starts_with_ignoring_case(parameter, "SIZE=")) {
             const auto digits = value_of(parameter);
             if (digits.empty() || !std::ranges::all_of(digits, base::is_digit))
                 return std::unexpected(bad("Bad message size syntax"));
@@ -144,8 +240,7 @@ std::expected<MailParameters, Reply> parse_mail_parameters(const Path& path, con
         } else if (starts_with_ignoring_case(parameter, "ENVID=")) {
             if (!rules.with_dsn) return std::unexpected(no_dsn());
             auto decoded = decode_xtext(value_of(parameter));
-            if (!decoded || decoded->empty() || decoded->size() > max_envid || !is_printable(*decoded) ||
-                !result.envid.empty()) {
+            if (!decoded || decoded->empty() || !is_printable(*decoded) || !result.envid.empty()) {
                 return std::unexpected(bad("Bad ENVID parameter syntax"));
             }
             result.envid = std::move(*decoded);
@@ -172,6 +267,7 @@ constexpr NotifyWord notify_words[] = {{"NEVER", mail::notify_never},
 bool parse_notify(std::string_view value, std::uint8_t& notify, std::string_view& unknown)
 {
     for (const auto word : base::split(value, ',')) {
+        if (word.empty()) continue;
         const auto* row =
             std::ranges::find_if(notify_words, [&](const NotifyWord& w) { return equal_ignoring_case(w.name, word); });
         if (row == std::end(notify_words)) {
@@ -186,13 +282,13 @@ bool parse_notify(std::string_view value, std::uint8_t& notify, std::string_view
 bool parse_orcpt(std::string_view value, std::string& original)
 {
     const auto semicolon = value.find(';');
-    if (semicolon == std::string_view::npos || semicolon == 0 || value.size() > max_orcpt) return false;
+    if (semicolon == std::string_view::npos || semicolon == 0) return false;
     const auto type = value.substr(0, semicolon);
     if (!std::ranges::all_of(type, [](char c) { return base::is_alnum(c) || c == '-'; })) return false;
     auto address = value.substr(semicolon + 1);
     auto decoded = decode_xtext(address);
     if (equal_ignoring_case(type, "utf-8") && decoded) decoded = decode_utf8_address(*decoded);
-    if (!decoded || decoded->empty() || !is_printable(*decoded)) return false;
+    if (!decoded || !is_printable(*decoded)) return false;
     original = std::string(type) + ";" + *decoded;
     return true;
 }

@@ -1,7 +1,8 @@
 // MAIL FROM / RCPT TO: the path and its ESMTP parameters (RFC 5321 4.1.2, 1870, 3461, 6152, 6531, 4954). Pure.
 //
-// Postfix's tolerance is kept: blanks before the path, no angle brackets (unless strict), source routes (dropped), quoted
-// local parts, more than one "@" (the last one separates). What is refused carries the reply to send.
+// Postfix's tolerance is kept: blanks before the path, no angle brackets or stray ones, comments, source routes (dropped),
+// quoted local parts, more than one "@" (the last one separates). Strict is without the bare form and the comments. What is
+// refused carries the reply to send.
 #pragma once
 
 #include "mail/envelope.hpp"
@@ -22,7 +23,7 @@ struct Path {
     enum class Problem : std::uint8_t {
         none,
         bad_command,        // no "FROM:" / "TO:" or nothing after it
-        unclosed,           // "<a@b": refused without a log line, so that it cannot be used to flood the log
+        unclosed,           // no ">" behind "<": refused without a log line, so that it cannot be used to flood the log
         illegal_address,
     } problem = Problem::none;
     std::string_view text;                 // the path as it was sent, brackets included
@@ -36,8 +37,9 @@ struct Path {
 // `arguments` is what follows the verb; `keyword` is "FROM" or "TO".
 Path parse_path(std::string_view arguments, std::string_view keyword, bool is_strict);
 
-// One address, "<…>" or bare → internal form. False when it is none (or several).
-bool parse_address(std::string_view text, std::string& address);
+// One address, as in a header line: "<…>", bare, with a name or comments → internal form. False when it is none (or several),
+// or, strict, when there is more than the address in its brackets.
+bool parse_address(std::string_view text, std::string& address, bool is_strict = false);
 
 struct MailParameters {
     std::uint64_t size = 0;                // 0 = not said
@@ -53,9 +55,9 @@ struct RecipientParameters {
     std::uint8_t notify = mail::notify_default;
     std::string original;                  // "rfc822;user@domain", decoded
 };
-// What this server offers; a parameter of an extension that is switched off is refused.
+// What this server offers. SIZE= and BODY= are taken from whoever says them.
 struct ParameterRules {
-    bool with_dsn = true, with_size = true, with_8bitmime = true, with_smtputf8 = true;
+    bool with_dsn = true, with_smtputf8 = true;
     bool with_verp = false;                // XVERP, for clients who may
     std::string_view verp_delimiters = "+=",
                      verp_filter = "-=+";  // those of XVERP alone, and those that may be asked for

@@ -10,7 +10,8 @@ int hex_value(char c)
 {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;   // RFC 3461: upper case only
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;   // RFC 3461 has upper case only; clients are taken as they are
+    return -1;
 }
 
 void append_utf8(std::string& out, std::uint32_t point)
@@ -40,7 +41,6 @@ std::optional<std::string> decode_xtext(std::string_view text)
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] != '+') {
-            if (text[i] == '=') return std::nullopt;
             out += text[i];
             continue;
         }
@@ -88,6 +88,26 @@ std::optional<std::string> decode_utf8_address(std::string_view text)
     }
     if (!base::is_valid_utf8(out)) return std::nullopt;
     return out;
+}
+
+std::string escaped(std::string_view text)
+{
+    static constexpr std::string_view named = "\a\b\f\n\r\t\v\\", names = "abfnrtv\\";
+    std::string result;
+    result.reserve(text.size());
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (const auto at = named.find(c); at != std::string_view::npos) {
+            result += '\\';
+            result += names[at];
+        } else if (base::is_print(c)) {
+            result += c;
+        } else {
+            result += '\\';
+            for (const int shift : {6, 3, 0}) result += static_cast<char>('0' + (byte >> shift & 7));
+        }
+    }
+    return result;
 }
 
 }  // namespace ekiden::smtp

@@ -15,4 +15,7 @@ std::string encode_xtext(std::string_view text);
 // "\x{E3}" forms of an ORCPT of type utf-8 → UTF-8; plain UTF-8 passes. Nothing when malformed.
 std::optional<std::string> decode_utf8_address(std::string_view text);
 
+// For the log, what a client sent where its bytes matter: "\r", "\n", "\\", and all that is not printable ASCII as "\303".
+std::string escaped(std::string_view text);
+
 }  // namespace ekiden::smtp

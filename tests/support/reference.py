@@ -33,8 +33,10 @@ def private_etc(folder, files):
 
 
 class Subject:
-    def __init__(self, port, log, folder):
-        self.port, self.log, self.folder = port, log, folder
+    """run(name, *arguments): one of its commands, on its own configuration"""
+
+    def __init__(self, port, log, folder, run):
+        self.port, self.log, self.folder, self.run = port, log, folder, run
 
 
 @contextlib.contextmanager
@@ -48,7 +50,7 @@ def ekiden(main, master, files, before=lambda folder: None):
         before(mail.folder)
         mail.start()
         engine = mail.engine_pid()
-        yield Subject(mail.port, mail.log, mail.folder)
+        yield Subject(mail.port, mail.log, mail.folder, lambda name, *arguments: mail.run(name, *arguments, check=False, errors='replace'))
         if mail.engine_pid() != engine:
             raise SystemExit('the engine has been restarted')
 
@@ -68,7 +70,9 @@ def postfix(main, master, files, before=lambda folder: None):
             out.write(master.format(folder=folder, private=folder))
         server.start()
         try:
-            yield Subject(bench_servers.SMTP_PORT, lambda: server.log.read_text(errors='replace'), folder)
+            yield Subject(bench_servers.SMTP_PORT, lambda: server.log.read_text(errors='replace'), folder,
+                          lambda name, *arguments: subprocess.run([str(server.bin / name), '-c', str(server.work / 'etc'), *arguments], env=server.environment,
+                                                                  capture_output=True, text=True, errors='replace', check=False))
         finally:
             server.stop()
             subprocess.run(['umount', '-l', '/etc', os.path.join(folder, 'etc')])

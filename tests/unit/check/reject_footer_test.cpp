@@ -51,9 +51,9 @@ TEST(RejectFooter, AddsLinesAsPostfix)
 
 TEST(RejectFooter, UnknownNamesAreToldOf)
 {
-    World world("smtpd_reject_footer = $sender bar\n");
+    World world("smtpd_reject_footer = $nonsense bar\n");
     EXPECT_EQ(with_footer(world, smtp::Reply(450, "4.7.1", "later")), "450-4.7.1 later\r\n450 4.7.1  bar\r\n");
-    EXPECT_EQ(world.log, std::vector<std::string>{"warning: unknown macro name \"sender\" in expansion request"});
+    EXPECT_EQ(world.log, std::vector<std::string>{"warning: unknown macro name \"nonsense\" in expansion request"});
 }
 
 TEST(RejectFooter, ARefusalStaysOne)
