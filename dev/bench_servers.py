@@ -13,6 +13,8 @@ import socket
 import subprocess
 import time
 
+from services import inner_services
+
 SMTP_PORT = 2525
 SINK_PORT = 2526   # the far side of relayed mail
 DEAD_PORT = 2527   # nothing listens here, until a figure says so
@@ -49,35 +51,6 @@ local_destination_concurrency_limit = 20
 """
 # in_flow_delay: Postfix slows senders down on purpose when mail arrives faster than it leaves; that pause is not what
 # is measured. The two concurrencies: all mail of a run goes to one destination, whose limits are low by default.
-
-MASTER_CF = """\
-127.0.0.1:{port} inet n - n - {smtpd_limit} smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-tlsproxy unix - - n - 0 tlsproxy
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-proxywrite unix - - n - 1 proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-local unix - n n - - local
-virtual unix - n n - - virtual
-lmtp unix - - n - - lmtp
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"""
 
 
 def set_aside(folder):
@@ -274,7 +247,9 @@ class Server:
         names = {line.split("=")[0].strip() for line in settings}
         common = [line for line in MAIN_CF.format(folder=self.work).splitlines() if line.split("=")[0].strip() not in names]
         (etc / "main.cf").write_text("\n".join([*common, self.extra_cf, *settings, ""]))
-        (etc / "master.cf").write_text(MASTER_CF.format(port=self.port, smtpd_limit=smtpd_limit))
+        # tlsproxy: without it Postfix keeps no connection that has TLS.
+        own = f"127.0.0.1:{self.port} inet n - n - {smtpd_limit} smtpd\ntlsproxy unix - - n - 0 tlsproxy\n"
+        (etc / "master.cf").write_text(own + inner_services())
 
     def fresh(self, settings=(), smtpd_limit="100"):
         """Empty folders and a configuration; nothing runs yet."""

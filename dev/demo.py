@@ -8,6 +8,8 @@ made at the first start and kept. Options: --port N, --folder DIR, --clean
 """
 import argparse, os, pwd, secrets, shutil, signal, smtplib, socket, ssl, subprocess, sys, time
 
+from services import inner_services
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.environ.get('EKIDEN_BIN') or os.path.join(ROOT, 'build', 'bin')
 
@@ -23,22 +25,6 @@ MASTER_CF = '''\
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_client_restrictions=permit_sasl_authenticated,reject
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
-pickup    unix  n       -       n       60      1       pickup
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-showq     unix  n       -       n       -       -       showq
-smtp      unix  -       -       n       -       -       smtp
-relay     unix  -       -       n       -       -       smtp
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-discard   unix  -       -       n       -       -       discard
-local     unix  -       n       n       -       -       local
-virtual   unix  -       n       n       -       -       virtual
-anvil     unix  -       -       n       -       1       anvil
 '''
 
 
@@ -154,7 +140,7 @@ smtpd_sasl_local_domain = $mydomain
 relayhost = [127.0.0.1]:{far}
 ''')
     write(f'{config}/mailboxes', ''.join(f'{name}@ekiden.example  {name}/\n' for name in MAILBOXES))
-    write(f'{config}/master.cf', MASTER_CF.format(port=port, submission=submission))
+    write(f'{config}/master.cf', MASTER_CF.format(port=port, submission=submission) + inner_services())
     login = 'you@ekiden.example'
     password = make_login(config, login)
 

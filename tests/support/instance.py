@@ -12,31 +12,13 @@ import contextlib, json, os, pwd, random, re, shutil, signal, smtplib, socket, s
 from dns_zone import Zone
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, 'dev'))
+from services import inner_services
+
 BIN = os.environ.get('EKIDEN_BIN') or os.path.join(ROOT, 'build', 'bin')
 LIMIT = float(os.environ.get('EKIDEN_TEST_LIMIT', '30'))     # seconds any one wait may take
 
 MESSAGE = 'From: <a@remote.test>\nTo: <alice@example.test>\nSubject: test\n\nHello\n'
-
-MASTER_CF = '''\
-{port}    inet  n       -       n       -       -       smtpd
-pickup    unix  n       -       n       60      1       pickup
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-smtp      unix  -       -       n       -       -       smtp
-relay     unix  -       -       n       -       -       smtp
-lmtp      unix  -       -       n       -       -       lmtp
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-discard   unix  -       -       n       -       -       discard
-local     unix  -       n       n       -       -       local
-virtual   unix  -       n       n       -       -       virtual
-showq     unix  n       -       n       -       -       showq
-anvil     unix  -       -       n       -       1       anvil
-'''
 
 
 def free_port():
@@ -149,7 +131,7 @@ virtual_minimum_uid = 1
 ekiden_dns_server = 127.0.0.1:{self.zone.port}
 smtputf8_enable = yes
 ''', main))
-        self.write('master.cf', (master_cf or MASTER_CF).format(port=f'127.0.0.1:{self.port}') + master)
+        self.write('master.cf', (master_cf or '{port} inet n - n - - smtpd\n' + inner_services()).format(port=f'127.0.0.1:{self.port}') + master)
         self.log_offset = 0
         if start:
             self.start()

@@ -4,28 +4,7 @@ import os, re, shutil, subprocess, tempfile
 
 from dns_zone import Zone
 from own_mounts import in_own_mount_namespace, mount_tmpfs
-from instance import BIN, ROOT, LIMIT, Dialogue, Failed, skip, wait_until
-
-MASTER_CF = '''\
-smtp      inet  n       -       n       -       -       smtpd
-pickup    unix  n       -       n       60      1       pickup
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-smtp      unix  -       -       n       -       -       smtp
-relay     unix  -       -       n       -       -       smtp
-showq     unix  n       -       n       -       -       showq
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-discard   unix  -       -       n       -       -       discard
-local     unix  -       n       n       -       -       local
-virtual   unix  -       n       n       -       -       virtual
-anvil     unix  -       -       n       -       1       anvil
-postlog   unix-dgram n  -       n       -       1       postlogd
-'''
+from instance import BIN, ROOT, LIMIT, Dialogue, Failed, inner_services, skip, wait_until
 
 
 class Site:
@@ -76,7 +55,7 @@ class Site:
         """a new main.cf and master.cf, and the server started; what `postfix start` said"""
         self.sh('postfix stop', check=False)
         self.write('/etc/postfix/main.cf', main)
-        self.write('/etc/postfix/master.cf', MASTER_CF + master)
+        self.write('/etc/postfix/master.cf', 'smtp inet n - n - - smtpd\n' + inner_services() + master)
         if not os.path.exists('/etc/aliases.db'):
             self.write('/etc/aliases', 'postmaster: root\n')
             self.sh('newaliases', check=False)
