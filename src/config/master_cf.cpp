@@ -30,7 +30,13 @@ public:
             if (!end && is_strict_) throw ConfigError(fmt::format("missing '}}' in \"{}\"", text_));
             return take(end.value_or(text_.size()));
         }
-        return take(std::min(text_.size(), text_.find_first_of(" \t\r\n\f\v")));
+        // A blank inside braces ends no word, wherever they open: "-o name={a b}", "name=${x?{a b}}".
+        std::size_t end = 0;
+        while (end < text_.size() && !base::is_space(text_[end])) {
+            const auto group = text_[end] == '{' ? end_of_group(text_.substr(end), '{', '}') : std::optional<std::size_t>(1);
+            end += group.value_or(1);
+        }
+        return take(end);
     }
 
 private:

@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string>
+#include <syslog.h>
 #include <unistd.h>
 
 namespace ekiden::daemon {
@@ -58,6 +59,7 @@ void print_unreadable(const Problem& problem, bool always)
 struct CheckStyle {
     bool is_json = false, is_verbose = false;
     bool has_hints = true;         // false: faults, and what Postfix prints; for who is no person
+    bool has_postconf = true;      // ... of postconf, too
     bool names_place = false;      // of a fault that keeps main.cf from being read
 };
 
@@ -84,12 +86,12 @@ public:
     int unknown(const std::string& word);
 
     void warn_of_old_level();
+    void print_postconf_warnings();
+    void repeat_warnings(std::initializer_list<const char*> programs);
 
 private:
     bool report(const std::vector<Problem>& problems, const CheckStyle& style);
     int report_unreadable(const config::ConfigError& error, const CheckStyle& style);
-    void print_unused();
-    void repeat_warnings(std::initializer_list<const char*> programs);
     std::string postconf() const { return settings_->str("command_directory") + "/postconf"; }
     int refuse_master_cf(const config::ConfigError& error);
     void print_master_cf_fault(const std::string& text);
@@ -155,13 +157,13 @@ void Command::print_master_cf_fault(const std::string& text)
     std::fprintf(stderr, "%s: fatal: %s%s\n", postconf().c_str(), text.starts_with('/') ? "file " : "", text.c_str());
 }
 
-// Postfix's scripts ask postconf, and that says which names mean nothing to it.
-void Command::print_unused()
+// Postfix's scripts ask postconf, and that says what is odd about main.cf and which names mean nothing to it.
+void Command::print_postconf_warnings()
 {
-    const std::string postconf = settings_->str("command_directory") + "/postconf";
-    for (const auto find : {config::find_unused, config::find_undefined})
+    repeat_warnings({postconf().c_str()});
+    for (const auto find : {config::find_undefined, config::find_unused})
         for (const Problem& problem : find(*settings_))
-            std::fprintf(stderr, "%s: warning: %s\n", postconf.c_str(), problem.text.c_str());
+            std::fprintf(stderr, "%s: warning: %s\n", postconf().c_str(), problem.text.c_str());
 }
 
 // All that cannot be read, not only what was met first; and what else is wrong, as if the rest were all.
@@ -203,8 +205,7 @@ int Command::check(const CheckStyle& style)
         SettingsPtr full = config::Settings::load(options);
         std::vector<Problem> problems = check_settings(*full, Hints::yes);
         if (!style.has_hints) {
-            print_unused();
-            repeat_warnings({postconf().c_str()});
+            if (style.has_postconf) print_postconf_warnings();
             std::erase_if(problems, [](const Problem& problem) { return problem.level != Problem::Level::fatal; });
         }
         const bool is_fine = report(problems, style);
@@ -243,7 +244,6 @@ int Command::start(bool is_foreground)
         return 1;
     }
     if (int status = check({.has_hints = is_watched()}); status != 0) return status;
-    repeat_warnings({"postfix/postlog"});
     script_.info("starting the Postfix mail system");
     base::flush_log();
     if (is_foreground) return run_master({directory_, true, -1});
@@ -277,7 +277,9 @@ int Command::start(bool is_foreground)
 bool Command::may_signal(int pid)
 {
     if (::kill(pid, 0) == 0 || errno != EPERM) return true;
-    std::fprintf(stderr, "postfix: fatal: the postfix command is reserved for the superuser\n");
+    const char* const why = "the postfix command is reserved for the superuser";
+    if (is_watched()) std::fprintf(stderr, "postfix: fatal: %s\n", why);
+    else Logger(settings_->str("syslog_name") + "/postfix").fatal("{}", why);
     return false;
 }
 
@@ -328,7 +330,7 @@ int Command::reload()
     int pid = find_master(*settings_);
     if (!pid) return not_running();
     if (!may_signal(pid)) return 1;
-    if (int status = check({.has_hints = is_watched(), .names_place = true}); status != 0) {
+    if (int status = check({.has_hints = is_watched(), .has_postconf = false, .names_place = true}); status != 0) {
         script_.error("the running settings stay in force");
         return status;
     }
@@ -353,8 +355,6 @@ int Command::flush()
 
 int Command::status()
 {
-    print_unused();
-    repeat_warnings({postconf().c_str(), "postfix/postlog"});
     int pid = find_master(*settings_);
     if (!pid) {
         // Why it does not run may be what stands in master.cf; a running one is reported whatever stands there by now.
@@ -411,12 +411,18 @@ int Command::unknown(const std::string& word)
     return 1;
 }
 
+// These look at the whole configuration, and what keeps it from running is said wherever they are run.
+bool starts(std::string_view word)
+{
+    return word == "check" || word == "start" || word == "start-fg" || word == "reload";
+}
+
 // What keeps every command from reading main.cf: check names all of it, the others what they met first, as Postfix does.
 void report_unreadable(const config::ConfigError& error, const std::string& directory, std::string_view word,
                        const CheckStyle& style)
 {
     // What only looks like the right characters is often the reason.
-    if (word == "check" || ((word == "start" || word == "reload") && is_watched()))
+    if (word == "check" || (starts(word) && is_watched()))
         print_findings(config::find_odd_characters(directory), "postfix", style);
     std::vector<Problem> problems;
     if (word == "check") {
@@ -433,6 +439,11 @@ void report_unreadable(const config::ConfigError& error, const std::string& dire
     if (problems.empty()) problems.push_back({Problem::Level::fatal, error.location, error.what()});
     if (style.is_json) {
         print_findings(problems, "postfix", style);
+        return;
+    }
+    if (!starts(word) && !is_watched() && !style.is_verbose) {
+        base::use_sink(base::syslog_sink(LOG_MAIL));
+        Logger("postfix").fatal("{}", problems.front().text);
         return;
     }
     for (const Problem& problem : problems)
@@ -453,7 +464,9 @@ int postfix_main(int argc, char** argv)
         case 'c': directory = optarg; break;
         case 'D': break;   // Postfix runs its daemons under a debugger then; ours is attached by pid
         case 'v': is_verbose = true; break;
-        default: std::fprintf(stderr, "postfix: fatal: usage: postfix [-c config_dir] [-Dv] command\n"); return 1;
+        default:
+            if (is_watched()) std::fprintf(stderr, "postfix: fatal: usage: postfix [-c config_dir] [-Dv] command\n");
+            return 1;
         }
     }
     const bool is_named = !directory.empty() || std::getenv("MAIL_CONFIG");
@@ -482,8 +495,6 @@ int postfix_main(int argc, char** argv)
         options.checks = config::Checks::command;
         options.read_master_cf = false;
         settings = config::Settings::load(options);
-        for (const Problem& problem : settings->problems())
-            if (!style.is_json) std::fprintf(stderr, "postfix: warning: %s\n", problem.text.c_str());
     } catch (const config::ConfigError& error) {
         report_unreadable(error, directory, word, style);
         if (word == "reload") std::fprintf(stderr, "postfix: the running settings stay in force\n");
@@ -497,15 +508,21 @@ int postfix_main(int argc, char** argv)
     // As postlog does: the log always, the terminal when somebody sits there.
     const bool is_to_stdout = settings->str("maillog_file") == "/dev/stdout";
     if (is_to_stdout && word == "start-fg") base::use_sink(base::descriptor_sink(STDOUT_FILENO, log_host(*settings)));
-    else if (auto opened = open_command_log(*settings, is_to_stdout || ::isatty(STDERR_FILENO)); !opened) {
-        base::use_sink(base::stderr_sink());
+    else if (auto opened = open_command_log(*settings, is_to_stdout || is_watched()); !opened) {
+        base::use_sink(is_watched() ? base::stderr_sink() : base::syslog_sink(LOG_MAIL));
         // These look at the log file themselves, and call it fatal.
-        const bool is_said_later = word == "check" || word == "start" || word == "start-fg" || word == "reload";
-        if (!is_said_later && (opened.error().is(ErrorCode::refused) || opened.error().is(ErrorCode::syntax)))
+        if (!starts(word) && is_watched() &&
+            (opened.error().is(ErrorCode::refused) || opened.error().is(ErrorCode::syntax)))
             std::fprintf(stderr, "postfix: warning: %s\n", opened.error().text().c_str());
     }
 
     Command command(settings, directory);
+    // Each of the programs that Postfix runs now repeats what it finds odd, those of the log on a terminal only.
+    const bool has_own_postconf = starts(word) && (word != "reload" || is_watched());
+    if (is_watched() && !style.is_json) command.repeat_warnings({"postfix"});
+    if (!is_named && !has_own_postconf) command.print_postconf_warnings();
+    if (word == "flush") command.repeat_warnings({"postqueue"});
+    else if (is_watched() && word != "check") command.repeat_warnings({"postfix/postlog"});
     if (word != "stop" && word != "abort" && word != "logrotate") command.warn_of_old_level();
     int status = 0;
     if (word == "start") status = command.start(false);

@@ -207,7 +207,9 @@ int run(Options& options, int argc, char** argv)
     // What is odd about one value is found again for each value that mentions it.
     std::set<std::string, std::less<>> said;
     for (const auto& problem : files.settings->problems())
-        if (problem.level == config::Problem::Level::warning && said.insert(problem.text).second)
+        // Defaults that compare levels are looked at where values are expanded, and nowhere else.
+        if (problem.level == config::Problem::Level::warning && said.insert(problem.text).second &&
+            (options.expands || !problem.text.starts_with("malformed compatibility level")))
             warn(options, problem.text);
     for (const auto& text : files.undefined) warn(options, text);
     if (options.mode == 'p')

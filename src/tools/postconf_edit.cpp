@@ -38,7 +38,8 @@ void normalise_options(ServiceSpec& service)
         std::string error;
         if (const auto pair = config::split_name_value(text, error)) {
             text = fmt::format("{}={}", pair->name, pair->value);
-            if (text.find_first_of(" \t\r\n,") != std::string::npos && word.starts_with('{'))
+            const bool has_blank = text.find_first_of(" \t\r\n") != std::string::npos;
+            if (has_blank || (text.contains(',') && word.starts_with('{')))
                 text = fmt::format("{{{}}}", text);
         } else {
             text = word;
@@ -60,7 +61,10 @@ void normalise_options(ServiceSpec& service)
         else if (i + 1 < raw.size())
             add_value(raw[++i]);
     }
-    words.insert(words.end(), raw.begin() + static_cast<std::ptrdiff_t>(i), raw.end());
+    for (; i < raw.size(); ++i) {
+        const auto inside = config::inside_braces(raw[i]);
+        words.push_back(inside && inside->contains(' ') ? fmt::format("{{{}}}", *inside) : raw[i]);
+    }
     raw = std::move(words);
 }
 

@@ -126,7 +126,8 @@ public:
     {
         const auto main_cf = files_.settings->directory() + "/main.cf";
         const auto master_cf = files_.settings->directory() + "/master.cf";
-        if (options_.mode == 'p') main(main_cf);
+        find_undefined(main_cf);
+        if (options_.mode == 'p') find_unused(main_cf);
         for (const auto& service : files_.services) master(service, master_cf);
     }
 
@@ -186,7 +187,7 @@ private:
         }
     }
 
-    void main(const std::string& path)
+    void find_undefined(const std::string& path)
     {
         const auto& settings = *files_.settings;
         for (const auto& name : settings.names_set())
@@ -195,6 +196,11 @@ private:
                     if (!files_.knows(used) && !settings.is_set(used) && mentioned_.insert(std::string(used)).second)
                         files_.undefined.push_back(fmt::format("{}: undefined parameter: {}", path, used));
                 });
+    }
+
+    void find_unused(const std::string& path)
+    {
+        const auto& settings = *files_.settings;
         for (const auto& name : settings.names_set())
             if (!files_.knows(name))
                 files_.unused.push_back(fmt::format("{}: unused parameter: {}={}", path, name, settings.raw(name)));

@@ -184,8 +184,7 @@ void list_services(const Options& options, const Files& files)
     for (const auto& service : files.services)
         for (const auto& request : requests) {
             if (!request.matches(service)) continue;
-            if (options.mode != 'P' || request.parts.size() < 3 ||
-                std::ranges::any_of(service.overrides,
+            if (options.mode != 'P' || std::ranges::any_of(service.overrides,
                                     [&](const auto& pair) { return request.matches(2, pair.first); }))
                 request.is_matched = true;
         }

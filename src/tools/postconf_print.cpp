@@ -39,7 +39,11 @@ void warn(const Options& options, std::string_view text)
 {
     if (options.is_quiet) return;
     std::fflush(stdout);
-    fmt::print(stderr, "{}: warning: {}\n", options.program, text);
+    // As postconf says it, who knows no alphabet but ASCII.
+    std::string safe(text);
+    for (char& c : safe)
+        if (!base::is_print(c)) c = '?';
+    fmt::print(stderr, "{}: warning: {}\n", options.program, safe);
 }
 
 std::string fill_line(std::string text, const std::vector<std::string_view>& words)

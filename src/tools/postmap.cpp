@@ -394,6 +394,8 @@ int Postmap::run()
     load.read_master_cf = false;
     load.is_strict = false;
     settings_ = config::Settings::load(load);
+    for (const auto& problem : settings_->problems())
+        if (problem.text.contains("overriding earlier entry")) log_.warning("{}", problem.text);
     if (job_.verbosity > 0) say_verbose();
 
     if (job_.lists) {

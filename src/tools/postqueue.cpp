@@ -189,6 +189,7 @@ int postqueue_main(int argc, char** argv)
         }
     }
     config::SettingsPtr settings = load_settings(voice, directory);
+    enter_queue(voice, *settings);
     if (optind < argc) mode = 0;
     switch (mode) {
     case 'p': return show_queue(voice, *settings, is_json);

@@ -264,6 +264,7 @@ int postsuper_main(int argc, char** argv)
     if (::getuid() != 0 && ::access((settings->str("queue_directory") + "/log").c_str(), R_OK | W_OK | X_OK) != 0)
         voice.fatal("use of this command is reserved for the superuser");
 
+    enter_queue(voice, *settings);
     Command command(voice, settings);
     for (int i = optind; i < argc; ++i) {
         if (std::find(std::begin(queue_names), std::end(queue_names), std::string_view(argv[i])) ==

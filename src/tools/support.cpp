@@ -3,6 +3,7 @@
 #include "base/log_relay.hpp"
 #include "base/log_sinks.hpp"
 #include "base/text.hpp"
+#include "config/checks.hpp"
 #include "table/match_list.hpp"
 
 #include <algorithm>
@@ -29,7 +30,10 @@ config::SettingsPtr load(const Voice& voice, const std::string& directory)
         options.directory = directory;
         options.checks = config::Checks::command;
         options.read_master_cf = false;
-        return config::Settings::load(options);
+        config::SettingsPtr settings = config::Settings::load(options);
+        // Others may run an instance of their own, where there is no such user.
+        if (::getuid() == 0) config::check_owner(*settings);
+        return settings;
     } catch (const config::ConfigError& error) {
         voice.fatal(error.what());
     }
@@ -107,9 +111,17 @@ config::SettingsPtr load_settings(Voice& voice, std::string_view wanted)
         if (has_borrowed_rights()) require_known_directory(voice, directory);
     }
     config::SettingsPtr settings = load(voice, directory);
-    for (const config::Problem& problem : settings->problems()) voice.warning(problem.text);
+    // postlog speaks to the log, and to who watches.
+    if (voice.name() != "postlog" || ::isatty(STDERR_FILENO) == 1)
+        for (const config::Problem& problem : settings->problems()) voice.warning(problem.text);
     voice.use_log(*settings);
     return settings;
+}
+
+void enter_queue(const Voice& voice, const config::Settings& settings)
+{
+    const std::string queue = settings.str("queue_directory");
+    if (::chdir(queue.c_str()) != 0) voice.fatal(Error::from_errno("chdir", queue).text());
 }
 
 void check_user(const Voice& voice, const config::Settings& settings, const char* parameter, const char* what)

@@ -46,6 +46,9 @@ private:
 // main.cf names in alternate_config_directories (or multi_instance_directories).
 config::SettingsPtr load_settings(Voice& voice, std::string_view directory);
 
+// Goes to $queue_directory, or ends the program: for those whose work is there.
+void enter_queue(const Voice& voice, const config::Settings& settings);
+
 // Ends the program unless the directory is the default one or one that the default main.cf names.
 void require_known_directory(Voice& voice, const std::string& directory);
 
