@@ -111,7 +111,19 @@ std::optional<Address> parse_address(std::string_view text)
     return without_mapping(*address);
 }
 
-std::string format_address(const Address& address) { return address.to_string(); }
+// Each session prints its addresses several times, and for those of IPv4 that is done with less than a format string.
+std::string format_address(const Address& address)
+{
+    if (!address.is_v4()) return address.to_string();
+    std::string text;
+    for (const unsigned octet : address.to_v4().to_bytes()) {
+        if (!text.empty()) text += '.';
+        if (octet >= 100) text += static_cast<char>('0' + octet / 100);
+        if (octet >= 10) text += static_cast<char>('0' + octet / 10 % 10);
+        text += static_cast<char>('0' + octet % 10);
+    }
+    return text;
+}
 
 std::string format_address_literal(const Address& address)
 {

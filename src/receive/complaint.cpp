@@ -13,6 +13,9 @@ struct ClassName {
     std::string_view word;
     TroubleClass bit;
 };
+// Room for a session that carries a message. One that says nothing but the greeting does without.
+constexpr std::size_t usual_transcript = 480;
+
 constexpr std::array class_names{
     ClassName{"bounce", trouble_bounce},     ClassName{"policy", trouble_policy},
     ClassName{"protocol", trouble_protocol}, ClassName{"resource", trouble_resource},
@@ -57,8 +60,11 @@ void Transcript::said(std::string_view reply)
 void Transcript::add(std::string_view who, std::string_view line)
 {
     if (text_.size() > max_transcript) return;
+    if (lines_ == 1) text_.reserve(usual_transcript);
     text_ += who;
-    text_ += base::printable(line.substr(0, 1000));
+    line = line.substr(0, 1000);
+    if (std::ranges::all_of(line, base::is_print)) text_ += line;
+    else text_ += base::printable(line);
     text_ += '\n';
     ++lines_;
     if (text_.size() > max_transcript) text_ += "(the rest is left out)\n";
