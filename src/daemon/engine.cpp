@@ -5,6 +5,7 @@
 #include "base/privileged_read.hpp"
 #include "base/text.hpp"
 #include "check/policy.hpp"
+#include "config/program_settings.hpp"
 #include "config/settings.hpp"
 #include "daemon/control_server.hpp"
 #include "daemon/log_setup.hpp"
@@ -175,7 +176,7 @@ Generation Engine::make_generation(SettingsPtr settings)
     mail::use_long_queue_ids(settings->boolean("enable_long_queue_ids"));
     mail::use_transitional_idna(settings->boolean("enable_idna2003_compatibility"));
     mail::use_log_address_form(settings->str("info_log_address_format") == "internal");
-    g.resolver = rewrite::Resolver::make(settings);
+    g.resolver = rewrite::Resolver::make(config::settings_of_program(settings, "trivial-rewrite"));
     for (const config::ServiceSpec& service : settings->services()) {
         if (service.command == "cleanup")
             g.intakes[service.name] = rewrite::Intake::make(own_settings(settings, service), g.resolver, *store_);
@@ -185,10 +186,11 @@ Generation Engine::make_generation(SettingsPtr settings)
     if (auto& usual = g.intakes[usual_cleanup]; !usual) usual = rewrite::Intake::make(settings, g.resolver, *store_);
     g.intake = g.intakes[usual_cleanup];
     (void)g.intake_of(*g.pickup);
-    verify::Verifier::check(*settings);
-    g.bouncer = report::Bouncer::make(settings, g.intake);
+    verify::Verifier::check(*config::settings_of_program(settings, "verify"));
+    g.bouncer = report::Bouncer::make(config::settings_of_program(settings, "bounce"), g.intake);
     g.transports = deliver::Transports::make(settings, {*dns_, *pool_, g.intake, helper_.get()});
-    g.world = schedule::make_world(settings, g.resolver, g.transports, g.bouncer, *store_, verifier_);
+    g.world = schedule::make_world(config::settings_of_program(settings, "qmgr"), g.resolver, g.transports, g.bouncer,
+                                   *store_, verifier_);
     return g;
 }
 
@@ -290,7 +292,7 @@ Result<void> Engine::start()
     net::Core& home = cores_->at(0);
     verifier_ = std::make_shared<verify::Verifier>(home.executor(), *pool_);
     generation_ = make_generation(settings);
-    verifier_->use(settings, generation_.intake);
+    verifier_->use(config::settings_of_program(settings, "verify"), generation_.intake);
     scheduler_ = std::make_unique<schedule::Scheduler>(*cores_, home, *store_, generation_.world);
     store_->listen(scheduler_.get());
     cores_->start();
@@ -326,7 +328,7 @@ void Engine::reload()
         for (const config::ServiceSpec& service : fresh.settings->services()) {
             if (service.type == "inet" && service.command == "smtpd") (void)server_settings(fresh, service);
         }
-        verifier_->use(fresh.settings, fresh.intake);
+        verifier_->use(config::settings_of_program(fresh.settings, "verify"), fresh.intake);
         scheduler_->use(fresh.world);
         pickup_->use(fresh.intake_of(*fresh.pickup), fresh.pickup);
         start_servers(fresh, std::move(sockets));

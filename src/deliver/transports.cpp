@@ -1,6 +1,7 @@
 #include "deliver/transports.hpp"
 
 #include "base/text.hpp"
+#include "config/program_settings.hpp"
 #include "deliver/agents.hpp"
 #include "deliver/smtp/agent.hpp"
 #include "deliver/status_filter.hpp"
@@ -62,7 +63,9 @@ int to_int(std::int64_t value) { return static_cast<int>(std::clamp<std::int64_t
 std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings, const TransportNeeds& needs)
 {
     auto result = std::make_shared<Transports>();
-    auto deferred = settings->list("defer_transports");
+    // What says how much goes where at a time is the queue manager's.
+    const config::SettingsPtr queue = config::settings_of_program(settings, "qmgr");
+    auto deferred = queue->list("defer_transports");
     int process_limit = to_int(settings->integer("default_process_limit"));
     auto agents = std::make_shared<AgentsByName>();
     for (const config::ServiceSpec& service : settings->services()) {
@@ -87,16 +90,16 @@ std::shared_ptr<const Transports> Transports::make(config::SettingsPtr settings,
             transport.waiting_limit = transport.process_limit * waiting_per_process;
         const std::string& name = service.name;
         transport.destination_concurrency_limit =
-            to_int(settings->transport_integer(name, "destination_concurrency_limit"));
+            to_int(queue->transport_integer(name, "destination_concurrency_limit"));
         transport.initial_destination_concurrency =
-            to_int(settings->transport_integer(name, "initial_destination_concurrency"));
-        transport.recipient_limit = to_int(settings->transport_integer(name, "destination_recipient_limit"));
-        transport.rate_delay = settings->transport_time(name, "destination_rate_delay");
-        transport.transport_rate_delay = settings->transport_time(name, "transport_rate_delay");
+            to_int(queue->transport_integer(name, "initial_destination_concurrency"));
+        transport.recipient_limit = to_int(queue->transport_integer(name, "destination_recipient_limit"));
+        transport.rate_delay = queue->transport_time(name, "destination_rate_delay");
+        transport.transport_rate_delay = queue->transport_time(name, "transport_rate_delay");
         transport.failed_cohort_limit =
-            to_int(settings->transport_integer(name, "destination_concurrency_failed_cohort_limit"));
-        Feedback positive = parse_feedback(*settings, name, "destination_concurrency_positive_feedback");
-        Feedback negative = parse_feedback(*settings, name, "destination_concurrency_negative_feedback");
+            to_int(queue->transport_integer(name, "destination_concurrency_failed_cohort_limit"));
+        Feedback positive = parse_feedback(*queue, name, "destination_concurrency_positive_feedback");
+        Feedback negative = parse_feedback(*queue, name, "destination_concurrency_negative_feedback");
         transport.positive_feedback = positive.amount;
         transport.positive_by_window = positive.by_window;
         transport.positive_by_sqrt = positive.by_sqrt;

@@ -1,5 +1,6 @@
 #include "explain/rehearsal.hpp"
 
+#include "config/program_settings.hpp"
 #include "mail/queue_id.hpp"
 #include "table/maps.hpp"
 
@@ -92,7 +93,7 @@ Rehearsal::Rehearsal(Question question, config::SettingsPtr settings, StandIn& s
     findings_.is_encrypted = question_.is_encrypted || written->boolean("smtpd_tls_wrappermode");
     own_settings_ = without_others(written, notes_);
 
-    resolver_ = rewrite::Resolver::make(settings_);
+    resolver_ = rewrite::Resolver::make(config::settings_of_program(settings_, "trivial-rewrite"));
     intake_ =
         rewrite::Intake::make(of_cleanup(settings_, own_settings_->str("cleanup_service_name")), resolver_, store_);
     transports_ = deliver::Transports::make(settings_, {*dns_, pool_, intake_, &stand_in.helper()});

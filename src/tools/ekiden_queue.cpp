@@ -4,6 +4,7 @@
 #include "base/clock.hpp"
 #include "base/json_text.hpp"
 #include "base/text.hpp"
+#include "config/program_settings.hpp"
 #include "control/client.hpp"
 #include "mail/queue_id.hpp"
 #include "queue/listing.hpp"
@@ -31,7 +32,7 @@ constexpr std::size_t ids_per_request = 150;    // a request has 4,096 bytes
 // Where a recipient's mail goes by the configuration as it is now.
 class Router {
 public:
-    explicit Router(const config::SettingsPtr& settings) : resolver_(rewrite::Resolver::make(settings)) {}
+    explicit Router(const config::SettingsPtr& settings) : resolver_(rewrite::Resolver::make(config::settings_of_program(settings, "trivial-rewrite"))) {}
 
     bool goes_to(const QueueEntry& entry, const std::vector<std::string>& destinations)
     {
