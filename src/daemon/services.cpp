@@ -1,6 +1,7 @@
 #include "daemon/services.hpp"
 
 #include "base/text.hpp"
+#include "config/runtime_defaults.hpp"
 #include "daemon/spawn_line.hpp"
 
 #include <fmt/format.h>
@@ -103,8 +104,11 @@ std::vector<net::Address> interface_addresses(const config::Settings& settings)
         return addresses;
     }
     if (words.size() == 1 && words[0] == "loopback-only") {
-        if (families.ipv4) addresses.push_back(boost::asio::ip::address_v4::loopback());
-        if (families.ipv6) addresses.push_back(boost::asio::ip::address_v6::loopback());
+        // Those that are there: a container may know IPv6 and have no ::1.
+        for (const auto& own : config::own_addresses(words[0], settings.str("inet_protocols"))) {
+            if (own.is_ipv6 ? families.ipv6 : families.ipv4)
+                addresses.push_back(boost::asio::ip::make_address(own.address));
+        }
         return addresses;
     }
     for (const std::string& word : words) {
