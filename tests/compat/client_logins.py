@@ -7,14 +7,13 @@ Each case has a server of its own that wants a login, at an address of its own, 
 names from nsd. `{c}` in a case is that server's name, `{m}` a domain whose MX it is, `{a}` its address. client_logins.txt has what
 Postfix made of it; --record runs Debian's Postfix and writes it.
 """
-import argparse, os, re, smtplib, ssl, sys
+import os, re, smtplib, ssl, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
 from certificates import Certificates
 from instance import wait_until
 from nsd_zone import NsdServer
-from own_mounts import in_own_mount_namespace
 from secure_server import SecureServer
 import reference
 
@@ -183,16 +182,11 @@ def play(server, state):
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--record', action='store_true')
-    a = parser.parse_args()
-    if a.record:
-        reference.fetch()
-    in_own_mount_namespace(network=True)
+    is_recording, player = reference.player()
     state = {}
-    with (reference.postfix if a.record else reference.ekiden)(MAIN, master(), {}, lambda folder: begin(folder, state)) as server:
+    with player(MAIN, master(), {}, lambda folder: begin(folder, state)) as server:
         try:
             got = play(server, state)
         finally:
             state['nsd'].__exit__()
-    reference.conclude(RECORDED, got, a.record, 'logins')
+    reference.conclude(RECORDED, got, is_recording, 'logins')

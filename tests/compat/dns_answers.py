@@ -7,13 +7,12 @@ nsd serves a zone of our own; the far sides are on addresses of their own, port 
 CASES is a domain (or next hop) with the settings it is delivered under; dns_answers.txt has what Postfix made of it. --record runs
 Debian's Postfix instead and writes that file.
 """
-import argparse, os, re, smtplib, subprocess, sys, threading
+import os, re, smtplib, subprocess, sys, threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, 'tests', 'support')]
 from instance import FarServer, wait_until
 from nsd_zone import NsdServer
-from own_mounts import in_own_mount_namespace
 import reference
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'dns_answers.txt')
@@ -334,12 +333,7 @@ def play(server):
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--record', action='store_true')
-    a = parser.parse_args()
-    if a.record:
-        reference.fetch()
-    in_own_mount_namespace(network=True)
+    is_recording, player = reference.player()
     for address in ('fd00::21', 'fd00::96', 'fd00::97', 'fd00::98', 'fd00::99'):
         subprocess.run(['ip', '-6', 'addr', 'add', address + '/128', 'dev', 'lo', 'nodad'], check=True)
     far_sides()
@@ -349,7 +343,7 @@ if __name__ == '__main__':
         names.append(NsdServer(folder, {'test': ZONE}, broken=['lame'], port=53))
         reference.private_etc(folder, {'resolv.conf': 'nameserver 127.0.0.1\noptions timeout:2\n', 'hosts': '127.0.0.1 localhost\n127.0.0.22 only.in.hosts hosted.test\n',
                                        'nsswitch.conf': 'hosts: files dns\n'})
-    with (reference.postfix if a.record else reference.ekiden)(MAIN, master(), {'transport': transports(), **FILTERS}, begin) as server:
+    with player(MAIN, master(), {'transport': transports(), **FILTERS}, begin) as server:
         got = play(server)
         names[0].__exit__()
-    reference.conclude(RECORDED, got, a.record, 'answers', OWN)
+    reference.conclude(RECORDED, got, is_recording, 'answers', OWN)

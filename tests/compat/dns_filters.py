@@ -7,13 +7,12 @@ nsd serves a zone of our own, in a network name space (root). Each service has i
 each to the same commands, what the filter was asked (in the form in which tables see an answer), and the warnings. --record runs
 Debian's Postfix instead and writes that file. What smtp_dns_reply_filter does is in dns_answers.py.
 """
-import argparse, os, re, socket, subprocess, sys, threading, urllib.parse
+import os, re, socket, subprocess, sys, threading, urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, 'tests', 'support')]
 from instance import wait_until
 from nsd_zone import NsdServer
-from own_mounts import in_own_mount_namespace
 import reference
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'dns_filters.txt')
@@ -119,18 +118,13 @@ def play(server):
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--record', action='store_true')
-    a = parser.parse_args()
-    if a.record:
-        reference.fetch()
-    in_own_mount_namespace(network=True)
+    is_recording, player = reference.player()
     names = []
 
     def begin(folder):
         names.append(NsdServer(folder, {'test': ZONE}, broken=['lame'], port=53))
         reference.private_etc(folder, {'resolv.conf': 'nameserver 127.0.0.1\noptions timeout:2\n', 'hosts': '127.0.0.1 localhost\n', 'nsswitch.conf': 'hosts: files dns\n'})
-    with (reference.postfix if a.record else reference.ekiden)(MAIN, master(), FILTERS, begin) as server:
+    with player(MAIN, master(), FILTERS, begin) as server:
         got = play(server)
         names[0].__exit__()
-    reference.conclude(RECORDED, got, a.record, 'answers')
+    reference.conclude(RECORDED, got, is_recording, 'answers')

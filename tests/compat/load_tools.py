@@ -13,6 +13,7 @@ import contextlib
 import os
 import pathlib
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -253,15 +254,27 @@ def check_source(programs, options, answers, status, output, errors, commands):
         assert matches, f"server received {line!r}, not {wanted!r}"
 
 
+def read_until(stream, words):
+    """what a program that goes on running has printed when it comes to `words`, or when its time is up"""
+    seen, until = b"", time.monotonic() + LIMIT
+    while words not in seen and select.select([stream], [], [], max(0, until - time.monotonic()))[0]:
+        more = os.read(stream.fileno(), 65536)
+        if not more:
+            break
+        seen += more
+    return seen
+
+
 def check_counters(programs, *options):
+    sessions = 20 if "-d" in options else 100
     with programs.sink("-c", "-m", "100") as sink:
         status, output, errors = programs.run("smtp-source", "-s", "20", "-l", "5120", "-m", "100", "-c", *options, sink.endpoint)
-        time.sleep(0.3)  # the last session ends on the other side after its client has gone
+        # The last session ends on the other side after its client has gone.
+        counted = read_until(sink.stdout, b"sess=%d quit=%d mesg=100\r" % (sessions, sessions))
     assert (status, errors) == (0, ""), f"exit {status}: {errors}"
     assert output == "".join(f"{i}\r" for i in range(1, 101)) + "\n", f"source counted {output!r}"
-    counts = [tuple(map(int, found)) for found in re.findall(rb"sess=(\d+) quit=(\d+) mesg=(\d+)\r", sink.output)]
-    sessions = 20 if "-d" in options else 100
-    assert len(counts) == 100 + sessions and counts[-1] == (sessions, sessions, 100), f"sink counted {sink.output[-200:]!r}"
+    counts = [tuple(map(int, found)) for found in re.findall(rb"sess=(\d+) quit=(\d+) mesg=(\d+)\r", counted + sink.output)]
+    assert len(counts) == 100 + sessions and counts[-1] == (sessions, sessions, 100), f"sink counted {(counted + sink.output)[-200:]!r}"
     assert counts == sorted(counts), "a counter went backwards"
 
 

@@ -8,13 +8,12 @@ Each case has a far side with a greeting of its own, on an address of its own. p
 the final dot came late and apart from the content, and the lines of the log. --record runs Debian's Postfix instead, in private
 name spaces, and writes that file (root, and apt for the package).
 """
-import argparse, contextlib, os, re, smtplib, socket, sys, threading, time
+import contextlib, os, re, smtplib, socket, sys, threading, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
 import reference
 from instance import wait_until
-from own_mounts import in_own_mount_namespace
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'pix_workarounds.txt')
 STARS = '220 ***********2*******0*****2*********0*00'
@@ -142,12 +141,7 @@ def play(server):
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--record', action='store_true')
-    a = parser.parse_args()
-    if a.record:
-        reference.fetch()
-    in_own_mount_namespace(network=True)
-    with (reference.postfix if a.record else reference.ekiden)(MAIN, master(), {'transport': transports(), 'none': '127.3.0.0/16 delay_dotcrlf\n'}) as server:
+    is_recording, player = reference.player()
+    with player(MAIN, master(), {'transport': transports(), 'none': '127.3.0.0/16 delay_dotcrlf\n'}) as server:
         got = play(server)
-    reference.conclude(RECORDED, got, a.record, 'far sides')
+    reference.conclude(RECORDED, got, is_recording, 'far sides')

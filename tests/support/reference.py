@@ -1,17 +1,17 @@
 """The two mail systems of a comparison behind one face: Ekiden from the build folder, Postfix 3.7.11 from Debian's package.
 
-    in_own_mount_namespace(network=True)
-    with ekiden(main, master, files) as server:  (or postfix)
+    is_recording, player = reference.player()      (ekiden, or postfix)
+    with player(main, master, files) as server:
         server.port, server.log()
 
 `files` ({name: text}) are in `{folder}`, as main and master may say; before(private) is called before the start with the folder
 that has everything, `{private}`. Postfix wants name spaces of the caller's (in_own_mount_namespace(network=True)).
 """
-import contextlib, os, pathlib, subprocess, sys, tempfile
+import argparse, contextlib, os, pathlib, subprocess, sys, tempfile
 
 from instance import ROOT, Instance
+from own_mounts import in_own_mount_namespace
 
-sys.path.insert(0, os.path.join(ROOT, 'dev'))
 import bench_servers
 
 
@@ -76,6 +76,18 @@ def postfix(main, master, files, before=lambda folder: None):
         finally:
             server.stop()
             subprocess.run(['umount', '-l', '/etc', os.path.join(folder, 'etc')])
+
+
+def player():
+    """(is its play recorded?, `ekiden` or `postfix`), as the command line says: --record lets Postfix play. What comes has a network of
+    its own."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--record', action='store_true', help="write down what Debian's Postfix does")
+    is_recording = parser.parse_args().record
+    if is_recording:
+        fetch()
+    in_own_mount_namespace(network=True)
+    return is_recording, postfix if is_recording else ekiden
 
 
 def conclude(path, got, is_recording, what, own=None):
