@@ -251,6 +251,10 @@ class Programs:
         text = text.replace("/etc/postfix", "@DIR@/config")
         if self.root:
             text = text.replace(str(self.root / "usr/lib/postfix/sbin"), "@DIR@/libexec")
+        if os.geteuid() != 0:   # what the dialogues were recorded with
+            me = pwd.getpwuid(os.geteuid()).pw_name
+            text = text.replace(f"mail_owner = {me}", "mail_owner = mail").replace(f"setgid_group = {me}", "setgid_group = daemon")
+            text = text.replace(f"uid={os.geteuid()}:", "uid=0:")
         for pattern, replacement in MASKS:
             text = re.sub(pattern, replacement, text, flags=re.M)
         text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", text)
