@@ -10,26 +10,10 @@ constexpr std::uint8_t version = 1;
 constexpr std::uint64_t checkpoint_epoch = 0;    // segments are numbered from 1
 enum Flag : std::uint8_t { flag_expired = 1, flag_warned = 2 };
 
-void put(ByteWriter& out, const Place& place)
-{
-    out.put(place.segment);
-    out.put(place.offset);
-    out.put(place.length);
-}
-
-Place get_place(ByteReader& in)
-{
-    Place place;
-    place.segment = in.get<std::uint32_t>();
-    place.offset = in.get<std::uint32_t>();
-    place.length = in.get<std::uint32_t>();
-    return place;
-}
-
-void put(ByteWriter& out, std::span<const Place> places)
+void put_places(ByteWriter& out, std::span<const Place> places)
 {
     out.put(static_cast<std::uint32_t>(places.size()));
-    for (const Place& place : places) put(out, place);
+    for (const Place& place : places) put_place(out, place);
 }
 
 Places get_places(ByteReader& in)
@@ -39,14 +23,14 @@ Places get_places(ByteReader& in)
     return Places(std::move(places));
 }
 
-void put(ByteWriter& out, QueueId id, const Entry& entry)
+void put_entry(ByteWriter& out, QueueId id, const Entry& entry)
 {
     out.put(id.value);
     out.put(entry.size);
     out.put(static_cast<std::uint64_t>(entry.next_attempt_at.time_since_epoch().count()));
-    put(out, entry.accept);
-    put(out, entry.content.all());
-    put(out, entry.chain.all());
+    put_place(out, entry.accept);
+    put_places(out, entry.content.all());
+    put_places(out, entry.chain.all());
     out.put(entry.attempts);
     out.put(static_cast<std::uint8_t>(entry.state));
     out.put(static_cast<std::uint8_t>((entry.is_expired ? flag_expired : 0) | (entry.was_warned ? flag_warned : 0)));
@@ -91,7 +75,7 @@ std::string encode_checkpoint(const Log& log, Place next)
 {
     ByteWriter out;
     out.put(version);
-    put(out, next);
+    put_place(out, next);
     out.put(log.files.last_number());
     std::uint32_t count = 0;
     for (const auto& [number, segment] : log.segments) count += !segment->tombstones.empty();
@@ -106,7 +90,7 @@ std::string encode_checkpoint(const Log& log, Place next)
         }
     }
     out.put(static_cast<std::uint32_t>(log.index.size()));
-    for (const auto& [id, entry] : log.index) put(out, id, entry);
+    for (const auto& [id, entry] : log.index) put_entry(out, id, entry);
     return out.take();
 }
 

@@ -29,22 +29,6 @@ std::uint8_t flag(bool is_set, std::uint8_t value) { return is_set ? value : std
 std::uint64_t to_number(WallTime time) { return static_cast<std::uint64_t>(time.time_since_epoch().count()); }
 WallTime to_time(std::uint64_t number) { return WallTime(Duration(static_cast<std::int64_t>(number))); }
 
-void put_place(ByteWriter& out, const Place& place)
-{
-    out.put(place.segment);
-    out.put(place.offset);
-    out.put(place.length);
-}
-
-Place get_place(ByteReader& in)
-{
-    Place place;
-    place.segment = in.get<std::uint32_t>();
-    place.offset = in.get<std::uint32_t>();
-    place.length = in.get<std::uint32_t>();
-    return place;
-}
-
 void put_state(ByteWriter& out, const StateRecord& record)
 {
     out.put(static_cast<std::uint8_t>(record.state));
@@ -106,6 +90,22 @@ Result<void> finish(const ByteReader& in, const char* what)
 }
 
 }  // namespace
+
+void put_place(ByteWriter& out, const Place& place)
+{
+    out.put(place.segment);
+    out.put(place.offset);
+    out.put(place.length);
+}
+
+Place get_place(ByteReader& in)
+{
+    Place place;
+    place.segment = in.get<std::uint32_t>();
+    place.offset = in.get<std::uint32_t>();
+    place.length = in.get<std::uint32_t>();
+    return place;
+}
 
 std::array<char, header_size> encode_header(const Header& header)
 {

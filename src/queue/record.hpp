@@ -16,6 +16,9 @@
 
 namespace ekiden::queue {
 
+class ByteReader;
+class ByteWriter;
+
 inline constexpr std::size_t header_size = 40;
 inline constexpr std::uint64_t record_alignment = 8;
 // Batches begin on a block, so that writing one never touches bytes of the one before.
@@ -60,6 +63,9 @@ struct Place {
     bool operator==(const Place&) const = default;
     explicit operator bool() const { return length != 0; }
 };
+
+void put_place(ByteWriter& out, const Place& place);
+Place get_place(ByteReader& in);
 
 // Payload of settle, hold, release, requeue and expire: the facts as they are after it (so that applying one twice
 // does no harm), and what it says about recipients.

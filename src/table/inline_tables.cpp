@@ -1,9 +1,8 @@
 // static, inline, fail, internal, debug, unionmap, pipemap, randmap: tables whose content stands in their name; and rules that do.
-#include "table/dictionary.hpp"
+#include "table/dictionary_table.hpp"
 #include "table/openers.hpp"
 
 #include "base/random.hpp"
-#include "base/fold.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -19,27 +18,6 @@ public:
 
 private:
     std::string value_;
-};
-
-class InlineTable final : public Table {
-public:
-    InlineTable(const OpenRequest& request, Dictionary entries)
-        : Table(request.spec), folds_(request.options.fold_keys), entries_(std::move(entries))
-    {
-    }
-    Answer lookup(std::string_view key) const override
-    {
-        return folds_ ? entries_.find(base::fold_case(key)) : entries_.find(key);
-    }
-
-    std::optional<std::vector<std::pair<std::string, std::string>>> list() const override
-    {
-        return std::vector<std::pair<std::string, std::string>>(entries_.entries().begin(), entries_.entries().end());
-    }
-
-private:
-    bool folds_;
-    Dictionary entries_;
 };
 
 class FailTable final : public Table {
@@ -187,7 +165,7 @@ Result<TablePtr> open_inline(const OpenRequest& request)
         const std::string_view value = base::trim(pair.substr(equals + 1));
         entries.set(folded(key, request.options), std::string(value));
     }
-    return std::make_shared<InlineTable>(request, std::move(entries));
+    return std::make_shared<DictionaryTable<Table>>(std::move(entries), request.options.fold_keys, request.spec);
 }
 
 Result<std::optional<std::string>> inline_rules(const OpenRequest& request)

@@ -1,39 +1,13 @@
 // texthash: a map's source file, read into memory.
-#include "table/dictionary.hpp"
+#include "table/dictionary_table.hpp"
 #include "table/entry_grammar.hpp"
 #include "table/openers.hpp"
 
-#include "base/fold.hpp"
 #include "base/text.hpp"
 
 #include <cerrno>
 
 namespace ekiden::table {
-
-namespace {
-
-class TextTable final : public FileTable {
-public:
-    TextTable(const OpenRequest& request, FileStamp stamp, Dictionary entries)
-        : FileTable(request, stamp), folds_(request.options.fold_keys), entries_(std::move(entries))
-    {
-    }
-    Answer lookup(std::string_view key) const override
-    {
-        return folds_ ? entries_.find(base::fold_case(key)) : entries_.find(key);
-    }
-
-    std::optional<std::vector<std::pair<std::string, std::string>>> list() const override
-    {
-        return std::vector<std::pair<std::string, std::string>>(entries_.entries().begin(), entries_.entries().end());
-    }
-
-private:
-    bool folds_;
-    Dictionary entries_;
-};
-
-}  // namespace
 
 Result<TablePtr> parse_texthash(const OpenRequest& request, std::string_view text, FileStamp stamp)
 {
@@ -53,7 +27,7 @@ Result<TablePtr> parse_texthash(const OpenRequest& request, std::string_view tex
         if (!entries.add(key, std::move(entry->value))) warn(where + "duplicate entry: \"" + key + "\"");
     }
     if (lines.error()) return fail(*lines.error());
-    return std::make_shared<TextTable>(request, stamp, std::move(entries));
+    return std::make_shared<DictionaryTable<FileTable>>(std::move(entries), request.options.fold_keys, request, stamp);
 }
 
 Result<TablePtr> open_texthash(const OpenRequest& request)

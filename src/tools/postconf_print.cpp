@@ -2,7 +2,7 @@
 
 #include "base/text.hpp"
 #include "config/values.hpp"
-#include "tools/json_text.hpp"
+#include "base/json_text.hpp"
 
 #include <fmt/format.h>
 
@@ -71,7 +71,7 @@ void print_entry(const Options& options, const std::string& name, std::string_vi
     }
     const auto words = base::split_any(value, " \t\r\n\f\v");
     if (options.is_json) {
-        fmt::print("{{{}: {}}}\n", json_text(name), json_text(fmt::format("{}", fmt::join(words, " "))));
+        fmt::print("{{{}: {}}}\n", base::json_text(name), base::json_text(fmt::format("{}", fmt::join(words, " "))));
         return;
     }
     if (options.folds) {

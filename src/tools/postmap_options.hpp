@@ -15,6 +15,12 @@ namespace ekiden::tools {
 struct PostmapFatal {
     std::string text;
 };
+[[noreturn]] inline void postmap_fatal(std::string text) { throw PostmapFatal{std::move(text)}; }
+
+struct MapName {
+    std::string type, name;
+    std::string spec() const { return type + ":" + name; }
+};
 
 enum class Duplicates { warn, ignore, replace };
 

@@ -1,7 +1,7 @@
 #include "tools/smtp_sink_ledger.hpp"
 
 #include "base/text.hpp"
-#include "tools/json_text.hpp"
+#include "base/json_text.hpp"
 
 #include <fmt/format.h>
 
@@ -149,7 +149,7 @@ std::string LedgerReport::json() const
     std::string_view separator;
     for (const LedgerFinding& found : findings) {
         fmt::format_to(std::back_inserter(text), R"({}{{"what":"{}","id":{},"recipient":{},"remark":{}}})", separator,
-                       found.what, json_text(found.id), json_text(found.recipient), json_text(found.remark));
+                       found.what, base::json_text(found.id), base::json_text(found.recipient), base::json_text(found.remark));
         separator = ",";
     }
     return text + "]}";

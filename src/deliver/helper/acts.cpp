@@ -1,6 +1,7 @@
 #include "deliver/helper/acts.hpp"
 
 #include "base/clock.hpp"
+#include "deliver/helper/channel.hpp"
 #include "deliver/helper/copy.hpp"
 
 #include <fmt/format.h>
@@ -138,6 +139,24 @@ Fd open_user_file(const std::string& path, bool is_root)
 }
 
 }  // namespace
+
+std::unique_ptr<Act> receive_act(int requests, int engine)
+{
+    while (auto datagram = receive(requests, 0)) {
+        auto request = decode_request(datagram->bytes);
+        if (!request) continue;   // the dispatcher has decoded it already
+        if (request->has_descriptor != bool(datagram->content)) {
+            refuse(engine, request->number, "receive the message", EMFILE);
+            continue;
+        }
+        auto act = std::make_unique<Act>();
+        act->answer.number = request->number;
+        act->request = std::move(*request);
+        act->content = std::move(datagram->content);
+        return act;
+    }
+    return nullptr;
+}
 
 void fail_act(Act& act, std::string what, std::string_view on)
 {

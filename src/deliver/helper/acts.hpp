@@ -6,6 +6,7 @@
 #include "base/fd.hpp"
 #include "deliver/helper/protocol.hpp"
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ struct Act {
     Fd file, temporary_folder, new_folder;
     bool is_named = false;
 };
+
+// The next request that is whole, with what it came with; nothing at the end. One that came without its message is refused.
+std::unique_ptr<Act> receive_act(int requests, int engine);
 
 // True when one of request.unless is there: the answer says so, and nothing else is to be done.
 bool is_withheld(Act& act);

@@ -223,24 +223,12 @@ void serve_crowd(int requests, int engine)
 {
     ::umask(0077);
     auto* crowd = new Crowd(engine);    // its threads never end: neither does it
-    for (;;) {
-        auto datagram = receive(requests, 0);
-        if (!datagram) {
-            crowd->finish();
-            ::_exit(0);
-        }
-        auto request = decode_request(datagram->bytes);
-        if (!request) continue;   // the dispatcher has decoded it already
-        if (request->has_descriptor != bool(datagram->content) || request->kind != HelperRequest::Kind::maildir) {
-            refuse(engine, request->number, "receive the message", EMFILE);
-            continue;
-        }
-        auto act = std::make_unique<Act>();
-        act->answer.number = request->number;
-        act->request = std::move(*request);
-        act->content = std::move(datagram->content);
-        crowd->add(std::move(act));
+    while (auto act = receive_act(requests, engine)) {
+        if (act->request.kind == HelperRequest::Kind::maildir) crowd->add(std::move(act));
+        else refuse(engine, act->request.number, "receive the message", EMFILE);
     }
+    crowd->finish();
+    ::_exit(0);
 }
 
 }  // namespace ekiden::deliver

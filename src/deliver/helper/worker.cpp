@@ -57,22 +57,7 @@ void in_own_process(Act& act, int engine, void (*work)(Act&))
     ::umask(0077);
     ::signal(SIGCHLD, SIG_IGN);
     std::optional<SyncCrew> crew(std::in_place, engine);
-    for (;;) {
-        auto datagram = receive(requests, 0);
-        if (!datagram) {
-            crew.reset();
-            ::_exit(0);
-        }
-        auto request = decode_request(datagram->bytes);
-        if (!request) continue;   // the dispatcher has decoded it already
-        if (request->has_descriptor != bool(datagram->content)) {
-            refuse(engine, request->number, "receive the message", EMFILE);
-            continue;
-        }
-        auto act = std::make_unique<Act>();
-        act->answer.number = request->number;
-        act->request = std::move(*request);
-        act->content = std::move(datagram->content);
+    while (auto act = receive_act(requests, engine)) {
         if (is_withheld(*act)) {
             reply(engine, act->answer);
             continue;
@@ -96,6 +81,8 @@ void in_own_process(Act& act, int engine, void (*work)(Act&))
             break;
         }
     }
+    crew.reset();
+    ::_exit(0);
 }
 
 // Whoever could not become the user does nothing for him: says so until the dispatcher stops asking.
