@@ -58,7 +58,7 @@ protected:
         const std::string queue = folder_.path() + "/queue";
         std::filesystem::create_directories(maildrop());
         folder_.write("main.cf", "compatibility_level = 3.7\nqueue_directory = " + queue +
-                                     "\nmessage_size_limit = 100\nmyhostname = mail.x.test\nmaillog_file = " +
+                                     "\nmail_owner = mail\nsetgid_group = daemon\nmessage_size_limit = 100\nmyhostname = mail.x.test\nmaillog_file = " +
                                      folder_.path() + "/log\n");
     }
     std::string maildrop() const { return folder_.path() + "/queue/maildrop"; }
