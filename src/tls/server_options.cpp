@@ -52,11 +52,10 @@ void choose_groups(ServerOptions& o, const config::Settings& settings)
     o.groups = group_list(names, o.warnings);
 }
 
-}  // namespace
-
-ServerOptions ServerOptions::from(const config::Settings& settings, const table::OpenOptions& tables)
+// Which sessions have TLS, and what is asked of clients there.
+void choose_demands(ServerOptions& o, const config::Settings& settings)
 {
-    ServerOptions o;
+    using Level = ServerOptions::Level;
     o.level = level_of(settings, o.warnings);
     o.is_wrapped = settings.boolean("smtpd_tls_wrappermode");
     // An empty level or "none" beside wrapper mode is taken as what wrapper mode needs.
@@ -72,7 +71,11 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     o.handshake_limit = settings.time("smtpd_starttls_timeout");
     if (auto level = parse_log_level(settings.str("smtpd_tls_loglevel"))) o.log = *level;
     else o.warnings.push_back(level.error().text());
+}
 
+// What the server shows, and whose certificates it believes.
+void choose_certificates(ServerOptions& o, const config::Settings& settings, const table::OpenOptions& tables)
+{
     o.credentials = credential_files(settings, "smtpd_");
     if (!o.credentials.chain_files.empty() &&
         !(settings.str("smtpd_tls_cert_file") + settings.str("smtpd_tls_eccert_file") +
@@ -88,8 +91,11 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     o.trusts_default_authorities = settings.boolean("tls_append_default_CA");
     o.trusts_server_certificates = settings.boolean("tls_trust_server_ccerts");
     o.verify_depth = static_cast<int>(settings.integer("smtpd_tls_ccert_verifydepth"));
+}
 
-    const bool is_mandatory = o.level == Level::encrypt;
+void choose_ciphers(ServerOptions& o, const config::Settings& settings)
+{
+    const bool is_mandatory = o.level == ServerOptions::Level::encrypt;
     if (auto protocols =
             parse_protocols(settings.str(is_mandatory ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols")))
         o.protocols = *protocols;
@@ -112,7 +118,11 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
     const OptionBits bits = option_bits(settings, o.warnings);
     o.options_set = bits.set;
     o.options_cleared = bits.cleared;
+}
 
+// How sessions are resumed.
+void choose_resumption(ServerOptions& o, const config::Settings& settings)
+{
     o.session_limit = settings.time("smtpd_tls_session_cache_timeout");
     o.has_session_cache = !settings.str("smtpd_tls_session_cache_database").empty();
     o.always_issues_ids = settings.boolean("smtpd_tls_always_issue_session_ids");
@@ -126,7 +136,17 @@ ServerOptions ServerOptions::from(const config::Settings& settings, const table:
         o.ticket_cipher.clear();
         o.has_session_cache = false;
     }
+}
 
+}  // namespace
+
+ServerOptions ServerOptions::from(const config::Settings& settings, const table::OpenOptions& tables)
+{
+    ServerOptions o;
+    choose_demands(o, settings);
+    choose_certificates(o, settings, tables);
+    choose_ciphers(o, settings);
+    choose_resumption(o, settings);
     o.digest = settings.str("smtpd_tls_fingerprint_digest");
     if (!EVP_get_digestbyname(o.digest.c_str()))
         o.troubles.push_back(fmt::format("Digest algorithm \"{}\" not found", o.digest));
