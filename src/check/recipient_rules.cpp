@@ -218,6 +218,10 @@ Task<Step> check_unlisted(Evaluation& evaluation, Subject subject)
         co_return refuse(evaluation, rejected(evaluation, subject, code, enhanced, text, Fault::bounce));
     }
     const auto table = user_table(data, route.address_class);
+    // Somebody must always be there to write to (RFC 5321 4.5.1), and bounces must not bounce at the door.
+    const std::string local(mail::split_address(address).local);
+    if (route.address_class == AddressClass::local && (local == "postmaster" || local == "mailer-daemon"))
+        co_return Step::dunno;
     if (!table || (table->maps && table->maps->is_empty())) co_return Step::dunno;
     if (table->maps) {
         auto is_known = co_await is_in(*table->maps, address, search, data.logger);

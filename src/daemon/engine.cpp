@@ -121,6 +121,7 @@ private:
     std::string directory_;
     Fd channel_, control_socket_;
     LogFiles log_files_;             // handed over and not in use yet
+    bool moves_log_ = false;         // with the next reload
     int log_fd_ = -1, json_fd_ = -1; // in use: the log owns them
     std::vector<Sockets> sockets_;
     Owner owner_;
@@ -303,7 +304,8 @@ Result<void> Engine::start()
     const std::string cleanup = settings->str("syslog_name") + "/cleanup";
     pickup_->on_refused([this, cleanup](mail::Envelope envelope, rewrite::Refusal why) {
         std::lock_guard lock(generation_mutex_);
-        return bounce_refused_mail(generation_.bouncer, std::move(envelope), std::move(why), Logger(cleanup));
+        return bounce_refused_mail(generation_.bouncer, std::move(envelope), std::move(why), generation_.intake,
+                                   Logger(cleanup));
     });
     pickup_->start();
     if (control_socket_) {
@@ -322,6 +324,7 @@ Result<void> Engine::start()
 void Engine::reload()
 {
     std::vector<Sockets> sockets = std::exchange(sockets_, {});
+    const bool moves_log = std::exchange(moves_log_, false);
     try {
         Generation fresh = make_generation(load(directory_));
         // Everything that can fail has been made: from here on it is a swap.
@@ -333,7 +336,8 @@ void Engine::reload()
         pickup_->use(fresh.intake_of(*fresh.pickup), fresh.pickup);
         start_servers(fresh, std::move(sockets));
         std::shared_ptr<const deliver::Transports> old = generation_.transports;
-        if (!have_same_log(*generation_.settings, *fresh.settings)) use_log_files(*fresh.settings);
+        // The master says so: what it compared may have been written anew by the time we read it.
+        if (moves_log) use_log_files(*fresh.settings);
         {
             std::lock_guard lock(generation_mutex_);
             generation_ = std::move(fresh);
@@ -393,7 +397,10 @@ int Engine::run()
         if (words.empty()) continue;
         if (words[0] == "stop") break;
         if (words[0] == "reload") reload();
-        else if (words[0] == "log" && message->descriptors.size() == 1)
+        else if (words[0] == "move-log") {
+            log_files_ = {};
+            moves_log_ = true;
+        } else if (words[0] == "log" && message->descriptors.size() == 1)
             log_files_.lines = std::move(message->descriptors[0]);
         else if (words[0] == "json-log" && message->descriptors.size() == 1)
             log_files_.json = std::move(message->descriptors[0]);

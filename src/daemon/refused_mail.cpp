@@ -1,6 +1,7 @@
 #include "daemon/refused_mail.hpp"
 
 #include "report/delivery_log.hpp"
+#include "rewrite/resolve.hpp"
 
 namespace ekiden::daemon {
 
@@ -23,8 +24,16 @@ private:
 }  // namespace
 
 Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope,
-                               rewrite::Refusal why, Logger log)
+                               rewrite::Refusal why, std::shared_ptr<const rewrite::Intake> intake, Logger log)
 {
+    // It was refused before its addresses were looked at.
+    const rewrite::Resolver& resolver = intake->resolver();
+    envelope.sender = resolver.complete(envelope.sender, "local");
+    for (mail::Recipient& recipient : envelope.recipients) {
+        std::string complete = resolver.complete(recipient.address, "local");
+        if (recipient.original.empty() && complete != recipient.address) recipient.original = recipient.address;
+        recipient.address = std::move(complete);
+    }
     auto shared = std::make_shared<const mail::Envelope>(std::move(envelope));
     std::vector<deliver::Outcome> failed;
     for (std::uint32_t i = 0; i < shared->recipients.size(); ++i) {

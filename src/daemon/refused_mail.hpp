@@ -12,6 +12,6 @@ namespace ekiden::daemon {
 
 // True when the bounce is durable, or none is due: the maildrop file may go. `log` is told the fate of each recipient.
 Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope,
-                               rewrite::Refusal why, Logger log);
+                               rewrite::Refusal why, std::shared_ptr<const rewrite::Intake> intake, Logger log);
 
 }  // namespace ekiden::daemon

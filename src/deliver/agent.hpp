@@ -42,6 +42,7 @@ struct Outcome {
     std::string original_address;           // orig_to to log, when recipient_address is set
     // Structured facts for the DSN (RFC 3464); empty when unknown.
     std::string remote_mta;                 // "mx.remote.test" (dns)
+    bool is_softened = false;               // would have been returned but for soft_bounce
     std::string diagnostic_type;            // "smtp", "x-unix"
     std::string diagnostic_text;            // "550 5.1.1 No such user here"
     std::string action;                     // "relayed", "delivered", "expanded"; empty: by kind

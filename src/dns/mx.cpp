@@ -179,6 +179,11 @@ Task<MailHosts> find_mail_hosts(Resolver& resolver, std::string name, const Mail
 {
     MailHosts result;
     if (auto literal = net::parse_address(name)) {
+        if (literal->is_v6() ? !options.families.ipv6 : !options.families.ipv4) {
+            result.code = "5.4.4";
+            result.text = "Name service error for " + name + ": invalid host or domain name";
+            co_return result;
+        }
         result.hosts.push_back({net::format_address(*literal), *literal, 0});
         if (has_own(result.hosts, options)) co_return loop_back(name);
         co_return result;

@@ -109,6 +109,7 @@ public:
             if (c == '"') is_quoted_ = !is_quoted_;
             // "none:;" and "a,b", written out in full.
             const char last = out_.empty() ? ' ' : out_.back();
+            if (!is_quoted_ && out_.empty() && i == 0 && c != ' ' && c != '\t') add(' ');
             if (!is_quoted_ && ((last == ':' && c == ';') || (last == ',' && c != ' ' && c != '\t'))) add(' ');
             add(c);
             if (c == ',' && !is_quoted_) note_comma();
@@ -117,7 +118,7 @@ public:
 
     void add_address(std::string_view address)
     {
-        if (out_.ends_with(',')) add(' ');
+        if (out_.empty() || out_.ends_with(',')) add(' ');
         for (char c : address) add(c);
     }
 

@@ -102,7 +102,7 @@ void append_text(std::string& out, const Entry& entry)
     char stamp[64];
     std::strftime(stamp, sizeof stamp, "%a %b %e %H:%M:%S", &local);
     std::string id = entry.id;
-    id += entry.is_active ? '*' : entry.is_held ? '!' : ' ';
+    if (entry.is_active || entry.is_held || !entry.is_expired) id += entry.is_active ? '*' : entry.is_held ? '!' : ' ';
     if (entry.is_expired) id += '#';
     auto out_it = std::back_inserter(out);
     fmt::format_to(out_it, "{:<11} {:>7} {}  {}\n", id, entry.size, stamp, base::printable(shown_sender(entry.sender)));

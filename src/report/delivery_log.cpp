@@ -75,7 +75,8 @@ std::string format_delivery(const deliver::Job& job, const deliver::Outcome& out
                         delay(between(job.envelope->arrived_at, ended)),
                         delay(between(job.envelope->arrived_at, active)), delay(between(active, started)),
                         delay(between(started, connected)), delay(between(connected, ended)), outcome.status.code,
-                        status_word(outcome.kind, job.envelope->only_asks()), outcome.status.text);
+                        outcome.is_softened ? "SOFTBOUNCE" : status_word(outcome.kind, job.envelope->only_asks()),
+                        outcome.status.text);
     return line;
 }
 

@@ -73,18 +73,24 @@ std::string for_person(const Notice& notice, const Outcome& outcome)
     return "\n" + fold_words(base::trim_right(line)) + "\n";
 }
 
+// RFC 6533: what an address of plain ASCII is called needs no new name.
+std::string_view type_of(std::string_view address, bool is_utf8)
+{
+    return is_utf8 && !base::is_ascii(address) ? "utf-8" : "rfc822";
+}
+
 std::string for_machine(const Notice& notice, const Outcome& outcome, std::size_t position)
 {
     const bool is_utf8 = notice.envelope->is_smtputf8;
-    std::string out =
-        fmt::format("\nFinal-Recipient: {}; {}\n", is_utf8 ? "utf-8" : "rfc822", clean(address_of(notice, outcome)));
+    const std::string final_address = clean(address_of(notice, outcome));
+    std::string out = fmt::format("\nFinal-Recipient: {}; {}\n", type_of(final_address, is_utf8), final_address);
     const mail::Recipient& recipient = recipient_of(notice, outcome);
     std::string original = recipient.dsn_original;
     if (original.empty()) {
         const std::string given =
             position < notice.original_recipients.size() ? notice.original_recipients[position] : std::string();
-        original = fmt::format("{};{}", is_utf8 ? "utf-8" : "rfc822",
-                               given.empty() ? address_of(notice, outcome) : mail::quote_address(given));
+        original = given.empty() ? address_of(notice, outcome) : mail::quote_address(given);
+        original.insert(0, std::string(type_of(original, is_utf8)) + ";");
     }
     out += fmt::format("Original-Recipient: {}\n", clean(original));
     out += fmt::format("Action: {}\n", action(notice, outcome));
@@ -149,8 +155,8 @@ NoticeText format_notice(const Notice& notice)
                        notice.subject, notice.to);
     if (!notice.message_id.empty()) out += fmt::format("References: {0}\nIn-Reply-To: {0}\n", notice.message_id);
     out += fmt::format("Auto-Submitted: {}\n", notice.is_postmaster_copy ? "auto-generated" : "auto-replied");
-    out += fmt::format("MIME-Version: 1.0\nContent-Type: multipart/report; report-type={};\n\tboundary=\"{}\"\n",
-                       is_utf8 ? "global-delivery-status" : "delivery-status", boundary);
+    out += fmt::format("MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"{}\"\n",
+                       boundary);
     out += "Content-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n";
 
     part("Notification", "text/plain; charset=" + notice.charset);
@@ -164,7 +170,7 @@ NoticeText format_notice(const Notice& notice)
     if (!original.dsn_envid.empty()) out += fmt::format("Original-Envelope-Id: {}\n", clean(original.dsn_envid));
     out += fmt::format("X-{}-Queue-ID: {}\n", notice.mail_name, mail::format(original.id));
     if (!sender.empty())
-        out += fmt::format("X-{}-Sender: {}; {}\n", notice.mail_name, is_utf8 ? "utf-8" : "rfc822", sender);
+        out += fmt::format("X-{}-Sender: {}; {}\n", notice.mail_name, type_of(sender, is_utf8), sender);
     out += fmt::format("Arrival-Date: {}\n", mime::format_date(original.arrived_at));
     for (std::size_t i = 0; i < notice.outcomes->size(); ++i) out += for_machine(notice, (*notice.outcomes)[i], i);
 

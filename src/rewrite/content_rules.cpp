@@ -43,7 +43,8 @@ constexpr std::array rows = std::to_array<Row>({
 // What is wrong with the text of an action, in Postfix's words; empty when nothing is.
 std::string flaw_of(const Row& row, bool is_header, std::string_view text, const std::string& title)
 {
-    if (row.text != Text::any && text.empty())
+    if (row.text == Text::transport && text.empty()) return fmt::format("missing FILTER command argument in {} map", title);
+    if (row.text == Text::field && text.empty())
         return fmt::format("{} action without text in {} map", row.command, title);
     switch (row.text) {
     case Text::any: break;

@@ -7,6 +7,7 @@
 #include "mail/queue_id.hpp"
 #include "mime/addresses.hpp"
 #include "mime/date.hpp"
+#include "mime/encoded_word.hpp"
 #include "rewrite/fields.hpp"
 
 #include <algorithm>
@@ -124,16 +125,19 @@ void Draft::State::start()
     const bool maps_headers = options.expands_aliases && rewrites_headers
         && (data->rules.has_maps_for(Place::header_sender) || data->rules.has_maps_for(Place::header_recipient));
     const bool is_from_outside = options.source == Source::smtpd || options.source == Source::pickup;
-    checks_headers = options.checks_content && is_from_outside && data->content_rules.has_header_rules();
+    // Reports of ours where internal_mail_filter_classes says so.
+    const bool is_checked = options.checks_content && (is_from_outside || is_report(options.source));
+    checks_headers = is_checked && data->content_rules.has_header_rules();
     is_strict = is_from_outside;
     const auto& characters = data->options.characters;
     looks_at_characters =
-        options.checks_content && is_from_outside && (characters.has_stripped() || characters.has_refused());
+        is_checked && (characters.has_stripped() || characters.has_refused());
     make_parts();
     waits_for_tables = maps_headers || checks_headers || filter_
         || (options.expands_aliases && data->rules.has_maps_for(Place::envelope_sender));
     detects_utf8 = detects_utf8_of(data->options, options.source);
     last_recipient_ = envelope.recipients.empty() ? std::string() : envelope.recipients.back().address;
+    if (options.source == Source::pickup) last_recipient_ = data->resolver->complete(last_recipient_, "local");
     prepended_ += own_fields();
 }
 
@@ -161,6 +165,8 @@ std::string Draft::State::own_fields()
     case Source::notify:
     case Source::probe: break;
     }
+    // A report of ours comes from nowhere, by no protocol.
+    facts.is_smtputf8 = facts.is_smtputf8 && options.source == Source::forward;
     return received_from_self(facts);
 }
 
@@ -183,10 +189,15 @@ bool Draft::State::admit(const mime::Field& field)
     switch (field.known) {
     case received:
         // A message that has been through so many systems goes in circles.
-        if (++facts_.hops >= data->options.hopcount_limit) refuse(554, "5.4.0", "Error: too many hops");
+        if (++facts_.hops < data->options.hopcount_limit) break;
+        if (refusal && options.source != Source::pickup) break;
+        data->log.warning("{}: message rejected: hopcount exceeded", id_text);
+        refuse(554, "5.4.0", "Error: too many hops");
         break;
     case message_id:
         if (!facts_.has_message_id) facts_.message_id = mime::unfold(field.body());
+        else if (constexpr std::size_t most = 20; facts_.further_message_ids.size() < most)
+            facts_.further_message_ids.push_back(mime::unfold(field.body()));
         facts_.has_message_id = true;
         break;
     case resent_message_id:
@@ -199,10 +210,8 @@ bool Draft::State::admit(const mime::Field& field)
     case resent_from: facts_.has_resent_from = true; break;
     case to:
     case cc:
-    case bcc:
     case resent_to:
-    case resent_cc:
-    case resent_bcc: facts_.has_recipient = true; break;
+    case resent_cc: facts_.has_recipient = true; break;
     default: break;
     }
     return !data->options.dropped_fields.contains(field.name());
@@ -351,9 +360,11 @@ void Draft::State::append_missing(std::string& out)
     if (!has_date) out.append(prefix).append("Date: ").append(mime::format_date(opened_at)) += '\n';
     if (!has_from)
         out.append(prefix).append("From: ").append(
-            from_body(envelope.sender, envelope.full_name, o.has_obsolete_from)) += '\n';
-    if (!facts_.has_recipient && !o.undisclosed_recipients.empty())
-        out.append("To: ").append(o.undisclosed_recipients) += '\n';
+            from_body(envelope.sender,
+                      o.full_name_charset.empty() ? envelope.full_name
+                                                  : mime::encode_words(envelope.full_name, o.full_name_charset),
+                      o.has_obsolete_from)) += '\n';
+    if (!facts_.has_recipient && !o.undisclosed_recipients.empty()) out.append(o.undisclosed_recipients) += '\n';
 }
 
 // The header is written; what follows is body.
@@ -380,6 +391,8 @@ void Draft::State::log_message_ids()
     if (facts_.has_resent_message_id) data->log.info("{}: resent-message-id={}", id_text, facts_.resent_message_id);
     data->log.info("{}: message-id={}", id_text,
                    facts_.has_message_id ? std::string_view(facts_.message_id) : std::string_view("<>"));
+    for (const std::string& further : facts_.further_message_ids)
+        data->log.info("{}: message-id={}", id_text, further);
 }
 
 // ---- body

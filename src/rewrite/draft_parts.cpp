@@ -24,8 +24,10 @@ void Draft::State::Filter::on_verdict(const ContentRules::Verdict& verdict, std:
     stop_if_over();
 }
 
-void Draft::State::Filter::on_trouble(std::string_view)
+void Draft::State::Filter::on_trouble(std::string_view kind)
 {
+    state_.data->log.warning("{}: {}_checks map lookup problem -- message not accepted, try again later",
+                             state_.id_text, kind);
     state_.refuse(451, "4.3.0", "Error: queue file write error");
     stop();
 }
@@ -61,7 +63,7 @@ void Draft::State::Filter::stop_if_over()
 
 void Draft::State::make_parts()
 {
-    const bool checks = options.checks_content && is_strict;
+    const bool checks = options.checks_content && (is_strict || is_report(options.source));
     const bool checks_body = checks && data->content_rules.has_body_rules();
     const bool checks_parts = checks && data->content_rules.has_part_rules();
     const bool converts = is_strict && data->options.converts_eight_bit;

@@ -34,6 +34,7 @@ struct HeaderFacts {
     bool has_message_id = false, has_date = false, has_from = false, has_recipient = false;
     bool has_resent = false, has_resent_message_id = false, has_resent_date = false, has_resent_from = false;
     std::string message_id, resent_message_id;
+    std::vector<std::string> further_message_ids;    // for the log
 };
 
 struct Draft::State {

@@ -18,6 +18,8 @@
 namespace ekiden::rewrite {
 
 enum class Source : std::uint8_t { smtpd, pickup, bounce, forward, notify, probe };
+// Mail that we write ourselves to tell somebody something.
+constexpr bool is_report(Source source) { return source == Source::bounce || source == Source::notify; }
 
 struct DraftOptions {
     Source source = Source::smtpd;

@@ -207,9 +207,9 @@ Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient)
 
     std::string domain;
     for (int turn = 0;; ++turn) {
-        const auto parts = mail::split_address(address);
-        if (!parts.has_domain) co_return bad();   // append_at_myorigin = no
-        domain = base::fold_case(parts.domain);
+        // With append_at_myorigin = no there are such addresses: they are ours.
+        if (!mail::split_address(address).has_domain) address += "@" + t.myhostname;
+        domain = base::fold_case(mail::split_address(address).domain);
         if (domain.empty()) {
             if (!t.resolve_null_domain) co_return bad();
             domain = base::lower(t.myhostname);

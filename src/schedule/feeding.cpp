@@ -188,7 +188,7 @@ Task<void> Scheduler::activate(queue::Loaded loaded, bool is_flushed, net::Gate:
     ActivePtr message = make_active(loaded, is_flushed);
     mail::QueueId id = message->envelope->id;
 
-    report::log_active(world->qmgr, *message->envelope, loaded.pending.size());
+    report::log_active(world->qmgr, *message->envelope, message->envelope->recipients.size());
     active_.emplace(id, message);
     activating_.erase(id.value);
 

@@ -27,6 +27,7 @@ void Settler::record(const deliver::Job& job, std::vector<Outcome> outcomes, con
     for (Outcome& outcome : outcomes) {
         if (policy_.is_soft_bounce && outcome.kind == Outcome::Kind::bounced && !only_asks) {
             outcome.kind = Outcome::Kind::deferred;
+            outcome.is_softened = true;
             if (outcome.status.is_permanent()) outcome.status.code[0] = '4';
         }
         if (outcome.role == Outcome::Role::told) {
@@ -161,6 +162,8 @@ Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
     if (envelope->only_asks()) co_return co_await finish_asking(message);
 
     if (!message->waiting.empty() && has_expired(*message, now)) {
+        // What failed by itself is told by itself, as it is when the rest still waits.
+        if (!message->failed.empty()) co_await bounce_failed(message);
         report::log_expired(policy_.qmgr, *envelope, message->is_expired);
         for (Outcome& outcome : message->waiting) {
             outcome.kind = Outcome::Kind::bounced;

@@ -179,7 +179,9 @@ Outcome command_outcome(const HelperAnswer& answer, std::string_view name, std::
         }
     }
     outcome.diagnostic_type = "x-unix";
-    outcome.diagnostic_text = outcome.status.text;
+    const bool is_unknown = is_exit && outcome.status.text.starts_with("Command died with status ");
+    outcome.diagnostic_text =
+        is_unknown ? fmt::format("unknown mail system error {}", answer.exit_status) : outcome.status.text;
     if (!output.empty()) {
         // What the command said is what it had to say.
         std::string said = on_one_line(output);

@@ -90,7 +90,7 @@ Environment LocalDelivery::names_of(const Person& person) const
     Environment names = {
         {"user", person.name}, {"local", person.local}, {"recipient", person.address}, {"domain", person.domain},
         {"extension", person.extension},
-        {"recipient_delimiter", person.delimiter.empty() ? options_.delimiter : person.delimiter},
+        {"recipient_delimiter", person.delimiter.empty() ? options_.delimiter.substr(0, 1) : person.delimiter},
     };
     if (person.user) {
         names.emplace_back("home", person.user->home);

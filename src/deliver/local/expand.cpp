@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <sys/stat.h>
 #include <system_error>
 
 namespace ekiden::deliver {
@@ -42,7 +43,10 @@ Task<void> LocalDelivery::deliver_to(Person person)
         auto home = co_await read_file(person.user->home, {person.user->uid, person.user->gid});
         bool is_there = home && *home && (*home)->os_error == EINVAL;
         if (!is_there) {
-            add(person, Outcome::Kind::deferred, "4.3.0", "home directory " + person.user->home + " is not there");
+            int error = home && *home && (*home)->os_error ? (*home)->os_error : ENOTDIR;
+            add(person, Outcome::Kind::deferred, "4.3.0",
+                fmt::format("cannot access home directory {}: {}", person.user->home,
+                            std::generic_category().message(error)));
             co_return;
         }
     }
@@ -371,7 +375,15 @@ Task<void> LocalDelivery::deliver_to_include(std::string path, const Person& fro
     // A list of the administrator's that only root may read. The helper follows no link then and reads only what is root's.
     bool is_closed = file && *file && (*file)->kind != HelperAnswer::Kind::done &&
                      ((*file)->os_error == EACCES || (*file)->os_error == EPERM);
-    if (is_closed && !is_users && !from.rights) file = co_await read_file(path, MailboxOwner{0, 0});
+    if (is_closed && !is_users && !from.rights) {
+        // Or somebody else's, who then is who may read it.
+        auto look = [&path] {
+            struct stat info{};
+            return ::stat(path.c_str(), &info) == 0 ? MailboxOwner{info.st_uid, info.st_gid} : MailboxOwner{0, 0};
+        };
+        const MailboxOwner owner = co_await services_.pool.run(look);
+        file = co_await read_file(path, owner.uid == 0 ? MailboxOwner{0, 0} : owner);
+    }
     if (!file || !*file || (*file)->kind != HelperAnswer::Kind::done) {
         // The mail waits until somebody has mended the list: dropped members would never know.
         int error = file && *file ? (*file)->os_error : 0;
@@ -387,7 +399,7 @@ Task<void> LocalDelivery::deliver_to_include(std::string path, const Person& fro
     }
     HelperAnswer& answer = **file;
     if (answer.mode & 002) {
-        services_.logger.warning("file {} is world writable", path);
+        services_.logger.warning(":include: file {} is world writable", path);
         add(from, Outcome::Kind::deferred, "4.2.4", "mail system configuration error");
         co_return;
     }

@@ -1,5 +1,6 @@
 #include "deliver/smtp/client.hpp"
 
+#include "base/text.hpp"
 #include "smtp/dot_stream.hpp"
 
 #include <sys/socket.h>
@@ -65,6 +66,9 @@ Task<std::expected<ekiden::smtp::Reply, Trouble>> Session::read_reply()
 Task<std::string> Session::filtered(std::string line)
 {
     table::Answer answer = co_await reply_filter.find(line, log);
+    if (answer && *answer && log)
+        log->info("{}: replacing server reply \"{}\" with \"{}\"", relay_, base::printable(line),
+                  base::printable(**answer));
     if (answer) co_return *answer ? std::move(**answer) : std::move(line);
     if (!line.starts_with('5')) co_return line;
     line.front() = '4';

@@ -124,7 +124,7 @@ Task<void> Delivery::try_candidate(const Destination& destination, Candidate can
         auto stream = co_await connect(candidate);
         if (!stream) {
             const std::string text = "connect to " + candidate.relay() + ": " + stream.error().text();
-            logger_.info("{}", text);
+            if (candidate.path.empty()) logger_.info("{}", text);
             remember(failed("4.4.1", text, true), {});
             co_return;
         }

@@ -217,7 +217,7 @@ TEST_F(NoticeTest, NullSenderAndInternationalMail)
     outcomes = {refused};
     const std::string text = format_notice(notice).before;
     EXPECT_EQ(text.find("X-Postfix-Sender"), std::string::npos);
-    EXPECT_NE(text.find("report-type=global-delivery-status"), std::string::npos);
+    EXPECT_NE(text.find("report-type=delivery-status"), std::string::npos);
     EXPECT_NE(text.find("Content-Type: message/global-delivery-status\n"), std::string::npos);
     EXPECT_NE(text.find("Final-Recipient: utf-8; ü@ok.test\n"), std::string::npos);
     EXPECT_NE(text.find("Return-Path: <>\n"), std::string::npos);

@@ -586,7 +586,8 @@ TEST_F(IntakeTest, obeys_header_and_body_checks)
 
     inner.checks_content = false;
     EXPECT_EQ(submit({.content = "Subject: reject me\n\nbadword\n", .options = inner}), "");
-    EXPECT_EQ(submit({.content = "Subject: reject me\n\nbadword\n", .options = {.source = Source::bounce}}), "");
+    const DraftOptions report{.source = Source::bounce, .checks_content = false};
+    EXPECT_EQ(submit({.content = "Subject: reject me\n\nbadword\n", .options = report}), "");
 
     configure({{"header_checks", "fail:oops"}});
     EXPECT_EQ(submit({}), "451 4.3.0 Error: queue file write error");
