@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <stdlib.h>
 
@@ -38,5 +39,20 @@ public:
 private:
     std::string path_;
 };
+
+using Texts = std::vector<std::string>;
+
+// What is said of the problems; DIR stands for the directory.
+inline Texts texts(const std::vector<Problem>& problems, const std::string& directory)
+{
+    Texts result;
+    for (const auto& problem : problems) {
+        auto text = problem.text;
+        for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory))
+            text.replace(at, directory.size(), "DIR");
+        result.push_back((problem.level == Problem::Level::fatal ? "fatal " : "") + text);
+    }
+    return result;
+}
 
 }  // namespace ekiden::config::test

@@ -11,19 +11,8 @@ namespace ekiden::config {
 namespace {
 
 using test::Folder;
-using Texts = std::vector<std::string>;
-
-Texts texts(const std::vector<Problem>& problems, const std::string& directory)
-{
-    Texts result;
-    for (const auto& problem : problems) {
-        auto text = problem.text;
-        for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory))
-            text.replace(at, directory.size(), "DIR");
-        result.push_back((problem.level == Problem::Level::fatal ? "fatal " : "") + text);
-    }
-    return result;
-}
+using test::Texts;
+using test::texts;
 
 struct Case {
     std::string_view main, master;

@@ -9,20 +9,8 @@ namespace ekiden::config {
 namespace {
 
 using test::Folder;
-
-std::vector<std::string> texts(const std::vector<Problem>& problems, const std::string& directory)
-{
-    std::vector<std::string> result;
-    for (const auto& problem : problems) {
-        auto text = problem.text;
-        for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory))
-            text.replace(at, directory.size(), "DIR");
-        result.push_back((problem.level == Problem::Level::fatal ? "fatal " : "") + text);
-    }
-    return result;
-}
-
-using Texts = std::vector<std::string>;
+using test::Texts;
+using test::texts;
 
 TEST(Lint, names_what_is_probably_meant)
 {

@@ -5,6 +5,7 @@
 #include "config/settings.hpp"
 #include "rewrite/intake.hpp"
 #include "support/memory_store.hpp"
+#include "support/run_task.hpp"
 
 #include <exception>
 #include <optional>
@@ -29,20 +30,10 @@ inline config::SettingsPtr make_settings(const Overrides& more = {})
     return config::Settings::load(options);
 }
 
-// Runs a Task on a loop of its own; exceptions come through.
 template <class T>
 T run(Task<T> task)
 {
-    asio::io_context loop(1);
-    std::optional<T> value;
-    std::exception_ptr error;
-    asio::co_spawn(loop, std::move(task), [&](std::exception_ptr e, T v) {
-        error = e;
-        value.emplace(std::move(v));
-    });
-    loop.run();
-    if (error) std::rethrow_exception(error);
-    return std::move(*value);
+    return ekiden::test::run_task(std::move(task));
 }
 
 // Log lines of one test, "tag: text".

@@ -6,6 +6,7 @@
 #include "sasl/builtin_work.hpp"
 #include "sasl/crypt_hash.hpp"
 #include "sasl/scram.hpp"
+#include "support/run_task.hpp"
 #include "unit/sasl/scram_client.hpp"
 
 #include <gmock/gmock.h>
@@ -20,23 +21,9 @@ namespace ekiden::sasl {
 
 using namespace std::literals;
 using testing::HasSubstr;
+using ekiden::test::run_task;
 
 namespace {
-
-template <class T>
-T run(Task<T> task)
-{
-    asio::io_context loop(1);
-    std::optional<T> value;
-    std::exception_ptr error;
-    asio::co_spawn(loop, std::move(task), [&](std::exception_ptr e, T v) {
-        error = e;
-        value.emplace(std::move(v));
-    });
-    loop.run();
-    if (error) std::rethrow_exception(error);
-    return std::move(*value);
-}
 
 std::string line(const std::string& name, std::string_view password)
 {
@@ -96,7 +83,7 @@ protected:
         for (const std::string& response : responses) {
             std::optional<Secret> given;
             if (response != "-") given.emplace(std::string_view(response));
-            answer = run(exchange->step(std::move(given)));
+            answer = run_task(exchange->step(std::move(given)));
         }
         return answer;
     }
@@ -104,13 +91,13 @@ protected:
     Answer scram(ScramClient client, const std::string& mechanism = "SCRAM-SHA-256")
     {
         auto exchange = backend().begin(mechanism, peer_);
-        Answer answer = run(exchange->step(Secret(encode_base64(client.first()))));
+        Answer answer = run_task(exchange->step(Secret(encode_base64(client.first()))));
         if (answer.kind != Answer::Kind::challenge) return answer;
         challenge_ = decode_base64(answer.text)->view();
-        answer = run(exchange->step(Secret(encode_base64(client.answer(challenge_)))));
+        answer = run_task(exchange->step(Secret(encode_base64(client.answer(challenge_)))));
         if (answer.kind != Answer::Kind::challenge) return answer;
         EXPECT_EQ(decode_base64(answer.text)->view(), client.server_final());
-        return run(exchange->step(Secret(""sv)));
+        return run_task(exchange->step(Secret(""sv)));
     }
     static void expect_failure(const Answer& answer, std::string_view text = "authentication failure",
                                std::string_view user = {})
@@ -137,7 +124,7 @@ TEST_F(Builtin, OffersTheStrongestFirst)
 {
     auto names = [this] {
         std::string out;
-        for (const auto& mechanism : run(backend().mechanisms()).value())
+        for (const auto& mechanism : run_task(backend().mechanisms()).value())
             out += mechanism.name + (is_possible(mechanism, peer_) ? " " : "- ");
         return out;
     };
@@ -401,7 +388,7 @@ TEST(HashQueue, TellsWhenMemoryIsShort)
 {
     net::BlockingPool pool(1);
     const auto queue = std::make_shared<HashQueue>(pool, 1, 10, std::chrono::seconds(60));
-    const auto result = run(queue->run([]() -> Result<bool> { throw std::bad_alloc(); }));
+    const auto result = run_task(queue->run([]() -> Result<bool> { throw std::bad_alloc(); }));
     EXPECT_TRUE(!result && result.error().is(ErrorCode::unavailable));
 }
 

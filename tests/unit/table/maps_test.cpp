@@ -1,6 +1,7 @@
 #include "support.hpp"
 
 #include "base/clock.hpp"
+#include "support/run_task.hpp"
 #include "table/inquiries.hpp"
 #include "table/maps.hpp"
 #include "table/match_list.hpp"
@@ -16,27 +17,12 @@
 namespace ekiden::table {
 namespace {
 
+using ekiden::test::run_task;
 using Lines = std::vector<std::string>;
-
-// Runs a Task on a loop of its own.
-template <class T>
-T run(Task<T> task)
-{
-    asio::io_context loop(1);
-    std::optional<T> result;
-    std::exception_ptr error;
-    asio::co_spawn(loop.get_executor(), std::move(task), [&](std::exception_ptr e, T value) {
-        error = e;
-        result.emplace(std::move(value));
-    });
-    loop.run();
-    if (error) std::rethrow_exception(error);
-    return std::move(*result);
-}
 
 std::string address(const Maps& maps, const std::string& key, const Maps::AddressOptions& options)
 {
-    auto found = run(maps.find_address(key, options));
+    auto found = run_task(maps.find_address(key, options));
     if (!found) return "(trouble) " + found.error().text();
     return *found ? (*found)->value + "|" + (*found)->extension : "(absent)";
 }
@@ -48,12 +34,12 @@ TEST(maps, the_first_answer_wins_and_trouble_stops)
         Maps::open("virtual_alias_maps", "inline:{a=1}, inline:{ {a = 2}, {b = 3} } inline:{e=5} fail:x inline:{c=4}");
     EXPECT_EQ(maps.title(), "virtual_alias_maps");
     EXPECT_EQ(shown(maps.find_now("a")), "1");
-    EXPECT_EQ(shown(run(maps.find("b"))), "3");
-    EXPECT_EQ(shown(run(maps.find("c"))), "(trouble) fail:x lookup error for \"c\"");
+    EXPECT_EQ(shown(run_task(maps.find("b"))), "3");
+    EXPECT_EQ(shown(run_task(maps.find("c"))), "(trouble) fail:x lookup error for \"c\"");
     EXPECT_EQ(log.lines(), (Lines{"warning: fail:x lookup error for \"c\""}));
     EXPECT_TRUE(Maps().is_empty());
     EXPECT_TRUE(Maps::open("x", " ,").is_empty());
-    EXPECT_EQ(shown(run(Maps().find("a"))), "(absent)");
+    EXPECT_EQ(shown(run_task(Maps().find("a"))), "(absent)");
 }
 
 TEST(maps, an_unavailable_table_is_trouble_in_postfix_words_until_it_exists)
@@ -89,15 +75,15 @@ TEST(maps, changed_tables_are_read_again_after_a_second)
     TemporaryFolder folder;
     const auto path = folder.file("t", "a 1\n");
     auto maps = Maps::open("m", "texthash:" + path);
-    EXPECT_EQ(shown(run(maps.find("a"))), "1");
+    EXPECT_EQ(shown(run_task(maps.find("a"))), "1");
     folder.file("t", "a 22\n");
-    EXPECT_EQ(shown(run(maps.find("a"))), "1") << "files are looked at once a second";
+    EXPECT_EQ(shown(run_task(maps.find("a"))), "1") << "files are looked at once a second";
     clock.advance(std::chrono::milliseconds(1100));
-    EXPECT_EQ(shown(run(maps.find("a"))), "22");
+    EXPECT_EQ(shown(run_task(maps.find("a"))), "22");
     std::filesystem::remove(path);
     for (int i = 0; i < 3; ++i) {
         clock.advance(std::chrono::milliseconds(1100));
-        EXPECT_EQ(shown(run(maps.find("a"))), "22") << "a table that went away keeps its content";
+        EXPECT_EQ(shown(run_task(maps.find("a"))), "22") << "a table that went away keeps its content";
     }
     EXPECT_EQ(log.lines(), Lines{"warning: texthash:" + path + ": open database " + path +
                                  ": No such file or directory; using what was read before"});
@@ -108,8 +94,8 @@ TEST(maps, slow_tables_are_asked_on_the_pool)
     net::BlockingPool pool(1);
     use_blocking_pool(&pool);
     auto maps = Maps::open("local_recipient_maps", "proxy:unix:passwd.byname inline:{zz-no-such-user=1}");
-    EXPECT_EQ(shown(run(maps.find("zz-no-such-user"))), "1");
-    EXPECT_TRUE(shown(run(maps.find("root"))).starts_with("root:"));
+    EXPECT_EQ(shown(run_task(maps.find("zz-no-such-user"))), "1");
+    EXPECT_TRUE(shown(run_task(maps.find("root"))).starts_with("root:"));
     use_blocking_pool(nullptr);
 }
 
@@ -317,21 +303,21 @@ TEST(match_list, tables_that_have_to_be_waited_for)
                 "known.test, !socketmap:unix:" + path + ":no, socketmap:unix:" + path + ":m, late.test", true);
             EXPECT_EQ(shown(list.matches_name_at_once("Known.test").value()), "yes");
             EXPECT_FALSE(list.matches_name_at_once("a.late.test").has_value());
-            EXPECT_EQ(shown(run(list.matches_name("a.late.test"))),
+            EXPECT_EQ(shown(run_task(list.matches_name("a.late.test"))),
                       "(trouble) relay_domains: socketmap:unix:" + path + ":no: table lookup problem");
         }
         SlowServer server(path, {{"listed.test", "x"}});
         clock.advance(std::chrono::milliseconds(1100));
         const auto two = MatchList::open("relay_domains", "known.test, socketmap:unix:" + path + ":m, late.test", true);
-        EXPECT_EQ(shown(run(two.matches_name("known.test"))), "yes");
+        EXPECT_EQ(shown(run_task(two.matches_name("known.test"))), "yes");
         EXPECT_EQ(server.asked().size(), 0U);
-        EXPECT_EQ(shown(run(two.matches_name("a.b.LISTED.test"))), "yes");
+        EXPECT_EQ(shown(run_task(two.matches_name("a.b.LISTED.test"))), "yes");
         EXPECT_EQ(server.asked(), (Lines{"a.b.listed.test", "b.listed.test", "listed.test"}));
         // What was asked a moment ago needs neither a server nor a coroutine.
         EXPECT_EQ(shown(two.matches_name_at_once("a.b.listed.test").value()), "yes");
-        EXPECT_EQ(shown(run(two.matches_name("x.late.test"))), "yes");
+        EXPECT_EQ(shown(run_task(two.matches_name("x.late.test"))), "yes");
         EXPECT_EQ(server.asked().size(), 6U);
-        EXPECT_EQ(shown(run(two.matches("nobody.example", *net::parse_address("192.0.2.1")))), "no");
+        EXPECT_EQ(shown(run_task(two.matches("nobody.example", *net::parse_address("192.0.2.1")))), "no");
         EXPECT_EQ(server.asked().back(), "192.0.2.1");
         EXPECT_EQ(shown(two.matches_now("nobody.example", *net::parse_address("192.0.2.1"))), "no");
         clock.advance(std::chrono::milliseconds(1100));
@@ -363,7 +349,7 @@ TEST(maps, find_at_once_says_nothing_where_something_has_changed_or_has_to_be_aw
     folder.file("t", "a 33\n");
     clock.advance(std::chrono::milliseconds(1100));
     EXPECT_FALSE(maps.find_at_once("a").has_value());
-    EXPECT_EQ(table::shown(run(maps.find("a"))), "33");
+    EXPECT_EQ(table::shown(run_task(maps.find("a"))), "33");
     EXPECT_EQ(table::shown(maps.find_at_once("a").value()), "33");
 }
 
