@@ -91,6 +91,7 @@ private:
     Result<void> send_sockets(const std::vector<Listening>& listening);
     void reload();
     void reopen_log();
+    bool logs_elsewhere(const config::Settings& fresh) const;
     void move_log();
     Result<void> send_logs(const config::Settings& settings, const std::string& prefix);
     void on_engine_message();
@@ -313,7 +314,10 @@ void Master::reload()
         sasl_.use(fresh, owner_);
         Result<void> sent = channel_ ? send_sockets(listening) : fail(ErrorCode::unavailable, "no engine runs");
         // The engine uses them when it takes the new settings; so do we.
-        if (sent && !have_same_log(*settings_, *fresh)) sent = send_logs(*fresh, "");
+        if (sent && logs_elsewhere(*fresh)) {
+            sent = send_message(channel_.get(), "move-log");
+            if (sent) sent = send_logs(*fresh, "");
+        }
         if (sent) sent = send_message(channel_.get(), "reload");
         if (!sent) return logger_.error("reload failed: {}", sent.error().text());
         reloads_.push_back({std::move(listening), std::move(*spawn_sockets), std::move(fresh)});
@@ -323,6 +327,13 @@ void Master::reload()
                                 : std::string();
         logger_.error("reload refused, the running settings stay in force: {}{}", error.what(), place);
     }
+}
+
+// Than what runs, or than what the engine was asked for and may yet take or refuse?
+bool Master::logs_elsewhere(const config::Settings& fresh) const
+{
+    return !have_same_log(*settings_, fresh) ||
+           std::ranges::any_of(reloads_, [&](const Reload& asked) { return !have_same_log(*asked.settings, fresh); });
 }
 
 // To where the settings want it now; the engine is there already.
