@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -104,6 +105,7 @@ constexpr std::array kinds{
 struct Sources {
     bool begin_with_files = true;
     bool have_others = false;
+    bool have_compat = false;      // "+name" and "-name" in the file are for the name service to follow
 };
 
 Sources sources_of(std::string_view database)
@@ -121,6 +123,7 @@ Sources sources_of(std::string_view database)
             if (!is_file && !has_file) sources.begin_with_files = false;
             if (is_file) has_file = true;
             else sources.have_others = true;
+            if (word == "compat") sources.have_compat = true;
         }
     }
     return sources;
@@ -182,17 +185,21 @@ Result<TablePtr> open_unix(const OpenRequest& request)
     const Sources sources = sources_of(kind->database);
     auto source = read_source(std::string(kind->path));
     if (source) stamp = source->stamp;
+    bool has_marks = false;
     if (source && sources.begin_with_files) {
         for (std::string_view line : base::split(source->text, '\n')) {
+            line.remove_prefix(std::min(line.size(), line.find_first_not_of(" \t\r\f\v")));
             const std::size_t colon = line.find(':');
-            // "+" and "-" lines are for the name service (compat), not users.
-            if (colon == line.npos || colon == 0 || line.front() == '+' || line.front() == '-' || line.front() == '#')
-                continue;
-            entries.add(std::string(line.substr(0, colon)), std::string(line));
+            if (line.starts_with('+') || line.starts_with('-')) has_marks = true;
+            else if (colon != line.npos && colon != 0 && line.front() != '#')
+                entries.add(std::string(line.substr(0, colon)), std::string(line));
         }
     }
+    // Whom the marks add or leave out only the name service knows.
+    const bool are_mixed = has_marks && sources.have_compat;
+    if (are_mixed) entries = {};
     // Without the file everything is asked of the name service, as it would be without us.
-    const bool asks = !source || sources.have_others;
+    const bool asks = !source || sources.have_others || are_mixed;
     return std::make_shared<UnixTable>(request, *kind, stamp, std::move(entries), asks);
 }
 
