@@ -173,8 +173,7 @@ int Command::report_unreadable(const config::ConfigError& error, const CheckStyl
     options.directory = directory_;
     const config::Unreadable found = config::find_unreadable(options);
     if (style.has_hints) {
-        report(config::find_odd_characters(directory_), style);
-        if (found.rest) report(check_settings(*found.rest, Hints::yes), style);
+        report(found.rest ? check_settings(*found.rest, Hints::yes) : config::find_odd_characters(directory_), style);
     }
     if (found.problems.empty()) {
         if (style.is_json) report({{Problem::Level::fatal, error.location, error.what()}}, style);
@@ -206,7 +205,10 @@ int Command::check(const CheckStyle& style)
         std::vector<Problem> problems = check_settings(*full, Hints::yes);
         if (!style.has_hints) {
             if (style.has_postconf) print_postconf_warnings();
-            std::erase_if(problems, [](const Problem& problem) { return problem.level != Problem::Level::fatal; });
+            // Who relays for everybody does harm to others: that is no hint.
+            std::erase_if(problems, [](const Problem& problem) {
+                return problem.level != Problem::Level::fatal && !problem.text.contains("OPEN RELAY");
+            });
         }
         const bool is_fine = report(problems, style);
         if (style.is_json || style.is_verbose) {
@@ -422,20 +424,24 @@ void report_unreadable(const config::ConfigError& error, const std::string& dire
                        const CheckStyle& style)
 {
     // What only looks like the right characters is often the reason.
-    if (word == "check" || (starts(word) && is_watched()))
-        print_findings(config::find_odd_characters(directory), "postfix", style);
+    std::vector<Problem> hints;
+    if (word == "check" || (starts(word) && is_watched())) hints = config::find_odd_characters(directory);
     std::vector<Problem> problems;
+    bool is_only_one = false;
     if (word == "check") {
         config::LoadOptions options;
         options.directory = directory;
         try {
             config::Unreadable found = config::find_unreadable(options);
-            if (found.rest) print_findings(check_settings(*found.rest, Hints::yes), "postfix", style);
             problems = std::move(found.problems);
+            // One fault that Postfix stops at, too, is said as it says it.
+            is_only_one = problems.size() == 1 && !style.is_json && !style.is_verbose;
+            if (found.rest && !is_only_one) hints = check_settings(*found.rest, Hints::yes);
         } catch (const config::ConfigError&) {
             problems.clear();    // no file at all: that is what `error` says
         }
     }
+    print_findings(hints, "postfix", style);
     if (problems.empty()) problems.push_back({Problem::Level::fatal, error.location, error.what()});
     if (style.is_json) {
         print_findings(problems, "postfix", style);
@@ -447,7 +453,7 @@ void report_unreadable(const config::ConfigError& error, const std::string& dire
         return;
     }
     for (const Problem& problem : problems)
-        print_unreadable(problem, word == "reload" || style.names_place || style.is_verbose);
+        print_unreadable(problem, word == "reload" || (style.names_place && !is_only_one) || style.is_verbose);
 }
 
 }  // namespace

@@ -5,9 +5,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +33,47 @@ void note(std::string_view what, const HelperRequest& request, std::string_view 
 {
     if (base::Watcher* watcher = base::watcher())
         watcher->note("act", what, fmt::format("{}:{}", request.uid, request.gid), value, request.path);
+}
+
+bool is_in_group(const HelperRequest& request, gid_t group)
+{
+    if (group == request.gid || request.user.empty()) return group == request.gid;
+    std::array<gid_t, 256> groups{};
+    int count = static_cast<int>(groups.size());
+    if (::getgrouplist(request.user.c_str(), request.gid, groups.data(), &count) < 0) return false;
+    return std::find(groups.begin(), groups.begin() + count, group) != groups.begin() + count;
+}
+
+// May this user make files in the folder, or write the file? By its mode, as the kernel looks at it first; what ACLs or a
+// read-only disk add is not seen.
+bool may_write(const struct stat& status, const HelperRequest& request)
+{
+    if (request.uid == 0) return true;
+    const mode_t needed = S_ISDIR(status.st_mode) ? 03 : 02;
+    if (status.st_uid == request.uid) return (status.st_mode >> 6 & needed) == needed;
+    if (is_in_group(request, status.st_gid)) return (status.st_mode >> 3 & needed) == needed;
+    return (status.st_mode & needed) == needed;
+}
+
+// Why the mailbox could not be written or made; empty where nothing speaks against it.
+std::string write_trouble(const HelperRequest& request)
+{
+    if (request.is_in_spool) return {};    // made with the system's rights
+    std::string path = request.path;
+    struct stat status{};
+    if (request.kind == HelperRequest::Kind::maildir) {
+        while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+        if (::stat((path + "/new").c_str(), &status) == 0) path += "/new";
+    }
+    // What is missing is made in the folder around it.
+    while (::stat(path.c_str(), &status) != 0) {
+        if (errno != ENOENT) return fmt::format("{}: {}", path, std::strerror(errno));
+        const auto slash = path.rfind('/');
+        if (slash == std::string::npos || path == "/") return {};
+        path.resize(std::max<std::size_t>(slash, 1));
+    }
+    if (may_write(status, request)) return {};
+    return fmt::format("this user may not {} {}", S_ISDIR(status.st_mode) ? "make files in" : "write to", path);
 }
 
 std::string command_line(const HelperRequest& request)
@@ -99,7 +144,7 @@ HelperAnswer StandIn::answer(const HelperRequest& request, std::string_view byte
             done.kind = HelperAnswer::Kind::withheld;
             return done;
         }
-        note(request.kind == HelperRequest::Kind::maildir ? "maildir" : "mailbox", request, request.path);
+        note(request.kind == HelperRequest::Kind::maildir ? "maildir" : "mailbox", request, write_trouble(request));
         return done;
     }
     return done;

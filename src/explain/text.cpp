@@ -68,7 +68,9 @@ private:
                                  : event.answer == "reject" ? is_for_now(event.inside) ? "DEFER" : "REJECT"
                                                             : event.answer;
             if (is_left_out)
-                answer = event.name == "check_policy_service" ? "not asked (--ask-policy asks it)" : "not asked";
+                answer = event.name == "check_policy_service"            ? "not asked (--ask-policy asks it)"
+                         : event.name.starts_with("reject_unverified_") ? "not asked: it would send a probe"
+                                                                        : "not asked";
             if (event.answer == "reject" || event.answer == "permit")
                 answer += fmt::format("  ({})", places_.find(parameter, word).text());
             row(depth, name, answer);
@@ -121,7 +123,9 @@ void print_act(Page& page, const Event& event)
 {
     if (event.name == "read") page.line(2, fmt::format("{} {}", event.where, event.value));
     else if (event.name == "command") page.line(2, fmt::format("runs, as user {}: {}", event.detail, event.value));
-    else page.line(2, fmt::format("writes, as user {}: {}", event.detail, event.where));
+    else
+        page.line(2, fmt::format("writes, as user {}: {}{}", event.detail, event.where,
+                                 event.value.empty() ? "" : ": cannot be: " + event.value));
 }
 
 void print_delivery(Page& page, const Delivery& delivery, Places& places)

@@ -171,6 +171,14 @@ Verdict judge(const Findings& findings, Places& places)
             else if (event.what == "act" && event.name == "mailbox") where = "delivered to mailbox " + event.where;
         }
         verdict.headline = fmt::format("250: {}{}", where, others);
+        const auto trouble = std::ranges::find_if(at->events, [](const Event& event) {
+            return event.what == "act" && (event.name == "maildir" || event.name == "mailbox") && !event.value.empty();
+        });
+        if (trouble != at->events.end()) {
+            verdict.status = refused;
+            verdict.headline = fmt::format("250: accepted, then returned to the sender: <{}>: 5.2.0 {}: {}{}",
+                                           worst->address, trouble->where, trouble->value, others);
+        }
         break;
     }
     }

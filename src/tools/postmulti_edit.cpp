@@ -134,7 +134,10 @@ Instance planned(const Edit& edit, const Instance& primary)
     for (std::size_t i = 0; i < std::size(paths); ++i) {
         if (!paths[i].second->empty() || (!creates && i > 0)) continue;
         if (instance.name.empty()) refuse(fmt::format("Missing {} parameter value", paths[i].first));
-        *paths[i].second = (fs::path(primaries[i]).parent_path() / instance.name).string();
+        // The primary's, with the name in place of its last part; a slash behind that is none.
+        std::string_view own = primaries[i];
+        while (own.size() > 1 && own.ends_with('/')) own.remove_suffix(1);
+        *paths[i].second = (fs::path(own).parent_path() / instance.name).string();
     }
     return instance;
 }

@@ -188,7 +188,7 @@ SendmailOptions parse_sendmail_options(const Voice& voice, std::string config_di
         case 'q': set_queue_run(voice, options, optarg); break;
         case 't': options.reads_recipients = true; break;
         case 'v': ++options.verbosity; break;
-        case '?': voice.fatal("usage: sendmail [options]");
+        case '?': voice.fatal(fmt::format("usage: {} [options]", voice.name()));
         default: break;    // -A -C -L -O -U -c -e -h -m -p -x: nothing to do
         }
     }

@@ -48,7 +48,7 @@ with Instance(start=False, main='message_size_limit = \uff11\uff10\uff10\n') as 
     expect([entry['severity'] for entry in entries if 'bad numerical configuration' in entry['text']], ['fatal'], 'the fault')
     expect_match('full-width "1"', ' '.join(entry['text'] for entry in entries), 'the characters')
     expect('main.cf, line' in mail.run('postfix', 'check', check=False).stderr.split('bad numerical configuration')[1], False, "Postfix's words alone")
-    expect_match(r'^postfix: see \S+/main\.cf, line \d+$', mail.run('postfix', 'check', '-v', check=False).stderr, 'the place of the fault, with -v')
+    expect_match(r'^postfix: see \S+/main\.cf, line \d+: write a whole number$', mail.run('postfix', 'check', '-v', check=False).stderr, 'the place of the fault, with -v')
 
 # What two rooms find is said once: a port that speaks nothing but TLS and has no certificate is a fault.
 with Instance(start=False, master='127.0.0.1:1    inet  n       -       n       -       -       smtpd\n  -o smtpd_tls_wrappermode=yes\n') as mail:

@@ -29,7 +29,8 @@ with Instance() as mail:
         if is_refused is not None:
             expect(checked.returncode != 0, is_refused, f'check of "{what}" fails')
         reloaded = mail.run('postfix', 'reload', check=False)
-        expect_match(said, reloaded.stderr + mail.log(), f'what reload says of "{what}"')
+        if is_refused:      # hints are for a terminal
+            expect_match(said, reloaded.stderr + mail.log(), f'what reload says of "{what}"')
         if is_refused is not None:
             expect(reloaded.returncode != 0, is_refused, f'the reload with "{what}" fails')
         if is_refused:

@@ -28,8 +28,10 @@ protected:
 
     HelperAnswer ask(HelperRequest request)
     {
-        request.uid = ::geteuid();
-        request.gid = ::getegid();
+        if (request.uid == 0) {
+            request.uid = ::geteuid();
+            request.gid = ::getegid();
+        }
         HelperAnswer answer;
         asio::io_context context;
         asio::co_spawn(context, stand_in_->helper().ask(std::move(request), Fd()),
@@ -64,6 +66,32 @@ TEST_F(StandInTest, WritesNoMailbox)
     EXPECT_EQ(events[0].name, "maildir");
     EXPECT_EQ(events[0].where, folder_ + "/Maildir/");
     EXPECT_EQ(events[1].name, "mailbox");
+}
+
+TEST_F(StandInTest, SaysWhereTheUserMayNotWrite)
+{
+    ASSERT_TRUE(stand_in_);
+    HelperRequest request;
+    request.uid = request.gid = 65534;
+    request.kind = HelperRequest::Kind::maildir;
+    request.path = folder_ + "/home/Maildir/";
+    const auto written = [&] {
+        ask(request);
+        const auto events = recorder_.take();
+        return events.size() == 1 ? events[0].value : "?";
+    };
+    std::filesystem::permissions(folder_, std::filesystem::perms(0755));
+    const bool is_nobody = ::geteuid() == 65534;
+    EXPECT_EQ(written(), is_nobody ? "" : "this user may not make files in " + folder_);
+    std::filesystem::permissions(folder_, std::filesystem::perms(0777));
+    EXPECT_EQ(written(), "");
+    request.kind = HelperRequest::Kind::mailbox;
+    request.path = folder_ + "/mbox";
+    std::ofstream(request.path) << "";
+    std::filesystem::permissions(request.path, std::filesystem::perms(0644));
+    EXPECT_EQ(written(), is_nobody ? "" : "this user may not write to " + request.path);
+    request.is_in_spool = true;
+    EXPECT_EQ(written(), "");
 }
 
 TEST_F(StandInTest, HasTheFilesOfAUserLookedAtOneByOne)
