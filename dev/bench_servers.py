@@ -112,7 +112,8 @@ def private_accounts(cache):
         (etc / name).write_text("".join(kept))
     run(["mount", "--bind", str(etc), "/etc"])
     home.mkdir(exist_ok=True)
-    for folder, owner in ((home, ACCOUNTS["bench"]), *((home / f"member{i}", FIRST_MEMBER + i) for i in range(MEMBERS))):
+    members = ((home / f"member{i}", FIRST_MEMBER + i) for i in range(MEMBERS))
+    for folder, owner in ((home, ACCOUNTS["bench"]), *members):
         folder.mkdir(exist_ok=True)
         os.chown(folder, owner, owner)
     for parent in (home, *home.parents):
@@ -136,7 +137,8 @@ def reap_orphans():
 
 
 def make_login(folder, user, password, realm):
-    """The folder "sasl" beside main.cf, where both servers look first: one login in an sasldb2, written by Cyrus SASL's own program."""
+    """The folder "sasl" beside main.cf, where both servers look first: one login in an sasldb2, written by Cyrus
+    SASL's own program."""
     if not shutil.which("saslpasswd2"):
         raise BenchError("saslpasswd2 is not installed (apt-get install sasl2-bin libsasl2-modules)")
     folder.mkdir()
@@ -245,7 +247,8 @@ class Server:
         etc.mkdir(parents=True, exist_ok=True)
         # In place of what the common main.cf says: a name given twice would be warned of by each process that starts.
         names = {line.split("=")[0].strip() for line in settings}
-        common = [line for line in MAIN_CF.format(folder=self.work).splitlines() if line.split("=")[0].strip() not in names]
+        common = [line for line in MAIN_CF.format(folder=self.work).splitlines()
+                  if line.split("=")[0].strip() not in names]
         (etc / "main.cf").write_text("\n".join([*common, self.extra_cf, *settings, ""]))
         # tlsproxy: without it Postfix keeps no connection that has TLS.
         own = f"127.0.0.1:{self.port} inet n - n - {smtpd_limit} smtpd\ntlsproxy unix - - n - 0 tlsproxy\n"
@@ -304,8 +307,8 @@ class Server:
     def stop(self):
         if not self.meter:
             return
-        stopped = subprocess.run([str(self.bin / "postfix"), "-c", str(self.work / "etc"), "stop"], env=self.environment,
-                                 capture_output=True)
+        stopped = subprocess.run([str(self.bin / "postfix"), "-c", str(self.work / "etc"), "stop"],
+                                 env=self.environment, capture_output=True)
         until = time.monotonic() + 30
         while self.meter.processes() and time.monotonic() < until:
             time.sleep(0.02)
@@ -325,7 +328,8 @@ class Server:
 def postfix_server(cache, work):
     root = fetch_postfix(cache)
     libraries = f"{root}/usr/lib/postfix"
-    extra = (f"command_directory = {root}/usr/sbin\ndaemon_directory = {libraries}/sbin\nshlib_directory = {libraries}\n"
+    extra = (f"command_directory = {root}/usr/sbin\ndaemon_directory = {libraries}/sbin\n"
+             f"shlib_directory = {libraries}\n"
              f"meta_directory = {root}/etc/postfix\nsendmail_path = {root}/usr/sbin/sendmail\n"
              f"mailq_path = {root}/usr/sbin/mailq\nnewaliases_path = {root}/usr/sbin/newaliases\n"
              f"import_environment = MAIL_CONFIG MAIL_LOGTAG TZ LANG=C LD_LIBRARY_PATH={libraries}\n"

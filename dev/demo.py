@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The demonstration server behind ./do run: a complete mail system in one folder, nothing outside it touched.
 
-Starts Ekiden in the foreground, prints the ports and a line to copy, sends itself one message and shows that it arrived.
-Ctrl-C stops it; the queue stays for the next run. A second, tiny server receives what is relayed, so that relaying can be
-tried without a network; a submission port wants STARTTLS and a login, as those of real sites do. Certificate and login are
-made at the first start and kept. Options: --port N, --folder DIR, --clean
+Starts Ekiden in the foreground, prints the ports and a line to copy, sends itself one message and shows that it
+arrived. Ctrl-C stops it; the queue stays for the next run. A second, tiny server receives what is relayed, so that
+relaying can be tried without a network; a submission port wants STARTTLS and a login, as those of real sites do.
+Certificate and login are made at the first start and kept. Options: --port N, --folder DIR, --clean
 """
 import argparse, os, pwd, secrets, shutil, signal, smtplib, socket, ssl, subprocess, sys, time
 
@@ -51,10 +51,12 @@ def make_certificate(path):
     if not (os.path.exists(path) and os.path.exists(beside)):
         old = os.umask(0o077)
         try:
-            made = subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3650',
-                                   '-subj', '/CN=demo.ekiden.example', '-addext', 'subjectAltName=DNS:demo.ekiden.example,DNS:localhost,IP:127.0.0.1',
-                                   '-addext', 'keyUsage=critical,digitalSignature,keyCertSign', '-keyout', path + '.key', '-out', beside],
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            names = 'subjectAltName=DNS:demo.ekiden.example,DNS:localhost,IP:127.0.0.1'
+            made = subprocess.run(
+                ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+                 '-days', '3650', '-subj', '/CN=demo.ekiden.example', '-addext', names,
+                 '-addext', 'keyUsage=critical,digitalSignature,keyCertSign', '-keyout', path + '.key', '-out', beside],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True)
             if made.returncode:
                 sys.exit('demo: openssl could not make a certificate: ' + made.stderr)
             with open(path + '.key') as key, open(beside) as certificate:
@@ -74,7 +76,8 @@ def make_login(config, name):
             f.write(secrets.token_hex(6) + '\n')
     with open(path) as f:
         password = f.read().strip()
-    made = subprocess.run([f'{BIN}/ekiden', 'passwd', '-p', '-c', config, name], input=password + '\n', text=True, stderr=subprocess.PIPE)
+    made = subprocess.run([f'{BIN}/ekiden', 'passwd', '-p', '-c', config, name], input=password + '\n', text=True,
+                          stderr=subprocess.PIPE)
     if made.returncode:
         sys.exit('demo: ekiden passwd: ' + made.stderr)
     return password
@@ -100,7 +103,7 @@ def main():
     user = pwd.getpwnam(owner)
     if is_root:
         os.chown(mail, user.pw_uid, user.pw_gid)
-    if subprocess.run([f'{BIN}/postfix', '-c', config, 'status'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+    if subprocess.run([f'{BIN}/postfix', '-c', config, 'status'], capture_output=True).returncode == 0:
         sys.exit(f'demo: it runs already ({folder}); stop it with: build/bin/postfix -c {config} stop')
     port, submission, far = free_port(a.port), free_port(a.port + 62), free_port(a.port + 120)
     certificate = make_certificate(f'{config}/certificate.pem')
@@ -150,8 +153,11 @@ relayhost = [127.0.0.1]:{far}
     if is_root:
         os.chown(relayed, user.pw_uid, user.pw_gid)
     become = ['-u', owner] if is_root else []
-    sink = subprocess.Popen([f'{BIN}/smtp-sink', *become, '-d', f'{relayed}/%Y%m%d%H%M%S.', f'127.0.0.1:{far}', '100'], stdin=subprocess.DEVNULL, start_new_session=True)
-    server = subprocess.Popen([f'{BIN}/postfix', '-c', config, 'start-fg'], stdin=subprocess.DEVNULL, start_new_session=True)
+    sink = subprocess.Popen(
+        [f'{BIN}/smtp-sink', *become, '-d', f'{relayed}/%Y%m%d%H%M%S.', f'127.0.0.1:{far}', '100'],
+        stdin=subprocess.DEVNULL, start_new_session=True)
+    server = subprocess.Popen([f'{BIN}/postfix', '-c', config, 'start-fg'], stdin=subprocess.DEVNULL,
+                              start_new_session=True)
 
     def stop(*_):
         if server.poll() is None:
@@ -163,7 +169,8 @@ relayhost = [127.0.0.1]:{far}
             try:
                 with smtplib.SMTP('127.0.0.1', port, local_hostname='localhost', timeout=5) as s:
                     s.sendmail('you@ekiden.example', ['first@ekiden.example'],
-                               'From: you@ekiden.example\r\nTo: first@ekiden.example\r\nSubject: It works\r\n\r\nThis message was safely on disk before the server said 250.\r\n')
+                               'From: you@ekiden.example\r\nTo: first@ekiden.example\r\nSubject: It works\r\n\r\n'
+                               'This message was safely on disk before the server said 250.\r\n')
                 break
             except OSError:
                 if server.poll() is not None:

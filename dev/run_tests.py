@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs everything that says whether Ekiden works; called by ./do test.
 
-  unit tests and kept fuzz corpora (ctest) · scenarios against the real daemon · comparisons with recorded configurations ·
+  unit tests and kept fuzz corpora (ctest) · scenarios against the real daemon · comparisons with Postfix ·
   the golden cases, whose score may only rise (tests/golden-floor)
 
-Prints what failed, and `N passed, N failed, N skipped` as the last line. Parts: --only unit|untrusted|scenarios|compat|golden
+Prints what failed, and `N passed, N failed, N skipped` as the last line.
+Parts: --only unit|untrusted|scenarios|compat|golden
 """
 import argparse, atexit, concurrent.futures, glob, os, re, shutil, subprocess, sys, tempfile, time
 
@@ -20,9 +21,12 @@ def say(text):
 
 def unit(build, jobs, label=None):
     say('unit tests and fuzz corpora' + (f' of what reads {label} bytes' if label else ''))
-    p = subprocess.run(['ctest', *(['-L', label] if label else []), '--test-dir', build, '-j', str(jobs), '--output-on-failure', '--timeout', '300'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    p = subprocess.run(['ctest', *(['-L', label] if label else []), '--test-dir', build, '-j', str(jobs),
+                        '--output-on-failure', '--timeout', '300'],
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for m in re.finditer(r'^ *\d+/\d+ Test +#\d+: (\S+) \.+ *(\**\w.*?) +[\d.]+ sec', p.stdout, re.M):
-        (passed if m.group(2) == 'Passed' else skipped if 'Skipped' in m.group(2) else failed).append('unit ' + m.group(1))
+        where = passed if m.group(2) == 'Passed' else skipped if 'Skipped' in m.group(2) else failed
+        where.append('unit ' + m.group(1))
     if p.returncode:
         print(p.stdout[-20000:])
         if not any(f.startswith('unit ') for f in failed):
@@ -35,15 +39,17 @@ def one_program(path, env, limit=240, arguments=()):
     argv = [sys.executable, path] if path.endswith('.py') else ['sh', path] if path.endswith('.sh') else [path]
     argv += arguments
     try:
-        p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', env=env, timeout=limit)
+        p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', env=env,
+                           timeout=limit)
         code, output = p.returncode, p.stdout
     except subprocess.TimeoutExpired as e:
-        code, output = 1, f'no end within {limit} s\n' + (e.stdout.decode(errors='replace') if isinstance(e.stdout, bytes) else e.stdout or '')
+        said = e.stdout.decode(errors='replace') if isinstance(e.stdout, bytes) else e.stdout or ''
+        code, output = 1, f'no end within {limit} s\n' + said
     return code, output, time.monotonic() - begin
 
 
 def within_reach(folder):
-    """The folder of programs, or a copy of it if ordinary users, as whom some tests run them, cannot go there (root's home)."""
+    """The folder of programs, or a copy if ordinary users, as whom some tests run them, cannot go there (root's home)."""
     folder = os.path.realpath(folder)
     parents = folder
     while os.stat(parents).st_mode & 0o001:
@@ -53,15 +59,18 @@ def within_reach(folder):
     place = tempfile.mkdtemp(prefix='ekiden-bin-', dir='/var/tmp')
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     os.chmod(place, 0o755)
-    return shutil.copytree(folder, os.path.join(place, 'bin'), symlinks=True, ignore=shutil.ignore_patterns('*_test', '*_fuzz'))
+    return shutil.copytree(folder, os.path.join(place, 'bin'), symlinks=True,
+                           ignore=shutil.ignore_patterns('*_test', '*_fuzz'))
 
 
 def programs(kind, paths, binaries, jobs, arguments=None):
     say(f'{kind}: {len(paths)} programs')
     env = dict(os.environ, EKIDEN_BIN=binaries, EKIDEN_SHARED=os.path.abspath(SHARED), PYTHONDONTWRITEBYTECODE='1',
                PYTHONPATH=os.path.join(ROOT, 'tests', 'support'))
+    def run(path):
+        return one_program(path, env, arguments=(arguments or {}).get(os.path.basename(path), ()))
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for path, (code, output, seconds) in zip(paths, pool.map(lambda p: one_program(p, env, arguments=(arguments or {}).get(os.path.basename(p), ())), paths)):
+        for path, (code, output, seconds) in zip(paths, pool.map(run, paths)):
             name = f'{kind} {os.path.splitext(os.path.basename(path))[0]}'
             if code == 0:
                 passed.append(name)
@@ -87,9 +96,11 @@ def golden(build, jobs):
     floor = int(open('tests/golden-floor').read().split()[0])
     out = os.path.join(build, 'golden')
     subprocess.run(['rm', '-rf', out])
-    run = subprocess.run([sys.executable, tool, 'run', '--bin', os.path.join(build, 'bin'), '--jobs', str(jobs), '--out', out],
+    run = subprocess.run([sys.executable, tool, 'run', '--bin', os.path.join(build, 'bin'), '--jobs', str(jobs),
+                          '--out', out],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
-    result = subprocess.run([sys.executable, tool, 'compare', out, '--failing'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+    result = subprocess.run([sys.executable, tool, 'compare', out, '--failing'],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
     last = re.findall(r'golden: (\d+)/(\d+) cases, (\d+)/(\d+) blocks', result.stdout)
     print(result.stdout[-6000:])
     if run.returncode or not last:
@@ -125,7 +136,8 @@ def main():
     binaries = within_reach(os.path.join(a.build, 'bin')) if {'scenarios', 'compat'} & set(wanted) else ''
     if 'scenarios' in wanted:
         # Scenarios mostly wait: a few more at a time than there are cores.
-        programs('scenario', chosen(glob.glob('tests/scenarios/*.py') + glob.glob('tests/crash/*.py')), binaries, jobs + 1)
+        paths = glob.glob('tests/scenarios/*.py') + glob.glob('tests/crash/*.py')
+        programs('scenario', chosen(paths), binaries, jobs + 1)
     if 'compat' in wanted:
         programs('compat', chosen(glob.glob('tests/compat/*.py')), binaries, jobs, {
             'commands.py': ['--bin', binaries],

@@ -1,4 +1,4 @@
-"""The services of the package's master.cf, for all who start a server of their own: tests, benchmarks, the demonstration."""
+"""The services of the package's master.cf, for all who start a server: tests, benchmarks, the demonstration."""
 import os
 
 PACKAGED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'packaging', 'master.cf')

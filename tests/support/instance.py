@@ -131,7 +131,8 @@ virtual_minimum_uid = 1
 ekiden_dns_server = 127.0.0.1:{self.zone.port}
 smtputf8_enable = yes
 ''', main))
-        self.write('master.cf', (master_cf or '{port} inet n - n - - smtpd\n' + inner_services()).format(port=f'127.0.0.1:{self.port}') + master)
+        services = master_cf or '{port} inet n - n - - smtpd\n' + inner_services()
+        self.write('master.cf', services.format(port=f'127.0.0.1:{self.port}') + master)
         self.log_offset = 0
         if start:
             self.start()
@@ -158,8 +159,8 @@ smtputf8_enable = yes
         return path
 
     def run(self, name, *args, input=None, check=True, **more):
-        p = subprocess.run([tool(name), '-c', self.config, *args] if name != 'sendmail' else [tool(name), '-C', self.config, *args],
-                           input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=LIMIT * 3, **more)
+        p = subprocess.run([tool(name), '-C' if name == 'sendmail' else '-c', self.config, *args], input=input,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=LIMIT * 3, **more)
         if check and p.returncode != 0:
             raise Failed(f'{name} {" ".join(args)}: exit {p.returncode}\n{p.stdout}{p.stderr}')
         return p
@@ -192,7 +193,8 @@ smtputf8_enable = yes
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for pid in pids:
-            wait_until(lambda: not os.path.exists(f'/proc/{pid}') or open(f'/proc/{pid}/stat').read().split()[2] == 'Z', f'the end of {pid}')
+            wait_until(lambda: not os.path.exists(f'/proc/{pid}') or
+                       open(f'/proc/{pid}/stat').read().split()[2] == 'Z', f'the end of {pid}')
 
     # ---- what happened
 
@@ -216,7 +218,8 @@ smtputf8_enable = yes
 
     def wait_for_entries(self, condition, what, limit=None):
         """the queue's entries once condition(entries) holds"""
-        return wait_until(lambda: condition(found := self.entries()) and (found or True), lambda: f'{what}; the queue:\n{self.queue()}\nlog:\n{self.log()[-3000:]}', limit)
+        return wait_until(lambda: condition(found := self.entries()) and (found or True),
+                          lambda: f'{what}; the queue:\n{self.queue()}\nlog:\n{self.log()[-3000:]}', limit)
 
     def set(self, text):
         """replaces settings in main.cf; a reload or a start makes them count"""
@@ -226,7 +229,8 @@ smtputf8_enable = yes
         self.write('main.cf', overridden(base, text))
 
     def wait_for_empty_queue(self, limit=None):
-        wait_until(lambda: 'Mail queue is empty' in self.queue(), lambda: 'an empty queue; it holds:\n' + self.queue(), limit)
+        wait_until(lambda: 'Mail queue is empty' in self.queue(),
+                   lambda: 'an empty queue; it holds:\n' + self.queue(), limit)
 
     def mailbox(self, user):
         """texts of the messages in a virtual user's Maildir"""
@@ -236,7 +240,8 @@ smtputf8_enable = yes
         return [open(os.path.join(d, n), errors='surrogateescape').read() for n in sorted(os.listdir(d))]
 
     def wait_for_mail(self, user, count=1, limit=None):
-        return wait_until(lambda: len(m := self.mailbox(user)) >= count and m, lambda: f'{count} messages for {user}; log:\n{self.log()[-3000:]}', limit)
+        return wait_until(lambda: len(m := self.mailbox(user)) >= count and m,
+                          lambda: f'{count} messages for {user}; log:\n{self.log()[-3000:]}', limit)
 
     # ---- clients
 
@@ -296,7 +301,8 @@ class FarServer(threading.Thread):
     '.' to what the end of data is answered; a reply of None closes the connection, a callable is asked with the line.
     messages: (MAIL command, RCPT commands, content as bytes), only what was answered with 2xx."""
 
-    def __init__(self, answers=None, greeting='220 far.test ESMTP', ehlo=('far.test', 'PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES'), port=0, host='127.0.0.1'):
+    def __init__(self, answers=None, greeting='220 far.test ESMTP',
+                 ehlo=('far.test', 'PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES'), port=0, host='127.0.0.1'):
         super().__init__(daemon=True)
         self.answers, self.greeting, self.ehlo = answers or {}, greeting, ehlo
         self.listener = socket.create_server((host, port))
@@ -321,7 +327,8 @@ class FarServer(threading.Thread):
 
     def wait_for(self, count=1):
         """the messages, once there are `count`"""
-        wait_until(lambda: len(self.messages) >= count, lambda: f'{count} messages at the far side; it heard: {self.commands[-20:]}')
+        wait_until(lambda: len(self.messages) >= count,
+                   lambda: f'{count} messages at the far side; it heard: {self.commands[-20:]}')
         return self.messages
 
     def answer_to(self, line, default):

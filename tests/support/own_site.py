@@ -1,5 +1,6 @@
-"""A machine of the test's own, as far as a mail server sees one: /etc, the queue, homes and the network belong to this process and its
-children, at the paths that everybody's instructions name (/etc/postfix/main.cf, /var/spool/postfix), and vanish with it. Needs root."""
+"""A machine of the test's own, as far as a mail server sees one: /etc, the queue, homes and the network belong to this
+process and its children, at the paths that everybody's instructions name (/etc/postfix/main.cf, /var/spool/postfix),
+and vanish with it. Needs root."""
 import os, re, shutil, subprocess, tempfile
 
 from dns_zone import Zone
@@ -8,7 +9,8 @@ from instance import BIN, ROOT, LIMIT, Dialogue, Failed, inner_services, skip, w
 
 
 class Site:
-    """host, users: what the machine is called and who has an account; addresses: of its network interface; rows: of its name server"""
+    """host, users: what the machine is called and who has an account; addresses: of its network interface; rows: of
+    its name server"""
 
     def __init__(self, host, users, addresses, rows):
         in_own_mount_namespace(network=True)
@@ -17,10 +19,13 @@ class Site:
         mount_tmpfs(upper, '1g')
         os.mkdir(f'{upper}/changes')
         os.mkdir(f'{upper}/work')
-        mounted = subprocess.run(['mount', '-t', 'overlay', 'overlay', '-o', f'lowerdir=/etc,upperdir={upper}/changes,workdir={upper}/work', '/etc'], capture_output=True, text=True)
+        layers = f'lowerdir=/etc,upperdir={upper}/changes,workdir={upper}/work'
+        mounted = subprocess.run(['mount', '-t', 'overlay', 'overlay', '-o', layers, '/etc'], capture_output=True,
+                                 text=True)
         if mounted.returncode:
             skip('cannot lay a file system over /etc: ' + mounted.stderr.strip())
-        for folder, size in (('/var/spool', '512m'), ('/var/lib', '16m'), ('/var/mail', '16m'), ('/home', '64m'), ('/run', '16m'), ('/var/log', '16m')):
+        for folder, size in (('/var/spool', '512m'), ('/var/lib', '16m'), ('/var/mail', '16m'), ('/home', '64m'),
+                             ('/run', '16m'), ('/var/log', '16m')):
             mount_tmpfs(folder, size)
         os.chmod('/var/mail', 0o1777)
         for address in addresses:
@@ -30,7 +35,8 @@ class Site:
         self.zone = Zone(rows, port=53)
         for group in ('postfix', 'postdrop'):
             self.sh(f'getent group {group} >/dev/null || groupadd -r {group}')
-        self.sh('id postfix >/dev/null 2>&1 || useradd -r -g postfix -d /var/spool/postfix -s /usr/sbin/nologin postfix')
+        self.sh('id postfix >/dev/null 2>&1 || '
+                'useradd -r -g postfix -d /var/spool/postfix -s /usr/sbin/nologin postfix')
         for user in users:
             self.sh(f'useradd -m {user}')
         shutil.rmtree('/etc/postfix', ignore_errors=True)
@@ -40,7 +46,8 @@ class Site:
         os.makedirs('/etc/init.d', exist_ok=True)
         # The init script of the package, with the programs where they were built.
         with open(os.path.join(ROOT, 'packaging', 'init')) as f:
-            self.write('/etc/init.d/postfix', f.read().replace('PATH=/usr/sbin', f'PATH={BIN}:/usr/sbin').replace('/usr/sbin/ekiden', f'{BIN}/ekiden'))
+            script = f.read().replace('PATH=/usr/sbin', f'PATH={BIN}:/usr/sbin')
+            self.write('/etc/init.d/postfix', script.replace('/usr/sbin/ekiden', f'{BIN}/ekiden'))
         os.chmod('/etc/init.d/postfix', 0o755)
         self.log_offset = 0
 
@@ -64,7 +71,8 @@ class Site:
 
     def sh(self, script, check=True, input=None):
         """a line as it is typed into root's shell"""
-        p = subprocess.run(['sh', '-c', script], input=input, capture_output=True, text=True, errors='replace', timeout=LIMIT * 2, cwd='/root',
+        p = subprocess.run(['sh', '-c', script], input=input, capture_output=True, text=True, errors='replace',
+                           timeout=LIMIT * 2, cwd='/root',
                            env=dict(os.environ, PATH=f'{BIN}:{os.environ["PATH"]}:/usr/sbin:/sbin', LC_ALL='C.UTF-8'))
         p.said = p.stdout + p.stderr
         if check and p.returncode:
@@ -82,17 +90,20 @@ class Site:
         return self.whole_log()[self.log_offset:]
 
     def wait_for_log(self, pattern):
-        return wait_until(lambda: re.search(pattern, self.log(), re.M), lambda: f'log line {pattern!r}; the log:\n{self.log()[-4000:]}')
+        return wait_until(lambda: re.search(pattern, self.log(), re.M),
+                          lambda: f'log line {pattern!r}; the log:\n{self.log()[-4000:]}')
 
     def dialogue(self, source='127.0.0.1', host='127.0.0.1', port=25):
         return Dialogue(port, host=host, source=source)
 
     def mailbox(self, user):
         folder = f'/home/{user}/Maildir/new'
-        return [open(os.path.join(folder, n), errors='replace').read() for n in sorted(os.listdir(folder))] if os.path.isdir(folder) else []
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return [open(os.path.join(folder, n), errors='replace').read() for n in names]
 
     def wait_for_mail(self, user, count=1):
-        return wait_until(lambda: len(m := self.mailbox(user)) >= count and m, lambda: f'mail for {user}; the log:\n{self.log()[-4000:]}')
+        return wait_until(lambda: len(m := self.mailbox(user)) >= count and m,
+                          lambda: f'mail for {user}; the log:\n{self.log()[-4000:]}')
 
     def close(self):
         self.sh('postfix stop', check=False)
