@@ -18,6 +18,8 @@ namespace {
 
 // What may wait for flush(): enough for any reasonable header, little enough for ten thousand sessions.
 constexpr std::size_t held_limit = 64 << 10;
+// Of fields that are told one by one, so many.
+constexpr unsigned most_told = 20;
 
 bool detects_utf8_of(const IntakeOptions& options, Source source)
 {
@@ -190,13 +192,16 @@ bool Draft::State::admit(const mime::Field& field)
     case received:
         // A message that has been through so many systems goes in circles.
         if (++facts_.hops < data->options.hopcount_limit) break;
-        if (refusal && options.source != Source::pickup) break;
+        // Each such field is told, as Postfix does, but nobody may fill the log with them.
+        if (refusal &&
+            (options.source != Source::pickup || facts_.hops >= data->options.hopcount_limit + most_told))
+            break;
         data->log.warning("{}: message rejected: hopcount exceeded", id_text);
         refuse(554, "5.4.0", "Error: too many hops");
         break;
     case message_id:
         if (!facts_.has_message_id) facts_.message_id = mime::unfold(field.body());
-        else if (constexpr std::size_t most = 20; facts_.further_message_ids.size() < most)
+        else if (facts_.further_message_ids.size() < most_told)
             facts_.further_message_ids.push_back(mime::unfold(field.body()));
         facts_.has_message_id = true;
         break;

@@ -522,6 +522,32 @@ TEST_F(IntakeTest, refuses_what_must_not_enter)
     EXPECT_NE(log().find("warning: ID: queue file write error: Input/output error"), std::string::npos);
 }
 
+TEST_F(IntakeTest, tells_of_hops_a_bounded_number_of_times)
+{
+    const auto content_with = [](int hops) {
+        std::string content;
+        for (int i = 0; i < hops; ++i) content += "Received: x\n";
+        return content + "\nx\n";
+    };
+    const struct {
+        const char* label;
+        int hops;
+        DraftOptions options;
+        std::ptrdiff_t want;
+    } cases[] = {
+        {"sendmail, each", 51, from_sendmail(), 3},
+        {"sendmail, but not all", 2000, from_sendmail(), 20},
+        {"network", 2000, from_stranger(), 1},
+    };
+    for (const auto& c : cases) {
+        log_.lines.clear();
+        EXPECT_EQ(submit({.content = content_with(c.hops), .options = c.options}), "554 5.4.0 Error: too many hops");
+        EXPECT_EQ(std::ranges::count_if(log_.lines, [](const auto& line) { return line.contains("hopcount exceeded"); }),
+                  c.want)
+            << c.label;
+    }
+}
+
 TEST_F(IntakeTest, obeys_header_and_body_checks)
 {
     const std::string path = testing::TempDir() + "ekiden_checks_" + std::to_string(getpid());
