@@ -15,6 +15,41 @@ smtp::BareNewline bare_newline_from(const std::string& value)
     throw config::ConfigError("invalid setting: 'smtpd_forbid_bare_newline = " + value + "'");
 }
 
+// What is demanded, taken, shown and said: yes or no.
+void choose_manners(Options& o, const config::Settings& settings)
+{
+    o.requires_helo = settings.boolean("smtpd_helo_required");
+    o.has_vrfy = !settings.boolean("disable_vrfy_command");
+    o.is_strict = settings.boolean("strict_rfc821_envelopes");
+    o.is_soft_bounce = settings.boolean("soft_bounce");
+    o.looks_up_names = settings.boolean("smtpd_peername_lookup");
+    o.forbids_bad_pipelining = settings.boolean("smtpd_forbid_unauth_pipelining");
+    o.logs_port = settings.boolean("smtpd_client_port_logging");
+    o.accepts_null_domain = settings.boolean("resolve_null_domain");
+    o.accepts_numeric_domain = settings.boolean("resolve_numeric_domain");
+    o.accepts_double_at = o.accepts_null_domain || !settings.boolean("resolve_dequoted_address");
+    o.accepts_leading_dash = settings.boolean("allow_min_user");
+    o.shows_login = settings.boolean("smtpd_sasl_authenticated_header");
+    o.hides_client = settings.boolean("smtpd_hide_client_session");
+    o.has_smtputf8 = settings.boolean("smtputf8_enable");
+    o.is_strict_smtputf8 = settings.boolean("strict_smtputf8");
+}
+
+void choose_limits(decltype(Options::limits)& l, const config::Settings& settings, table::MatchList exceptions)
+{
+    l.connection_count = static_cast<int>(settings.integer("smtpd_client_connection_count_limit"));
+    l.connection_rate = static_cast<int>(settings.integer("smtpd_client_connection_rate_limit"));
+    l.message_rate = static_cast<int>(settings.integer("smtpd_client_message_rate_limit"));
+    l.recipient_rate = static_cast<int>(settings.integer("smtpd_client_recipient_rate_limit"));
+    l.auth_rate = static_cast<int>(settings.integer("smtpd_client_auth_rate_limit"));
+    l.tls_session_rate = static_cast<int>(settings.integer("smtpd_client_new_tls_session_rate_limit"));
+    l.rate_unit = settings.time("anvil_rate_time_unit");
+    l.status_interval = settings.time("anvil_status_update_time");
+    l.ipv4_prefix = static_cast<unsigned>(settings.integer("smtpd_client_ipv4_prefix_length"));
+    l.ipv6_prefix = static_cast<unsigned>(settings.integer("smtpd_client_ipv6_prefix_length"));
+    l.exceptions = std::move(exceptions);
+}
+
 }  // namespace
 
 ReceiveOverrides ReceiveOverrides::from(const config::Settings& settings)
@@ -61,21 +96,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     o.recipient_overshoot_limit = static_cast<std::size_t>(number("smtpd_recipient_overshoot_limit"));
     o.message_size_limit = static_cast<std::uint64_t>(number("message_size_limit"));
 
-    o.requires_helo = settings.boolean("smtpd_helo_required");
-    o.has_vrfy = !settings.boolean("disable_vrfy_command");
-    o.is_strict = settings.boolean("strict_rfc821_envelopes");
-    o.is_soft_bounce = settings.boolean("soft_bounce");
-    o.looks_up_names = settings.boolean("smtpd_peername_lookup");
-    o.forbids_bad_pipelining = settings.boolean("smtpd_forbid_unauth_pipelining");
-    o.logs_port = settings.boolean("smtpd_client_port_logging");
-    o.accepts_null_domain = settings.boolean("resolve_null_domain");
-    o.accepts_numeric_domain = settings.boolean("resolve_numeric_domain");
-    o.accepts_double_at = o.accepts_null_domain || !settings.boolean("resolve_dequoted_address");
-    o.accepts_leading_dash = settings.boolean("allow_min_user");
-    o.shows_login = settings.boolean("smtpd_sasl_authenticated_header");
-    o.hides_client = settings.boolean("smtpd_hide_client_session");
-    o.has_smtputf8 = settings.boolean("smtputf8_enable");
-    o.is_strict_smtputf8 = settings.boolean("strict_smtputf8");
+    choose_manners(o, settings);
     const auto overrides = ReceiveOverrides::from(settings);
     o.maps_addresses = overrides.maps_addresses;
     o.checks_content = overrides.checks_content;
@@ -114,18 +135,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
 
     o.logins = LoginOptions::from(settings, table_options);
 
-    auto& l = o.limits;
-    l.connection_count = static_cast<int>(number("smtpd_client_connection_count_limit"));
-    l.connection_rate = static_cast<int>(number("smtpd_client_connection_rate_limit"));
-    l.message_rate = static_cast<int>(number("smtpd_client_message_rate_limit"));
-    l.recipient_rate = static_cast<int>(number("smtpd_client_recipient_rate_limit"));
-    l.auth_rate = static_cast<int>(number("smtpd_client_auth_rate_limit"));
-    l.tls_session_rate = static_cast<int>(number("smtpd_client_new_tls_session_rate_limit"));
-    l.rate_unit = settings.time("anvil_rate_time_unit");
-    l.status_interval = settings.time("anvil_status_update_time");
-    l.ipv4_prefix = static_cast<unsigned>(number("smtpd_client_ipv4_prefix_length"));
-    l.ipv6_prefix = static_cast<unsigned>(number("smtpd_client_ipv6_prefix_length"));
-    l.exceptions = list("smtpd_client_event_limit_exceptions");
+    choose_limits(o.limits, settings, list("smtpd_client_event_limit_exceptions"));
 
     // In Postfix a process is a session, and "-" means a hundred. Here a session costs little, so the limit holds only
     // where somebody wrote it down.
