@@ -193,8 +193,7 @@ bool Draft::State::admit(const mime::Field& field)
         // A message that has been through so many systems goes in circles.
         if (++facts_.hops < data->options.hopcount_limit) break;
         // Each such field is told, as Postfix does, but nobody may fill the log with them.
-        if (refusal &&
-            (options.source != Source::pickup || facts_.hops >= data->options.hopcount_limit + most_told))
+        if (refusal && (options.source != Source::pickup || facts_.hops >= data->options.hopcount_limit + most_told))
             break;
         data->log.warning("{}: message rejected: hopcount exceeded", id_text);
         refuse(554, "5.4.0", "Error: too many hops");
