@@ -8,13 +8,14 @@ info_log_address_format.
 content_characters.txt has for each case the replies, the content as the next host received it, and the lines of the log that are
 about it. --record runs Debian's Postfix instead, in private name spaces, and writes that file (root, and apt for the package).
 """
-import argparse, fnmatch, os, re, socket, sys
+import argparse, fnmatch, os, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
 import reference
 from instance import FarServer, wait_until
 from own_mounts import in_own_mount_namespace
+from told_dialogue import masked, own_part, talk, told
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'content_characters.txt')
 MAIN = '''\
@@ -110,49 +111,6 @@ SETTINGS = {
     'domain': 'strict_mime_encoding_domain = yes\n',
     'internal': 'info_log_address_format = internal\n',
 }
-MASKS = [(r'\b(?=[A-F]*[0-9])[0-9A-F]{10,16}\b', 'ID'), (r'\[\d+\](?=:)', ''), (r'delay=\S+, delays=\S+,', 'delays,'), (r'127\.0\.0\.1:\d+', 'FAR'),
-         (r'127\.0\.0\.1\]:\d+', '127.0.0.1]:FAR'), (r'(?<=message-id=)<\d{14}\.\S+>', '<ID>'), (r'/var/tmp/\S*/', 'FOLDER/'), (r'(?<= size=)\d+', 'N')]
-
-
-def masked(text):
-    for pattern, word in MASKS:
-        text = re.sub(pattern, word, text)
-    return text
-
-
-def talk(port, commands):
-    """the replies, one line each"""
-    replies = []
-    with socket.create_connection(('127.0.0.1', port), 30) as s, s.makefile('rb') as f:
-        def reply():
-            line = '...-'
-            while line[3:4] == '-':
-                try:
-                    line = f.readline().decode('utf-8', 'surrogateescape').rstrip('\r\n')
-                except ConnectionResetError:
-                    line = ''
-            replies.append(line or '(closed)')
-        reply()
-        for command in commands:
-            s.sendall(command.encode('utf-8', 'surrogateescape') + b'\r\n')
-            reply()
-            if replies[-1] == '(closed)':
-                break
-    return replies
-
-
-def own_part(content):
-    """without the Received field in front"""
-    return re.sub(rb'^(Received: .*\n([ \t].*\n)*)', b'', content.replace(b'\r\n', b'\n'))
-
-
-def told(log):
-    lines = []
-    for line in re.split(r'smtpd\[\d+\]: connect from', log)[-1].splitlines():
-        found = re.search(r'postfix/(cleanup|smtpd|smtp|qmgr)\[\d+\]: (.*)', line)
-        if found and re.search(r'reject|replac|warning|fatal|from=<|to=<', found[2]) and 'compatibility' not in found[2]:
-            lines.append(f'{found[1]}: {masked(found[2])}')
-    return lines
 
 
 def run(system, pattern):
@@ -174,7 +132,7 @@ def run(system, pattern):
                 if queued:
                     wait_until(lambda: f'{queued[1]}: removed' in log(), lambda: f'delivery of {name}: {server.log()[-3000:]}')
                     lines.append('content ' + repr(own_part(far.wait_for(count + 1)[count][2])))
-                outcomes[name] = lines + told(log())
+                outcomes[name] = lines + told(log(), 'cleanup|smtpd|smtp|qmgr', r'reject|replac|warning|fatal|from=<|to=<')
     return outcomes
 
 

@@ -6,13 +6,15 @@
 lesser_settings.txt has for each case the replies, what the next host heard and received, and the lines of the log that are about
 it. --record runs Debian's Postfix instead, in private name spaces, and writes that file (root, and apt for the package).
 """
-import argparse, fnmatch, os, re, socket, sys
+import argparse, fnmatch, os, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
 import reference
+import told_dialogue
 from instance import FarServer, overridden, wait_until
 from own_mounts import in_own_mount_namespace
+from told_dialogue import own_part, talk, told
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'lesser_settings.txt')
 MAIN = '''\
@@ -109,49 +111,14 @@ CASES = {
                               'default_transport = smtp:[127.0.0.1]:9\n', mail('Subject: x', '', 'x', sender='', to='b@remote.test')),
     'hide-received': ('header_checks = regexp:{{{{/^Received: from/ IGNORE}}}}\n', PLAIN),
 }
-MASKS = [(r'(?<=; )\w{3}, \d+ \w{3} \d{4} [\d:]+ \+0000 \(UTC\)', 'DATE'), (r'\w{3}, +\d+ \w{3} 20\d\d [\d:]+ \+0000(?: \(UTC\))?', 'DATE'), (r'<\d{14}\.\w+@', '<ID@'), (r'\b(?=[A-F]*[0-9])[0-9A-F]{10,16}\b', 'ID'), (r'\[\d+\](?=:)', ''), (r'delay=\S+, delays=\S+,', 'delays,'), (r'127\.0\.0\.1:\d+', 'FAR'),
-         (r'127\.0\.0\.1\]:\d+', '127.0.0.1]:FAR'), (r'(?<=message-id=)<\d{14}\.\S+>', '<ID>'), (r'/var/tmp/\S*/', 'FOLDER/'), (r'(?<= size=)\d+', 'N')]
+VARYING = [(r'(?<=; )\w{3}, \d+ \w{3} \d{4} [\d:]+ \+0000 \(UTC\)', 'DATE'),
+           (r'\w{3}, +\d+ \w{3} 20\d\d [\d:]+ \+0000(?: \(UTC\))?', 'DATE'), (r'<\d{14}\.\w+@', '<ID@')]
 
 
 def masked(text):
-    for pattern, word in MASKS:
+    for pattern, word in VARYING:
         text = re.sub(pattern, word, text)
-    return text
-
-
-def talk(port, commands):
-    """the replies, one line each"""
-    replies = []
-    with socket.create_connection(('127.0.0.1', port), 30) as s, s.makefile('rb') as f:
-        def reply():
-            line = '...-'
-            while line[3:4] == '-':
-                try:
-                    line = f.readline().decode('utf-8', 'surrogateescape').rstrip('\r\n')
-                except ConnectionResetError:
-                    line = ''
-            replies.append(line or '(closed)')
-        reply()
-        for command in commands:
-            s.sendall(command.encode('utf-8', 'surrogateescape') + b'\r\n')
-            reply()
-            if replies[-1] == '(closed)':
-                break
-    return replies
-
-
-def own_part(content):
-    """without the Received field in front"""
-    return re.sub(rb'^(Received: .*\n([ \t].*\n)*)', b'', content.replace(b'\r\n', b'\n'))
-
-
-def told(log):
-    lines = []
-    for line in re.split(r'smtpd\[\d+\]: connect from', log)[-1].splitlines():
-        found = re.search(r'postfix/(cleanup|smtpd|smtp)\[\d+\]: (.*)', line)
-        if found and re.search(r'reject|permit|warning|fatal|from=<|to=<', found[2]) and 'compatibility' not in found[2]:
-            lines.append(f'{found[1]}: {masked(found[2])}')
-    return lines
+    return told_dialogue.masked(text)
 
 
 def run(system, pattern):
@@ -176,7 +143,7 @@ def run(system, pattern):
                     lines.append('far ' + masked(re.sub(r' SIZE=\d+', ' SIZE', command)))
             for _, _, content in far.messages:
                 lines.append('content ' + repr(masked(own_part(content).decode('utf-8', 'surrogateescape'))))
-            outcomes[name] = lines + told(log())
+            outcomes[name] = lines + [masked(line) for line in told(log(), 'cleanup|smtpd|smtp', r'reject|permit|warning|fatal|from=<|to=<')]
     return outcomes
 
 
