@@ -10,6 +10,34 @@
 
 namespace ekiden::check {
 
+namespace {
+
+// smtpd_expansion_filter: "\t\40!…", characters and C escapes.
+std::set<char> characters_of(std::string_view filter)
+{
+    std::set<char> result;
+    for (std::size_t i = 0; i < filter.size(); ++i) {
+        char c = filter[i];
+        if (c == '\\' && i + 1 < filter.size()) {
+            c = filter[++i];
+            if (c == 't') c = '\t';
+            else if (c == 'n') c = '\n';
+            else if (c >= '0' && c <= '7') {
+                int value = 0;
+                std::size_t end = i;
+                while (end < filter.size() && end < i + 3 && filter[end] >= '0' && filter[end] <= '7')
+                    value = value * 8 + (filter[end++] - '0');
+                c = static_cast<char>(value);
+                i = end - 1;
+            }
+        }
+        result.insert(c);
+    }
+    return result;
+}
+
+}  // namespace
+
 Options Options::from(const config::Settings& settings)
 {
     Options o;
@@ -59,26 +87,7 @@ Options Options::from(const config::Settings& settings)
     o.stress = settings.str("stress");
     o.compatibility_level = settings.str("compatibility_level");
     o.mail_version = settings.str("mail_version");
-
-    // "\t\40!…": C escapes.
-    const std::string filter = settings.raw("smtpd_expansion_filter");
-    for (std::size_t i = 0; i < filter.size(); ++i) {
-        char c = filter[i];
-        if (c == '\\' && i + 1 < filter.size()) {
-            c = filter[++i];
-            if (c == 't') c = '\t';
-            else if (c == 'n') c = '\n';
-            else if (c >= '0' && c <= '7') {
-                int value = 0;
-                std::size_t end = i;
-                while (end < filter.size() && end < i + 3 && filter[end] >= '0' && filter[end] <= '7')
-                    value = value * 8 + (filter[end++] - '0');
-                c = static_cast<char>(value);
-                i = end - 1;
-            }
-        }
-        o.expansion_filter.insert(c);
-    }
+    o.expansion_filter = characters_of(settings.raw("smtpd_expansion_filter"));
 
     o.policy_defaults.timeout = settings.time("smtpd_policy_service_timeout");
     o.policy_defaults.retry_delay = settings.time("smtpd_policy_service_retry_delay");
