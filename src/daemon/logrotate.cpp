@@ -75,7 +75,9 @@ int rotate_logs(const config::Settings& settings, const Logger& log)
         return refuse(fmt::format("maillog_file_rotate_suffix = {}: no suffix for a file name", format));
     for (LogFile& file : files) {
         struct stat info{};
-        if (::stat(file.path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+        if (::stat(file.path.c_str(), &info) != 0)
+            return refuse(fmt::format("\"postfix logrotate\": {}: {}", file.path, std::strerror(errno)));
+        if (!S_ISREG(info.st_mode))
             return refuse(fmt::format("\"postfix logrotate\": {} is not a regular file", file.path));
         file.rotated = file.path + "." + suffix;
         // Twice in a second, or a suffix without the time: what is there is not written over.

@@ -1,0 +1,22 @@
+"""Where the file of the records is not there any more, postfix logrotate says so and leaves the log where it is; once a reload
+has made the file anew, both are set aside."""
+import glob, os
+from instance import Instance, expect, expect_match, wait_until
+
+with Instance(start=False) as mail:
+    records = f'{mail.folder}/mail.json'
+    mail.set(f'ekiden_log_format = json\nekiden_log_file = {records}\n')
+    mail.start()
+    os.remove(records)
+    refused = mail.run('postfix', 'logrotate', check=False)
+    expect(refused.returncode, 1, 'the exit status')
+    expect(glob.glob(mail.log_file + '.*'), [], 'logs set aside')
+    expect_match(r'fatal: "postfix logrotate": \S+/mail\.json: No such file or directory', mail.log(), 'the reason')
+    mail.send(to=['alice@example.test'])
+    mail.wait_for_log(r'to=<alice@example\.test>, .*status=sent')
+
+    mail.run('postfix', 'reload')
+    wait_until(lambda: os.path.exists(records), 'the new file of the records')
+    mail.run('postfix', 'logrotate')
+    for path in (mail.log_file, records):
+        expect(len(glob.glob(path + '.*.gz')), 1, f'old {path}')
