@@ -6,7 +6,8 @@ HEADER = b'From: <a@remote.test>\r\nTo: <b@far.test>\r\nDate: Mon, 23 Nov 2026 0
 BODIES = {
     'dots': (b'.\r\n..\r\n.a\r\n', None),
     'no final newline': (b'.last', b'.last\r\n'),
-    'a CR inside': (b'a\rb\r\r\nc\r\n', None),
+    'a CR inside': (b'a\rb\r\nc\r\n', None),
+    'CRs before the end of a line': (b'a\rb\r\r\nc\r\r\r\n', b'a\rb\r\nc\r\n'),     # taken for the end, as Postfix takes them
     'no body': (b'', None),
     'what looks like commands': (b'BDAT 5 LAST\r\nQUIT\r\n.\r\nRSET\r\n', None),
     'several chunks': (b''.join(b'.line %d\r\n' % i for i in range(60000)), None),

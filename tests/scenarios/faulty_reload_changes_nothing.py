@@ -8,7 +8,7 @@ with Instance(main='smtpd_banner = $myhostname ESMTP first\n') as mail:
     line = open(path).read().split('\n').index('smtpd_recipient_limit = lots') + 1
     refused = mail.run('postfix', 'reload', check=False)
     expect(refused.returncode, 1, 'the exit status')
-    expect_match(rf'bad numerical configuration: smtpd_recipient_limit = lots\n.*{path}, line {line}\n', refused.stderr, 'the message on the terminal')
+    expect_match(rf'bad numerical configuration: smtpd_recipient_limit = lots\n.*{path}, line {line}: write a whole number', refused.stderr, 'the message on the terminal')
     os.kill(mail.master_pid(), signal.SIGHUP)        # past the command's own check
     mail.wait_for_log(rf'master\[\d+\]: error: reload refused, the running settings stay in force: bad numerical configuration: smtpd_recipient_limit = lots \({path}, line {line}\)')
     with mail.dialogue() as d:
