@@ -1,7 +1,7 @@
 """Where the file of the records is not there any more, postfix logrotate says so and leaves the log where it is; once a reload
 has made the file anew, both are set aside."""
 import glob, os
-from instance import Instance, expect, expect_match, wait_until
+from instance import Instance, expect, wait_until
 
 with Instance(start=False) as mail:
     records = f'{mail.folder}/mail.json'
@@ -11,7 +11,7 @@ with Instance(start=False) as mail:
     refused = mail.run('postfix', 'logrotate', check=False)
     expect(refused.returncode, 1, 'the exit status')
     expect(glob.glob(mail.log_file + '.*'), [], 'logs set aside')
-    expect_match(r'fatal: "postfix logrotate": \S+/mail\.json: No such file or directory', mail.log(), 'the reason')
+    mail.wait_for_log(r'fatal: "postfix logrotate": \S+/mail\.json: No such file or directory')
     mail.send(to=['alice@example.test'])
     mail.wait_for_log(r'to=<alice@example\.test>, .*status=sent')
 
