@@ -178,7 +178,11 @@ ParsedAction parse_access_action(std::string_view value)
     parsed.whole = base::trim(value);
     const std::size_t space = parsed.whole.find_first_of(" \t");
     parsed.word = parsed.whole.substr(0, space);
-    if (space != std::string_view::npos) parsed.text = base::trim(parsed.whole.substr(space));
+    // Blanks at the end are what a pattern or a policy service says; files have none there.
+    if (space != std::string_view::npos) {
+        const auto begin = value.find(parsed.word) + parsed.word.size();
+        parsed.text = value.substr(std::min(value.find_first_not_of(" \t", begin), value.size()));
+    }
     for (int i = 0; const ActionRow& row : actions) {
         if (base::equal_ignoring_case(row.word, parsed.word)) {
             parsed.kind = Kind::action;

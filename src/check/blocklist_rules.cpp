@@ -134,7 +134,7 @@ Task<std::string> find_reason(Evaluation& evaluation, std::string name)
         co_return std::string();
     }
     if (answer->records.empty()) co_return std::string();
-    co_return answer->records.front().text;
+    co_return base::printable(answer->records.front().text, ' ');
 }
 
 std::string filtered(const Options& options, std::string value)

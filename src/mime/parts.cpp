@@ -73,7 +73,8 @@ void PartReader::start_body(Sink& sink)
 
 bool PartReader::is_too_deep(Sink& sink)
 {
-    if (boundaries_.size() < options_.nesting_limit) return false;
+    // Postfix counts from the message itself, and looks before it goes down.
+    if (boundaries_.size() < options_.nesting_limit + 2) return false;
     if (!has_reported_nesting_) sink.on_nesting_limit();
     has_reported_nesting_ = true;
     return true;

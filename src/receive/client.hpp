@@ -12,4 +12,7 @@ namespace ekiden::receive {
 // `facts` and `resolver` are the caller's for as long as it takes.
 Task<void> verify_client_name(check::Facts& facts, dns::Resolver& resolver, const Logger& logger);
 
+// What HELO says, fit to stand in logs, replies and header lines.
+std::string neutral_name(std::string_view name);
+
 }  // namespace ekiden::receive

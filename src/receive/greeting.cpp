@@ -6,8 +6,6 @@
 
 namespace ekiden::receive {
 
-namespace {
-
 // A greeting name is printed between "<" and ">", in comments of Received lines and in logs: nothing in it may end those.
 std::string neutral_name(std::string_view name)
 {
@@ -17,8 +15,6 @@ std::string neutral_name(std::string_view name)
     }
     return result;
 }
-
-}  // namespace
 
 Task<bool> Session::greet()
 {
@@ -87,6 +83,7 @@ Task<bool> Session::introduce(smtp::Command command, bool is_extended)
         co_return refuse(std::move(verdict));
     }
     reset_transaction();
+    forwarded_.reset();
     transcript_.forget_beyond(options_.history_limit);
     facts_.protocol = is_extended ? "ESMTP" : "SMTP";
     co_return true;

@@ -32,7 +32,12 @@ Task<bool> Session::on_vrfy(smtp::Command command)
     if (base::equal_ignoring_case(base::trim(rest), "SMTPUTF8")) text = first;
 
     std::string address;
-    const bool is_parsed = smtp::parse_address(text, address) && !address.empty();
+    bool is_parsed = smtp::parse_address(text, address) && !address.empty();
+    if (!is_parsed && text.starts_with('<') && text.find('>') == std::string_view::npos) {
+        // No path, so the bracket is just a character of a strange name.
+        address = text;
+        is_parsed = true;
+    }
     if (!accept_address("VRFY", text, address, is_parsed, smtp::Reply(501, "5.1.3", "Bad recipient address syntax")))
         co_return false;
     // The question must not leave traces in a transaction that is under way.
@@ -82,7 +87,6 @@ Task<bool> Session::on_unknown(smtp::Command command)
     }
     if (!is_forbidden && is_refused_) co_return refuse(503, "5.7.0", "Error: access denied for " + label_);
     if (!is_forbidden) co_return refuse(500, "5.5.2", "Error: command not recognized");
-    note_trouble(trouble_protocol);
     // Behind a login that failed early it may be the rest of it.
     const std::string shown = may_hear_secret_ ? std::string("...") : smtp::escaped(command.line.substr(0, 100));
     log_.warning("non-SMTP command from {}: {}", label_, shown);

@@ -253,8 +253,12 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     recipient.notify = parameters->notify;
     recipient.dsn_original = std::move(parameters->original);
     if (recipient.dsn_original.empty()) {
-        recipient.dsn_original =
-            (base::is_ascii(facts_.recipient) ? "rfc822;" : "utf-8;") + mail::quote_address(facts_.recipient);
+        // As it was said, where that is no more than the address.
+        std::string_view said = path.text;
+        if (said.starts_with('<')) said = base::trim(said.substr(1, said.size() - 2));
+        const bool is_plain = said.find_first_of("(<>") == said.npos && !said.starts_with('@');
+        recipient.dsn_original = (base::is_ascii(facts_.recipient) ? "rfc822;" : "utf-8;") +
+                                 (is_plain ? std::string(said) : mail::quote_address(facts_.recipient));
     }
     transaction_.draft->add_recipient(std::move(recipient));
     ++transaction_.recipients;

@@ -9,8 +9,8 @@ namespace ekiden::receive {
 
 struct VerbTable {
     static constexpr std::array<Verb, verb_count> rows{{
-        {"HELO", &Session::on_helo, ends_group | works_without_tls},
-        {"EHLO", &Session::on_ehlo, ends_group | works_without_tls},
+        {"HELO", &Session::on_helo, is_junk | ends_group | works_without_tls},
+        {"EHLO", &Session::on_ehlo, is_junk | ends_group | works_without_tls},
         {"XCLIENT", &Session::on_xclient, is_never_in_order | works_without_tls},
         {"XFORWARD", &Session::on_xforward, 0},
         {"STARTTLS", &Session::on_starttls, works_without_tls},

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "net/proxy_protocol.hpp"
+#include "receive/client.hpp"
 #include "receive/session.hpp"
 #include "smtp/xtext.hpp"
 
@@ -36,7 +37,7 @@ std::optional<std::vector<Attribute>> parse_attributes(std::string_view text)
         const std::size_t equals = word.find('=');
         if (equals == word.npos || equals == 0) return std::nullopt;
         auto value = smtp::decode_xtext(word.substr(equals + 1));
-        if (!value) return std::nullopt;
+        if (!value || value->empty()) return std::nullopt;
         Attribute attribute{upper(word.substr(0, equals)), std::move(*value)};
         attribute.is_unavailable = base::equal_ignoring_case(attribute.value, "[UNAVAILABLE]");
         attribute.is_temporary = base::equal_ignoring_case(attribute.value, "[TEMPUNAVAIL]");
@@ -133,8 +134,9 @@ Task<bool> Session::on_xclient(smtp::Command command)
             if (protocol != "SMTP" && protocol != "ESMTP") co_return bad();
             facts.protocol = protocol;
         } else if (name == "HELO") {
-            if (!is_unavailable && !is_harmless(value)) co_return bad();
-            facts.helo_name = is_unavailable ? std::string() : value;
+            // Blanks and brackets in a greeting are made harmless, as those of the client itself are.
+            if (!is_unavailable && (value.size() > longest_value || base::printable(value) != value)) co_return bad();
+            facts.helo_name = is_unavailable ? std::string() : neutral_name(value);
         } else if (name == "LOGIN") {
             if (!is_unavailable && (value.empty() || value.size() > longest_value || base::printable(value) != value))
                 co_return bad();
@@ -179,6 +181,7 @@ Task<bool> Session::on_xforward(smtp::Command command)
         auto bad = [&] {
             return refuse(501, "5.5.4", fmt::format("Bad {} syntax: {}", name, base::printable(value.substr(0, 100))));
         };
+        if (value.size() > longest_value) co_return refuse(501, "5.5.4", "Error: attribute value too long");
         if (!is_unavailable && (value.empty() || !is_harmless(value))) co_return bad();
         const std::string known = is_unavailable ? std::string() : value;
         if (name == "NAME") forwarded.name = known;

@@ -124,7 +124,7 @@ bool parse_address(std::string_view text, std::string& address, bool is_strict)
         const Piece piece = pieces.next(word);
         switch (piece.kind) {
             case Piece::Kind::end:
-                return (has_closed || !has_opened || !text.contains('>')) && !(is_strict && address.starts_with('@'));
+                return has_closed == has_opened && !(is_strict && address.starts_with('@'));
             case Piece::Kind::broken: return false;
             case Piece::Kind::comment:
                 if (is_strict) return false;

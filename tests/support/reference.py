@@ -66,6 +66,9 @@ def postfix(main, master, files, before=lambda folder: None):
         bench_servers.private_accounts(pathlib.Path(folder))
         before(folder)
         server.fresh(main.format(folder=folder, private=folder).splitlines())
+        if os.path.isdir(os.path.join(folder, 'sasl')):
+            # Debian's Postfix does not heed cyrus_sasl_config_path, and looks beside main.cf.
+            os.symlink(os.path.join(folder, 'sasl'), server.work / 'etc' / 'sasl')
         with open(server.work / 'etc' / 'master.cf', 'a') as out:
             out.write(master.format(folder=folder, private=folder))
         server.start()

@@ -293,7 +293,7 @@ TEST(ParsedAction, Kinds)
         const char* text;
     } rows[] = {
         {"OK", Kind::action, "OK", ""},
-        {" reject\t go  away ", Kind::action, "reject", "go  away"},
+        {" reject\t go  away ", Kind::action, "reject", "go  away "},
         {"12345", Kind::number, "12345", ""},
         {"550", Kind::number, "550", ""},
         {"550 no", Kind::reply, "550", "no"},

@@ -57,7 +57,7 @@ TEST(Paths, parses_addresses)
         {"<\"a\\\"b\"@c>", true, "a\"b@c"}, {"<a\\@b@c>", true, "a@b@c"}, {"<u@[127.0.0.1]>", true, "u@[127.0.0.1]"},
         {"<u@[IPv6:::1]>", true, "u@[IPv6:::1]"}, {"<user1@other.test@golden.test>", true, "user1@other.test@golden.test"},
         {"<other.test!user1@golden.test>", true, "other.test!user1@golden.test"}, {"<user1%x@y>", true, "user1%x@y"},
-        {"<a b@c>", false, ""}, {"<a@b", true, "a@b"}, {"<a,b@c>", false, ""}, {"<a@b>x", false, ""}, {"<\"a@b>", false, ""},
+        {"<a b@c>", false, ""}, {"<a@b", false, ""}, {"<a,b@c>", false, ""}, {"<a@b>x", false, ""}, {"<\"a@b>", false, ""},
         {"<a@[b>", true, "a@[b]"}, {"<a@b\x01>", false, ""}, {"<a(c)@b>", true, "a@b"},
         {"<<a@b>>", true, "a@b"}, {"a@b>", true, "a@b"}, {"(c) <a@b>", true, "a@b"}, {"First Last <a@b>", true, "a@b"}, {"First Last", false, ""},
         {"<a:b@c>", true, "a:b@c"}, {"<a@b (c>", false, ""}, {"<a\\>", false, ""}, {"<a;b@c>", false, ""},
