@@ -114,8 +114,9 @@ private:
     static constexpr std::size_t backlog_limit = 256;
     static constexpr int most_at_a_time = 32;     // requests, before the workers are looked after again
     // Maildir requests for one user in a second before he gets a worker of his own, and how many users may in that second:
-    // where a list sends a dozen messages to a thousand members, starting processes costs more than their mail.
-    static constexpr int often = 8, most_promoted = 8;
+    // where a list sends a dozen messages to a thousand members, starting processes costs more than their mail. With more than
+    // `very_often` it does not, and the crowd would not take it all.
+    static constexpr int often = 8, most_promoted = 8, very_often = 64;
 
     void take(Datagram datagram)
     {
@@ -152,11 +153,15 @@ private:
             promoted_ = 0;
             lately_until_ = now + std::chrono::seconds(1);
         }
-        if (++lately_[{r.uid, r.gid}] <= often || promoted_ == most_promoted) return true;
-        // Nor shall a worker that is in use make room for it.
-        const auto is_in_use = [now](const auto& entry) { return now - entry.second.used_at < in_use_for; };
-        if (workers_.size() >= worker_limit && std::ranges::all_of(workers_, is_in_use)) return true;
-        ++promoted_;
+        const int count = ++lately_[{r.uid, r.gid}];
+        if (count <= often) return true;
+        if (count <= very_often) {
+            if (promoted_ == most_promoted) return true;
+            // Nor shall a worker that is in use make room for it.
+            const auto is_in_use = [now](const auto& entry) { return now - entry.second.used_at < in_use_for; };
+            if (workers_.size() >= worker_limit && std::ranges::all_of(workers_, is_in_use)) return true;
+            ++promoted_;
+        }
         return false;
     }
 
