@@ -56,10 +56,13 @@ private:
 // The mechanism says what happens: PLAIN ends at once, ASK asks first, HANG hangs.
 class ScriptedLogin final : public CyrusLogin {
 public:
-    ScriptedLogin(AuthRequest request, Gate& gate) : mechanism_(std::move(request.mechanism)), gate_(gate) {}
+    ScriptedLogin(AuthRequest request, std::shared_ptr<Gate> gate)
+        : mechanism_(std::move(request.mechanism)), gate_(std::move(gate))
+    {
+    }
     CyrusReply step(std::optional<Secret> response) override
     {
-        if (mechanism_ == "HANG") gate_.pass();
+        if (mechanism_ == "HANG") gate_->pass();
         if (mechanism_ == "ASK" && std::exchange(is_first_, false)) return {Kind::challenge, "Pz8=", "", {}};
         if (response && response->view() == "good") return {Kind::success, "", "alice", {}};
         return {Kind::failure, "authentication failure", "alice", {"warning: SASL authentication failure: no"}};
@@ -67,7 +70,7 @@ public:
 
 private:
     std::string mechanism_;
-    Gate& gate_;
+    std::shared_ptr<Gate> gate_;    // a thread may leave it when the test is over
     bool is_first_ = true;
 };
 
@@ -125,7 +128,7 @@ protected:
     }
     ~CyrusServerTest() override
     {
-        gate_.open();
+        gate_->open();
         stop();
         std::filesystem::remove(path_);
     }
@@ -146,7 +149,7 @@ protected:
     }
 
     base::FixedClock clock_{base::wall_now()};
-    Gate gate_;
+    std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
     CyrusServerOptions options_;
     std::string path_ = std::filesystem::temp_directory_path() / ("ekiden-sasl-test-" + std::to_string(::getpid()));
     Fd stop_;
@@ -179,7 +182,7 @@ TEST_F(CyrusServerTest, HungStepHoldsUpNobodyElse)
     start();
     Client client(path_);
     client.say("AUTH\t1\tHANG\tservice=smtp");
-    gate_.wait_for(1);
+    gate_->wait_for(1);
     EXPECT_EQ(client.ask("AUTH\t3\tPLAIN\tresp=good"), "OK\t3\tuser=alice");
     clock_.advance(options_.step_limit + 1s);
     EXPECT_EQ(
@@ -187,7 +190,7 @@ TEST_F(CyrusServerTest, HungStepHoldsUpNobodyElse)
         "FAIL\t1\tlog=warning: SASL authentication problem: the password service does not answer\treason=generic failure\ttemp");
     EXPECT_EQ(client.ask("AUTH\t2\tPLAIN\tresp=good"), "OK\t2\tuser=alice");
     // What the library says in the end is said to nobody.
-    gate_.open();
+    gate_->open();
     EXPECT_EQ(client.ask("AUTH\t1\tPLAIN\tresp=good"), "OK\t1\tuser=alice");
 }
 
@@ -201,8 +204,8 @@ TEST_F(CyrusServerTest, WhatCameWithAHungStepIsAnsweredAndSoIsTheStepWhenItEnds)
     std::ranges::sort(answers);
     EXPECT_TRUE(answers[0].starts_with("FAIL\t4\t")) << answers[0];
     EXPECT_EQ(answers[1], "OK\t2\tuser=alice");
-    gate_.wait_for(2);
-    gate_.open();
+    gate_->wait_for(2);
+    gate_->open();
     answers = {client.read_line(), client.read_line()};
     std::ranges::sort(answers);
     EXPECT_EQ(answers, (std::vector<std::string>{"OK\t1\tuser=alice", "OK\t3\tuser=alice"}));
@@ -233,7 +236,7 @@ TEST_F(CyrusServerTest, EndsWhenEveryThreadHangsAndWorkWaits)
     Client client(path_);
     client.say("AUTH\t1\tHANG\tservice=smtp");
     client.say("AUTH\t2\tHANG\tservice=smtp");
-    gate_.wait_for(2);
+    gate_->wait_for(2);
     clock_.advance(options_.step_limit + 1s);
     client.say("AUTH\t3\tPLAIN\tresp=good");
     thread_.join();
@@ -246,7 +249,7 @@ TEST_F(CyrusServerTest, WaitForAThreadIsBounded)
     start();
     Client client(path_);
     client.say("AUTH\t1\tHANG\tservice=smtp");
-    gate_.wait_for(1);
+    gate_->wait_for(1);
     client.say("AUTH\t2\tPLAIN\tresp=good");
     // Its turn cannot come; when it does not come for long enough, it is told so. (The clock goes on until it was heard.)
     std::string answer;
@@ -256,7 +259,7 @@ TEST_F(CyrusServerTest, WaitForAThreadIsBounded)
     }
     if (answer.starts_with("FAIL\t1")) answer = client.read_line();
     EXPECT_TRUE(answer.starts_with("FAIL\t2\t") && answer.ends_with("\ttemp")) << answer;
-    gate_.open();
+    gate_->open();
 }
 
 TEST_F(CyrusServerTest, OldestUnfinishedMakesRoom)
@@ -302,10 +305,10 @@ TEST_F(CyrusServerTest, DrainFinishesWhatIsUnderWay)
     start();
     Client client(path_);
     client.say("AUTH\t1\tHANG\tresp=good");
-    gate_.wait_for(1);
+    gate_->wait_for(1);
     const std::uint64_t one = 1;
     ASSERT_EQ(::write(stop_.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
-    gate_.open();
+    gate_->open();
     EXPECT_EQ(client.read_line(), "OK\t1\tuser=alice");
     EXPECT_EQ(client.read_line(), "(end)");
     thread_.join();
