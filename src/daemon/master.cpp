@@ -151,7 +151,8 @@ Result<void> Master::bind_services(const config::Settings& settings, std::vector
                     entry.sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
             } else {
                 for (unsigned i = 0; i < cores_; ++i) {
-                    auto socket = net::listen_tcp(endpoint, 1024);
+                    auto socket =
+                        net::listen_tcp(endpoint, 1024, i == 0 ? net::Share::first : net::Share::further);
                     if (!socket)
                         return fail(socket.error().code(),
                                     fmt::format("bind {} port {}: {}", net::format_address(endpoint.address),

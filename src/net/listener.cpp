@@ -116,13 +116,13 @@ struct AcceptLoop : std::enable_shared_from_this<AcceptLoop<Protocol>> {
 
 }  // namespace
 
-Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog)
+Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog, Share share)
 {
     const asio::ip::tcp::endpoint where(endpoint.address, endpoint.port);
     Fd fd(::socket(where.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return fail(Error::from_errno("socket"));
     EKIDEN_TRY(set_flag(fd.get(), SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR"));
-    EKIDEN_TRY(set_flag(fd.get(), SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT"));
+    if (share == Share::further) EKIDEN_TRY(set_flag(fd.get(), SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT"));
     if (endpoint.address.is_v6()) EKIDEN_TRY(set_flag(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY"));
     if (::bind(fd.get(), where.data(), static_cast<socklen_t>(where.size())) != 0) {
         const int error = errno;   // printing an address clears it
@@ -133,6 +133,8 @@ Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog)
         const int error = errno;
         return fail(Error::from_errno(error, "listen", format_endpoint(endpoint)));
     }
+    // Only now: the system tells whether the place is free when an unshared socket is bound and when it listens.
+    if (share == Share::first) EKIDEN_TRY(set_flag(fd.get(), SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT"));
     return fd;
 }
 

@@ -9,9 +9,11 @@
 
 namespace ekiden::net {
 
-// A bound, listening, non-blocking socket with SO_REUSEADDR and SO_REUSEPORT (one per core on the same endpoint).
-// IPv6 sockets are v6-only. Made by the master as root, handed to the engine.
-Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog);
+// A bound, listening, non-blocking socket. The first of an endpoint is refused (EADDRINUSE) where anybody listens already,
+// another instance of ours included, which would take every other connection; a `further` one shares the connections with it
+// (SO_REUSEPORT: one for each core). IPv6 sockets are v6-only. Made by the master as root, handed to the engine.
+enum class Share { first, further };
+Result<Fd> listen_tcp(const Endpoint& endpoint, int backlog, Share share = Share::first);
 Result<Fd> listen_unix(const std::string& path, int backlog, mode_t mode);
 
 // Accepts on one core and calls `on_connection(socket, peer, local)` there. When descriptors run out it pauses for a
