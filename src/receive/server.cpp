@@ -204,13 +204,14 @@ struct Server::PerCore : std::enable_shared_from_this<Server::PerCore> {
     {
         auto pass = self->gate.enter();
         while (!self->gate.is_closed()) {
-            const auto& limits = self->service->options.limits;
-            self->status_timer.expires_after(limits.status_interval);
+            self->status_timer.expires_after(self->service->options.limits.status_interval);
             boost::system::error_code ended;
             co_await self->status_timer.async_wait(asio::redirect_error(use_task, ended));
-            const Logger log = logger_of(self->service->options, "anvil");
+            const ServicePtr service = self->service;    // a reload may have brought another
+            const Options& options = service->options;
+            const Logger log = logger_of(options, "anvil");
             for (const auto& line :
-                 self->common->clients.take_statistics().lines(self->service->options.service_name, limits.rate_unit))
+                 self->common->clients.take_statistics().lines(options.service_name, options.limits.rate_unit))
                 log.info("{}", line);
         }
     }
