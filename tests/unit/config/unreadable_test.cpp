@@ -4,12 +4,15 @@
 
 #include <filesystem>
 #include <fstream>
+#include <unistd.h>
 
 namespace ekiden::config {
 namespace {
 
 struct Folder {
-    std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "unreadable_test";
+    // Each test has its own: they run side by side.
+    std::filesystem::path path =
+        std::filesystem::path(::testing::TempDir()) / ("unreadable_test." + std::to_string(::getpid()));
     Folder() { std::filesystem::create_directories(path); }
     ~Folder() { std::filesystem::remove_all(path); }
     Unreadable find(const std::string& main_cf, const std::string& master_cf) const
