@@ -4,8 +4,8 @@
 #include "base/text.hpp"
 #include "check/list_words.hpp"
 #include "config/source.hpp"
+#include "table/open_and_hear.hpp"
 #include "table/source_lines.hpp"
-#include "table/table.hpp"
 
 #include <fmt/format.h>
 
@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ranges>
 #include <set>
 
 #include <sys/stat.h>
@@ -97,7 +98,10 @@ private:
             return add(at, parameter,
                        fmt::format("{}: there is no {}, so whatever needs this table waits", parameter, file), advice);
         }
-        if (const auto opened = table::open_table(spec); !opened)
+        std::vector<std::string> warnings;
+        const auto opened = table::open_and_hear(spec, warnings);
+        report_lines(parameter, path, std::move(warnings));
+        if (!opened)
             return add(at, parameter, fmt::format("{}: {}", parameter, opened.error().text()),
                        "whatever needs this table waits");
         if (!type.suffix.empty() && has_text && text.st_mtime > index.st_mtime &&
@@ -112,6 +116,25 @@ private:
             add(at, parameter, fmt::format("{}: everybody on this machine can write {}", parameter, name),
                 fmt::format("chmod o-w {}", name));
         }
+    }
+
+    // "pcre map /x, line 3: error in regex …": the place is where that line is.
+    void report_lines(const std::string& parameter, const std::string& path, std::vector<std::string> warnings)
+    {
+        constexpr std::size_t most = 10;
+        constexpr std::string_view mark = ", line ";
+        std::erase_if(warnings, [&](const std::string& warning) { return !warning.contains(mark); });
+        for (const std::string& warning : warnings | std::views::take(most)) {
+            std::string_view number = warning;
+            number.remove_prefix(number.find(mark) + mark.size());
+            number = number.substr(0, number.find_first_not_of("0123456789"));
+            problems_.push_back(config::make_problem(config::Problem::Level::warning, {},
+                                                     fmt::format("{}: {}", parameter, warning), parameter,
+                                                     "the line is passed over until it is mended"));
+            problems_.back().at = {path, base::parse_number<int>(number).value_or(0)};
+        }
+        if (warnings.size() > most)
+            add({path, 0}, parameter, fmt::format("{}: {} more such lines", parameter, warnings.size() - most), "");
     }
 
     // What find_doubles of the lists' own names cannot see: domains in tables.

@@ -1,4 +1,5 @@
 // Table types by name, and the sharing of open tables: several parameters often name the same file.
+#include "table/open_and_hear.hpp"
 #include "table/openers.hpp"
 #include "table/types.hpp"
 
@@ -54,8 +55,21 @@ std::string share_key(std::string_view spec, const OpenOptions& options)
 
 }  // namespace
 
+// Of this thread: who opens tables to report on them.
+static thread_local std::vector<std::string>* heard = nullptr;
+
+Result<TablePtr> open_and_hear(std::string_view spec, std::vector<std::string>& warnings)
+{
+    struct Hearing {
+        explicit Hearing(std::vector<std::string>* to) { heard = to; }
+        ~Hearing() { heard = nullptr; }
+    } hearing(&warnings);
+    return open_table(spec);
+}
+
 Warn OpenRequest::warn() const
 {
+    if (heard) return [to = heard](const std::string& text) { to->push_back(text); };
     return [log = options.log ? *options.log : Logger("postfix")](const std::string& text) { log.warning("{}", text); };
 }
 

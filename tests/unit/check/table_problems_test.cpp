@@ -36,6 +36,19 @@ struct Files {
     }
 };
 
+TEST(TableProblems, LinesThatArePassedOverAreNamedOnce)
+{
+    Files files;
+    std::ofstream(files.path("headers")) << "/^Subject: good/ WARN\n/[/ REJECT\n/x/\n";
+    std::ofstream(files.path("clients.cidr")) << "192.0.2.0/24 OK\n192.0.2.0/240 OK\n";
+    const auto found = files.problems("header_checks = pcre:@/headers\nmime_header_checks = pcre:@/headers\n"
+                                      "smtpd_client_restrictions = check_client_access cidr:@/clients.cidr\n");
+    ASSERT_EQ(found.size(), 3u);
+    EXPECT_TRUE(found[0].starts_with("header_checks: pcre map @/headers, line 2: error in regex")) << found[0];
+    EXPECT_TRUE(found[1].starts_with("header_checks: pcre map @/headers, line 3: ")) << found[1];
+    EXPECT_TRUE(found[2].starts_with("smtpd_client_restrictions: cidr map @/clients.cidr, line 2: ")) << found[2];
+}
+
 TEST(TableProblems, TablesThatCannotBeOpenedAreNamedWithTheCommand)
 {
     Files files;
