@@ -63,7 +63,8 @@ struct CheckStyle {
     bool names_place = false;      // of a fault that keeps main.cf from being read
 };
 
-// `start` and `reload` give their hints to a person; what runs them unseen gets Postfix's lines and no others.
+// `start` and `reload` give their hints to a person; what runs them unseen gets Postfix's lines and no others, and the log
+// has the hints.
 bool is_watched() { return ::isatty(STDERR_FILENO) == 1; }
 
 class Command {
@@ -205,9 +206,11 @@ int Command::check(const CheckStyle& style)
         std::vector<Problem> problems = check_settings(*full, Hints::yes);
         if (!style.has_hints) {
             if (style.has_postconf) print_postconf_warnings();
-            // Who relays for everybody does harm to others: that is no hint.
-            std::erase_if(problems, [](const Problem& problem) {
-                return problem.level != Problem::Level::fatal && !problem.text.contains("OPEN RELAY");
+            // Hints go where somebody will look. Who relays for everybody does harm to others: that is no hint.
+            std::erase_if(problems, [this](const Problem& problem) {
+                if (problem.level == Problem::Level::fatal || problem.text.contains("OPEN RELAY")) return false;
+                script_.warning("{}", problem.text);
+                return true;
             });
         }
         const bool is_fine = report(problems, style);
@@ -216,6 +219,9 @@ int Command::check(const CheckStyle& style)
                 std::printf("%s", style.is_json ? (proof_as_json(proof) + "\n").c_str() : proof_as_text(proof).c_str());
         }
         if (!is_fine) {
+            // Who reads the log in the morning was not there.
+            for (const Problem& problem : problems)
+                if (!is_watched() && problem.level == Problem::Level::fatal) script_.fatal("{}", problem.text);
             script_.fatal("the configuration was refused");
             return 1;
         }
