@@ -63,8 +63,7 @@ struct CheckStyle {
     bool names_place = false;      // of a fault that keeps main.cf from being read
 };
 
-// `start` and `reload` give their hints to a person; what runs them unseen gets Postfix's lines and no others, and the log
-// has the hints.
+// `start` and `reload` give their hints to a person; what runs them unseen gets Postfix's lines and no others.
 bool is_watched() { return ::isatty(STDERR_FILENO) == 1; }
 
 class Command {
@@ -206,11 +205,9 @@ int Command::check(const CheckStyle& style)
         std::vector<Problem> problems = check_settings(*full, Hints::yes);
         if (!style.has_hints) {
             if (style.has_postconf) print_postconf_warnings();
-            // Hints go where somebody will look. Who relays for everybody does harm to others: that is no hint.
-            std::erase_if(problems, [this](const Problem& problem) {
-                if (problem.level == Problem::Level::fatal || problem.text.contains("OPEN RELAY")) return false;
-                script_.warning("{}", problem.text);
-                return true;
+            // Who relays for everybody does harm to others: that is no hint.
+            std::erase_if(problems, [](const Problem& problem) {
+                return problem.level != Problem::Level::fatal && !problem.text.contains("OPEN RELAY");
             });
         }
         const bool is_fine = report(problems, style);

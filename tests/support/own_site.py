@@ -67,7 +67,8 @@ class Site:
             self.write('/etc/aliases', 'postmaster: root\n')
             self.sh('newaliases', check=False)
         self.log_offset = len(self.whole_log())
-        return self.sh('postfix start', check=False)
+        # On a terminal, as whoever changes a configuration sits at one: hints go there.
+        return self.sh("script -qec 'postfix start' /dev/null", check=False)
 
     def sh(self, script, check=True, input=None):
         """a line as it is typed into root's shell"""
