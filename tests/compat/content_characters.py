@@ -8,31 +8,15 @@ info_log_address_format.
 content_characters.txt has for each case the replies, the content as the next host received it, and the lines of the log that are
 about it. --record runs Debian's Postfix instead, in private name spaces, and writes that file (root, and apt for the package).
 """
-import argparse, fnmatch, os, re, sys
+import fnmatch, os, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
 import reference
 from instance import FarServer, wait_until
-from own_mounts import in_own_mount_namespace
-from told_dialogue import masked, own_part, talk, told
+from told_dialogue import MAIN, mail, masked, own_part, talk, told
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'content_characters.txt')
-MAIN = '''\
-myhostname = mail.golden.test
-mydomain = golden.test
-mydestination = golden.test
-local_recipient_maps =
-local_transport = smtp:[127.0.0.1]:{{far}}
-default_transport = smtp:[127.0.0.1]:{{far}}
-mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit_mynetworks, reject
-smtpd_error_sleep_time = 0
-notify_classes =
-remote_header_rewrite_domain =
-local_header_rewrite_clients =
-smtp_send_xforward_command = no
-'''
 FILTER = r'''/^HELO\s*$$/ HELO domain.invalid
 /^\s*$$/ NOOP
 /^(RCPT\s+TO:\s*<)'([^[:space:]]+)'(>.*)/ $$1$$2$$3
@@ -43,11 +27,6 @@ FILTER = r'''/^HELO\s*$$/ HELO domain.invalid
 /^BROKEN/ RCPT TO:<two@golden.test>
 /^DATA/ DATA
 '''
-HEAD = ['EHLO client.test', 'MAIL FROM:<a@remote.test>', 'RCPT TO:<b@golden.test>', 'DATA']
-
-
-def mail(*lines, sender='a@remote.test'):
-    return ['EHLO client.test', f'MAIL FROM:<{sender}>', 'RCPT TO:<b@golden.test>', 'DATA', '\r\n'.join([*lines, '.']), 'QUIT']
 
 
 def mime(*lines):
@@ -136,27 +115,14 @@ def run(system, pattern):
     return outcomes
 
 
-def read_record(pattern):
-    if not os.path.exists(RECORDED):
-        return {}
-    with open(RECORDED) as f:
-        rows = dict(line.rstrip('\n').split(': ', 1) for line in f if not line.startswith('#'))
-    return {name: row for name, row in rows.items() if fnmatch.fnmatch(name, pattern)}
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--record', action='store_true')
-    parser.add_argument('pattern', nargs='?', default='*')
-    a = parser.parse_args()
-    if a.record:
-        reference.fetch()
-        in_own_mount_namespace(network=True)
-    outcomes = run(reference.postfix if a.record else reference.ekiden, a.pattern)
+def own_outcomes():
+    name = 'filter-auth'
     # Nobody's password stands in Ekiden's log.
-    own = {name: line.replace(' AGEAYg==', '') for name, line in read_record('filter-auth').items()}
-    reference.conclude(RECORDED, {name: ' | '.join(lines) for name, lines in outcomes.items()}, a.record, 'dialogues', own)
+    return {name: reference.recorded_at(RECORDED)[name].replace(' AGEAYg==', '')}
 
 
 if __name__ == '__main__':
-    main()
+    is_recording, player, pattern = reference.player_of_some()
+    outcomes = run(player, pattern)
+    reference.conclude(RECORDED, {name: ' | '.join(lines) for name, lines in outcomes.items()}, is_recording, 'dialogues',
+                       {} if is_recording else own_outcomes())

@@ -13,6 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path[:0] = [os.path.join(ROOT, 'tests', 'support')]
 from instance import wait_until
 from nsd_zone import NsdServer
+from told_dialogue import talk
 import reference
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'dns_filters.txt')
@@ -93,23 +94,13 @@ class Asked:
                 f.flush()
 
 
-def talk(port):
-    replies = []
-    with socket.create_connection(('127.0.0.1', port), 30) as s, s.makefile('rb') as f:
-        replies.append(f.readline().decode())
-        for command in COMMANDS:
-            s.sendall(command.encode() + b'\r\n')
-            replies.append(f.readline().decode())
-    return [f'{command}: {reply.strip()}' for command, reply in zip(['', *COMMANDS], replies)]
-
-
 def play(server):
     asked, got = Asked(), {}
     for name, (port, _) in SERVICES.items():
         wait_until(lambda: socket.socket().connect_ex(('127.0.0.1', port)) == 0, f'a server on port {port}')
         before = len(server.log())
-        for i, line in enumerate(talk(port)):
-            got[f'{name} {i}'] = line
+        for i, (command, reply) in enumerate(zip(['', *COMMANDS], talk(port, COMMANDS))):
+            got[f'{name} {i}'] = f'{command}: {reply.strip()}'
         wait_until(lambda: re.search(rf'postfix/{name}/smtpd\[\d+\]: disconnect from \S+ helo', server.log()[before:]), f'the end of {name}')
         said = re.findall(rf'postfix/{name}/smtpd\[\d+\]: (warning: .*|NOQUEUE: reject_warning: .*)', server.log()[before:])
         got[f'{name} log'] = ' | '.join(dict.fromkeys(re.sub(r'(?<=two.test. )60 IN MX \d+ \w+', 'EITHER', line) for line in said))

@@ -6,39 +6,17 @@
 lesser_settings.txt has for each case the replies, what the next host heard and received, and the lines of the log that are about
 it. --record runs Debian's Postfix instead, in private name spaces, and writes that file (root, and apt for the package).
 """
-import argparse, fnmatch, os, re, sys
+import fnmatch, os, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
 import reference
 import told_dialogue
 from instance import FarServer, overridden, wait_until
-from own_mounts import in_own_mount_namespace
-from told_dialogue import own_part, talk, told
+from told_dialogue import MAIN, mail, own_part, talk, told
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'lesser_settings.txt')
-MAIN = '''\
-myhostname = mail.golden.test
-mydomain = golden.test
-mydestination = golden.test
-local_recipient_maps =
-local_transport = smtp:[127.0.0.1]:{{far}}
-default_transport = smtp:[127.0.0.1]:{{far}}
-mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit_mynetworks, reject
-smtpd_error_sleep_time = 0
-notify_classes =
-remote_header_rewrite_domain =
-local_header_rewrite_clients =
-smtp_send_xforward_command = no
-'''
 HEAD = ['EHLO client.test', 'MAIL FROM:<a@remote.test>', 'RCPT TO:<b@golden.test>', 'DATA']
-
-
-def mail(*lines, sender='a@remote.test', to='b@golden.test'):
-    return ['EHLO client.test', f'MAIL FROM:<{sender}>', f'RCPT TO:<{to}>', 'DATA', '\r\n'.join([*lines, '.']), 'QUIT']
-
-
 PLAIN = mail('Subject: x', 'From: a@remote.test', '', 'x')
 LOCAL = 'local_header_rewrite_clients = permit_mynetworks\n'
 DEEP = ['MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=one', '', '--one', 'Content-Type: multipart/mixed; boundary=two', '', '--two', 'Content-Type: message/rfc822', '',
@@ -147,17 +125,7 @@ def run(system, pattern):
     return outcomes
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--record', action='store_true')
-    parser.add_argument('pattern', nargs='?', default='*')
-    a = parser.parse_args()
-    if a.record:
-        reference.fetch()
-        in_own_mount_namespace(network=True)
-    outcomes = run(reference.postfix if a.record else reference.ekiden, a.pattern)
-    reference.conclude(RECORDED, {name: ' | '.join(lines) for name, lines in outcomes.items()}, a.record, 'settings')
-
-
 if __name__ == '__main__':
-    main()
+    is_recording, player, pattern = reference.player_of_some()
+    outcomes = run(player, pattern)
+    reference.conclude(RECORDED, {name: ' | '.join(lines) for name, lines in outcomes.items()}, is_recording, 'settings')

@@ -8,13 +8,12 @@ tests/compat/rewriting.txt has for each configuration and address the refusal, o
 hop, user and extension. --record runs Debian's Postfix instead, in private name spaces, and writes that file (root, and apt for
 the package).
 """
-import argparse, fnmatch, os, re, smtplib, socket, sys
+import fnmatch, os, re, socket, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
 import reference
 from instance import overridden, skip, wait_until
-from own_mounts import in_own_mount_namespace
 
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'rewriting.txt')
 # Where Ekiden differs on purpose (docs/golden-differences.md): configuration, address, its outcome.
@@ -184,22 +183,16 @@ def is_right(name, got, recorded):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--record', action='store_true')
-    parser.add_argument('pattern', nargs='?', default='*')
-    a = parser.parse_args()
     if os.geteuid() != 0:
         skip('needs root: commands run as another user')
-    if a.record:
-        reference.fetch()
-        in_own_mount_namespace(network=True)
-        outcomes = run(reference.postfix, '*')
+    is_recording, player, pattern = reference.player_of_some()
+    outcomes = run(player, '*' if is_recording else pattern)
+    if is_recording:
         with open(RECORDED, 'w') as out:
             out.write('# Configuration and address, and what Postfix 3.7.11 did; written by rewriting.py --record.\n')
             out.write(''.join(f'{name}\n    {outcome}\n' for name, outcome in outcomes.items()))
         return 0
     recorded = read_record()
-    outcomes = run(reference.ekiden, a.pattern)
     wrong = [f'{name}\n  want {recorded.get(name)}\n  got  {got}' for name, got in outcomes.items() if not is_right(name, got, recorded)]
     print('\n'.join(wrong))
     print(f'{len(outcomes)} outcomes, {len(wrong)} of them wrong')

@@ -84,13 +84,33 @@ def postfix(main, master, files, before=lambda folder: None):
 def player():
     """(is its play recorded?, `ekiden` or `postfix`), as the command line says: --record lets Postfix play. What comes has a network of
     its own."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--record', action='store_true', help="write down what Debian's Postfix does")
-    is_recording = parser.parse_args().record
+    is_recording = command_line().parse_args().record
     if is_recording:
         fetch()
     in_own_mount_namespace(network=True)
     return is_recording, postfix if is_recording else ekiden
+
+
+def player_of_some():
+    """as player(), and the pattern of the cases wanted; Ekiden needs no network of its own"""
+    parser = command_line()
+    parser.add_argument('pattern', nargs='?', default='*', help='of the names of the cases wanted')
+    asked = parser.parse_args()
+    if asked.record:
+        fetch()
+        in_own_mount_namespace(network=True)
+    return asked.record, postfix if asked.record else ekiden, asked.pattern
+
+
+def command_line():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--record', action='store_true', help="write down what Debian's Postfix does")
+    return parser
+
+
+def recorded_at(path):
+    with open(path) as f:
+        return dict(line.rstrip('\n').split(': ', 1) for line in f if not line.startswith('#'))
 
 
 def conclude(path, got, is_recording, what, own=None):
@@ -101,8 +121,7 @@ def conclude(path, got, is_recording, what, own=None):
             out.write(f'# What Postfix 3.7.11 did; written by {os.path.basename(sys.argv[0])} --record.\n')
             out.writelines(f'{name}: {outcome}\n' for name, outcome in got.items())
         sys.exit()
-    with open(path) as f:
-        recorded = dict(line.rstrip('\n').split(': ', 1) for line in f if not line.startswith('#')) | (own or {})
+    recorded = recorded_at(path) | (own or {})
     wrong = [name for name in got if got[name] != recorded.get(name)]
     for name in wrong:
         print(f'{name}\n  want {recorded.get(name)}\n  got  {got[name]}')
