@@ -1,14 +1,9 @@
 """What ./do run starts delivers its test message, offers a submission port whose printed lines work as they stand, and ends cleanly;
 the second start keeps login and certificate."""
 import os, re, shlex, signal, smtplib, ssl, subprocess, sys, tempfile, threading
-from instance import ROOT, expect, expect_match, free_port, wait_until
+from instance import ROOT, expect, expect_match, free_port, text_of, wait_until
 
 DEMO = [sys.executable, os.path.join(ROOT, 'dev', 'demo.py')]
-
-
-def text_of(path):
-    with open(path) as f:
-        return f.read()
 
 
 def printed_line(pattern, text):

@@ -1,12 +1,7 @@
 """Reloads that come faster than the engine takes them, each with another log: what was asked for in between and taken back is
 not used later."""
 import contextlib, os, signal, socket
-from instance import Instance, expect, free_port, wait_until
-
-
-def text_of(path):
-    return open(path).read() if os.path.exists(path) else ''
-
+from instance import Instance, expect, free_port, text_of, wait_until
 
 with Instance() as mail:
     records, second, third = (f'{mail.folder}/{name}' for name in ('second.json', 'second.log', 'third.log'))

@@ -1,12 +1,7 @@
 """A reload that changes where the log goes takes effect at once, in all processes: another maillog_file, records on and off;
 postfix logrotate sets the file of the records aside as well."""
 import glob, gzip, json, os
-from instance import Instance, expect, expect_match, wait_until
-
-
-def text_of(path):
-    return open(path).read() if os.path.exists(path) else ''
-
+from instance import Instance, expect, expect_match, text_of, wait_until
 
 with Instance() as mail:
     records, other = f'{mail.folder}/mail.json', f'{mail.folder}/other.log'

@@ -6,7 +6,7 @@ alice@example.test has the password 'secret of alice', bob 'secret of bob'.
 """
 import contextlib, os, pwd, shutil, signal, socket, subprocess, tempfile
 
-from instance import LIMIT, Failed, free_port, skip, wait_until
+from instance import LIMIT, Failed, free_port, skip, text_of, wait_until
 
 USERS = {'alice@example.test': 'secret of alice', 'bob': 'secret of bob'}
 
@@ -85,7 +85,7 @@ service stats {{
             return s.connect_ex(self.socket) == 0
 
     def log(self):
-        return open(self.log_file).read() if os.path.exists(self.log_file) else ''
+        return text_of(self.log_file)
 
     def processes(self, name='auth'):
         """the processes of one service (Dovecot starts them when somebody connects)"""

@@ -35,6 +35,13 @@ def tool(name):
     return os.path.join(BIN, name)
 
 
+def text_of(path):
+    """nothing while the file is not there"""
+    with contextlib.suppress(FileNotFoundError), open(path, errors='replace') as f:
+        return f.read()
+    return ''
+
+
 class Failed(AssertionError):
     pass
 
@@ -199,10 +206,7 @@ smtputf8_enable = yes
     # ---- what happened
 
     def log(self):
-        with contextlib.suppress(FileNotFoundError):
-            with open(self.log_file, errors='replace') as f:
-                return f.read()
-        return ''
+        return text_of(self.log_file)
 
     def wait_for_log(self, pattern, count=1, limit=None):
         """the matches of `pattern` in the log, once there are `count`"""
