@@ -4,7 +4,9 @@
 
 #include <boost/asio/post.hpp>
 
+#include <new>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace ekiden::net {
@@ -13,6 +15,7 @@ namespace {
 
 struct Log {
     std::size_t running = 0, most = 0;
+    std::size_t left_behind = 0;    // still running when side_by_side ended
     std::vector<std::size_t> begun, ended;
 };
 
@@ -27,12 +30,27 @@ Task<void> piece(Log& log, std::size_t i)
     if (i == 13) throw std::runtime_error("unlucky");
 }
 
-void run(Log& log, std::size_t count, std::size_t limit)
+// Has memory for so many.
+struct SpawnSome {
+    std::size_t left;
+    void operator()(const Executor& executor, Task<void> task)
+    {
+        if (left == 0) throw std::bad_alloc();
+        --left;
+        detail::Spawn()(executor, std::move(task));
+    }
+};
+
+template <class Spawn = detail::Spawn>
+void run(Log& log, std::size_t count, std::size_t limit, Spawn spawn = {})
 {
     asio::io_context context;
     std::exception_ptr error = std::make_exception_ptr(std::logic_error("never ended"));
     auto work = [&](std::size_t i) { return piece(log, i); };
-    asio::co_spawn(context, side_by_side(count, limit, work), [&](std::exception_ptr seen) { error = seen; });
+    asio::co_spawn(context, side_by_side(count, limit, work, spawn), [&](std::exception_ptr seen) {
+        error = seen;
+        log.left_behind = log.running;
+    });
     context.run();
     if (error) std::rethrow_exception(error);
 }
@@ -62,9 +80,20 @@ TEST(SideBySide, TroubleComesWhenThoseUnderWayHaveEnded)
 {
     Log log;
     EXPECT_THROW(run(log, 100, 4), std::runtime_error);
-    EXPECT_EQ(log.running, 0u);
+    EXPECT_EQ(log.left_behind, 0u);
     EXPECT_EQ(log.ended.size(), log.begun.size());
     EXPECT_LT(log.begun.size(), 20u);
+}
+
+TEST(SideBySide, NobodyIsLeftBehindWhenOneCannotBeStarted)
+{
+    for (std::size_t memory : {0, 1, 3}) {
+        Log log;
+        EXPECT_THROW(run(log, 10, 4, SpawnSome{memory}), std::bad_alloc);
+        EXPECT_EQ(log.left_behind, 0u);
+        EXPECT_EQ(log.ended.size(), log.begun.size());
+        EXPECT_LE(log.begun.size(), memory);
+    }
 }
 
 }  // namespace ekiden::net
