@@ -433,6 +433,7 @@ std::vector<config::Problem> find_relay_problems(const std::vector<RelayProof>& 
             is_open ? fmt::format("service {} is an OPEN RELAY through {}", proof.service, proof.reason)
                     : fmt::format("whether service {} relays for strangers depends on {}", proof.service, proof.reason),
             proof.parameter, proof.advice));
+        problems.back().harms_others = is_open;
     }
     return problems;
 }

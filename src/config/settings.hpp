@@ -36,6 +36,7 @@ struct Problem {
     std::string text;  // complete sentence in Postfix's words where Postfix has words for it, file and line included
     std::string parameter = {};  // what it is about, where that is one name
     std::string advice = {};     // what to write instead; the text ends with it
+    bool harms_others = false;   // the Internet, not this site alone: said even where nobody asked for hints
 };
 
 // How Postfix names a place: "main.cf, line 3: ", "master.cf: line 3: ", "FILE: " without a line, "" without a file.

@@ -205,9 +205,8 @@ int Command::check(const CheckStyle& style)
         std::vector<Problem> problems = check_settings(*full, Hints::yes);
         if (!style.has_hints) {
             if (style.has_postconf) print_postconf_warnings();
-            // Who relays for everybody does harm to others: that is no hint.
             std::erase_if(problems, [](const Problem& problem) {
-                return problem.level != Problem::Level::fatal && !problem.text.contains("OPEN RELAY");
+                return problem.level != Problem::Level::fatal && !problem.harms_others;
             });
         }
         const bool is_fine = report(problems, style);

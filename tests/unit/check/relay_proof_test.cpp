@@ -186,6 +186,7 @@ TEST(RelayProof, EachServiceHasItsOwn)
         proof.plain(problems[0].text),
         "master.cf: line 2: service 587 inet is an OPEN RELAY through smtpd_relay_restrictions, master.cf, line 3: check_client_access static:OK: answers OK "
         "for unknown, so for everybody: move it behind reject_unauth_destination");
+    EXPECT_TRUE(problems[0].harms_others);
     EXPECT_FALSE(proof.proofs[0].steps.empty());
 }
 
