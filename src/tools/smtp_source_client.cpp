@@ -62,6 +62,7 @@ private:
     EventLoop::Time start_;           // with a rate, when the message was to begin
     EventLoop::Time begun_;           // the connection, or the message on a kept one
     Wait wait_ = Wait::reply;
+    std::size_t address_ = 0; // that we connect to, among the run's
     int tries_left_ = 0;
     std::string out_;                 // commands and headers of this step
     std::string_view body_;           // what is left of the content, after out_
@@ -72,7 +73,8 @@ private:
 
 void SourceClient::connect()
 {
-    const SocketAddress& address = run_.addresses_[run_.address_];
+    address_ = run_.address_;
+    const SocketAddress& address = run_.addresses_[address_];
     replies_.clear();
     out_.clear();
     out_sent_ = 0;
@@ -156,7 +158,9 @@ void SourceClient::connect_failed(int error)
 {
     socket_.reset();
     const std::string text = fmt::format("connect: {}", std::strerror(error));
-    if (run_.messages_sent_ == 0 && run_.address_ + 1 < run_.addresses_.size()) {
+    if (address_ != run_.address_) {
+        tries_left_ = 0; // another session has found that out before
+    } else if (run_.messages_sent_ == 0 && run_.address_ + 1 < run_.addresses_.size()) {
         ++run_.address_;
         tries_left_ = 0;
     } else if (--tries_left_ > 0) {
