@@ -97,9 +97,21 @@ std::string flaw_of(const Row& row, std::string_view argument)
                 return fmt::format("restriction {}: bad argument \"{}\": need maptype:mapname", row.name, argument);
             return {};
         case Argument::certificate_table: return told(parse_certificate_table(argument));
-        case Argument::service: return told(parse_policy_server(argument, {}));
+        case Argument::service: {
+            const auto server = parse_policy_server(argument, {});
+            if (!server) return server.error().text();
+            // One word behind "inet:" is a port; an address there is none.
+            const std::string_view place = server->endpoint;
+            if (place.starts_with("inet:") && place.find(':', 5) == place.npos && place.find('.') != place.npos)
+                return fmt::format("restriction {}: bad server \"{}\": need inet:host:port", row.name, place);
+            return {};
+        }
         case Argument::domain: {
             if (argument.empty()) return fmt::format("restriction {} requires domain name argument", row.name);
+            // "reject_rbl_client, permit": commas part no more than blanks do.
+            if (find_row(argument) != nullptr)
+                return fmt::format("restriction {} requires domain name argument: \"{}\" is the next restriction",
+                                   row.name, argument);
             const std::size_t equals = argument.find('=');
             if (equals == std::string_view::npos) return {};
             const auto pattern = parse_reply_pattern(argument.substr(equals + 1));
@@ -276,11 +288,29 @@ private:
     std::vector<config::Problem> problems_;
 };
 
+// Postfix's smtpd ends at each connection. To go on would be worse: a class that says nothing lets everybody pass.
+void add_undefined_classes(const config::Settings& settings, std::vector<config::Problem>& problems)
+{
+    constexpr const char* list = "smtpd_restriction_classes";
+    for (const std::string& name : settings.list(list)) {
+        const bool is_for_one_service =
+            std::ranges::any_of(settings.services(), [&](const config::ServiceSpec& service) {
+                return std::ranges::find(service.overrides, name, &std::pair<std::string, std::string>::first) !=
+                       service.overrides.end();
+            });
+        if (is_for_one_service || !base::trim(settings.expand("$" + name)).empty()) continue;
+        problems.push_back(config::make_problem(config::Problem::Level::fatal, settings.location(list),
+                                                fmt::format("restriction class `{}' needs a definition", name), list,
+                                                fmt::format("write {} = and its restrictions", name)));
+    }
+}
+
 }  // namespace
 
 std::vector<config::Problem> find_fatal_list_problems(const config::Settings& settings)
 {
     std::vector<config::Problem> problems = Finder(settings, false).run();
+    add_undefined_classes(settings, problems);
     constexpr const char* map = "address_verify_map";
     if (const auto path = verify::journal_path(settings.str(map)); !path) {
         problems.push_back(

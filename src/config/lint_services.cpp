@@ -61,6 +61,13 @@ std::string is_meant(std::string_view word, Words candidates)
     return is_meant(best);
 }
 
+bool serves_tls(const Settings& own)
+{
+    const auto level = own.str("smtpd_tls_security_level");
+    return (!level.empty() && !base::equal_ignoring_case(level, "none")) || own.boolean("smtpd_tls_wrappermode") ||
+           own.boolean("smtpd_use_tls") || own.boolean("smtpd_enforce_tls");
+}
+
 void check_sasl_words(const Settings& own, ServerLinter& linter, std::string_view parameter)
 {
     static constexpr Words known{"noplaintext", "noactive",    "nodictionary",

@@ -41,6 +41,9 @@ bool is_one_of(std::string_view word, Words words);     // in any case
 std::string is_meant(std::string_view word, Words candidates);
 std::string is_meant(std::string_view nearest);
 
+// Whether an SMTP server has TLS to offer, by the present parameters or the old ones.
+bool serves_tls(const Settings& own);
+
 // The words of *_sasl_security_options, of servers and clients; unknown ones are fatal.
 void check_sasl_words(const Settings& own, ServerLinter& linter, std::string_view parameter);
 

@@ -161,8 +161,40 @@ void check_server(const Settings& own, ServerLinter& linter)
             "no server certificate is configured (smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file): TLS will not be available");
 }
 
+// Whether clients of a port begin TLS at once is the port's, not the server's to say: if the two differ each waits for
+// the other. A proxy in front may have ended TLS already, and so may whatever connects over the loopback.
+void check_port(const Settings& settings, const ServiceSpec& service, std::vector<Problem>& problems)
+{
+    const std::string_view name = service.name;
+    const std::string_view port = name.substr(name.rfind(':') + 1);
+    if (name.starts_with("127.") || name.starts_with("[::1]") || name.starts_with("localhost:")) return;
+    try {
+        const auto own = settings.for_service(service);
+        const bool is_wrapped = own->boolean("smtpd_tls_wrappermode");
+        if (!own->str("smtpd_upstream_proxy_protocol").empty()) return;
+        if (is_one_of(port, {"smtps", "submissions", "465"}) && !is_wrapped)
+            problems.push_back(make_problem(
+                Problem::Level::warning, {service.file, service.line},
+                fmt::format("service {} inet: clients of this port begin with TLS, and wait for it in vain", name),
+                "smtpd_tls_wrappermode", "add -o smtpd_tls_wrappermode=yes"));
+        if (is_one_of(port, {"smtp", "25", "submission", "587"}) && is_wrapped)
+            problems.push_back(make_problem(
+                Problem::Level::warning, own->location("smtpd_tls_wrappermode"),
+                fmt::format("service {} inet: clients of this port wait for a greeting in plain text", name),
+                "smtpd_tls_wrappermode", "keep smtpd_tls_wrappermode for smtps, port 465"));
+    } catch (const ConfigError&) {
+        // A value that cannot be read is named elsewhere.
+    }
+}
+
 }  // namespace
 
-std::vector<Problem> lint_tls(const Settings& settings) { return ServerLinter(settings).run(check_server); }
+std::vector<Problem> lint_tls(const Settings& settings)
+{
+    auto problems = ServerLinter(settings).run(check_server);
+    for (const auto& service : settings.services())
+        if (service.command == "smtpd" && service.type == "inet") check_port(settings, service, problems);
+    return problems;
+}
 
 }  // namespace ekiden::config

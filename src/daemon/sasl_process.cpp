@@ -101,6 +101,28 @@ Result<void> become_mail_owner(const config::Settings& settings, const Owner& ow
     return forbid_programs();
 }
 
+// With the rights with which the process will look for them, and with its groups.
+std::vector<std::string> find_absences(const Arguments& arguments)
+{
+    config::LoadOptions load;
+    load.directory = arguments.directory;
+    load.read_master_cf = false;
+    const auto settings = config::Settings::load(load);
+    const auto owner = find_owner(*settings);
+    if (!owner) return {}; // that is named elsewhere
+    const std::string user = settings->str("mail_owner");
+    sasl::CyrusConfig config;
+    const auto options = options_of(arguments);
+    if (const auto path = sasl::find_cyrus_config(options.search_path, options.application)) {
+        if (auto read = sasl::read_cyrus_config(*path)) config = std::move(*read);
+    }
+    if (owner->is_root &&
+        (::initgroups(user.c_str(), owner->gid) < 0 || ::setresgid(owner->gid, owner->gid, owner->gid) < 0 ||
+         ::setresuid(owner->uid, owner->uid, owner->uid) < 0))
+        return {};
+    return sasl::find_cyrus_absences(config, arguments.is_chrooted ? settings->str("queue_directory") : "", user);
+}
+
 int print_offer(const Arguments& arguments)
 {
     std::vector<std::string> lines;
@@ -109,8 +131,10 @@ int print_offer(const Arguments& arguments)
     for (const std::string& line : lines) text += "LOG " + base::printable(line) + "\n";
     if (!opened) text += "LOG warning: " + opened.error().text() + "\n";
     else {
-        for (const auto& mechanism : sasl::cyrus_mechanisms()) text += "MECH " + mechanism.name + "\n";
+        for (const auto& mechanism : sasl::cyrus_mechanisms())
+            text += fmt::format("MECH {} {}\n", int{mechanism.properties}, mechanism.name);
     }
+    for (const std::string& absence : find_absences(arguments)) text += "LACK " + base::printable(absence) + "\n";
     return base::write_all(channel_number, text) ? 0 : 1;
 }
 
@@ -170,19 +194,24 @@ std::string SaslSetup::name() const
     return sasl::cyrus_socket_name(application, config_path, is_chrooted);
 }
 
+std::optional<SaslSetup> sasl_setup_of(const config::Settings& own, const config::ServiceSpec& service)
+{
+    if (!own.boolean("smtpd_sasl_auth_enable") || own.str("smtpd_sasl_type") != "cyrus") return std::nullopt;
+    return SaslSetup{own.str("smtpd_sasl_path"), own.str("cyrus_sasl_config_path"), own.str("myhostname"),
+                     service.is_chroot,
+                     own.location(own.is_set("smtpd_sasl_path") ? "smtpd_sasl_path" : "smtpd_sasl_auth_enable")};
+}
+
 std::vector<SaslSetup> find_sasl_setups(const config::Settings& settings)
 {
     std::vector<SaslSetup> setups;
     for (const config::ServiceSpec& service : settings.services()) {
         if (service.command != "smtpd") continue;
-        const auto own = settings.for_service(service);
-        if (!own->boolean("smtpd_sasl_auth_enable") || own->str("smtpd_sasl_type") != "cyrus") continue;
-        SaslSetup setup{own->str("smtpd_sasl_path"), own->str("cyrus_sasl_config_path"), own->str("myhostname"),
-                        service.is_chroot,
-                        own->location(own->is_set("smtpd_sasl_path") ? "smtpd_sasl_path" : "smtpd_sasl_auth_enable")};
-        const std::string name = setup.name();
+        auto setup = sasl_setup_of(*settings.for_service(service), service);
+        if (!setup) continue;
+        const std::string name = setup->name();
         if (std::ranges::none_of(setups, [&](const SaslSetup& known) { return known.name() == name; }))
-            setups.push_back(std::move(setup));
+            setups.push_back(std::move(*setup));
     }
     return setups;
 }
@@ -254,8 +283,16 @@ Result<SaslOffer> ask_sasl_offer(const config::Settings& settings, const SaslSet
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     SaslOffer offer;
     for (const auto line : base::split_any(text, "\n")) {
-        if (line.starts_with("MECH ")) offer.mechanisms.emplace_back(line.substr(5));
-        else if (line.starts_with("LOG ")) offer.complaints.emplace_back(line.substr(4));
+        const std::size_t blank = line.find(' ');
+        const std::string_view word = line.substr(0, blank);
+        std::string_view rest = blank == line.npos ? "" : line.substr(blank + 1);
+        if (word == "LOG") offer.complaints.emplace_back(rest);
+        if (word == "LACK") offer.absences.emplace_back(rest);
+        if (word != "MECH") continue;
+        const std::size_t end = rest.find(' ');
+        const auto properties = base::parse_number<sasl::Properties>(rest.substr(0, end));
+        if (end == rest.npos || !properties) continue;
+        offer.mechanisms.push_back({std::string(rest.substr(end + 1)), *properties});
     }
     return offer;
 }

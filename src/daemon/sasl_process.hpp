@@ -6,7 +6,9 @@
 
 #include "base/result.hpp"
 #include "config/settings.hpp"
+#include "sasl/mechanism.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,9 @@ struct SaslSetup {
     config::Location at;         // of smtpd_sasl_path, or of what turns SASL on
     std::string name() const;    // of the socket, below private/sasl
 };
-// Those that the smtpd services with smtpd_sasl_auth_enable and smtpd_sasl_type = cyrus need, each once.
+// What an smtpd service with these settings needs; none without smtpd_sasl_auth_enable and smtpd_sasl_type = cyrus.
+std::optional<SaslSetup> sasl_setup_of(const config::Settings& own, const config::ServiceSpec& service);
+// What all services need, each once.
 std::vector<SaslSetup> find_sasl_setups(const config::Settings& settings);
 
 // The command line of the role; the process finds its listening socket at channel_number, the mail log's file (if
@@ -31,8 +35,9 @@ int run_sasl(int argc, char** argv);
 
 // What libsasl2 makes of a setup, found out in a process of its own, for a look at the library cannot be undone.
 struct SaslOffer {
-    std::vector<std::string> mechanisms;
+    std::vector<sasl::Mechanism> mechanisms;
     std::vector<std::string> complaints;    // of the library, in its words
+    std::vector<std::string> absences;      // what mail_owner will look for in vain (sasl/cyrus_config)
 };
 Result<SaslOffer> ask_sasl_offer(const config::Settings& settings, const SaslSetup& setup);
 

@@ -1,5 +1,6 @@
 #include "daemon/sasl_service.hpp"
 
+#include "config/lint_services.hpp"
 #include "daemon/privileges.hpp"
 #include "daemon/process.hpp"
 #include "net/listener.hpp"
@@ -148,9 +149,82 @@ void SaslServices::stop()
     }
 }
 
-std::vector<config::Problem> find_sasl_problems(const config::Settings& settings)
+namespace {
+
+// Sockets of Dovecot that are not there, or that the engine may not use: it has the mail owner's rights and none of his
+// other groups, like Postfix's smtpd.
+std::vector<config::Problem> find_dovecot_absences(const config::Settings& settings)
 {
     std::vector<config::Problem> problems;
+    const auto owner = find_owner(settings);
+    for (const config::ServiceSpec& service : settings.services()) {
+        if (service.command != "smtpd") continue;
+        const auto own = settings.for_service(service);
+        if (!own->boolean("smtpd_sasl_auth_enable") || own->str("smtpd_sasl_type") != "dovecot") continue;
+        const std::string value = own->str("smtpd_sasl_path");
+        // The default is no socket; that is named elsewhere.
+        if (!own->is_set("smtpd_sasl_path") || value.starts_with("inet:")) continue;
+        std::string path = value.starts_with("unix:") ? value.substr(5) : value;
+        if (!path.starts_with('/')) path = settings.str("queue_directory") + "/" + path;
+        struct stat info{};
+        std::string text, advice;
+        if (::stat(path.c_str(), &info) < 0 && errno == ENOENT) {
+            text = fmt::format("there is no socket {}, so every login will have to wait", path);
+            advice = "start Dovecot, or look at unix_listener in its configuration";
+        } else if (owner && owner->is_root && S_ISSOCK(info.st_mode)) {
+            const mode_t needed = info.st_uid == owner->uid                                         ? S_IWUSR
+                                  : info.st_gid == owner->gid || info.st_gid == owner->setgid_group ? S_IWGRP
+                                                                                                    : S_IWOTH;
+            if (info.st_mode & needed) continue;
+            const std::string user = settings.str("mail_owner");
+            text = fmt::format("{} may not connect to {}, so every login will have to wait", user, path);
+            advice = fmt::format("write user = {} in unix_listener of Dovecot's configuration", user);
+        }
+        if (text.empty()) continue;
+        auto problem = config::make_problem(config::Problem::Level::warning, own->location("smtpd_sasl_path"), text,
+                                            "smtpd_sasl_path", advice);
+        if (std::ranges::find(problems, problem.text, &config::Problem::text) == problems.end())
+            problems.push_back(std::move(problem));
+    }
+    return problems;
+}
+
+// Services of this setup whose options leave no mechanism over, neither in plain text nor under TLS.
+std::vector<config::Problem> find_empty_offers(const config::Settings& settings, const SaslSetup& setup,
+                                               const SaslOffer& offer)
+{
+    constexpr std::string_view plain = "smtpd_sasl_security_options", tls = "smtpd_sasl_tls_security_options";
+    std::vector<config::Problem> problems;
+    for (const config::ServiceSpec& service : settings.services()) {
+        if (service.command != "smtpd" || offer.mechanisms.empty()) continue;
+        const auto own = settings.for_service(service);
+        if (const auto own_setup = sasl_setup_of(*own, service); !own_setup || own_setup->name() != setup.name())
+            continue;
+        auto leaves_some = [&](std::string_view parameter) {
+            const auto options = sasl::parse_security_options(own->str(parameter));
+            // A word that does not exist is named elsewhere.
+            return !options || std::ranges::any_of(offer.mechanisms, [&](const sasl::Mechanism& mechanism) {
+                return sasl::is_allowed(mechanism, *options);
+            });
+        };
+        const bool has_tls = config::serves_tls(*own);
+        if (leaves_some(plain) || (has_tls && leaves_some(tls))) continue;
+        std::string names;
+        for (const auto& mechanism : offer.mechanisms) names += ' ' + mechanism.name;
+        problems.push_back(config::make_problem(
+            config::Problem::Level::warning, own->is_set(plain) ? own->location(plain) : setup.at,
+            fmt::format("{} = {} leaves nothing of{}, so nobody can log in", plain, own->str(plain), names), plain,
+            has_tls ? "write smtpd_sasl_tls_security_options = noanonymous"
+                    : "write smtpd_tls_security_level = may and smtpd_sasl_tls_security_options = noanonymous"));
+    }
+    return problems;
+}
+
+} // namespace
+
+std::vector<config::Problem> find_sasl_problems(const config::Settings& settings)
+{
+    std::vector<config::Problem> problems = find_dovecot_absences(settings);
     for (const SaslSetup& setup : find_sasl_setups(settings)) {
         auto add = [&](std::string text) {
             problems.push_back({config::Problem::Level::warning, setup.at, std::move(text)});
@@ -175,7 +249,9 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
             add(fmt::format("{}Cyrus SASL could not be asked what it offers: {}", place, offer.error().text()));
             continue;
         }
-        for (const auto& problem : sasl::find_cyrus_problems(config, offer->mechanisms)) add(problem);
+        std::vector<std::string> names;
+        for (const auto& mechanism : offer->mechanisms) names.push_back(mechanism.name);
+        for (const auto& problem : sasl::find_cyrus_problems(config, names)) add(problem);
         for (const auto& complaint : offer->complaints)
             add(fmt::format("{}Cyrus SASL says: {}", place,
                             complaint.starts_with("warning: ") ? complaint.substr(9) : complaint));
@@ -183,9 +259,12 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
             add(fmt::format(
                 "{}smtpd_sasl_auth_enable = yes, but Cyrus SASL has no mechanism to offer: nobody can log in (Debian: apt install libsasl2-modules)",
                 place));
-        const std::string root = setup.is_chrooted ? settings.str("queue_directory") : std::string();
-        for (const auto& absence : sasl::find_cyrus_absences(config, root))
+        for (const auto& absence : offer->absences)
             add(setup.is_chrooted ? absence + "; the service runs in the chroot" : absence);
+        for (auto& problem : find_empty_offers(settings, setup, *offer)) {
+            if (std::ranges::find(problems, problem.text, &config::Problem::text) == problems.end())
+                problems.push_back(std::move(problem));
+        }
     }
     return problems;
 }

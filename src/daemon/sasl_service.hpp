@@ -64,8 +64,9 @@ private:
     std::set<pid_t> leaving_;        // told to end
 };
 
-// What keeps logins through libsasl2 from working, or will surprise: no smtpd.conf, mechanisms without plug-in, a
-// chroot without the password database. All are warnings, since Postfix would serve all other mail.
+// What keeps logins through libsasl2 or Dovecot from working, or will surprise: no smtpd.conf, mechanisms without plug-in,
+// security options that leave none, a password database or socket that is not there or that mail_owner may not use. All
+// are warnings, since Postfix would serve all other mail.
 std::vector<config::Problem> find_sasl_problems(const config::Settings& settings);
 
 }  // namespace ekiden::daemon

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <span>
 #include <unistd.h>
 
@@ -26,11 +27,6 @@ constexpr std::string_view plain_mechanisms[] = {"PLAIN",    "LOGIN",      "ANON
 bool contains(std::span<const std::string_view> list, std::string_view word)
 {
     return std::ranges::any_of(list, [&](std::string_view known) { return base::equal_ignoring_case(known, word); });
-}
-
-bool exists(const std::string& path)
-{
-    return ::access(path.c_str(), F_OK) == 0;
 }
 
 }  // namespace
@@ -129,7 +125,7 @@ std::vector<std::string> find_cyrus_problems(const CyrusConfig& config, const st
     return problems;
 }
 
-std::vector<std::string> find_cyrus_absences(const CyrusConfig& config, const std::string& root)
+std::vector<std::string> find_cyrus_absences(const CyrusConfig& config, const std::string& root, std::string_view user)
 {
     std::vector<std::string> problems;
     const CyrusSetting* check = config.find("pwcheck_method");
@@ -142,18 +138,28 @@ std::vector<std::string> find_cyrus_absences(const CyrusConfig& config, const st
         if (base::equal_ignoring_case(method, "saslauthd")) {
             const CyrusSetting* place = config.find("saslauthd_path");
             const std::string path = root + (place ? place->value : std::string("/var/run/saslauthd/mux"));
-            if (!exists(path))
-                add(place ? place : check, fmt::format("pwcheck_method: saslauthd: there is no socket {}", path));
+            if (::access(path.c_str(), W_OK) == 0) continue;
+            add(place ? place : check,
+                errno == EACCES
+                    ? fmt::format("pwcheck_method: saslauthd: {} may not connect to {}, so every login will have to "
+                                  "wait (Debian: adduser {} sasl, then postfix stop and start)",
+                                  user, path, user)
+                    : fmt::format(
+                          "pwcheck_method: saslauthd: there is no socket {}: saslauthd does not run, or elsewhere",
+                          path));
         } else if (base::equal_ignoring_case(method, "auxprop")) {
             const CyrusSetting* plugin = config.find("auxprop_plugin");
             if (plugin && !base::equal_ignoring_case(plugin->value, "sasldb")) continue;
             const CyrusSetting* place = config.find("sasldb_path");
             const std::string path = root + (place ? place->value : std::string("/etc/sasldb2"));
-            if (!exists(path))
-                add(place ? place : check,
-                    fmt::format(
-                        "pwcheck_method: auxprop: there is no password database {} (saslpasswd2 -f {} -c -u DOMAIN USER makes one)",
-                        path, path));
+            if (::access(path.c_str(), R_OK) == 0) continue;
+            add(place ? place : check,
+                errno == EACCES ? fmt::format("pwcheck_method: auxprop: {} may not read the password database {}, so "
+                                              "every login will have to wait (chgrp {} {}; chmod 640 {})",
+                                              user, path, user, path, path)
+                                : fmt::format("pwcheck_method: auxprop: there is no password database {} (saslpasswd2 "
+                                              "-f {} -c -u DOMAIN USER makes one)",
+                                              path, path));
         }
     }
     return problems;

@@ -34,8 +34,9 @@ Result<CyrusConfig> read_cyrus_config(const std::string& path);
 
 // Each a sentence with file and line. `offered`: the mechanisms that libsasl2 has under these settings.
 std::vector<std::string> find_cyrus_problems(const CyrusConfig& config, const std::vector<std::string>& offered);
-// Files that logins will look for and that are not there, for a server that calls `root` its "/": a chroot of which the
-// site's password database or saslauthd's socket is no part.
-std::vector<std::string> find_cyrus_absences(const CyrusConfig& config, const std::string& root);
+// Files that logins will look for and that are not there, or that the caller may not use, for a server that calls
+// `root` its "/": a chroot of which the site's password database or saslauthd's socket is no part. To be asked with the
+// rights of `user`, who serves logins.
+std::vector<std::string> find_cyrus_absences(const CyrusConfig& config, const std::string& root, std::string_view user);
 
 }  // namespace ekiden::sasl

@@ -1,5 +1,6 @@
 """An smtpd.conf that cannot work is named by postfix check, with file and line; mail goes on meanwhile without logins, and a
 reload is enough when it has been mended."""
+import os
 from cyrus import ENABLED, add_user, need, plain, smtpd_conf
 from instance import Instance, expect, expect_match, wait_until
 
@@ -16,6 +17,19 @@ with Instance(main=ENABLED, start=False) as mail:
     expect_match(r'sasl/smtpd\.conf, line 4: mech_list: mechanism FOO is not available', check(good.replace('PLAIN', 'PLAIN FOO')), 'a mechanism that is not there')
     expect_match(r'sasl/smtpd\.conf, line 1: pwcheck_method: Cyrus SASL has no "auxpop"', check(good.replace('method: auxprop', 'method: auxpop')), 'a slip')
     expect_match(r'main\.cf, line \d+: .*Cyrus SASL has no mechanism to offer: nobody can log in', check('mech_list: FOO\n'), 'no mechanism')
+    os.chmod(database, 0)
+    if os.geteuid() == 0:
+        os.chown(database, 0, 0)
+    expect_match(r'sasl/smtpd\.conf, line 3: pwcheck_method: auxprop: \S+ may not read the password database ' + database, check(good),
+                 'a database that cannot be read')
+    os.chmod(database, 0o644)
+    expect(check(good), '', 'a database that can')
+    with open(mail.config + '/main.cf') as f:
+        text = f.read()
+    mail.write('main.cf', text + 'smtpd_sasl_security_options = noanonymous, noplaintext\n')
+    expect_match(r'main\.cf, line \d+: smtpd_sasl_security_options = noanonymous, noplaintext leaves nothing of PLAIN, so nobody can log in: ',
+                 check(good), 'options that leave nothing')
+    mail.write('main.cf', text)
     expect_match(r'sasl/smtpd\.conf, line 2: this is not NAME: VALUE', check('# x\npwcheck_method auxprop\n'), 'no colon')
 
     mail.start()

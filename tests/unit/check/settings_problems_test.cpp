@@ -51,6 +51,9 @@ TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
         {"mydestination = /etc/file, [1.2.3.4], name.test\nrelayhost = lmtp:x:25\nmailbox_transport = blurb:x\nmy_own = blurb:x\n", {}},
         {"header_checks = blurb:/x\n", {"main.cf, line 2: header_checks: unsupported dictionary type: blurb"}},
         {"relay_domains = # blurb:x\n", {}},
+        {"smtpd_restriction_classes = a, b, c\na = permit\nb =\n",
+         {"main.cf, line 2: restriction class `b' needs a definition: write b = and its restrictions",
+          "main.cf, line 2: restriction class `c' needs a definition: write c = and its restrictions"}},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.lines);
@@ -114,6 +117,10 @@ TEST(SettingsProblems, HintsForArgumentsThatCannotBeRead)
          "restriction check_sender_access: bad argument \"/etc/postfix/sender\": need maptype:mapname"},
         {"reject_rbl_client", "restriction reject_rbl_client requires domain name argument"},
         {"reject_rbl_client a.test=127.0.0", "restriction reject_rbl_client: bad address pattern \"127.0.0\""},
+        {"check_policy_service inet:127.0.0.1",
+         "restriction check_policy_service: bad server \"inet:127.0.0.1\": need inet:host:port"},
+        {"reject_rbl_client, permit_mynetworks",
+         "restriction reject_rbl_client requires domain name argument: \"permit_mynetworks\" is the next restriction"},
         {"check_policy_service private/policy",
          "restriction check_policy_service: bad server \"private/policy\": need inet:host:port or unix:path"},
         {"check_policy_service { unix:private/policy, timeout=never }",

@@ -128,7 +128,18 @@ TEST(LintLogins, names_what_cannot_work)
             {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_sender_login_mismatch\n",
              "",
              {"DIR/main.cf, line 3: reject_sender_login_mismatch without smtpd_sender_login_maps: nobody owns any address, so mail of everybody who has logged in is refused"}},
-            {"smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch\n", "", {}},
+            {"smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch\n",
+             "",
+             {"DIR/main.cf, line 2: reject_authenticated_sender_login_mismatch does nothing, because nobody can log in: write smtpd_sasl_auth_enable = yes, or remove it"}},
+            {"",
+             "587 inet n - n - - smtpd -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n",
+             {"DIR/master.cf: line 1: smtpd_client_restrictions has permit_sasl_authenticated, but nobody can log in at this port: add -o smtpd_sasl_auth_enable=yes"}},
+            {"smtpd_client_restrictions = permit_sasl_authenticated, reject\nsmtpd_sasl_auth_enable = yes\nsmtpd_delay_reject = no\n",
+             "",
+             {"DIR/main.cf, line 2: permit_sasl_authenticated in smtpd_client_restrictions permits nobody while smtpd_delay_reject = no: write smtpd_delay_reject = yes, or use smtpd_relay_restrictions"}},
+            {"smtpd_sender_restrictions = reject_sender_login_mismatch\nsmtpd_sender_login_maps = inline:{a=b}\n",
+             "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n",
+             {}},
             {"smtpd_sasl_auth_enable = yes\nsmtpd_sender_restrictions = reject_known_sender_login_mismatch\n",
              "",
              {"DIR/main.cf, line 3: reject_known_sender_login_mismatch without smtpd_sender_login_maps: nobody owns any address, so it refuses nothing"}},
@@ -181,6 +192,13 @@ TEST(LintTls, names_what_cannot_work)
             {"smtpd_tls_chain_files = ${config_directory}/both.pem\n",
              "25 inet n - n - - smtpd -o smtpd_tls_security_level=foo\n",
              {"fatal DIR/master.cf: line 1: Invalid TLS level \"foo\""}},
+            {"smtpd_tls_chain_files = ${config_directory}/both.pem\n",
+             "smtps inet n - n - - smtpd -o smtpd_tls_security_level=encrypt\n"
+             "127.0.0.1:465 inet n - n - - smtpd\n"
+             "587 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n"
+             "submissions inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n",
+             {"DIR/master.cf: line 1: service smtps inet: clients of this port begin with TLS, and wait for it in vain: add -o smtpd_tls_wrappermode=yes",
+              "DIR/master.cf: line 3: service 587 inet: clients of this port wait for a greeting in plain text: keep smtpd_tls_wrappermode for smtps, port 465"}},
         },
         lint_tls);
 }

@@ -60,18 +60,20 @@ TEST(CyrusConfig, NamesWhatAChrootLacks)
     const auto root = std::filesystem::temp_directory_path() / ("ekiden-cyrus-config-" + std::to_string(::getpid()));
     std::filesystem::create_directories(root / "etc");
     const auto database = parse_cyrus_config("pwcheck_method: auxprop\nauxprop_plugin: sasldb\n", "f");
-    auto absences = find_cyrus_absences(database, root);
+    auto absences = find_cyrus_absences(database, root, "postfix");
     ASSERT_EQ(absences.size(), 1U);
     EXPECT_TRUE(absences[0].starts_with("f, line 1: pwcheck_method: auxprop: there is no password database " +
                                         root.string() + "/etc/sasldb2"))
         << absences[0];
     std::ofstream(root / "etc/sasldb2") << "x";
-    EXPECT_TRUE(find_cyrus_absences(database, root).empty());
-    EXPECT_TRUE(find_cyrus_absences(parse_cyrus_config("auxprop_plugin: sql\n", "f"), root / "elsewhere").empty());
-    absences =
-        find_cyrus_absences(parse_cyrus_config("pwcheck_method: saslauthd\nsaslauthd_path: /run/mux\n", "f"), root);
+    EXPECT_TRUE(find_cyrus_absences(database, root, "postfix").empty());
+    EXPECT_TRUE(
+        find_cyrus_absences(parse_cyrus_config("auxprop_plugin: sql\n", "f"), root / "elsewhere", "postfix").empty());
+    absences = find_cyrus_absences(parse_cyrus_config("pwcheck_method: saslauthd\nsaslauthd_path: /run/mux\n", "f"),
+                                   root, "postfix");
     ASSERT_EQ(absences.size(), 1U);
-    EXPECT_EQ(absences[0], "f, line 2: pwcheck_method: saslauthd: there is no socket " + root.string() + "/run/mux");
+    EXPECT_EQ(absences[0], "f, line 2: pwcheck_method: saslauthd: there is no socket " + root.string() +
+                               "/run/mux: saslauthd does not run, or elsewhere");
     std::filesystem::remove_all(root);
 }
 
