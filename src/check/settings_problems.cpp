@@ -137,8 +137,10 @@ public:
             if (setting->at.line > 0) look_at({name, name, setting->at}, setting->expanded);
         }
         for (const auto& service : settings_.services()) {
-            for (const auto& [name, value] : service.overrides)
-                look_at({name, "-o " + name, {service.file, service.line}}, settings_.expand(value));
+            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
+                const auto& [name, value] = service.overrides[i];
+                look_at({name, "-o " + name, {service.file, service.line_of(i)}}, settings_.expand(value));
+            }
         }
         if (!wants_hints_) look_for_open_relays();
         return std::move(problems_);

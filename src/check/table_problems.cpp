@@ -44,8 +44,11 @@ public:
             if (at.line > 0 && lists_.may_hold_tables(name)) look_at(name, settings_.str(name), at);
         }
         for (const auto& service : settings_.services()) {
-            for (const auto& [name, value] : service.overrides)
-                if (lists_.may_hold_tables(name)) look_at(name, settings_.expand(value), {service.file, service.line});
+            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
+                const auto& [name, value] = service.overrides[i];
+                if (lists_.may_hold_tables(name))
+                    look_at(name, settings_.expand(value), {service.file, service.line_of(i)});
+            }
         }
         find_doubles();
         return std::move(problems_);

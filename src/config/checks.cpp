@@ -165,6 +165,13 @@ void refuse_first(const std::vector<Problem>& problems)
 
 }  // namespace
 
+std::string wanted_value(std::string_view name)
+{
+    if (const auto* row = find_parameter(name)) return wanted_value(*row);
+    const auto* row = find_service_parameter(name);
+    return row == nullptr ? std::string() : wanted_value(Parameter{name, row->kind});
+}
+
 void check_settings(const Settings& settings, Checks level) { refuse_first(find_bad_values(settings, level)); }
 
 void check_names(const Settings& settings, const std::vector<std::string_view>& names)

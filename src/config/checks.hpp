@@ -16,6 +16,9 @@ void check_settings(const Settings& settings, Checks level);
 // All that check_settings would throw, in the same order, with the parameter and what to write instead.
 std::vector<Problem> find_bad_values(const Settings& settings, Checks level);
 
+// What a value of that parameter must be, "write yes or no"; empty where any will do.
+std::string wanted_value(std::string_view name);
+
 // Types and bounds of some parameters (-o of a service).
 void check_names(const Settings& settings, const std::vector<std::string_view>& names);
 

@@ -35,6 +35,10 @@ constexpr std::array used_elsewhere{
     Elsewhere{"queue_directory", "every program"},
 };
 
+// Postfix's processes that are none here, and whose lines say nothing: what they do is done by the server itself.
+constexpr std::array<std::string_view, 8> unread{"dnsblog", "flush",  "postlogd", "proxymap",
+                                                 "scache",  "showq", "tlsmgr",   "tlsproxy"};
+
 // What the administrator was after, where there is a way to it.
 struct Advice {
     std::string_view name, text;
@@ -67,6 +71,11 @@ bool reads(const ServiceSpec& service, const Parameter& row)
     if (std::ranges::find(words, program) != words.end()) return true;
     return std::ranges::find(words, "tls") != words.end() &&
            std::ranges::find(tls_programs, program) != tls_programs.end();
+}
+
+bool is_unread(const ServiceSpec& service)
+{
+    return std::ranges::find(unread, service.command) != unread.end();
 }
 
 std::string readers_of(const Parameter& row)
@@ -129,16 +138,25 @@ std::vector<Problem> lint_overrides(const Settings& settings)
 {
     std::vector<Problem> problems;
     for (const auto& service : settings.services()) {
-        auto add = [&](Problem::Level level, std::string_view name, std::string_view text,
-                       std::string_view advice = {}) {
-            problems.push_back(make_problem(level, {service.file, service.line}, text, name, advice));
-        };
-        for (const auto& [name, value] : service.overrides) {
+        for (std::size_t i = 0; i < service.overrides.size(); ++i) {
+            const auto& [name, value] = service.overrides[i];
+            auto add = [&](Problem::Level level, std::string_view about, std::string_view text,
+                           std::string_view advice = {}) {
+                problems.push_back(make_problem(level, {service.file, service.line_of(i)}, text, about, advice));
+            };
             // Postfix would wait for it for as long as it runs, and so would every client.
             if (name == "cleanup_service_name" && !has_cleanup(settings, settings.expand(value)))
                 add(Problem::Level::fatal, name,
                     fmt::format("cleanup_service_name = {}: master.cf has no cleanup service of that name", value));
             const auto* row = find_parameter(name);
+            if (row != nullptr && reads(service, *row) && is_unread(service)) {
+                if (row->support == Support::without_effect) continue;    // find_unsupported() says why
+                add(Problem::Level::warning, name,
+                    fmt::format("-o {}={} has no effect: {}(8) is part of the server, and goes by main.cf", name, value,
+                                service.command),
+                    row->is_global() ? "remove it" : fmt::format("write {} = {} in main.cf", name, value));
+                continue;
+            }
             if ((row != nullptr && reads(service, *row)) || is_mentioned(settings, name)) continue;
             if (row == nullptr) {
                 if (find_service_parameter(name) == nullptr)

@@ -76,8 +76,8 @@ public:
         for (const auto& name : classes_)
             if (const auto* setting = settings_.data().find(name)) check(name, setting->expanded, setting->at);
         for (const auto& service : settings_.services())
-            for (const auto& [name, value] : service.overrides)
-                if (service.command == "smtpd" && is_restriction_list(name)) check_own(service, name);
+            for (std::size_t i = 0; i < service.overrides.size(); ++i)
+                if (service.command == "smtpd" && is_restriction_list(service.overrides[i].first)) check_own(service, i);
         return std::move(problems_);
     }
 
@@ -89,10 +89,11 @@ private:
             problems_.push_back(std::move(problem));
     }
 
-    void check_own(const ServiceSpec& service, const std::string& name)
+    void check_own(const ServiceSpec& service, std::size_t index)
     {
+        const std::string& name = service.overrides[index].first;
         try {
-            check(name, settings_.for_service(service)->str(name), {service.file, service.line});
+            check(name, settings_.for_service(service)->str(name), {service.file, service.line_of(index)});
         } catch (const ConfigError&) {
             // Another value of that line is of no use: lint_logins() says so.
         }

@@ -6,9 +6,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 namespace ekiden::config {
+
+int LogicalLine::line_at(std::size_t offset) const
+{
+    const auto behind =
+        std::ranges::upper_bound(continuations, offset, {}, &std::pair<std::size_t, int>::first);
+    return behind == continuations.begin() ? line : std::prev(behind)->second;
+}
 
 std::vector<LogicalLine> split_logical_lines(std::string_view text, const std::string& path)
 {
@@ -25,6 +34,7 @@ std::vector<LogicalLine> split_logical_lines(std::string_view text, const std::s
         if (body.empty() || body.front() == '#') continue;
         if (base::is_space(line.front()) && !lines.empty()) {
             auto& last = lines.back();
+            last.continuations.emplace_back(last.text.size(), number);
             last.text += line;
             last.last_line = number;
         } else {

@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ekiden::config {
@@ -22,6 +23,11 @@ struct LogicalLine {
     int line = 0;           // first physical line, 1-based
     int last_line = 0;      // last physical line that holds text
     bool starts_blank = false;  // a continuation with nothing to continue
+    // Where in the text the second physical line begins, the third, and so on, each with its number.
+    std::vector<std::pair<std::size_t, int>> continuations = {};
+
+    // The physical line of the byte at `offset` of the text.
+    int line_at(std::size_t offset) const;
 };
 
 // Throws ConfigError where a bound is passed.

@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 5> types{"inet", "unix", "unix-dgram", "f
 // One entry's words: `{ … }` is one word, with its braces.
 class Words {
 public:
-    Words(std::string_view text, bool is_strict) : text_(text), is_strict_(is_strict) {}
+    Words(std::string_view text, bool is_strict) : whole_(text), text_(text), is_strict_(is_strict) {}
 
     std::string_view next()
     {
@@ -39,15 +39,20 @@ public:
         return take(end);
     }
 
+    // Where the last word begins in the text.
+    std::size_t offset() const { return offset_; }
+
 private:
     std::string_view take(std::size_t length)
     {
         const auto word = text_.substr(0, length);
+        offset_ = whole_.size() - text_.size();
         text_.remove_prefix(length);
         return word;
     }
 
-    std::string_view text_;
+    std::string_view whole_, text_;
+    std::size_t offset_ = 0;
     bool is_strict_;
 };
 
@@ -69,15 +74,17 @@ bool is_wakeup(std::string_view text)
 
 bool is_flag(std::string_view text) { return text == "-" || text == "y" || text == "n"; }
 
-// Options come first: -v, -D, -o name=value; what follows the first word that is none is the program's own.
-void read_options(ServiceSpec& spec, bool is_strict)
+// Options come first: -v, -D, -o name=value; what follows the first word that is none is the program's own. `lines` are
+// those of the arguments.
+void read_options(ServiceSpec& spec, const std::vector<int>& lines, bool is_strict)
 {
-    const auto add = [&](const std::string& text) {
+    const auto add = [&](const std::string& text, std::size_t argument) {
         std::string error;
         const auto pair = split_name_value(text, error);
-        if (pair)
+        if (pair) {
             spec.overrides.emplace_back(pair->name, pair->value);
-        else if (is_strict)
+            spec.override_lines.push_back(lines[argument]);
+        } else if (is_strict)
             throw ConfigError(error);
     };
     const auto& words = spec.arguments;
@@ -91,9 +98,9 @@ void read_options(ServiceSpec& spec, bool is_strict)
             }
             if (word[at] != 'o') continue;
             if (at + 1 < word.size())
-                add(unwrapped(word.substr(at + 1)));
+                add(unwrapped(word.substr(at + 1)), i);
             else if (i + 1 < words.size())
-                add(words[++i]);
+                ++i, add(words[i], i);
             else if (is_strict)
                 throw ConfigError("option -o without name=value");
             break;
@@ -137,11 +144,13 @@ ServiceSpec parse_entry(const LogicalLine& line, bool is_strict)
     spec.is_private = spec.private_field != "n";
     spec.is_unprivileged = spec.unprivileged_field != "n";
     spec.is_chroot = spec.chroot_field == "y";  // "-" is n since Postfix 3.0
+    std::vector<int> lines;
     for (auto word = words.next(); !word.empty(); word = words.next()) {
+        lines.push_back(line.line_at(words.offset()));
         spec.raw_arguments.emplace_back(word);
         spec.arguments.push_back(unwrapped(word));
     }
-    read_options(spec, is_strict);
+    read_options(spec, lines, is_strict);
     spec.line = line.line;
     return spec;
 }

@@ -25,7 +25,14 @@ struct ServiceSpec {
     std::string private_field, unprivileged_field, chroot_field;
     std::vector<std::string> raw_arguments;  // words after the program as written (braces kept)
     std::string file;
-    int line = 0;
+    int line = 0;                        // of the first column
+    std::vector<int> override_lines;     // of each of `overrides`
+
+    // The line on which the override stands; that of the service where nobody knows.
+    int line_of(std::size_t override_index) const
+    {
+        return override_index < override_lines.size() ? override_lines[override_index] : line;
+    }
 
     // max_processes, or `fallback` ($default_process_limit) for "-"; 0 = no limit.
     int process_limit(int fallback) const;

@@ -182,32 +182,52 @@ std::shared_ptr<const Settings> Settings::load(const LoadOptions& options)
     return settings;
 }
 
-std::shared_ptr<const Settings> Settings::with(const std::vector<std::pair<std::string, std::string>>& overrides,
-                                               Location at) const
+namespace {
+
+struct Override {
+    std::string_view name, value;
+    Location at;
+};
+
+// `at` is the place for what no single override is to blame for.
+std::shared_ptr<const Settings> apply(const Settings::Data& base, const std::vector<Override>& overrides,
+                                      const Location& at)
 {
-    auto data = std::make_shared<Data>(*data_);
-    for (const auto& [name, value] : overrides) data->set(name, value, at);
+    auto data = std::make_shared<Settings::Data>(base);
+    for (const auto& [name, value, place] : overrides) data->set(name, value, place);
     try {
         data->finish();
         auto settings = std::make_shared<const Settings>(data);
         std::vector<std::string_view> names;
-        for (const auto& [name, value] : overrides) names.emplace_back(name);
+        for (const Override& entry : overrides) names.push_back(entry.name);
         if (data->checks != Checks::none) check_names(*settings, names);
         return settings;
     } catch (const ConfigError& error) {
         if (at.line == 0) throw;
-        const auto prefix = place_of(at);
+        const Location& place = error.location.line > 0 && error.location.file == at.file ? error.location : at;
+        const auto prefix = place_of(place);
         const std::string text = error.what();
-        throw ConfigError(text.starts_with(prefix) ? text : prefix + text, at);
+        throw ConfigError(text.starts_with(prefix) ? text : prefix + text, place);
     }
+}
+
+}  // namespace
+
+std::shared_ptr<const Settings> Settings::with(const std::vector<std::pair<std::string, std::string>>& overrides,
+                                               Location at) const
+{
+    std::vector<Override> entries;
+    for (const auto& [name, value] : overrides) entries.push_back({name, value, at});
+    return apply(*data_, entries, at);
 }
 
 std::shared_ptr<const Settings> Settings::for_service(const ServiceSpec& service) const
 {
-    std::vector<std::pair<std::string, std::string>> overrides{{"service_name", service.name},
-                                                               {"process_name", service.command}};
-    overrides.insert(overrides.end(), service.overrides.begin(), service.overrides.end());
-    return with(overrides, {service.file, service.line});
+    const Location at{service.file, service.line};
+    std::vector<Override> entries{{"service_name", service.name, at}, {"process_name", service.command, at}};
+    for (std::size_t i = 0; i < service.overrides.size(); ++i)
+        entries.push_back({service.overrides[i].first, service.overrides[i].second, {service.file, service.line_of(i)}});
+    return apply(*data_, entries, at);
 }
 
 Settings::Settings(std::shared_ptr<const Data> data) : data_(std::move(data)) {}

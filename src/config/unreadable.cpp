@@ -109,14 +109,28 @@ private:
     void look_at_services(const Settings& settings)
     {
         for (const auto& service : settings.services()) {
-            for (const auto& entry : service.overrides) {
+            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
+                const Location at{service.file, service.line_of(i)};
                 try {
-                    (void)settings.with({entry}, {service.file, service.line});
+                    (void)settings.with({service.overrides[i]}, at);
                 } catch (const ConfigError& error) {
-                    add({Problem::Level::fatal, {service.file, service.line}, error.what(), entry.first});
+                    add_override(settings, service.overrides[i], at, error.what());
                 }
             }
         }
+    }
+
+    void add_override(const Settings& settings, const std::pair<std::string, std::string>& entry, const Location& at,
+                      std::string text)
+    {
+        std::string advice = wanted_value(entry.first);
+        try {
+            (void)settings.expand(entry.second);
+        } catch (const ConfigError&) {
+            advice.clear();    // it is not the kind of value that is wrong
+        }
+        if (!advice.empty()) text += ": " + advice;
+        add({Problem::Level::fatal, at, std::move(text), entry.first, std::move(advice)});
     }
 
     LoadOptions options_;

@@ -52,10 +52,11 @@ public:
             add(*setting->parameter, setting->expanded, setting->at);
         }
         for (const auto& service : settings_.services()) {
-            for (const auto& [name, value] : service.overrides) {
+            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
+                const auto& [name, value] = service.overrides[i];
                 const auto* row = find_parameter(name);
                 if (row == nullptr || row->is_obsolete() || value == settings_.raw(name)) continue;
-                add(*row, settings_.expand(value), {service.file, service.line});
+                add(*row, settings_.expand(value), {service.file, service.line_of(i)});
             }
         }
         for (const auto& [key, group] : without_effect_) {

@@ -2,6 +2,8 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
+
 namespace ekiden::receive {
 
 namespace {
@@ -43,8 +45,13 @@ void choose_limits(decltype(Options::limits)& l, const config::Settings& setting
     l.recipient_rate = static_cast<int>(settings.integer("smtpd_client_recipient_rate_limit"));
     l.auth_rate = static_cast<int>(settings.integer("smtpd_client_auth_rate_limit"));
     l.tls_session_rate = static_cast<int>(settings.integer("smtpd_client_new_tls_session_rate_limit"));
-    l.rate_unit = settings.time("anvil_rate_time_unit");
-    l.status_interval = settings.time("anvil_status_update_time");
+    // anvil is no process here; the -o entries of its line count all the same.
+    const auto anvil = std::ranges::find(settings.services(), "anvil", &config::ServiceSpec::command);
+    const config::SettingsPtr own =
+        anvil == settings.services().end() || anvil->overrides.empty() ? nullptr : settings.for_service(*anvil);
+    const config::Settings& rates = own ? *own : settings;
+    l.rate_unit = rates.time("anvil_rate_time_unit");
+    l.status_interval = rates.time("anvil_status_update_time");
     l.ipv4_prefix = static_cast<unsigned>(settings.integer("smtpd_client_ipv4_prefix_length"));
     l.ipv6_prefix = static_cast<unsigned>(settings.integer("smtpd_client_ipv6_prefix_length"));
     l.exceptions = std::move(exceptions);

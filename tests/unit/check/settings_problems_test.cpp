@@ -92,7 +92,7 @@ TEST(SettingsProblems, OpenRelaysStopTheStart)
         {"smtpd_relay_restrictions = check_client_access hash:/x, { reject_unauth_destination }\n", smtpd, ""},
         {"smtpd_restriction_classes = strict, open\nstrict = open, reject\nopen = permit_mynetworks\nsmtpd_relay_restrictions = strict\n", smtpd, ""},
         {"smtpd_restriction_classes = open\nopen = permit_mynetworks\nsmtpd_relay_restrictions = open\n", smtpd, "main.cf, line 4: " + text},
-        {"", smtpd + "587 inet n - n - - smtpd\n  -o smtpd_relay_restrictions=permit_mynetworks\n", "master.cf: line 2: " + text},
+        {"", smtpd + "587 inet n - n - - smtpd\n  -o smtpd_relay_restrictions=permit_mynetworks\n", "master.cf: line 3: " + text},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.lines + row.master);

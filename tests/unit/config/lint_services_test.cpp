@@ -55,6 +55,13 @@ TEST(LintOverrides, names_what_has_no_effect)
             {"",
              "587 inet n - n - - smtpd -o smptd_banner=x\n",
              {"DIR/master.cf: line 1: unused parameter: smptd_banner=x: is smtpd_banner meant?"}},
+            {"", "anvil unix - - n - 1 anvil\n  -o anvil_rate_time_unit=10s\n", {}},
+            {"",
+             "flush unix n - n 1000? 0 flush\n  -o syslog_name=x\n  # a remark\n  -o fast_flush_purge_time=1d -o fast_flush_domains=a.test\n"
+             "showq unix n - n - - showq -o smtpd_banner=x\n",
+             {"DIR/master.cf: line 2: -o syslog_name=x has no effect: flush(8) is part of the server, and goes by main.cf: remove it",
+              "DIR/master.cf: line 4: -o fast_flush_domains=a.test has no effect: flush(8) is part of the server, and goes by main.cf: remove it",
+              "DIR/master.cf: line 5: -o smtpd_banner=x has no effect on showq(8), it belongs to postscreen, smtpd"}},
             {"smtpd_client_restrictions = $mua_client\n", "587 inet n - n - - smtpd -o mua_client=permit\n", {}},
             {"", "587 inet n - n - - smtpd -o mua_client=permit -o smtpd_client_restrictions=$mua_client\n", {}},
             {"smtpd_restriction_classes = strict\n", "587 inet n - n - - smtpd -o strict=reject\n", {}},

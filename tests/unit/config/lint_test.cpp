@@ -94,7 +94,7 @@ TEST(Unsupported, refuses_what_would_be_weaker_and_warns_of_the_rest)
         {"", "slow unix - - n - - smtp\n  -o smtp_tls_wrappermode=yes -o content_filter=\n", {}},
         {"",
          "slow inet n - n - - smtpd\n  -o smtpd_milters=inet:localhost:1\n",
-         {"fatal DIR/master.cf: line 1: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass unfiltered"}},
+         {"fatal DIR/master.cf: line 2: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass unfiltered"}},
     };
     for (const auto& row : cases) {
         Folder folder(row.main_cf, row.master_cf);

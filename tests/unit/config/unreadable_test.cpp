@@ -44,8 +44,8 @@ TEST(Unreadable, EverythingThatCannotBeReadIsNamedAndTheRestIsStillLookedAt)
         {"main.cf", "invalid default_process_limit parameter value 0 < 1", "write a whole number, at least 1", 5},
         {"main.cf", "parameter mynetworks: truncated macro reference: \"${a?{b\"", "", 6},
         {"main.cf", "bad numerical configuration: relay_destination_concurrency_limit = -", "write a whole number", 7},
-        {"master.cf", "bad numerical configuration: smtpd_client_connection_count_limit = some", "", 1},
-        {"master.cf", "bad boolean configuration: smtpd_delay_reject = 1", "", 1},
+        {"master.cf", "bad numerical configuration: smtpd_client_connection_count_limit = some: write a whole number", "write a whole number", 2},
+        {"master.cf", "bad boolean configuration: smtpd_delay_reject = 1: write yes or no", "write yes or no", 2},
     };
     ASSERT_EQ(found.problems.size(), std::size(rows));
     for (std::size_t i = 0; i < std::size(rows); ++i) {
