@@ -8,7 +8,8 @@
 namespace ekiden::sasl {
 namespace {
 
-constexpr std::size_t most_log_lines = 20;    // of one step: what makes the library talk is the other side
+// Of one step: what makes the library talk is the other side. All of them fit into one line of an answer.
+constexpr std::size_t most_log_lines = 20, longest_log_line = 1000;
 
 thread_local std::vector<std::string>* heard = nullptr;
 thread_local bool names_levels = false;
@@ -33,7 +34,7 @@ int on_log(void*, int level, const char* message)
         if (label.level != level || (!label.is_trouble && !names_levels)) continue;
         std::string line(names_levels ? label.name : std::string_view());
         line += label.text;
-        heard->push_back(line += base::printable(message));
+        heard->push_back(line += base::printable(std::string_view(message).substr(0, longest_log_line)));
     }
     return SASL_OK;
 }

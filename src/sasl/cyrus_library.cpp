@@ -3,11 +3,13 @@
 #include "base/text.hpp"
 #include "sasl/cyrus_glue.hpp"
 #include "sasl/cyrus_sasldb.hpp"
+#include "sasl/lost_sockets.hpp"
 
 #include <fmt/format.h>
 #include <sasl/saslutil.h>
 
 #include <algorithm>
+#include <mutex>
 
 namespace ekiden::sasl {
 namespace {
@@ -49,12 +51,26 @@ bool is_temporary(int status)
     return std::ranges::find(temporary, status) != std::end(temporary);
 }
 
+// Now and then, while there are logins. Much longer than a thread needs to close what the other side has closed.
+void close_lost_sockets()
+{
+    static std::mutex mutex;
+    static LostSockets lost(std::chrono::seconds(60));
+    static SteadyTime next{};
+    const std::unique_lock lock(mutex, std::try_to_lock);
+    const SteadyTime now = base::steady_now();
+    if (!lock || now < next) return;
+    next = now + std::chrono::seconds(20);
+    lost.close_lost(now);
+}
+
 class LibraryLogin final : public CyrusLogin {
 public:
     explicit LibraryLogin(AuthRequest request) : request_(std::move(request)) {}
 
     CyrusReply step(std::optional<Secret> response) override
     {
+        close_lost_sockets();
         CyrusReply reply;
         Listening listening(reply.log, true);
         const bool is_first = !connection_;

@@ -3,6 +3,7 @@
 #include "base/locked.hpp"
 #include "base/text.hpp"
 #include "net/connect.hpp"
+#include "sasl/cyrus_protocol.hpp"
 #include "sasl/dovecot_connection.hpp"
 
 #include <algorithm>
@@ -13,7 +14,8 @@ namespace ekiden::sasl {
 namespace {
 
 constexpr std::string_view lost = "Connection lost to authentication server";
-constexpr std::size_t longest_dovecot_response = 15'000;          // Dovecot's lines may have 16,384 bytes
+// With what stands before it in a line; Dovecot's lines may have 16,384 bytes.
+constexpr std::size_t longest_dovecot_response = 15'000, longest_cyrus_response = longest_cyrus_line - 16'384;
 constexpr std::chrono::milliseconds known_list_patience{1000};    // where an earlier list of mechanisms will do
 
 struct Place {
@@ -193,8 +195,8 @@ Task<Answer> DovecotExchange::step(std::optional<Secret> response)
         co_return failure(is_first ? "Invalid base64 data in initial response"
                                    : "Invalid base64 data in continued response");
     }
-    // Dovecot ends the connection of a client that says more in a line, and all other logins with it.
-    if (response && !options.is_cyrus && response->size() > longest_dovecot_response)
+    // The server ends the connection of a client that says more in a line, and all other logins with it.
+    if (response && response->size() > (options.is_cyrus ? longest_cyrus_response : longest_dovecot_response))
         co_return failure("Authentication response too long");
     Secret line;
     if (is_first) {

@@ -57,6 +57,16 @@ Result<DovecotLine> parse_mechanism(const Fields& fields)
 
 Result<DovecotLine> parse_ready(const Fields&) { return DovecotLine{.kind = Kind::ready}; }
 
+// The server repeats what a client called itself. A name beyond all measure costs nobody else his login: in a refusal it is
+// cut, as it is for the log only, and a login of that name is one of nobody.
+std::string read_user(std::string_view value, Kind kind)
+{
+    std::string user = unescape_field(value);
+    const std::size_t usable = std::min(user.find('\0'), longest_user);
+    if (user.size() > usable) user.resize(kind == Kind::success ? 0 : usable);
+    return user;
+}
+
 Result<DovecotLine> parse_answer(const Fields& fields, Kind kind)
 {
     DovecotLine line{.kind = kind};
@@ -75,9 +85,7 @@ Result<DovecotLine> parse_answer(const Fields& fields, Kind kind)
         const std::string_view name = fields[at].substr(0, equals);
         const std::string_view value = equals == fields[at].npos ? std::string_view() : fields[at].substr(equals + 1);
         if (name == "user") {
-            line.user = unescape_field(value);
-            if (line.user.size() > longest_user || line.user.find('\0') != line.user.npos)
-                return nonsense("a user name that is none");
+            line.user = read_user(value, kind);
         } else if (name == "reason" && kind == Kind::failure) {
             line.text = unescape_field(value.substr(0, longest_reason));
         } else if (name == "temp" || (name == "code" && value == "temp_fail")) {

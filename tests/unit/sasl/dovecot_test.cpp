@@ -66,7 +66,8 @@ TEST(DovecotProtocol, ReadsWhatServersSayAndRefusesNonsense)
         {"OK\t-1\tuser=a", "trouble"},
         {"OK", "trouble"},
         {"OK\t7", "ok 7 "},
-        {"OK\t7\tuser=a\0010b", "trouble"},
+        {"OK\t7\tuser=a\0010b", "ok 7 "},
+        {"FAIL\t7\tuser=a\0010b", "fail 7 a "},
         {"CONT\t3\tVXNlcm5hbWU6", "cont 3 VXNlcm5hbWU6"},
         {"CONT\t3\t", "cont 3 "},
         {"CONT\t3", "cont 3 "},
@@ -79,6 +80,10 @@ TEST(DovecotProtocol, ReadsWhatServersSayAndRefusesNonsense)
         {"FAIL\t", "trouble"},
     };
     for (const auto& row : rows) EXPECT_EQ(show(parse_dovecot_line(row.line)), row.meaning) << row.line;
+    // What a client makes the server repeat is no reason to end the connection, and all other logins with it.
+    const std::string name(5000, 'u');
+    EXPECT_EQ(show(parse_dovecot_line("OK\t1\tuser=" + name)), "ok 1 ");
+    EXPECT_EQ(show(parse_dovecot_line("FAIL\t1\tuser=" + name)), "fail 1 " + name.substr(0, 1024) + " ");
 }
 
 TEST(DovecotProtocol, WritesWhatTheProtocolAllows)
@@ -250,7 +255,7 @@ Task<std::string> names(BackendPtr backend)
     const auto list = co_await backend->mechanisms();
     if (!list) co_return list.error().text();
     std::string all;
-    for (const auto& mechanism : *list) all += mechanism.name + " ";
+    for (const auto& mechanism : **list) all += mechanism.name + " ";
     co_return all;
 }
 
@@ -276,6 +281,7 @@ TEST(Dovecot, AnswersAreWhatTheServerSaysOrTryLater)
         {"it dies", {{"AUTH", "(close)"}}, "PLAIN", {"AA=="}, true, lost},
         {"it dies between", {{"AUTH", "CONT\tID\t\n"}, {"CONT", "(close)"}}, "PLAIN", {"AA=="}, false, std::string("challenge ; ") + lost},
         {"an OK for nobody", {{"AUTH", "OK\tID\n"}}, "PLAIN", {"AA=="}, true, "later Authentication backend error"},
+        {"an OK for a name without end", {{"AUTH", "OK\tID\tuser=" + std::string(2000, 'u') + "\n"}}, "PLAIN", {"AA=="}, true, "later Authentication backend error"},
         {"an answer without a number", {{"AUTH", "OK\tuser=evil\n"}}, "PLAIN", {"AA=="}, true, lost},
         {"a challenge that is none", {{"AUTH", "CONT\tID\t250 injected\n"}}, "PLAIN", {"AA=="}, true, lost},
         {"an endless line", {{"AUTH", std::string(40'000, 'x') + "\n"}}, "PLAIN", {"AA=="}, true, lost},
