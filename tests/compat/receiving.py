@@ -7,7 +7,7 @@ The cases are in tests/compat/receiving/*.py: settings of a service of their own
 .txt beside each has what Postfix made of them; --record runs Debian's Postfix and writes it, for these patterns only. What differs on
 purpose is in own.diff, and why in docs/golden-differences.md; --own writes it anew. Needs root, for the network name space.
 """
-import argparse, contextlib, difflib, fnmatch, glob, importlib, json, os, pathlib, re, socket, ssl, subprocess, sys, tempfile, time
+import argparse, contextlib, difflib, fnmatch, glob, importlib, json, os, pathlib, re, select, socket, ssl, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CASES = os.path.join(ROOT, 'tests', 'compat', 'receiving')
@@ -121,8 +121,8 @@ class Client:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             self.socket = context.wrap_socket(self.socket, server_hostname='mail.golden.test')
             self.said.append('(TLS)')
-        elif step[0] == 'sleep':
-            time.sleep(step[1])
+        elif step[0] == 'until-heard':
+            select.select([self.socket], [], [], self.socket.gettimeout())
         else:
             raise ValueError(step)
 

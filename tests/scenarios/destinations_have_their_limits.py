@@ -1,29 +1,34 @@
 """How many deliveries a host gets at a time, how many recipients in each, how carefully it is begun with, and when it counts as
 dead: as the transport's parameters say."""
-import threading, time
+import math, threading
 from instance import FarServer, Instance, expect, free_port, wait_until
 
 
-class Busy:
-    """end-of-data takes a moment; how many are in hand at a time is counted, at first and at most"""
+class Barrier:
+    """The answer to an end of data is kept back until it is let through. How many wait for it is counted."""
 
     def __init__(self):
-        self.lock, self.now, self.history = threading.Lock(), 0, []
+        self.changed, self.waiting, self.most, self.allowed = threading.Condition(), 0, 0, math.inf
 
     def __call__(self, line):
-        with self.lock:
-            self.now += 1
-            self.history.append(self.now)
-        time.sleep(0.1)
-        with self.lock:
-            self.now -= 1
+        with self.changed:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+            self.changed.wait_for(lambda: self.allowed > 0)
+            self.allowed -= 1
+            self.waiting -= 1
         return '250 2.0.0 ok'
+
+    def let(self, count):
+        with self.changed:
+            self.allowed = count
+            self.changed.notify_all()
 
 
 def far_side():
     far = FarServer()
-    far.busy = Busy()
-    far.answers = {'.': far.busy}
+    far.barrier = Barrier()
+    far.answers = {'.': far.barrier}
     return far
 
 
@@ -44,15 +49,26 @@ minimal_backoff_time = 300s
 ''', master=''.join(f'{name} unix - - n - - smtp\n' for name in ('narrow', 'wide', 'careful', 'given', 'patient'))) as mail:
     mail.send(to=[f'user{n}@narrow.test' for n in range(10)])
     expect(sorted(len(m[1]) for m in narrow.wait_for(4)), [1, 3, 3, 3], 'recipients in each delivery')
-    for domain, far in (('narrow', narrow), ('wide', wide), ('careful', careful)):
-        had = len(far.messages)
+    fars = {'narrow': narrow, 'wide': wide, 'careful': careful}
+    for domain, far in fars.items():
+        far.had = len(far.messages)
+        far.barrier.let(0)
         for n in range(16):
             mail.send(to=[f'user@{domain}.test'])
-        far.wait_for(had + 16)
-    expect(max(narrow.busy.history), 2, 'deliveries at a time to the narrow host')
-    expect(max(wide.busy.history) >= 6, True, f'deliveries at a time to the wide host: {wide.busy.history}')
-    expect(careful.busy.history[0], 1, 'deliveries at first')
-    expect(careful.busy.history[1] <= 2 < max(careful.busy.history), True, f'a window that grows: {careful.busy.history}')
+    first = {'narrow': 2, 'wide': 8, 'careful': 1}
+    wait_until(lambda: {domain: far.barrier.waiting for domain, far in fars.items()} == first,
+               lambda: f'the first deliveries; there are {[far.barrier.waiting for far in fars.values()]}')
+    # With each that succeeds, one more is risked.
+    for in_hand in range(2, 7):
+        careful.barrier.let(1)
+        wait_until(lambda: careful.barrier.waiting == in_hand, lambda: f'{in_hand} deliveries at a time; there are {careful.barrier.waiting}')
+        expect(len(careful.messages) - careful.had, in_hand - 1, 'deliveries that had succeeded')
+    # Nothing more has come all the while.
+    expect({domain: far.barrier.most for domain, far in fars.items()}, first | {'careful': 6}, 'deliveries at a time')
+    for far in fars.values():
+        far.barrier.let(math.inf)
+        far.wait_for(far.had + 16)
+    expect(narrow.barrier.most, 2, 'deliveries at a time to the narrow host')
 
     # One failure of a window of one makes a host dead, unless it never is.
     for domain, tries in (('dead', 1), ('patient', 4)):

@@ -6,7 +6,7 @@ The process must be the first of its own name spaces (network, mounts, processes
 import contextlib, os, re, shutil, signal, smtplib, socket, subprocess, sys, threading, time
 
 from dns_zone import Zone
-from instance import BIN, Failed
+from instance import BIN, Failed, wait_until
 from own_mounts import mount_tmpfs
 
 USERS = {name: 3001 + i for i, name in enumerate('user user1 user2 alice bob carol dave erin fwd test'.split())}
@@ -290,22 +290,25 @@ class Play:
 
     def settle(self, limit=20, quiet=None):
         """until nothing is on its way any more: all that is left waits, and the log has come to an end"""
-        quiet, end, last, since = quiet or (0.8 if self.world.is_reference else 0.25), time.monotonic() + limit, None, time.monotonic()
-        while time.monotonic() < end:
+        quiet = quiet or (0.8 if self.world.is_reference else 0.25)
+        last, since = None, time.monotonic()
+
+        def is_quiet():
+            nonlocal last, since
             moving = re.search(r'"queue_name": "(?:active|incoming|maildrop)"', sh('postqueue -j').stdout)
             size = self.log_size()
             if moving or size != last:
                 last, since = size, time.monotonic()
-            elif time.monotonic() - since > quiet:
-                return
-            time.sleep(0.05)
+            return time.monotonic() - since > quiet
+        # Some cases end with mail that never comes to rest.
+        with contextlib.suppress(Failed):
+            wait_until(is_quiet, 'quiet', limit)
 
     def wait_for(self, pattern, limit=20):
-        end = time.monotonic() + limit
-        while not re.search(pattern, self.new_log(), re.M):
-            if time.monotonic() > end:
-                return self.say(f'(not seen: {pattern})')
-            time.sleep(0.05)
+        try:
+            wait_until(lambda: re.search(pattern, self.new_log(), re.M), pattern, limit)
+        except Failed:
+            self.say(f'(not seen: {pattern})')
 
     def log(self, only=None):
         self.settle()

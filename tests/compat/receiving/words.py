@@ -1,10 +1,10 @@
 """The words that the cases are written in (see ../receiving.py).
 
 A step is a text, sent as a line and answered; bytes, sent as they are and not answered; a number of replies to read; CLOSE, END
-(until the server hangs up), TLS (the handshake), or a sleep.
+(until the server hangs up), TLS (the handshake), or UNTIL_HEARD (the server has something to say, however long that takes).
 """
 
-CLOSE, END, TLS = ('close',), ('end',), ('tls',)
+CLOSE, END, TLS, UNTIL_HEARD = ('close',), ('end',), ('tls',), ('until-heard',)
 EHLO, MAIL, RCPT, QUIT = 'EHLO client2.remote.test', 'MAIL FROM:<sender@remote.test>', 'RCPT TO:<user1@golden.test>', 'QUIT'
 RELAY = 'RCPT TO:<x@other.test>'
 TEXT = b'From: <sender@remote.test>\r\nTo: <user1@golden.test>\r\nSubject: test\r\n\r\nHello\r\n.\r\n'
