@@ -1,6 +1,6 @@
 """A list with more destinations than there may be at a time: everybody on it gets the message once; it can be held and the
 system stopped in the middle of it."""
-import re, subprocess, time
+import re, subprocess
 from instance import Instance, expect, skip, tool, wait_until
 import os
 
@@ -28,7 +28,7 @@ with Instance(main='smtpd_recipient_limit = 20000\ntransport_maps = inline:{many
     expect(COUNT - 5 <= len(held[0]['recipients']) + done <= COUNT + 5, True, f'{len(held[0]["recipients"])} left and {done} done of {COUNT}')
     mail.run('postsuper', '-H', queue_id)
     mail.wait_for_log(r'/pipe\[.*status=sent', done + 3)
-    begin = time.monotonic()
     mail.stop()
-    expect(time.monotonic() - begin < 10, True, 'the stop waits for nobody in line')
+    done = len(re.findall(r'/pipe\[.*status=sent', mail.log()))
+    expect(done < COUNT / 2, True, f'the stop waits for nobody in line; {done} of {COUNT} were served')
     mail.run('postsuper', '-d', 'ALL')

@@ -1,6 +1,5 @@
 """A policy server that babbles, stalls, never ends, hangs up or sends control characters costs bounded time and memory:
 the client is told to try later, and nothing it said becomes a line of a reply, of a header or of another request."""
-import time
 from instance import Instance, expect, expect_match
 from policy_server import SILENCE, PolicyServer
 
@@ -28,11 +27,10 @@ smtpd_recipient_restrictions = check_policy_service {{ inet:127.0.0.1:{policy.po
             d.say(f'MAIL FROM:{sender}')
             return d.say('RCPT TO:<alice@example.test>')
 
+    # In bounded time: no dialogue waits longer than instance.LIMIT for a reply.
     for what, answers, want in CASES:
         policy.answers[:] = answers
-        start = time.monotonic()
         expect(attempt(), want, what)
-        expect(time.monotonic() - start < 10, True, f'{what}: {time.monotonic() - start:.1f} s')
     expect_match(r'warning: missing attribute action in input from 127\.0\.0\.1:\d+$', mail.log(), 'the complaint about garbage')
     expect_match(r'warning: problem talking to server 127\.0\.0\.1:\d+: Connection timed out$', mail.log(), 'the complaint about silence')
     with open(f'/proc/{mail.engine_pid()}/status') as f:

@@ -1,5 +1,5 @@
 """pwcheck_method: saslauthd through the real one: right, wrong, killed in mid-session and back again, stopped and continued."""
-import os, signal, subprocess, time
+import os, signal, subprocess
 from cyrus import ENABLED, Saslauthd, b64, need, plain, smtpd_conf
 from instance import Instance, expect, expect_match
 from own_mounts import in_own_mount_namespace, mount_tmpfs
@@ -46,9 +46,7 @@ with Instance(main=ENABLED, start=False) as mail:
         with mail.dialogue() as c:
             c.say('EHLO x')
             saslauthd.signal(signal.SIGSTOP)
-            begun = time.monotonic()
             expect(c.say('AUTH PLAIN ' + plain('ektest', 'secret'))[:9], '454 4.7.0', 'when saslauthd stands still')
-            expect(time.monotonic() - begun < 40, True, 'that it was said in bounded time')
             saslauthd.signal(signal.SIGCONT)
             expect(c.say('AUTH PLAIN ' + plain('ektest', 'secret')), '235 2.7.0 Authentication successful', 'when saslauthd goes on')
     expect('secret' in mail.log(), False, 'a password in the log')

@@ -1,5 +1,5 @@
 """More silent hosts than there are deliveries at a time: mail for a host that answers passes all the same."""
-import socket, time
+import socket
 from instance import FarServer, Instance, expect, wait_until
 
 HOSTS = 20
@@ -15,12 +15,10 @@ with Instance(main='transport_maps = regexp:$config_directory/transport\ndefault
     waiting = lambda: sum('silent' in str(entry['recipients']) and entry['queue_name'] == 'active' for entry in mail.entries())
     wait_until(lambda: waiting() == HOSTS * 3, 'deliveries to all silent hosts')
     # Ten at a time may run, and more than ten are waiting for a greeting.
-    begin = time.monotonic()
     for n in range(30):
         mail.send(to=[f'user{n}@live.test'])
     live.wait_for(30)
-    expect(time.monotonic() - begin < 20, True, 'mail for the live host arrived at once')
-    expect(waiting(), HOSTS * 3, 'messages that still wait for the silent hosts')
+    expect(waiting(), HOSTS * 3, 'messages that still wait for the silent hosts, when those for the live one have arrived')
     # An operator's own limit is kept: two at a time, however silent.
     mail.set(f'transport_maps = inline:{{ strict.test=strict:[127.0.3.99]:{silent.getsockname()[1]} }}\n')
     with open(mail.config + '/master.cf', 'a') as f:

@@ -161,7 +161,7 @@ with Instance(main='smtpd_recipient_restrictions = reject_unauth_destination, ch
     with connect('slow') as s:
         late, = wait_until(lambda: commands('sleep'), 'the slow command')
         expect(s.recv(1), b'', 'the end of its time')
-    expect(0.9 < time.monotonic() - begun < 8, True, f'{time.monotonic() - begun} s are its time')
+    expect(0.9 < time.monotonic() - begun, True, f'{time.monotonic() - begun} s are its time')
     mail.wait_for_log(rf'postfix/spawn\[\d+\]: warning: /bin/sleep: process id {late}: command time limit exceeded$')
     mail.wait_for_log(r'postfix/spawn\[\d+\]: warning: command /bin/sleep killed by signal 9$')
 

@@ -1,6 +1,6 @@
 """The domains of the site are asked of a socketmap server that stalls: whoever needs them hears 451 in bounded time and comes
 back, everybody else is served at once, and no message is lost or returned."""
-import socket, threading, time
+import socket, threading
 from instance import Instance, expect, expect_match, wait_until
 
 stalls = threading.Event()
@@ -39,10 +39,10 @@ alias_maps = inline:{{ root=/dev/null }}
     mail.wait_for_mail('alice')
     expect(any(b'domains example.test' in a for a in asked), True, 'the table was asked')
 
-    time_of_stall = time.monotonic()
+    before = len(asked)
     stalls.set()
     waiting = []
-    for i in range(6):    # more than may ask at a time
+    for i in range(12):    # more than may ask at a time
         d = mail.dialogue()
         d.say('EHLO client.test')
         d.say('MAIL FROM:<a@remote.test>')
@@ -51,26 +51,26 @@ alias_maps = inline:{{ root=/dev/null }}
     wait_until(lambda: sum(b'domains example' in a for a in asked) >= 2, 'the stalled questions')
 
     # A domain that is in mydestination needs no table.
-    started = time.monotonic()
     for _ in range(3):
         with mail.dialogue() as d:
             expect_match('^250', d.say('EHLO client.test'), 'greeting')
             expect_match('^250', d.say('MAIL FROM:<a@remote.test>'), 'sender')
             expect_match('^250', d.say('RCPT TO:<root@localhost>'), 'a local domain')
             expect_match('^250', d.say('RSET'), 'reset')
-    expect(time.monotonic() - started < 4, True, f'others were served at once, not after {time.monotonic() - started:.1f} s')
+    expect([d for d in waiting if not d.still_waits()], [], 'those who need the table and had an answer before')
 
     for d in waiting:
         expect_match('^451 4.3.0 .*Temporary lookup failure', d.reply(), 'who needs the table')
-    expect(time.monotonic() - time_of_stall < 25, True, 'and heard so in bounded time')
-    # From then on they hear it quickly.
-    started = time.monotonic()
+    # Four may ask at a time; the others, in line, need not wait as long for themselves.
+    expect(len(asked) - before <= 8, True, f'{len(asked) - before} questions for twelve that waited')
+    # From then on they hear it soon, from a table that is asked once more at most.
+    before = len(asked)
     with mail.dialogue() as d:
         d.say('EHLO client.test')
         d.say('MAIL FROM:<a@remote.test>')
         expect_match('^451', d.say('RCPT TO:<bob@example9.test>'), 'again')
         expect_match('^250', d.say('RSET'), 'reset')
-    expect(time.monotonic() - started < 12, True, 'quickly')
+    expect(len(asked) - before <= 1, True, f'{len(asked) - before} questions for one')
 
     # Mail from this host is accepted without the table and cannot be routed without it: it is deferred, not returned.
     mail.run('sendmail', '-f', 'a@remote.test', 'bob@example.test', input='Subject: kept\n\nx\n')

@@ -1,5 +1,5 @@
 """A Dovecot that does not answer any more costs those who log in a bounded time and a 454, and nobody else any time."""
-import base64, signal, time
+import base64, signal
 from dovecot import Dovecot
 from instance import Instance, expect
 
@@ -13,16 +13,14 @@ with Dovecot() as dovecot, Instance(main=dovecot.main()) as mail:
         c.socket.settimeout(60)
         c.say('EHLO client.test')
     dovecot.signal_auth(signal.SIGSTOP)
-    began = time.monotonic()
     for c in waiting:
         c.send(PLAIN + '\r\n')
     mail.send()
     mail.wait_for_mail('alice')
-    expect(time.monotonic() - began < 10, True, 'mail is delivered while the others wait')
+    expect([c for c in waiting if not c.still_waits()], [], 'those who had an answer before the mail was delivered')
     for c in waiting:
         expect(c.reply(), '454 4.7.0 Temporary authentication failure: Connection lost to authentication server', 'the answer to a login')
         c.close()
-    expect(time.monotonic() - began < 40, True, 'the answers come in time')
     dovecot.signal_auth(signal.SIGCONT)
     with mail.dialogue() as c:
         c.say('EHLO client.test')

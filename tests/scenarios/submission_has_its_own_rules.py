@@ -63,7 +63,8 @@ with Instance(main=MAIN, master_cf=MASTER_CF, files=FILES, start=False) as mail:
     with open(f'{mail.config}/master.cf', 'a') as f:
         f.write(MASTER.replace('{config}', mail.config))
     shown = mail.run('postfix', 'check').stderr
-    line = 1 + next(i for i, text in enumerate(open(f'{mail.config}/master.cf')) if text.startswith('127.0.0.1:submission '))
+    lines = open(f'{mail.config}/master.cf').read().splitlines()
+    line = 1 + next(i for i, text in enumerate(lines) if '-o header_checks=' in text)
     expect_match(rf'master\.cf: line {line}: -o header_checks= has no effect on smtpd\(8\), it belongs to cleanup', shown, 'what check says of -o header_checks=')
     mail.start()
 
@@ -111,6 +112,7 @@ with Instance(main=MAIN, master_cf=MASTER_CF, files=FILES, start=False) as mail:
     mail.stop()
     path = f'{mail.config}/master.cf'
     text = open(path).read()
+    line = 1 + next(i for i, row in enumerate(text.splitlines()) if 'cleanup_service_name=subcleanup' in row)
     mail.write('master.cf', text.replace('cleanup_service_name=subcleanup', 'cleanup_service_name=nosuch'))
     p = mail.run('postfix', 'start', check=False)
     expect(p.returncode != 0, True, 'no start')

@@ -1,7 +1,5 @@
 """reject_unverified_recipient asks the next host once, remembers the answer, also over a restart, and never queues, defers or
 bounces anything on the way; the server that asks back about our probe gets an answer too."""
-import time
-
 from instance import FarServer, Instance, expect, expect_match
 
 far = FarServer(answers={'RCPT TO:<no@': '550 5.1.1 no such user', 'RCPT TO:<later@': '450 4.2.1 busy'})
@@ -28,12 +26,13 @@ with Instance(main=SETTINGS) as mail:
     mail.wait_for_empty_queue()
     expect_match(r'postfix/verify\[\d+\]: cache btree:\S+/data/verify_cache full cleanup: retained=0 dropped=0 entries', mail.log(), 'the log')
 
-    # Known now: answered at once, and the far side hears no more.
+    # Known now: answered without waiting, and the far side hears no more.
     asked = len(far.commands)
-    began = time.monotonic()
+    mail.set('address_verify_poll_delay = 1000s\n')
+    mail.run('postfix', 'reload')
+    mail.wait_for_log('reload -- version')
     expect_match(refused, rcpt('no@far.test'), 'the second time')
     expect_match(r'250 ', rcpt('yes@far.test'), 'the second time')
-    expect(time.monotonic() - began < 1, True, 'answered without waiting')
     mail.stop()
     mail.start()
     expect_match(refused, rcpt('no@far.test'), 'after a restart')

@@ -7,7 +7,7 @@
 Nothing sleeps: every wait is for an event (a log line, an empty queue, a port) and has a limit after which it fails with
 what was seen. Runs as root (then the engine drops to an ordinary user) and as anyone else.
 """
-import contextlib, json, os, pwd, random, re, shutil, signal, smtplib, socket, subprocess, sys, tempfile, threading, time
+import contextlib, json, os, pwd, random, re, select, shutil, signal, smtplib, socket, subprocess, sys, tempfile, threading, time
 
 from dns_zone import Zone
 
@@ -285,6 +285,10 @@ class Dialogue:
     def say(self, line):
         self.send(line + '\r\n')
         return self.reply()
+
+    def still_waits(self):
+        """nothing has come since the last reply"""
+        return not select.select([self.socket], [], [], 0)[0]
 
     def close(self):
         self.file.close()
