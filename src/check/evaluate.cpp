@@ -266,6 +266,12 @@ Task<Step> run_recipient(Evaluation& evaluation)
 
 }  // namespace
 
+bool Policy::has_rules_at(Stage stage) const
+{
+    const bool is_delayed = stage == Stage::connect || stage == Stage::helo || stage == Stage::mail;
+    return !is_delayed || !data_->options.delays_reject;
+}
+
 Task<Verdict> Policy::evaluate(Stage stage, const Facts& facts) const
 {
     const std::shared_ptr<const Data> keep = data_;

@@ -56,6 +56,8 @@ public:
     // The verdict of all lists that belong to `stage` (with delay_reject taken into account). Log lines for
     // warn_if_reject, WARN/INFO/FILTER/HOLD… are written here ("NOQUEUE: warn: RCPT from …"); the reject line too.
     Task<Verdict> evaluate(Stage stage, const Facts& facts) const;
+    // False: evaluate() would permit whatever the facts are, since smtpd_delay_reject leaves all to RCPT.
+    bool has_rules_at(Stage stage) const;
 
     // What is wrong with the lists as they are written: said at the start, answered with 451 4.3.5 at run time.
     const std::vector<config::Problem>& problems() const;

@@ -48,6 +48,8 @@ Task<Result<StreamPtr>> connect_tcp(Endpoint to, ConnectOptions options)
     boost::system::error_code error;
     socket.open(remote.protocol(), error);
     if (error) co_return refusal(error.value());
+    // Commands are written whole, so waiting for more to send only costs a round trip.
+    socket.set_option(asio::ip::tcp::no_delay(true), error);
     if (options.bind_address && options.bind_address->is_v4() == to.address.is_v4()) {
         socket.bind(asio::ip::tcp::endpoint(*options.bind_address, 0), error);
         if (error && options.is_bind_required) co_return refusal(error.value());

@@ -15,7 +15,11 @@ namespace ekiden::net {
 
 class Core {
 public:
-    explicit Core(unsigned index) : index_(index), context_(1), work_(context_.get_executor()) {}
+    // One thread runs it, and sockets are touched by that thread only: their operations need no locks.
+    explicit Core(unsigned index)
+        : index_(index), context_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(context_.get_executor())
+    {
+    }
     unsigned index() const { return index_; }
     asio::io_context& context() { return context_; }
     Executor executor() { return context_.get_executor(); }

@@ -98,7 +98,7 @@ void LineReader::grow()
     buffer_ = std::move(larger);
 }
 
-Task<Result<void>> LineReader::fill()
+std::span<char> LineReader::space()
 {
     if (begin_ == end_) begin_ = end_ = 0;
     if (buffer_.empty()) buffer_.resize(std::max<std::size_t>(64, initial_size_));
@@ -111,8 +111,13 @@ Task<Result<void>> LineReader::fill()
             grow();   // bounded: read_line() cuts a line that outgrows its limit
         }
     }
-    EKIDEN_CO_TRY_VALUE(count, co_await stream_->read_some(std::span(buffer_.data() + end_, buffer_.size() - end_)));
-    end_ += count;
+    return std::span(buffer_).subspan(end_);
+}
+
+Task<Result<void>> LineReader::fill()
+{
+    EKIDEN_CO_TRY_VALUE(count, co_await stream_->read_some(space()));
+    add(count);
     co_return Result<void>{};
 }
 

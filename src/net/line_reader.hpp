@@ -31,6 +31,10 @@ public:
     void consume(std::size_t bytes);
     std::string_view buffered() const { return std::string_view(buffer_).substr(begin_, end_ - begin_); }
 
+    // For who reads from the stream himself: room behind what is in the buffer, and how much of it was filled.
+    std::span<char> space();
+    void add(std::size_t bytes) { end_ += bytes; }
+
     void discard_buffered() { begin_ = end_ = 0; }    // after STARTTLS
     void use_stream(Stream& stream) { stream_ = &stream; }
     // Overwrites what was handed out (a password, perhaps) and leaves what is still to be read.

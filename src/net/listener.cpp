@@ -166,10 +166,11 @@ Listener::Listener(Core& core, Fd socket, OnTcp on_connection, OnTrouble on_trou
     asio::ip::tcp::endpoint local;
     auto length = static_cast<socklen_t>(local.capacity());
     if (::getsockname(socket.get(), local.data(), &length) == 0) local.resize(length);
-    // Every line of a client is answered: its acknowledgement can go with the answer from the first one on. Connections
-    // inherit this.
-    const int off = 0;
+    // Every line of a client is answered: its acknowledgement can go with the answer from the first one on. And replies are
+    // written whole, so waiting for more to send only costs a round trip. Connections inherit both.
+    const int off = 0, on = 1;
     (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     // Who listens on one address is only ever reached there; who listens on all of them has to ask.
     const bool is_known = local.port() != 0 && !local.address().is_unspecified();
     state_ = std::make_shared<State>(core, local.protocol(), std::move(socket),

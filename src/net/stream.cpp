@@ -31,19 +31,25 @@ std::unexpected<Error> trouble(int error, const char* what)
     return fail(Error::from_errno(error, what));
 }
 
+// Where a write of many pieces stands.
 class IovecCursor {
 public:
     explicit IovecCursor(std::span<const std::string_view> pieces) : pieces_(pieces) { skip_empty(); }
     bool is_done() const { return pieces_.empty(); }
-    std::size_t fill(std::array<iovec, pieces_per_call>& out) const
+    // Not in the coroutine: the pieces would be most of its frame.
+    ssize_t send(int socket) const
     {
+        std::array<iovec, pieces_per_call> out;
         std::size_t count = 0;
         for (std::string_view piece : pieces_) {
             if (count == out.size()) break;
             const std::size_t skip = count == 0 ? offset_ : 0;
             if (piece.size() > skip) out[count++] = {const_cast<char*>(piece.data()) + skip, piece.size() - skip};
         }
-        return count;
+        msghdr message{};
+        message.msg_iov = out.data();
+        message.msg_iovlen = count;
+        return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     void advance(std::size_t bytes)
     {
@@ -121,11 +127,7 @@ public:
         while (!cursor.is_done()) {
             if (is_closed_) co_return fail(ErrorCode::cancelled, "stream is closed");
             if (deadline_.has_passed()) co_return fail(ErrorCode::timeout, "Connection timed out");
-            std::array<iovec, pieces_per_call> vector;
-            msghdr message{};
-            message.msg_iov = vector.data();
-            message.msg_iovlen = cursor.fill(vector);
-            const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+            const ssize_t sent = cursor.send(socket_.native_handle());
             if (sent >= 0) {
                 cursor.advance(static_cast<std::size_t>(sent));
                 continue;
@@ -144,6 +146,13 @@ public:
             if (is_timed_out_) co_return fail(ErrorCode::timeout, "Connection timed out");
         }
         co_return Result<void>{};
+    }
+
+    std::size_t write_now(std::string_view bytes) override
+    {
+        if (is_closed_ || deadline_.has_passed()) return 0;
+        const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sent > 0 ? static_cast<std::size_t>(sent) : 0;
     }
 
     void set_deadline(SteadyTime at) override { deadline_.set(at); }
@@ -188,14 +197,7 @@ private:
 
 }  // namespace
 
-StreamPtr make_stream(TcpSocket socket)
-{
-    // Replies and commands are written whole, so waiting for more to send only costs a round trip.
-    boost::system::error_code ignored;
-    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-    return std::make_unique<SocketStream<TcpSocket>>(std::move(socket));
-}
-
+StreamPtr make_stream(TcpSocket socket) { return std::make_unique<SocketStream<TcpSocket>>(std::move(socket)); }
 StreamPtr make_stream(UnixSocket socket) { return std::make_unique<SocketStream<UnixSocket>>(std::move(socket)); }
 
 }  // namespace ekiden::net

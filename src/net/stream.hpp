@@ -33,6 +33,9 @@ public:
     // All pieces, gathered in as few system calls as possible. The caller keeps the bytes until it is done.
     virtual Task<Result<void>> write(std::span<const std::string_view> pieces) = 0;
     Task<Result<void>> write(std::string_view bytes);
+    // As much of `bytes` as can leave at once: how many. For the short answers that most writes are, without a coroutine;
+    // what is left over, which may be all, and any error are write()'s.
+    virtual std::size_t write_now(std::string_view) { return 0; }
 
     virtual void set_deadline(SteadyTime at) = 0;       // SteadyTime::max() = none
     void set_time_limit(std::chrono::microseconds from_now) { set_deadline(base::steady_now() + from_now); }

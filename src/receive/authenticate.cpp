@@ -54,6 +54,17 @@ std::string without_responses(std::string_view lines)
 // Is there somebody to ask, and may the password travel?
 bool Session::may_log_in() const { return service_->logins && (facts_.is_encrypted || !options_.tls.auth_needs_tls); }
 
+// smtpd_sasl_mechanism_filter
+Task<bool> Session::is_wanted_mechanism(std::string_view name) const
+{
+    const table::MatchList& filter = options_.logins.mechanism_filter;
+    if (filter.is_empty()) co_return true;
+    const auto at_once = filter.matches_name_at_once(name);
+    const auto is_wanted = at_once ? *at_once : co_await filter.matches_name(std::string(name));
+    if (!is_wanted) log_.warning("{}", is_wanted.error().text());
+    co_return is_wanted.value_or(false);
+}
+
 Task<sasl::Peer> Session::login_peer() const
 {
     const LoginOptions& options = options_.logins;
@@ -67,12 +78,7 @@ Task<sasl::Peer> Session::login_peer() const
     peer.has_client_certificate = facts_.is_ccert_verified;
     // Where mechanisms that bind to the channel are filtered out, a client that could do it must not be taken for one
     // that was lied to about them.
-    bool has_bound = options.mechanism_filter.is_empty();
-    if (!has_bound) {
-        const auto is_wanted = co_await options.mechanism_filter.matches_name("SCRAM-SHA-256-PLUS");
-        has_bound = is_wanted.value_or(false);
-    }
-    if (tls_ && has_bound) {
+    if (tls_ && co_await is_wanted_mechanism("SCRAM-SHA-256-PLUS")) {
         peer.tls_server_end_point = tls_->server_end_point();
         peer.tls_exporter = tls_->exporter();
     }
@@ -86,11 +92,7 @@ Task<std::string> Session::name_mechanisms(const std::vector<sasl::Mechanism>& k
     for (const sasl::Mechanism& mechanism : known) {
         if (mechanism.is_private || !sasl::is_allowed(mechanism, peer.security) || !sasl::is_possible(mechanism, peer))
             continue;
-        if (!options_.logins.mechanism_filter.is_empty()) {
-            const auto is_wanted = co_await options_.logins.mechanism_filter.matches_name(std::string(mechanism.name));
-            if (!is_wanted) log_.warning("{}", is_wanted.error().text());
-            if (!is_wanted || !*is_wanted) continue;
-        }
+        if (!co_await is_wanted_mechanism(mechanism.name)) continue;
         if (!names.empty()) names += ' ';
         names += mechanism.name;
     }
@@ -120,7 +122,7 @@ Task<std::optional<std::string>> Session::offer_logins()
         co_return "";
     }
     const sasl::Peer peer = co_await login_peer();
-    std::string names = co_await name_mechanisms(*known, peer);
+    std::string names = co_await name_mechanisms(**known, peer);
     if (names.empty()) log_.warning("no SASL authentication mechanisms");
     co_return names;
 }

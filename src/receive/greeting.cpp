@@ -25,17 +25,25 @@ Task<bool> Session::greet()
         facts_.name_status = facts_.reverse_name_status = check::NameStatus::temporary;
     }
     make_label();
-    logs_dialogue_ = options_.logs_dialogue || co_await is_one_of(options_.debug_peers);
-    may_xclient_ = co_await is_one_of(options_.xclient_hosts);
-    may_xforward_ = co_await is_one_of(options_.xforward_hosts);
-    may_verp_ = co_await is_one_of(options_.verp_clients);
+    logs_dialogue_ = options_.logs_dialogue;
+    struct {
+        const table::MatchList& hosts;
+        bool& right;
+    } const rights[] = {{options_.debug_peers, logs_dialogue_},
+                        {options_.xclient_hosts, may_xclient_},
+                        {options_.xforward_hosts, may_xforward_},
+                        {options_.verp_clients, may_verp_}};
+    for (const auto& [hosts, right] : rights) {
+        if (!right && !hosts.is_empty()) right = co_await is_one_of(hosts);
+    }
     log_.info("connect from {}", label_);
     if (!is_known) {
         say(421, "4.3.0", options_.hostname + " Server local error");
         co_return false;
     }
 
-    if (bare_newline_ != smtp::BareNewline::normalize && co_await is_one_of(options_.bare_newline_exclusions))
+    if (bare_newline_ != smtp::BareNewline::normalize && !options_.bare_newline_exclusions.is_empty() &&
+        co_await is_one_of(options_.bare_newline_exclusions))
         bare_newline_ = smtp::BareNewline::normalize;
     if (options_.tls.is_wrapped && !co_await wrap()) co_return false;
     if (!co_await admit_to_count()) co_return false;
@@ -53,7 +61,9 @@ Task<bool> Session::greet()
 
 Task<void> Session::admit()
 {
-    check::Verdict verdict = co_await service_->policy->evaluate(check::Stage::connect, facts_);
+    check::Verdict verdict;
+    if (service_->policy->has_rules_at(check::Stage::connect))
+        verdict = co_await service_->policy->evaluate(check::Stage::connect, facts_);
     is_refused_ = verdict.action == check::Verdict::Action::reject;
     if (is_refused_) {
         counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
@@ -76,7 +86,9 @@ Task<bool> Session::introduce(smtp::Command command, bool is_extended)
     // Who is refused has said nothing: what was under way, and the name from before, stay.
     std::string former = std::exchange(facts_.helo_name, neutral_name(command.arguments.substr(0, 255)));
     facts_.command = where_;
-    check::Verdict verdict = co_await service_->policy->evaluate(check::Stage::helo, facts_);
+    check::Verdict verdict;
+    if (service_->policy->has_rules_at(check::Stage::helo))
+        verdict = co_await service_->policy->evaluate(check::Stage::helo, facts_);
     facts_.command.clear();
     if (verdict.action == check::Verdict::Action::reject) {
         facts_.helo_name = std::move(former);

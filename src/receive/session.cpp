@@ -58,7 +58,7 @@ Task<void> Session::run()
         if (has_ended_ && !problem_) log_end();
         if (!problem_) {
             net::hold_last_words(*stream_);
-            co_await flush();
+            if (!flush_now()) co_await flush();
         }
         if (problem_ && problem_->is(ErrorCode::timeout)) {
             // The deadline that passed was for reading; give the farewell a moment, but do not wait for it.
@@ -157,10 +157,24 @@ bool Session::take_buffered_line(net::LineReader::Line& line)
 
 Task<bool> Session::read_line(net::LineReader::Line& line)
 {
-    if (!co_await flush()) co_return false;
+    if (!flush_now() && !co_await flush()) co_return false;
     deadline_ = base::steady_now() + options_.timeout;
     stream_->set_deadline(deadline_);
     is_waiting_ = true;
+    // Usually the whole line comes at once; LineReader puts together those that do not, and cuts those that are too long.
+    if (reader_.buffered().empty()) {
+        if (auto arrived = co_await stream_->read_some(reader_.space()); arrived) {
+            reader_.add(*arrived);
+            if (take_buffered_line(line)) {
+                is_waiting_ = false;
+                co_return true;
+            }
+        } else {
+            is_waiting_ = false;
+            problem_ = std::move(arrived).error();
+            co_return false;
+        }
+    }
     auto got = co_await reader_.read_line(options_.line_limit);
     is_waiting_ = false;
     if (!got) {
@@ -171,24 +185,67 @@ Task<bool> Session::read_line(net::LineReader::Line& line)
     co_return true;
 }
 
-Task<void> Session::obey(net::LineReader::Line line)
+bool Session::is_bearable(const net::LineReader::Line& line)
 {
     if (line.is_cut) {
         log_.warning("{}: request longer than {}: {}...", label_, options_.line_limit,
                      base::printable(without_response(line.text).substr(0, 30)));
     }
-    if (line.had_bare_lf && bare_newline_ != smtp::BareNewline::accept &&
-        bare_newline_ != smtp::BareNewline::normalize && refuse_bare_newline()) {
+    const bool is_bare_lf_heeded =
+        bare_newline_ != smtp::BareNewline::accept && bare_newline_ != smtp::BareNewline::normalize;
+    return !line.had_bare_lf || !is_bare_lf_heeded || !refuse_bare_newline();
+}
+
+bool Session::is_text(std::string_view line)
+{
+    if (!options_.has_smtputf8 || base::is_ascii(line) || base::is_valid_utf8(line)) return true;
+    note_heard("...");
+    note_trouble(trouble_protocol);
+    say(500, "5.5.2", "Error: bad UTF-8 syntax");
+    return false;
+}
+
+bool Session::is_out_of_step(std::size_t row)
+{
+    if (reader_.buffered().empty() || row + 1 >= verb_count) return false;
+    const Verb& verb = verbs()[row];
+    const bool may_pipeline = facts_.protocol == "ESMTP" && (offer_ & smtp::ext_pipelining);
+    if (!(verb.flags & ends_group) && (may_pipeline || (verb.flags & has_payload))) return false;
+    if (!std::exchange(facts_.has_pipelined_early, true)) {
+        // Whoever talks on where an answer decides what comes next does not listen: a spam engine, or one
+        // protocol's content smuggled into another's command stream.
+        const bool is_login = verb.handler == &Session::on_auth;
+        log_.info("improper command pipelining after {} from {}: {}", verb.name, label_,
+                  is_login ? "..." : smtp::escaped(without_responses(reader_.buffered().substr(0, 100))));
+    }
+    return true;
+}
+
+std::optional<bool> Session::refuse_early(std::size_t row, bool is_out_of_step)
+{
+    const Verb& verb = verbs()[row];
+    if (is_refused_ && !(verb.flags & works_when_refused)) {
+        say(503, "5.7.0", "Error: access denied for " + label_);
+        return false;
+    }
+    if (options_.tls.is_demanded() && !facts_.is_encrypted && !(verb.flags & works_without_tls))
+        return refuse(530, "5.7.0", "Must issue a STARTTLS command first");
+    if (!is_out_of_step || !options_.forbids_bad_pipelining) return std::nullopt;
+    note_trouble(trouble_protocol);
+    say(554, "5.5.0", "Error: SMTP protocol synchronization");
+    has_ended_ = true;
+    return false;
+}
+
+Task<void> Session::obey(net::LineReader::Line line)
+{
+    if (!is_bearable(line)) {
         has_ended_ = true;
         co_return;
     }
-
     // Texts end at a NUL, as they do for whoever reads them behind us.
     line.text = line.text.substr(0, line.text.find('\0'));
-    if (options_.has_smtputf8 && !base::is_ascii(line.text) && !base::is_valid_utf8(line.text)) {
-        note_heard("...");
-        note_trouble(trouble_protocol);
-        say(500, "5.5.2", "Error: bad UTF-8 syntax");
+    if (!is_text(line.text)) {
         if (errors_ + 1 >= options_.soft_error_limit) co_await flush();
         ++errors_;
         co_return;
@@ -222,26 +279,8 @@ Task<void> Session::obey(net::LineReader::Line line)
         // What comes behind a login that was refused early may be the rest of it.
         if (row + 1 < verb_count) may_hear_secret_ = is_login;
         has_heard_secret_ = has_heard_secret_ || is_login;
-        const bool may_pipeline = facts_.protocol == "ESMTP" && (offer_ & smtp::ext_pipelining);
-        const bool ends_group_here = (verb.flags & ends_group) || (!may_pipeline && !(verb.flags & has_payload));
-        const bool is_out_of_step = ends_group_here && !reader_.buffered().empty() && row + 1 < verb_count;
-        if (is_out_of_step && !std::exchange(facts_.has_pipelined_early, true)) {
-            // Whoever talks on where an answer decides what comes next does not listen: a spam engine, or one
-            // protocol's content smuggled into another's command stream.
-            log_.info("improper command pipelining after {} from {}: {}", verb.name, label_,
-                      is_login ? "..." : smtp::escaped(without_responses(reader_.buffered().substr(0, 100))));
-        }
-        if (is_refused_ && !(verb.flags & works_when_refused)) {
-            say(503, "5.7.0", "Error: access denied for " + label_);
-        } else if (options_.tls.is_demanded() && !facts_.is_encrypted && !(verb.flags & works_without_tls)) {
-            was_ok = refuse(530, "5.7.0", "Must issue a STARTTLS command first");
-        } else if (is_out_of_step && options_.forbids_bad_pipelining) {
-            note_trouble(trouble_protocol);
-            say(554, "5.5.0", "Error: SMTP protocol synchronization");
-            has_ended_ = true;
-        } else {
-            was_ok = co_await (this->*verb.handler)(command);
-        }
+        const auto refused = refuse_early(row, is_out_of_step(row));
+        was_ok = refused ? *refused : co_await (this->*verb.handler)(command);
         if (may_hear_secret_) reader_.wipe_consumed();
         tally_.add(row, was_ok && !(verb.flags & is_never_in_order));
         if ((verb.flags & is_junk) && junk_++ > options_.junk_command_limit) ++errors_;
@@ -264,6 +303,16 @@ Task<void> Session::add_footers()
         co_await service_->policy->reject_footer().add(awaiting.reply, facts_);
         output_.replace(awaiting.start, awaiting.length, smtp::format(awaiting.reply));
     }
+}
+
+bool Session::flush_now()
+{
+    if (output_.empty()) return true;
+    if (!awaiting_footer_.empty() || errors_ >= options_.soft_error_limit) return false;
+    arm();
+    const std::size_t sent = stream_->write_now(output_);
+    output_.erase(0, sent);
+    return output_.empty();
 }
 
 Task<bool> Session::flush()

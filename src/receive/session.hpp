@@ -7,6 +7,7 @@
 #pragma once
 
 #include "check/facts.hpp"
+#include "check/milters.hpp"
 #include "net/line_reader.hpp"
 #include "net/stream.hpp"
 #include "receive/complaint.hpp"
@@ -43,7 +44,11 @@ public:
     // neither here. Before run().
     void presume(bool is_encrypted, std::string login);
     // Ends the conversation from outside (the service stops). On the session's core.
-    void close() { stream_->close(); }
+    void close()
+    {
+        stream_->close();
+        if (milters_) milters_->close();
+    }
     // The service stops: a session that is at no message ends now, the others when theirs is done.
     void finish_soon();
 
@@ -71,9 +76,14 @@ private:
     Task<bool> read_line(net::LineReader::Line& line);
     bool take_buffered_line(net::LineReader::Line& line);
     Task<void> obey(net::LineReader::Line line);
+    bool is_bearable(const net::LineReader::Line& line);    // false: the session ends
+    bool is_text(std::string_view line);                    // false: said so
+    bool is_out_of_step(std::size_t row);                   // more has come where the client should wait for the answer
+    std::optional<bool> refuse_early(std::size_t row, bool is_out_of_step);    // what the handler would return, if it is not asked
     Task<bool> filter_command(std::string_view line, std::string& replacement);    // command_filter.cpp
     Task<void> add_footers();
     Task<bool> flush();             // sends what was said; false: problem_ says why not
+    bool flush_now();               // the same without waiting; false: flush() has to
     void arm();                     // the time limit of the next read or write
     void say(int code, std::string_view enhanced, std::string_view text);
     void say(smtp::Reply reply);    // soft_bounce, and 421 and 521 end the session
@@ -95,6 +105,7 @@ private:
 
     // authenticate.cpp
     bool may_log_in() const;
+    Task<bool> is_wanted_mechanism(std::string_view name) const;
     Task<sasl::Peer> login_peer() const;
     Task<std::string> name_mechanisms(const std::vector<sasl::Mechanism>& known, const sasl::Peer& peer) const;
     Task<std::optional<std::string>>
@@ -116,6 +127,12 @@ private:
     Task<bool> wrap();              // TLS from the first byte on; false: the session is over
     Task<bool> shake_hands(tls::ContextPtr context);
     bool is_tls_client_welcome();   // after a handshake: rate and certificate; says why not
+
+    // milters.cpp
+    Task<bool> meet_milters();
+    Task<bool> tell_milters_of_helo(const std::string& former);
+    bool are_milters_closed() const;    // one of them has refused the session for good
+    bool refuse_for_milters();
 
     // xclient.cpp
     Task<bool>
@@ -161,8 +178,10 @@ private:
     std::string limit_trouble_;     // why that list cannot be read
     bool has_limits_ = false;       // this client is not in smtpd_client_event_limit_exceptions
 
+    int connection_count_ = 0;      // of this client, where it is counted
     check::Facts facts_;
     std::string label_;             // "name[address]", as every log line calls the client
+    std::unique_ptr<check::Milters> milters_;    // null: there are none; outlives the draft, which is told what they say
     Transaction transaction_;
     smtp::Extensions offer_ = 0;
     smtp::BareNewline bare_newline_;

@@ -187,7 +187,9 @@ Task<bool> Session::on_mail(smtp::Command command)
     facts_.instance =
         fmt::format("{:x}.{:x}.{:x}.0", static_cast<unsigned>(::getpid()), base::to_seconds(base::wall_now()),
                     serial.fetch_add(1, std::memory_order_relaxed) + 1);
-    Verdict verdict = co_await service_->policy->evaluate(Stage::mail, facts_);
+    Verdict verdict;
+    if (service_->policy->has_rules_at(Stage::mail))
+        verdict = co_await service_->policy->evaluate(Stage::mail, facts_);
     if (verdict.action == Verdict::Action::reject) {
         reset_transaction();
         co_return refuse(std::move(verdict));
@@ -290,8 +292,8 @@ Task<void> Session::open_draft()
     // A client that never introduced itself is called by its own name, as Postfix does in the Received line.
     origin.helo_name = facts_.helo_name.empty() ? facts_.client_name : facts_.helo_name;
     origin.protocol = facts_.protocol;
-    if (tls_ && facts_.protocol == "ESMTP") origin.protocol += "S";
-    if (!facts_.sasl_username.empty() && facts_.protocol == "ESMTP") origin.protocol += "A";
+    if (tls_ && facts_.protocol == "ESMTP") draft_options.protocol_suffix += "S";
+    if (!facts_.sasl_username.empty() && facts_.protocol == "ESMTP") draft_options.protocol_suffix += "A";
     if (tls_ && options_.tls.has_received_comment) draft_options.tls_comment = tls::received_comment(tls_->summary());
     origin.sasl_method = facts_.sasl_method;
     origin.sasl_username = facts_.sasl_username;

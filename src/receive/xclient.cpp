@@ -65,8 +65,8 @@ std::optional<net::Address> parse_client_address(std::string_view value)
 
 Task<bool> Session::is_one_of(const table::MatchList& hosts) const
 {
-    if (hosts.is_empty()) co_return false;
-    const auto matched = co_await hosts.matches(facts_.client_name, facts_.client_address);
+    const auto at_once = hosts.matches_at_once(facts_.client_name, facts_.client_address);
+    const auto matched = at_once ? *at_once : co_await hosts.matches(facts_.client_name, facts_.client_address);
     co_return matched.value_or(false);
 }
 

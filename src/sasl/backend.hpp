@@ -58,7 +58,7 @@ public:
     virtual ~Backend() = default;
     // In the order in which they are offered, private ones included, not yet filtered by any security options. Trouble
     // while the service cannot be reached: the next call tries anew.
-    virtual Task<Result<std::vector<Mechanism>>> mechanisms() = 0;
+    virtual Task<Result<MechanismList>> mechanisms() = 0;
     // `mechanism` as the client named it; one that does not exist fails in the first step.
     virtual std::unique_ptr<Exchange> begin(std::string mechanism, Peer peer) = 0;
 };

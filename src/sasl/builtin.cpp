@@ -250,17 +250,12 @@ class Builtin : public Backend {
 public:
     explicit Builtin(BuiltinOptions options) : shared_(std::make_shared<Shared>(std::move(options))) {}
 
-    Task<Result<std::vector<Mechanism>>> mechanisms() override
+    Task<Result<MechanismList>> mechanisms() override
     {
         // A client that prefers SCRAM would fail for good where nobody has a verifier for it.
         const auto file = shared_->file->latest();
         const bool has_scram = !file || !(*file)->has_only_hashes();
-        std::vector<Mechanism> list;
-        for (const Offer& offer : offers) {
-            if (has_scram || offer.properties == plain_properties)
-                list.push_back({offer.name, offer.properties, false});
-        }
-        co_return list;
+        co_return has_scram ? all_ : hashes_;
     }
 
     std::unique_ptr<Exchange> begin(std::string mechanism, Peer peer) override
@@ -281,7 +276,17 @@ public:
     }
 
 private:
+    static MechanismList list_offers(bool has_scram)
+    {
+        auto list = std::make_shared<std::vector<Mechanism>>();
+        for (const Offer& offer : offers) {
+            if (has_scram || offer.properties == plain_properties)
+                list->push_back({offer.name, offer.properties, false});
+        }
+        return list;
+    }
     SharedPtr shared_;
+    const MechanismList all_ = list_offers(true), hashes_ = list_offers(false);
 };
 
 }  // namespace

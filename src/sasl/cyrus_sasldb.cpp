@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sasl/saslplug.h>
@@ -46,6 +47,34 @@ bool read_at(int fd, std::uint64_t offset, std::span<char> into)
     return true;
 }
 
+// The database that was opened last by this thread, for as long as its path leads to the same file with the same rights:
+// opening it costs more than the reading. What it holds is read anew for each lookup.
+class OpenDatabase {
+public:
+    // -1: it cannot be opened.
+    int at(const std::string& path)
+    {
+        struct stat now{};
+        if (::stat(path.c_str(), &now) != 0) return -1;
+        if (!fd_ || path != path_ || !is_same(now, opened_)) {
+            fd_ = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+            if (!fd_ || ::fstat(fd_.get(), &opened_) != 0) return -1;
+            path_ = path;
+        }
+        return fd_.get();
+    }
+
+private:
+    static bool is_same(const struct stat& a, const struct stat& b)
+    {
+        return a.st_ino == b.st_ino && a.st_dev == b.st_dev && a.st_mode == b.st_mode && a.st_uid == b.st_uid &&
+               a.st_gid == b.st_gid;
+    }
+    std::string path_;
+    Fd fd_;
+    struct stat opened_{};
+};
+
 // True: at least one property was found, and all of those that are there have been set.
 bool find_properties(sasl_server_params_t& server, std::string_view name)
 {
@@ -59,10 +88,11 @@ bool find_properties(sasl_server_params_t& server, std::string_view name)
         is_any_wanted = true;
     }
     if (!is_any_wanted) return false;    // the library looks every name up twice, and the second time for nothing
-    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) return false;
+    static thread_local OpenDatabase databases;
+    const int fd = databases.at(path);
+    if (fd < 0) return false;
     auto file =
-        SasldbFile::open([&](std::uint64_t offset, std::span<char> into) { return read_at(fd.get(), offset, into); });
+        SasldbFile::open([fd](std::uint64_t offset, std::span<char> into) { return read_at(fd, offset, into); });
     if (!file) return false;
 
     const std::size_t at = name.find('@');

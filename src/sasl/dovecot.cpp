@@ -119,20 +119,21 @@ public:
         };
     }
 
-    Task<Result<std::vector<Mechanism>>> mechanisms() override
+    Task<Result<MechanismList>> mechanisms() override
     {
         auto self = shared_from_this();
-        const bool has_list = !known_.lock()->empty();
-        auto opened =
-            co_await open(has_list ? std::min(known_list_patience, options_.time_limit) : options_.time_limit);
-        if (opened) {
-            std::vector<Mechanism> list = (*opened)->mechanisms();
-            *known_.lock() = list;
-            co_return list;
+        const MechanismList known = *known_.lock();
+        const net::Executor executor = co_await net::this_executor();
+        std::shared_ptr<DovecotConnection> connection = get(executor);
+        if (!connection->is_open()) {
+            auto opened = co_await open(known ? std::min(known_list_patience, options_.time_limit) : options_.time_limit);
+            // What it could do when it was there it will be able to do again; whoever logs in meanwhile is told to try later.
+            if (!opened && known) co_return known;
+            if (!opened) co_return std::unexpected(std::move(opened).error());
+            connection = std::move(*opened);
         }
-        // What it could do when it was there it will be able to do again; whoever logs in meanwhile is told to try later.
-        if (has_list) co_return *known_.lock();
-        co_return std::unexpected(std::move(opened).error());
+        if (connection->mechanisms() != known) *known_.lock() = connection->mechanisms();
+        co_return connection->mechanisms();
     }
 
     std::unique_ptr<Exchange> begin(std::string mechanism, Peer peer) override
@@ -143,7 +144,7 @@ public:
     Task<Result<std::shared_ptr<DovecotConnection>>> open(std::chrono::milliseconds limit) const
     {
         const net::Executor executor = co_await net::this_executor();
-        auto connection = DovecotConnections::of(executor).get(key_, executor, connect_);
+        auto connection = get(executor);
         if (auto ready = co_await connection->ready(limit); !ready) {
             co_return fail(Error(ErrorCode::unavailable, fmt::format("SASL: Connect to {} socket '{}' failed: {}",
                                                                      options_.is_cyrus ? "libsasl2" : "Dovecot auth",
@@ -151,13 +152,17 @@ public:
         }
         co_return connection;
     }
+    std::shared_ptr<DovecotConnection> get(const net::Executor& executor) const
+    {
+        return DovecotConnections::of(executor).get(key_, executor, connect_);
+    }
     const DovecotOptions& options() const { return options_; }
 
 private:
     DovecotOptions options_;
     std::string key_;
     DovecotConnection::Connect connect_;
-    base::Locked<std::vector<Mechanism>> known_;
+    base::Locked<MechanismList> known_;
 };
 
 Answer failure(std::string_view text) { return {.kind = Answer::Kind::failure, .text = std::string(text)}; }
@@ -166,15 +171,20 @@ Answer try_later(std::string_view text) { return {.kind = Answer::Kind::try_late
 Task<std::optional<Answer>> DovecotExchange::begin()
 {
     const DovecotOptions& options = backend_->options();
-    auto opened = co_await backend_->open(options.time_limit);
-    if (!opened) {
-        options.log.warning("{}", opened.error().text());
-        co_return try_later(lost);
+    const net::Executor executor = co_await net::this_executor();
+    connection_ = backend_->get(executor);
+    if (!connection_->is_open()) {
+        auto opened = co_await backend_->open(options.time_limit);
+        if (!opened) {
+            options.log.warning("{}", opened.error().text());
+            connection_.reset();
+            co_return try_later(lost);
+        }
+        connection_ = std::move(*opened);
     }
-    connection_ = *opened;
     id_ = connection_->next_id();
     if (options.is_cyrus) co_return std::nullopt;
-    const auto& known = connection_->mechanisms();
+    const auto& known = *connection_->mechanisms();
     const auto found = std::ranges::find_if(
         known, [this](const Mechanism& m) { return base::equal_ignoring_case(m.name, mechanism_); });
     if (found == known.end() || !is_allowed(*found, peer_.security))

@@ -140,6 +140,7 @@ Task<Result<void>> DovecotConnection::open()
     EKIDEN_CO_TRY(co_await stream_->write(std::string_view(hello)));
 
     net::LineReader reader(*stream_);
+    auto mechanisms = std::make_shared<std::vector<Mechanism>>();
     bool has_version = false;
     for (int i = 0; i < longest_greeting; ++i) {
         EKIDEN_CO_TRY_VALUE(text, co_await reader.read_line(longest_dovecot_line));
@@ -151,13 +152,14 @@ Task<Result<void>> DovecotConnection::open()
             has_version = true;
             break;
         case DovecotLine::Kind::mechanism:
-            if (mechanisms_.size() >= most_dovecot_mechanisms)
+            if (mechanisms->size() >= most_dovecot_mechanisms)
                 co_return fail(ErrorCode::too_long, "too many mechanisms");
-            mechanisms_.push_back(std::move(line.mechanism));
+            mechanisms->push_back(std::move(line.mechanism));
             break;
         case DovecotLine::Kind::ready:
             if (!has_version) co_return fail(ErrorCode::protocol, "no protocol version");
             if (!reader.buffered().empty()) co_return fail(ErrorCode::protocol, "answers before any question");
+            mechanisms_ = std::move(mechanisms);
             state_ = State::open;
             heard_at_ = base::steady_now();
             wake(greeting_waiters_);

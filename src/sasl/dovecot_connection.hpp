@@ -28,8 +28,9 @@ public:
     // Waits for the server's greeting. Trouble of connecting is `unavailable` with the system's words for it, silence is
     // `timeout`.
     Task<Result<void>> ready(std::chrono::milliseconds limit);
+    bool is_open() const { return state_ == State::open; }
     // What the server can do; valid once it is ready.
-    const std::vector<Mechanism>& mechanisms() const { return mechanisms_; }
+    const MechanismList& mechanisms() const { return mechanisms_; }
     bool is_dead() const { return state_ == State::dead; }
 
     std::uint32_t next_id() { return ++last_id_; }
@@ -54,7 +55,7 @@ private:
     State state_ = State::fresh;
     std::optional<Error> why_dead_;
     net::StreamPtr stream_;
-    std::vector<Mechanism> mechanisms_;
+    MechanismList mechanisms_;
     std::uint32_t last_id_ = 0;
     SteadyTime heard_at_{};
     std::vector<Waiter*> greeting_waiters_;

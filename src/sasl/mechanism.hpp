@@ -4,6 +4,7 @@
 #include "base/result.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ struct Mechanism {
     // Not for others to see (Dovecot's "private"): never offered.
     bool is_private = false;
 };
+
+// What a server can do; kept for as long as anyone reads it, and not changed.
+using MechanismList = std::shared_ptr<const std::vector<Mechanism>>;
 
 // "noanonymous, noplaintext": forbidden weaknesses and demanded strengths. An unknown word is an error whose text is
 // the word itself, for the caller to say which parameter it stands in.

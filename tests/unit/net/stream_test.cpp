@@ -69,6 +69,25 @@ TEST(stream, gathers_pieces_in_order_and_ends_with_closed)
     }
 }
 
+TEST(stream, what_cannot_leave_at_once_is_left_to_write)
+{
+    const std::string big(700'000, 'x');
+    for (auto kind : kinds) {
+        Loop loop;
+        Pair pair = kind(loop);
+        const std::size_t sent = pair.a->write_now(big);
+        EXPECT_LT(sent, big.size()) << pair.name;
+        EXPECT_EQ(sent > 0, pair.name == "unix");
+        loop.start(write_in_background(*pair.a, {std::string_view(big).substr(sent)}));
+        EXPECT_EQ(loop.run(test::read_to_end(*pair.b)), big) << pair.name;
+
+        pair.a->close();
+        EXPECT_EQ(pair.a->write_now("x"), 0U) << pair.name;
+        pair.b->set_deadline(base::steady_now() - 1ms);
+        EXPECT_EQ(pair.b->write_now("x"), 0U) << pair.name;
+    }
+}
+
 TEST(stream, deadline_ends_reads_and_writes)
 {
     for (auto kind : kinds) {

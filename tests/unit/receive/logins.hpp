@@ -45,11 +45,11 @@ private:
 
 class ScriptedLogins final : public sasl::Backend {
 public:
-    Task<Result<std::vector<sasl::Mechanism>>> mechanisms() override
+    Task<Result<sasl::MechanismList>> mechanisms() override
     {
-        std::vector<sasl::Mechanism> list{{"PLAIN", sasl::plaintext},     {"LOGIN", sasl::plaintext}, {"EXTERNAL", 0},
+        const std::vector<sasl::Mechanism> list{{"PLAIN", sasl::plaintext},     {"LOGIN", sasl::plaintext}, {"EXTERNAL", 0},
                                           {"ANONYMOUS", sasl::anonymous}, {"SECRET", 0, true},        {"ENDLESS", 0}};
-        co_return list;
+        co_return std::make_shared<const std::vector<sasl::Mechanism>>(list);
     }
     std::unique_ptr<sasl::Exchange> begin(std::string mechanism, sasl::Peer peer) override
     {

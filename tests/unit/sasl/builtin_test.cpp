@@ -124,7 +124,8 @@ TEST_F(Builtin, OffersTheStrongestFirst)
 {
     auto names = [this] {
         std::string out;
-        for (const auto& mechanism : run_task(backend().mechanisms()).value())
+        const MechanismList list = run_task(backend().mechanisms()).value();
+        for (const auto& mechanism : *list)
             out += mechanism.name + (is_possible(mechanism, peer_) ? " " : "- ");
         return out;
     };
