@@ -5,21 +5,18 @@
 
 namespace ekiden::smtp {
 
-namespace {
-
-// CRs that are held back between two pieces; a longer row of them is content.
-constexpr std::size_t most_pending = 4096;
+namespace detail {
 
 // Writes into room that was reserved beforehand.
-class Writer {
+class RoomWriter {
 public:
-    Writer(std::string& out, std::size_t room) : out_(out), used_(out.size())
+    RoomWriter(std::string& out, std::size_t room) : out_(out), used_(out.size())
     {
         // Without zero-filling what is about to be overwritten.
         out_.resize_and_overwrite(used_ + room, [](char*, std::size_t size) { return size; });
     }
-    ~Writer() { out_.resize(used_); }
-    Writer(const Writer&) = delete;
+    ~RoomWriter() { out_.resize(used_); }
+    RoomWriter(const RoomWriter&) = delete;
     void put(char c) { out_[used_++] = c; }
     void put(const char* begin, std::size_t size)
     {
@@ -31,6 +28,15 @@ private:
     std::string& out_;
     std::size_t used_;
 };
+
+}  // namespace detail
+
+namespace {
+
+using detail::RoomWriter;
+
+// CRs that are held back between two pieces; a longer row of them is content.
+constexpr std::size_t most_pending = 4096;
 
 // `end` moved before the CRs that stand there, but not before `begin`.
 const char* without_crs(const char* begin, const char* end)
@@ -48,92 +54,100 @@ const char* find_line_feed(const char* begin, const char* end)
 }  // namespace
 
 // Decoding is most of what the server does per byte: whole lines are found with memchr and copied once. Output is never
-// longer than the input plus the CRs that were held back from the piece before.
+// longer than the input plus the CRs that were held back from the piece before. All of it is one loop in one function, with the
+// writer in registers: the parts are inlined.
 bool DotDecoder::decode(std::string_view& wire, std::string& out)
 {
-    Writer writer(out, wire.size() + pending_crs_ + 1);
+    RoomWriter writer(out, wire.size() + pending_crs_ + 1);
     const char* at = wire.data();
     const char* const end = at + wire.size();
-    const bool any_line_end = policy_ == BareNewline::accept;
-
-    auto end_line = [&](bool is_crlf) {
-        writer.put('\n');
-        state_ = State::line_start;
-        follows_crlf_ = is_crlf;
-        if (!is_crlf) saw_bare_newline_ = true;
-    };
-    auto end_of_data = [&] {
-        wire.remove_prefix(static_cast<std::size_t>(at - wire.data()));
-        state_ = State::line_start;
-        follows_crlf_ = true;
-        return true;
-    };
-
     while (at < end) {
+        Step step = Step::looks_again;
         switch (state_) {
         case State::line_start:
             if (*at == '.') {
-                ++at;
                 state_ = State::dot;
+                step = Step::takes;
                 break;
             }
             state_ = State::in_line;
             [[fallthrough]];
-        case State::in_line: {
-            const char* line_feed = find_line_feed(at, end);
-            const char* const text_end = without_crs(at, line_feed);
-            writer.put(at, static_cast<std::size_t>(text_end - at));
-            at = line_feed;
-            if (line_feed == end) {
-                pending_crs_ = static_cast<std::size_t>(end - text_end);
-                if (pending_crs_ > 0) state_ = State::cr;
-                break;
-            }
-            ++at;
-            end_line(text_end != line_feed);
-            break;
-        }
-        case State::cr:
-            if (*at == '\n') {
-                ++at;
-                end_line(true);
-            } else if (*at == '\r' && pending_crs_ < most_pending) {
-                ++at;
-                ++pending_crs_;
-            } else {
-                for (; pending_crs_ > 0; --pending_crs_) writer.put('\r');
-                state_ = State::in_line;
-            }
-            break;
+        case State::in_line: at = take_text(at, end, writer); break;
+        case State::cr: step = take_after_crs(*at, writer); break;
         case State::dot:
-            // The dot itself is never content: it ends the data or was stuffed.
-            if (*at == '\r') {
-                ++at;
-                state_ = State::dot_cr;
-            } else if (*at == '\n') {
-                ++at;
-                saw_bare_newline_ = true;
-                if (any_line_end) return end_of_data();
-                end_line(false);
-            } else {
-                state_ = State::in_line;
-            }
-            break;
-        case State::dot_cr:
-            if (*at == '\n') {
-                ++at;
-                // A dot line that follows a bare LF is where one server's content is another one's next message.
-                if (follows_crlf_ || any_line_end) return end_of_data();
-                end_line(true);
-            } else {
-                writer.put('\r');
-                state_ = State::in_line;
-            }
-            break;
+        case State::dot_cr: step = take_after_dot(*at, writer); break;
+        }
+        if (step != Step::looks_again) ++at;
+        if (step == Step::ends_data) {
+            wire.remove_prefix(static_cast<std::size_t>(at - wire.data()));
+            return true;
         }
     }
     wire.remove_prefix(wire.size());
     return false;
+}
+
+[[gnu::always_inline]] inline void DotDecoder::end_line(RoomWriter& writer, bool is_crlf)
+{
+    writer.put('\n');
+    state_ = State::line_start;
+    follows_crlf_ = is_crlf;
+    if (!is_crlf) saw_bare_newline_ = true;
+}
+
+// The rest of a line, or as much of it as there is.
+[[gnu::always_inline]] inline const char* DotDecoder::take_text(const char* at, const char* end, RoomWriter& writer)
+{
+    const char* const line_feed = find_line_feed(at, end);
+    const char* const text_end = without_crs(at, line_feed);
+    writer.put(at, static_cast<std::size_t>(text_end - at));
+    if (line_feed == end) {
+        pending_crs_ = static_cast<std::size_t>(end - text_end);
+        if (pending_crs_ > 0) state_ = State::cr;
+        return end;
+    }
+    end_line(writer, text_end != line_feed);
+    return line_feed + 1;
+}
+
+[[gnu::always_inline]] inline DotDecoder::Step DotDecoder::take_after_crs(char next, RoomWriter& writer)
+{
+    if (next == '\n') {
+        end_line(writer, true);
+        return Step::takes;
+    }
+    if (next == '\r' && pending_crs_ < most_pending) {
+        ++pending_crs_;
+        return Step::takes;
+    }
+    for (; pending_crs_ > 0; --pending_crs_) writer.put('\r');
+    state_ = State::in_line;
+    return Step::looks_again;
+}
+
+// The dot itself is never content: it ends the data or was stuffed.
+[[gnu::always_inline]] inline DotDecoder::Step DotDecoder::take_after_dot(char next, RoomWriter& writer)
+{
+    const bool is_after_cr = state_ == State::dot_cr;
+    if (next == '\r' && !is_after_cr) {
+        state_ = State::dot_cr;
+        return Step::takes;
+    }
+    if (next != '\n') {
+        if (is_after_cr) writer.put('\r');
+        state_ = State::in_line;
+        return Step::looks_again;
+    }
+    // A dot line that follows a bare LF is where one server's content is another one's next message.
+    const bool ends_data = policy_ == BareNewline::accept || (is_after_cr && follows_crlf_);
+    if (!ends_data) {
+        end_line(writer, is_after_cr);
+        return Step::takes;
+    }
+    if (!is_after_cr) saw_bare_newline_ = true;
+    state_ = State::line_start;
+    follows_crlf_ = true;
+    return Step::ends_data;
 }
 
 void DotEncoder::encode(std::string_view content, std::string& out)
@@ -178,7 +192,7 @@ void DotEncoder::finish(std::string& out)
 void ChunkDecoder::decode(std::string_view wire, std::string& out)
 {
     if (wire.empty()) return;
-    Writer writer(out, wire.size() + pending_crs_ + 1);
+    RoomWriter writer(out, wire.size() + pending_crs_ + 1);
     const char* at = wire.data();
     const char* const end = at + wire.size();
     if (pending_crs_ > 0) {

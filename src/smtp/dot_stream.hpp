@@ -8,6 +8,10 @@
 
 namespace ekiden::smtp {
 
+namespace detail {
+class RoomWriter;
+}
+
 // smtpd_forbid_bare_newline (Postfix 3.9): normalize is Ekiden's default. With it only <CR><LF>.<CR><LF> ends DATA and
 // a bare LF counts as a line end; `reject`/`note` additionally tell the caller through saw_bare_newline().
 enum class BareNewline : std::uint8_t { accept, normalize, reject, note };
@@ -25,6 +29,14 @@ public:
 
 private:
     enum class State : std::uint8_t { line_start, in_line, dot, dot_cr, cr };
+    enum class Step : std::uint8_t { takes, looks_again, ends_data };
+    // Where the next one goes on.
+    const char* take_text(const char* at, const char* end, detail::RoomWriter& writer);
+    // What they do with the next byte.
+    Step take_after_crs(char next, detail::RoomWriter& writer);
+    Step take_after_dot(char next, detail::RoomWriter& writer);
+    void end_line(detail::RoomWriter& writer, bool is_crlf);
+
     BareNewline policy_;
     State state_ = State::line_start;
     std::size_t pending_crs_ = 0; // at the end of the last piece, in state cr: content only if the line goes on
