@@ -1,27 +1,10 @@
 #include "daemon/refused_mail.hpp"
 
+#include "queue/text_content.hpp"
 #include "report/delivery_log.hpp"
 #include "rewrite/resolve.hpp"
 
 namespace ekiden::daemon {
-
-namespace {
-
-class NoContent : public queue::Content {
-public:
-    std::uint64_t size() const override { return 0; }
-    std::optional<std::string_view> in_memory() const override { return std::string_view(); }
-    std::unique_ptr<queue::ContentReader> open() const override { return std::make_unique<Reader>(); }
-
-private:
-    class Reader : public queue::ContentReader {
-    public:
-        Task<Result<std::string_view>> next() override { co_return std::string_view(); }
-        Result<std::string_view> next_now() override { return std::string_view(); }
-    };
-};
-
-}  // namespace
 
 Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, mail::Envelope envelope,
                                rewrite::Refusal why, std::shared_ptr<const rewrite::Intake> intake, Logger log)
@@ -49,9 +32,9 @@ Task<bool> bounce_refused_mail(std::shared_ptr<const report::Bouncer> bouncer, m
     }
     deliver::Job job;
     job.envelope = shared;
-    job.content = std::make_shared<NoContent>();
+    job.content = queue::text_content("");
     for (const deliver::Outcome& outcome : failed) report::log_delivery(log, job, outcome);
-    auto bounced = co_await bouncer->bounce(shared, std::make_shared<NoContent>(), std::move(failed));
+    auto bounced = co_await bouncer->bounce(shared, job.content, std::move(failed));
     co_return bounced.has_value();
 }
 

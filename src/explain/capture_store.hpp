@@ -49,7 +49,4 @@ private:
     std::vector<queue::EnvelopePtr> committed_;
 };
 
-// The content of the message that is played, for agents that look into it.
-queue::ContentPtr make_content(std::string bytes);
-
 }  // namespace ekiden::explain

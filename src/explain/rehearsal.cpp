@@ -2,6 +2,7 @@
 
 #include "config/program_settings.hpp"
 #include "mail/queue_id.hpp"
+#include "queue/text_content.hpp"
 #include "table/maps.hpp"
 
 #include <fmt/format.h>
@@ -69,7 +70,7 @@ config::SettingsPtr Rehearsal::without_others(const config::SettingsPtr& setting
 {
     std::vector<std::pair<std::string, std::string>> off{{"smtpd_tls_wrappermode", "no"},
                                                          {"smtpd_upstream_proxy_protocol", ""}};
-    for (const char* parameter : {"smtpd_milters", "smtpd_proxy_filter"}) {
+    for (const char* parameter : {"smtpd_milters", "smtpd_milter_maps", "smtpd_proxy_filter"}) {
         const std::string value = settings->str(parameter);
         if (value.empty()) continue;
         notes.push_back(fmt::format("{} = {} is not asked", parameter, value));
@@ -80,7 +81,7 @@ config::SettingsPtr Rehearsal::without_others(const config::SettingsPtr& setting
 
 Rehearsal::Rehearsal(Question question, config::SettingsPtr settings, StandIn& stand_in, std::string content)
     : question_(std::move(question)), recorder_(question_.asks_policy), settings_(std::move(settings)),
-      places_(settings_), content_(make_content(std::move(content))), dns_(open_dns(*settings_)),
+      places_(settings_), content_(queue::text_content(std::move(content))), dns_(open_dns(*settings_)),
       store_(settings_->str("queue_directory"), static_cast<std::uint64_t>(settings_->integer("queue_minfree")))
 {
     mail::use_long_queue_ids(settings_->boolean("enable_long_queue_ids"));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "queue/store.hpp"
+#include "queue/text_content.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -22,35 +23,11 @@ template struct Reach<&queue::ContentWriter::buffer_>;
 
 }  // namespace detail
 
-class MemoryContent final : public queue::Content {
-public:
-    explicit MemoryContent(std::string bytes) : bytes_(std::make_shared<const std::string>(std::move(bytes))) {}
-    std::uint64_t size() const override { return bytes_->size(); }
-    std::optional<std::string_view> in_memory() const override { return *bytes_; }
-    std::unique_ptr<queue::ContentReader> open() const override { return std::make_unique<Reader>(bytes_); }
-
-private:
-    class Reader final : public queue::ContentReader {
-    public:
-        explicit Reader(std::shared_ptr<const std::string> bytes) : bytes_(std::move(bytes)) {}
-        Task<Result<std::string_view>> next() override { co_return next_now(); }
-        Result<std::string_view> next_now() override
-        {
-            return std::exchange(is_read_, true) ? std::string_view() : std::string_view(*bytes_);
-        }
-
-    private:
-        std::shared_ptr<const std::string> bytes_;
-        bool is_read_ = false;
-    };
-    std::shared_ptr<const std::string> bytes_;
-};
-
 class MemoryStore final : public queue::Store {
 public:
     struct Message {
         queue::EnvelopePtr envelope;
-        std::shared_ptr<const MemoryContent> content;
+        queue::ContentPtr content;
         queue::Loaded state;
 
         std::string text() const { return std::string(*content->in_memory()); }
@@ -65,7 +42,7 @@ public:
         envelope.size = content.size();
         Message message;
         message.envelope = std::make_shared<const mail::Envelope>(std::move(envelope));
-        message.content = std::make_shared<const MemoryContent>(std::move(detail::buffer_of(content)));
+        message.content = queue::text_content(std::move(detail::buffer_of(content)));
         message.state.envelope = message.envelope;
         message.state.content = message.content;
         message.state.state = message.envelope->is_held ? queue::State::held : queue::State::incoming;

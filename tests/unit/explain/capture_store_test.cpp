@@ -35,14 +35,5 @@ TEST(CaptureStore, KnowsWhenTheDiskIsTooFull)
     EXPECT_TRUE(CaptureStore("/no/such/folder", 1).has_space_for(1));
 }
 
-TEST(CaptureStore, HandsOutTheContentOnce)
-{
-    const auto content = make_content("a\n");
-    const auto reader = content->open();
-    EXPECT_EQ(*reader->next_now(), "a\n");
-    EXPECT_EQ(*reader->next_now(), "");
-    EXPECT_EQ(content->size(), 2u);
-}
-
 }  // namespace
 }  // namespace ekiden::explain

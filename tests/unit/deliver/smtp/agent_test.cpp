@@ -3,6 +3,7 @@
 
 #include "deliver/smtp/options.hpp"
 #include "net/cores.hpp"
+#include "queue/text_content.hpp"
 #include "support/fake_server.hpp"
 #include "unit/config/folder.hpp"
 
@@ -17,25 +18,6 @@ using namespace std::chrono_literals;
 
 constexpr std::string_view basis =
     "compatibility_level = 3.6\nmyhostname = mail.golden.test\ninet_interfaces = loopback-only\ninet_protocols = ipv4\n";
-
-class MemoryContent : public queue::Content {
-public:
-    std::uint64_t size() const override { return text_.size(); }
-    std::optional<std::string_view> in_memory() const override { return text_; }
-    std::unique_ptr<queue::ContentReader> open() const override { return std::make_unique<Reader>(text_); }
-
-private:
-    class Reader : public queue::ContentReader {
-    public:
-        explicit Reader(std::string_view rest) : rest_(rest) {}
-        Task<Result<std::string_view>> next() override { co_return next_now(); }
-        Result<std::string_view> next_now() override { return std::exchange(rest_, {}); }
-
-    private:
-        std::string_view rest_;
-    };
-    std::string text_ = "Subject: x\n\nhello\n";
-};
 
 TEST(same_for_all, gives_every_recipient_the_fate)
 {
@@ -118,7 +100,7 @@ Task<int> deliver_some(Agent& agent, std::string next_hop, int count)
     for (int i = 0; i < count; ++i) {
         Job job;
         job.envelope = envelope;
-        job.content = std::make_shared<MemoryContent>();
+        job.content = queue::text_content("Subject: x\n\nhello\n");
         job.next_hop = next_hop;
         job.recipients = {0};
         for (const Outcome& outcome : co_await agent.deliver(std::move(job))) {

@@ -50,7 +50,7 @@ enum class Damage { closed_in, reset_in, silent_in, closed_out, reset_out, silen
 // One conversation: greeting, hello, one message, farewell.
 struct Conversation {
     Conversation(net::Executor executor, const Script& chosen)
-        : script(chosen), pipe(net::make_memory_pipe(executor, 4096)), content(chosen.content)
+        : script(chosen), pipe(net::make_memory_pipe(executor, 4096)), content(queue::text_content(chosen.content))
     {
         for (const char* address : {"a@far.test", "b@far.test", "c@far.test"})
             message.recipients.push_back({address, "", mail::notify_default});
@@ -83,7 +83,7 @@ struct Conversation {
             fates.assign(message.recipients.size(), *refusal);
         } else {
             Dialogue dialogue(message, session.offer(), script.is_lmtp, session.peer(), false);
-            co_await session.converse(dialogue, content, options);
+            co_await session.converse(dialogue, *content, options);
             EXPECT_TRUE(dialogue.is_done());
             EXPECT_FALSE(dialogue.is_stale());
             for (const auto& fate : dialogue.fates()) {
@@ -105,7 +105,7 @@ struct Conversation {
 
     const Script& script;
     net::MemoryPipe pipe;
-    test::MemoryContent content;
+    queue::ContentPtr content;
     Message message;
     Options options;
     std::vector<Fate> fates;
