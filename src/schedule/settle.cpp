@@ -155,85 +155,98 @@ Task<std::optional<WallTime>> Settler::finish_asking(ActivePtr message) const
     co_return std::nullopt;
 }
 
+// The time is up: who waits has failed.
+Task<void> Settler::expire(ActivePtr message) const
+{
+    // What failed by itself is told by itself, as it is when the rest still waits.
+    if (!message->failed.empty()) co_await bounce_failed(message);
+    report::log_expired(policy_.qmgr, *message->envelope, message->is_expired);
+    for (Outcome& outcome : message->waiting) {
+        outcome.kind = Outcome::Kind::bounced;
+        message->failed.push_back(std::move(outcome));
+    }
+    message->waiting.clear();
+}
+
+// What the sender asked to hear of deliveries that went well.
+Task<void> Settler::notify(ActivePtr message) const
+{
+    const queue::EnvelopePtr& envelope = message->envelope;
+    const auto warn_unless = [&](const auto& sent) {
+        if (!sent)
+            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id),
+                                 sent.error().text());
+    };
+    if (!message->reported.empty()) {
+        std::vector<Outcome> reported = std::exchange(message->reported, {});
+        const bool clears_delay = policy_.confirms_delay_cleared && message->was_warned;
+        warn_unless(co_await bouncer_->report_success(envelope, message->content, std::move(reported), clears_delay));
+    }
+    if (!message->traced.empty()) {
+        std::vector<Outcome> traced = std::exchange(message->traced, {});
+        warn_unless(co_await bouncer_->report_status(envelope, message->content, std::move(traced)));
+    }
+}
+
+Task<void> Settler::warn_delayed(ActivePtr message) const
+{
+    std::vector<Outcome> waiting = message->waiting;
+    auto warned = co_await bouncer_->warn_delayed(message->envelope, message->content, std::move(waiting));
+    message->was_warned = warned.has_value();
+    if (!warned)
+        policy_.qmgr.warning("{}: delay notification failed: {}", format(message->envelope->id), warned.error().text());
+}
+
+void Settler::keep_marks(ActiveMessage& message) const
+{
+    if (message.is_removed || message.done.empty()) return;
+    queue::Settlement marks;
+    marks.id = message.envelope->id;
+    marks.done = std::move(message.done);
+    store_.settle(std::move(marks));
+}
+
+WallTime Settler::defer(ActiveMessage& message) const
+{
+    queue::Settlement settlement;
+    settlement.id = message.envelope->id;
+    settlement.done = std::move(message.done);
+    settlement.was_warned = message.was_warned;
+    double random = double(base::random_below(1u << 20)) / (1u << 20);
+    settlement.next_attempt_at = next_attempt(message.envelope->arrived_at, base::wall_now(), policy_.backoff, random);
+    for (const Outcome& outcome : message.waiting) {
+        // Output of commands ends in blanks; nobody wants them in the listing.
+        settlement.deferred.push_back(queue::Pending{
+            outcome.recipient, {outcome.status.code, std::string(base::trim_right(outcome.status.text))}});
+    }
+    const WallTime again = settlement.next_attempt_at;
+    store_.settle(std::move(settlement));
+    return again;
+}
+
 Task<std::optional<WallTime>> Settler::finish(ActivePtr message) const
 {
     const queue::EnvelopePtr& envelope = message->envelope;
-    WallTime now = base::wall_now();
+    const WallTime now = base::wall_now();
     if (envelope->only_asks()) co_return co_await finish_asking(message);
-
-    if (!message->waiting.empty() && has_expired(*message, now)) {
-        // What failed by itself is told by itself, as it is when the rest still waits.
-        if (!message->failed.empty()) co_await bounce_failed(message);
-        report::log_expired(policy_.qmgr, *envelope, message->is_expired);
-        for (Outcome& outcome : message->waiting) {
-            outcome.kind = Outcome::Kind::bounced;
-            message->failed.push_back(std::move(outcome));
-        }
-        message->waiting.clear();
-    }
-
-    if (!message->failed.empty()) {
-        co_await bounce_failed(message);
-    }
-
-    if (!message->reported.empty()) {
-        std::vector<Outcome> reported = std::exchange(message->reported, {});
-        bool clears_delay = policy_.confirms_delay_cleared && message->was_warned;
-        if (auto sent =
-                co_await bouncer_->report_success(envelope, message->content, std::move(reported), clears_delay);
-            !sent)
-            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id),
-                                 sent.error().text());
-    }
-
-    if (!message->traced.empty()) {
-        std::vector<Outcome> traced = std::exchange(message->traced, {});
-        if (auto sent = co_await bouncer_->report_status(envelope, message->content, std::move(traced)); !sent)
-            policy_.qmgr.warning("{}: delivery status notification failed: {}", format(envelope->id),
-                                 sent.error().text());
-    }
+    if (!message->waiting.empty() && has_expired(*message, now)) co_await expire(message);
+    if (!message->failed.empty()) co_await bounce_failed(message);
+    if (!message->reported.empty() || !message->traced.empty()) co_await notify(message);
 
     // Held or removed while it was being delivered: what was done stays done, the rest is the operator's.
     if (message->is_withdrawn) {
-        if (!message->is_removed && !message->done.empty()) {
-            queue::Settlement marks;
-            marks.id = envelope->id;
-            marks.done = std::move(message->done);
-            store_.settle(std::move(marks));
-        }
+        keep_marks(*message);
         co_return std::nullopt;
     }
-
     if (message->waiting.empty()) {
         store_.remove(envelope->id);
         report::log_removed(policy_.qmgr, envelope->id);
         co_return std::nullopt;
     }
-
-    bool is_warning_due = policy_.delay_warning_time.count() > 0 && !message->was_warned &&
-                          now - envelope->arrived_at >= policy_.delay_warning_time;
-    if (is_warning_due) {
-        std::vector<Outcome> waiting = message->waiting;
-        auto warned = co_await bouncer_->warn_delayed(envelope, message->content, std::move(waiting));
-        message->was_warned = warned.has_value();
-        if (!warned)
-            policy_.qmgr.warning("{}: delay notification failed: {}", format(envelope->id), warned.error().text());
-    }
-
-    queue::Settlement settlement;
-    settlement.id = envelope->id;
-    settlement.done = std::move(message->done);
-    settlement.was_warned = message->was_warned;
-    double random = double(base::random_below(1u << 20)) / (1u << 20);
-    settlement.next_attempt_at = next_attempt(envelope->arrived_at, base::wall_now(), policy_.backoff, random);
-    for (const Outcome& outcome : message->waiting) {
-        // Output of commands ends in blanks; nobody wants them in the listing.
-        settlement.deferred.push_back(queue::Pending{
-            outcome.recipient, {outcome.status.code, std::string(base::trim_right(outcome.status.text))}});
-    }
-    WallTime again = settlement.next_attempt_at;
-    store_.settle(std::move(settlement));
-    co_return again;
+    const bool is_warning_due = policy_.delay_warning_time.count() > 0 && !message->was_warned &&
+                                now - envelope->arrived_at >= policy_.delay_warning_time;
+    if (is_warning_due) co_await warn_delayed(message);
+    co_return defer(*message);
 }
 
 }  // namespace ekiden::schedule

@@ -55,6 +55,12 @@ private:
     Task<std::optional<WallTime>> finish_asking(ActivePtr message) const;
     void tell_verifier(const ActiveMessage& message) const;
     Task<void> bounce_failed(ActivePtr message) const;
+    Task<void> expire(ActivePtr message) const;
+    Task<void> notify(ActivePtr message) const;
+    Task<void> warn_delayed(ActivePtr message) const;
+    void keep_marks(ActiveMessage& message) const;
+    // Until when.
+    WallTime defer(ActiveMessage& message) const;
     queue::Store& store_;
     std::shared_ptr<const report::Bouncer> bouncer_;
     SettlePolicy policy_;
