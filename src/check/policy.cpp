@@ -48,6 +48,8 @@ Options Options::from(const config::Settings& settings)
     o.shows_table_name = settings.boolean("show_user_unknown_table_name");
     o.checks_recipients = settings.boolean("smtpd_reject_unlisted_recipient");
     o.checks_senders = settings.boolean("smtpd_reject_unlisted_sender");
+    const auto overrides = settings.list("receive_override_options");
+    o.ignores_unlisted = std::ranges::find(overrides, "no_unknown_recipient_checks") != overrides.end();
     o.has_sasl = settings.boolean("smtpd_sasl_auth_enable");
     o.asks_for_certificates = settings.boolean("smtpd_tls_ask_ccert") || settings.boolean("smtpd_tls_req_ccert");
     o.allows_untrusted_routing = settings.boolean("allow_untrusted_routing");

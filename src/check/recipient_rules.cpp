@@ -185,7 +185,7 @@ Task<Step> check_unlisted(Evaluation& evaluation, Subject subject)
     const bool is_sender = subject == Subject::sender;
     (is_sender ? evaluation.has_checked_sender : evaluation.has_checked_recipient) = true;
     const std::string& given = is_sender ? evaluation.facts.sender : evaluation.facts.recipient;
-    if (given.empty()) co_return Step::dunno;
+    if (given.empty() || data.options.ignores_unlisted) co_return Step::dunno;
     // Other servers ask us about the sender of our probes.
     if (!is_sender && data.probe_sender.is_ours(given, base::wall_now())) co_return Step::dunno;
 

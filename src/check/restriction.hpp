@@ -113,6 +113,8 @@ struct Options {
     bool delays_reject = true, is_soft_bounce = false, relays_first = true, shows_table_name = true;
     bool checks_recipients = true, checks_senders = false, has_sasl = false, asks_for_certificates = false;
     bool allows_untrusted_routing = false, matches_parent_domains = false;
+    // Mail that a filter gives back: who is listed was asked when it first came, and an answer now would be a bounce.
+    bool ignores_unlisted = false;
     int reject_code = 554, defer_code = 450, access_map_reject_code = 554, access_map_defer_code = 450;
     int invalid_hostname_code = 501, non_fqdn_code = 504, unknown_hostname_code = 450, unknown_client_code = 450;
     int unknown_address_code = 450, relay_code = 554, rbl_code = 554, multi_recipient_bounce_code = 550;

@@ -43,7 +43,7 @@ struct Origin {
     std::string client_port;
     std::string server_address, server_port;   // where it came in; empty for pickup
     std::string helo_name;
-    std::string protocol;        // "SMTP", "ESMTP", "ESMTPS", …; empty for pickup
+    std::string protocol;        // "SMTP" or "ESMTP", as the client greeted; empty for pickup
     std::string sasl_method, sasl_username, sasl_sender;
     std::string log_ident;       // first queue id when a message is requeued or forwarded
     std::string rewrite_context =

@@ -25,9 +25,9 @@
 
 namespace ekiden::receive {
 
-// receive_override_options, of smtpd and pickup.
+// receive_override_options, of smtpd and pickup; no_unknown_recipient_checks is read by check::Options.
 struct ReceiveOverrides {
-    bool maps_addresses = true, checks_content = true, checks_unknown_recipients = true;
+    bool maps_addresses = true, checks_content = true;
     // Throws config::ConfigError with Postfix's text for a word that does not exist.
     static ReceiveOverrides from(const config::Settings& settings);
 };

@@ -65,8 +65,6 @@ ServerSettings ServerSettings::make(config::SettingsPtr settings, const config::
 {
     auto made = std::make_shared<Service>();
     made->options = Options::from(*settings, service);
-    const auto overrides = ReceiveOverrides::from(*settings);
-    if (!overrides.checks_unknown_recipients) settings = settings->with({{"smtpd_reject_unlisted_recipient", "no"}});
     made->policy = check::Policy::make(settings, resolver, dns, made->options.logger, verifier);
     made->tls = tls::Server::make(made->options.tls, made->options.logger);
     made->logins = make_logins(*settings, service, pool, made->options.logger);

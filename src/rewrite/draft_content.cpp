@@ -139,7 +139,7 @@ void Draft::State::start()
         || (options.expands_aliases && data->rules.has_maps_for(Place::envelope_sender));
     detects_utf8 = detects_utf8_of(data->options, options.source);
     last_recipient_ = envelope.recipients.empty() ? std::string() : envelope.recipients.back().address;
-    if (options.source == Source::pickup) last_recipient_ = data->resolver->complete(last_recipient_, "local");
+    last_recipient_ = data->resolver->complete(last_recipient_, "local");
     prepended_ += own_fields();
 }
 
@@ -152,6 +152,7 @@ std::string Draft::State::own_fields()
                         .id = id_text};
     if (envelope.recipients.size() == 1) facts.only_recipient = envelope.recipients.front().address;
     facts.tls_comment = options.tls_comment;
+    facts.protocol_suffix = options.protocol_suffix;
     facts.shows_login = options.shows_login;
     facts.is_smtputf8 = envelope.is_smtputf8;
     facts.at = opened_at;

@@ -32,15 +32,10 @@ std::string path_text(std::string out)
     return out;
 }
 
+// RFC 6531 4.3: the UTF8SMTP family replaces ESMTP where the extension was asked for.
 std::string_view protocol_name(const mail::Origin& origin, bool is_smtputf8)
 {
-    // RFC 6531 4.3: the UTF8SMTP family replaces ESMTP where the extension was asked for.
-    static constexpr std::string_view plain[] = {"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"};
-    static constexpr std::string_view utf8[] = {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
-    if (is_smtputf8)
-        for (std::size_t i = 0; i < std::size(plain); ++i)
-            if (origin.protocol == plain[i]) return utf8[i];
-    return origin.protocol;
+    return is_smtputf8 && origin.protocol == "ESMTP" ? std::string_view("UTF8SMTP") : origin.protocol;
 }
 
 std::string bracketed(std::string_view address)
@@ -61,8 +56,8 @@ std::string received_from_client(const mail::Origin& origin, const ReceivedFacts
             fmt::format("\t(Authenticated sender: {}{})\n", comment_text(origin.sasl_username, facts.is_smtputf8),
                         origin.sasl_sender.empty() ? "" : " as " + comment_text(origin.sasl_sender, facts.is_smtputf8));
     }
-    out += fmt::format("\tby {} ({}) with {} id {}", facts.myhostname, facts.mail_name,
-                       protocol_name(origin, facts.is_smtputf8), facts.id);
+    out += fmt::format("\tby {} ({}) with {}{} id {}", facts.myhostname, facts.mail_name,
+                       protocol_name(origin, facts.is_smtputf8), facts.protocol_suffix, facts.id);
     const auto date = mime::format_date(facts.at);
     if (facts.only_recipient.empty()) out += fmt::format(";\n\t{}\n", date);
     else out += fmt::format("\n\tfor <{}>; {}\n", path_text(mail::quote_address(facts.only_recipient)), date);
@@ -83,6 +78,8 @@ std::string received_from_self(const ReceivedFacts& facts)
 
 std::string make_message_id(WallTime at, std::string_view id, std::string_view myhostname)
 {
+    // An id of the long form (it has a z where the short one has hexadecimal digits) is never given out twice.
+    if (id.find('z') != id.npos) return fmt::format("{}@{}", id, myhostname);
     const std::time_t seconds = base::to_seconds(at);
     std::tm tm{};
     gmtime_r(&seconds, &tm);

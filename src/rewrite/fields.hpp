@@ -13,6 +13,7 @@ namespace ekiden::rewrite {
 struct ReceivedFacts {
     std::string_view myhostname, mail_name, id;
     std::string_view only_recipient;     // internal form; empty: not exactly one was given
+    std::string_view protocol_suffix;    // RFC 3848: "S" behind TLS, "A" for who has logged in, "SA", or empty
     std::string_view tls_comment;        // lines "\t(using …)\n" of smtpd_tls_received_header, or empty
     bool shows_login = false;            // smtpd_sasl_authenticated_header
     bool is_smtputf8 = false;
@@ -26,7 +27,8 @@ std::string received_from_user(unsigned uid, const ReceivedFacts& facts);
 // Made here (bounces, forwards): "Received: by HOST (Postfix)\n\tid …".
 std::string received_from_self(const ReceivedFacts& facts);
 
-// "20261122053817.2E014214007@mail.golden.test", time in UTC, without brackets.
+// "20261122053817.2E014214007@mail.golden.test", time in UTC, without brackets; of a long id that alone:
+// "4gTk8R1dQhz1@mail.golden.test".
 std::string make_message_id(WallTime at, std::string_view id, std::string_view myhostname);
 
 // Body of a From field: `Full Name <address>` (or "address (Full Name)" where header_from_format = obsolete).

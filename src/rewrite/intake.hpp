@@ -37,6 +37,8 @@ struct DraftOptions {
     std::string log_ident;              // forwarding: id of the message this one comes from
     // smtpd_tls_received_header: whole lines "\t(using TLSv1.3 with cipher …)\n" for the Received field, or empty.
     std::string tls_comment;
+    // smtpd: what RFC 3848 puts behind the protocol in the Received field ("S", "A", "SA"); nobody else is told.
+    std::string protocol_suffix;
 };
 
 class Draft;

@@ -250,7 +250,7 @@ Task<Result<Route>> Resolver::resolve(std::string sender, std::string recipient)
     if (!claimed) claimed = co_await classify(domain);
     EKIDEN_CO_TRY_VALUE(address_class, std::move(*claimed));
     route.address_class = address_class;
-    route.has_sender_routing = address_class != AddressClass::local && address_class != AddressClass::virtual_mailbox
+    route.has_sender_routing = address_class != AddressClass::local
         && mail::split_address(address).local.find_first_of("@!%") != std::string_view::npos;
     // "@domain" is nobody's mailbox; a person reads what is sent to the mailer daemon.
     route.recipient = address.front() == '@' ? t.empty_recipient + address : address;

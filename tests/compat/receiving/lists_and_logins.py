@@ -62,6 +62,8 @@ CASES = [case(f'policy-{i}', RBL + f'check_policy_service unix:{{private}}/files
     case('login-long', LOGIN, session(EHLO, 'AUTH PLAIN', b'x' * 13000 + b'\r\n', 1, QUIT), session(EHLO, b'AUTH PLAIN ' + b'QUFB' * 600 + b'\r\n', 1, QUIT)),
     case('login-lost', LOGIN, session(EHLO, 'AUTH PLAIN', CLOSE), session(EHLO, 'AUTH LOGIN', b64('test'), b'abc', CLOSE)),
     case('login-message', LOGIN + 'smtpd_relay_restrictions = permit_sasl_authenticated, reject', session(EHLO, 'AUTH PLAIN ' + PLAIN, MAIL, RCPT, *content(), MAIL + ' AUTH=<>', RCPT, *content(), MAIL + ' AUTH=x+2By@b.test', RCPT, *content(), QUIT), session('HELO x', 'AUTH PLAIN ' + PLAIN, MAIL, RCPT, *content(), QUIT)),
+    case('login-in-log', LOGIN + 'smtpd_tls_security_level = may\nsmtpd_recipient_restrictions = permit_sasl_authenticated, reject', session(EHLO, 'STARTTLS', TLS, EHLO, 'AUTH PLAIN ' + PLAIN, MAIL, 'RCPT TO:<postmaster>', *content(b'Subject: one\r\n\r\nx\r\n.\r\n'), QUIT),
+         cleanup='header_checks = regexp:{{/^Subject:/ HOLD see}}'),
     case('login-shown', LOGIN + 'smtpd_sasl_authenticated_header = yes', session(EHLO, 'AUTH PLAIN ' + PLAIN, MAIL, RCPT, *content(), QUIT)),
     case('login-sender', LOGIN, session(EHLO, *[step for p in ('AUTH=', 'AUTH=<>', 'AUTH=a@b.test', 'AUTH=+2B', 'AUTH=+2', 'AUTH=a b', 'AUTH=<a@b.test>') for step in (f'{MAIL} {p}', 'RSET')], QUIT)),
     case('login-not-offered', LOGIN + 'smtpd_sasl_exceptions_networks = 127.0.0.2, [fd00::]/16', session(EHLO, 'AUTH PLAIN ' + PLAIN, QUIT), session(EHLO, QUIT, source='127.0.0.3')),

@@ -68,6 +68,8 @@ CASES = [case('recipient-' + words_of(rule), listed('recipient', rule), dialogue
     case('recipient-names', listed('recipient', 'reject_non_fqdn_recipient, reject_unknown_recipient_domain'), session(EHLO, MAIL, *[f'RCPT TO:<{r}>' for r in (
         'a', 'user1', 'a@b', 'a@nosuch.test', 'a@nullmx.test', 'a@mxnohost.test', 'a@noaddr.test', 'a@servfail.test', 'a@[127.0.0.1]', 'user1@[127.0.0.1]', 'a@[127.0.0.9]', 'user1@golden.test', 'a@localhost', 'user1%remote.test@golden.test', 'postmaster')], QUIT, source='127.0.0.1')),
     case('unlisted', 'smtpd_reject_unlisted_sender = yes', *[tried('user1@golden.test', sender=s) for s in ('nobody@golden.test', 'user1@golden.test', 'x@remote.test', '')], tried('nobody@golden.test')),
+    case('unlisted-not-asked', 'smtpd_reject_unlisted_sender = yes\nreceive_override_options = no_unknown_recipient_checks\nsmtpd_sender_restrictions = reject_unlisted_sender\nsmtpd_recipient_restrictions = reject_unlisted_recipient',
+         tried('user1@golden.test', 'nobody@golden.test', sender='nobody@golden.test'), session(EHLO, 'VRFY nobody@golden.test', QUIT)),
     case('listed-not', 'smtpd_reject_unlisted_recipient = no', tried('nobody@golden.test', 'user1@golden.test')),
     case('unlisted-in-classes', 'virtual_alias_domains = va.test\nvirtual_alias_maps = inline:{a@va.test=x@remote.test}\nvirtual_mailbox_domains = vm.test\nvirtual_mailbox_maps = inline:{a@vm.test=x}\nrelay_domains = rl.test\nrelay_recipient_maps = inline:{a@rl.test=x}\n'
          'unknown_virtual_alias_reject_code = 551\nunknown_virtual_mailbox_reject_code = 552\nunknown_relay_recipient_reject_code = 553\nunknown_local_recipient_reject_code = 450',

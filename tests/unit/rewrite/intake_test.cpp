@@ -1,3 +1,4 @@
+#include "rewrite/fields.hpp"
 #include "rewrite/intake.hpp"
 
 #include "base/clock.hpp"
@@ -223,11 +224,19 @@ TEST_F(IntakeTest, adds_resent_fields_to_resent_mail)
         "postfix/cleanup: ID: resent-message-id=<20261122053442.ID@mail.golden.test>\npostfix/cleanup: ID: message-id=<>\n");
 }
 
+TEST(Fields, make_message_ids_as_postfix_does)
+{
+    const WallTime at{std::chrono::seconds(1795325682)};
+    EXPECT_EQ(make_message_id(at, "60EBA6A02B4C2", "mail.golden.test"),
+              "20261122053442.60EBA6A02B4C2@mail.golden.test");
+    EXPECT_EQ(make_message_id(at, "4gTk8R1dQhz1", "mail.golden.test"), "4gTk8R1dQhz1@mail.golden.test");
+}
+
 TEST_F(IntakeTest, writes_received_as_postfix_does)
 {
     auto authenticated = from_stranger();
     authenticated.shows_login = true;
-    authenticated.origin.protocol = "ESMTPA";
+    authenticated.protocol_suffix = "A";
     authenticated.origin.sasl_username = "test@golden.test";
     auto six = from_stranger();
     six.origin.client_address = "::1";
@@ -235,7 +244,7 @@ TEST_F(IntakeTest, writes_received_as_postfix_does)
     six.origin.protocol = "SMTP";
     DraftOptions bounce{.source = Source::bounce};
     auto tls = from_stranger();
-    tls.origin.protocol = "ESMTPS";
+    tls.protocol_suffix = "S";
     tls.tls_comment = "\t(using TLSv1.3 with cipher X)\n";
 
     const struct {

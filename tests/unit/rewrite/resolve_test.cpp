@@ -124,6 +124,8 @@ TEST(resolve, notices_sender_specified_routing)
     const auto resolver = Resolver::make(make_settings());
     EXPECT_TRUE(run(resolver->resolve("", "user%other.test@remote.test"))->has_sender_routing);
     EXPECT_TRUE(run(resolver->resolve("", "user%a.test%remote.test@golden.test"))->has_sender_routing);
+    const auto hosting = Resolver::make(make_settings({{"virtual_mailbox_domains", "vm.test"}}));
+    EXPECT_TRUE(run(hosting->resolve("", "user%other.test@vm.test"))->has_sender_routing);
     EXPECT_FALSE(run(resolver->resolve("", "user@remote.test"))->has_sender_routing);
     EXPECT_FALSE(run(resolver->resolve("", "user@golden.test"))->has_sender_routing);
 }
