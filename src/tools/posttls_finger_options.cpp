@@ -168,6 +168,124 @@ void check_words(const Voice& voice, const Options& options)
         voice.fatal(fmt::format("Digest algorithm \"{}\" not found", options.tls.digest));
 }
 
+[[noreturn]] void end_with_usage()
+{
+    std::fputs(usage, stderr);
+    std::exit(1);
+}
+
+// Options that are other words for parameters.
+constexpr struct {
+    char letter;
+    const char* parameter;
+} parameters_of_letters[] = {
+    {'d', "smtp_tls_fingerprint_digest"},  {'F', "smtp_tls_CAfile"},    {'g', "smtp_tls_mandatory_ciphers"},
+    {'g', "smtp_tls_ciphers"},             {'P', "smtp_tls_CApath"},    {'p', "smtp_tls_mandatory_protocols"},
+    {'p', "smtp_tls_protocols"},           {'s', "smtp_tls_servername"},
+};
+
+class CommandLine {
+public:
+    explicit CommandLine(const Voice& voice) : voice_(voice) {}
+    void take(char letter, const char* value);
+    // When all options were taken: what is to be asked of whom.
+    Options finish(const char* destination, std::vector<std::string> match);
+
+private:
+    void take_level(const char* value);
+    config::SettingsPtr settings_wanted();
+
+    const Voice& voice_;
+    Options options_;
+    Overrides wanted_ = nothing_trusted(), last_;
+    std::string anchors_, chains_, certificate_, key_;
+    bool wants_dane_ = false, has_told_ = false;
+};
+
+void CommandLine::take(char letter, const char* value)
+{
+    switch (letter) {
+    case 'a': options_.family = parse_family(voice_, value); break;
+    case 'A': anchors_.append(anchors_.empty() ? "" : ", ").append(value); break;
+    case 'c': options_.shows_chat = false; break;
+    case 'C': options_.shows_chain = true; break;
+    case 'f': break;    // about TLSA records, which are not looked up
+    case 'h': options_.uses_hosts_file |= parse_host_lookup(voice_, value); break;
+    case 'H': chains_.append(chains_.empty() ? "" : ", ").append(value); break;
+    case 'k': certificate_ = value; break;
+    case 'K': key_ = value; break;
+    case 'l': take_level(value); break;
+    case 'L': options_.told = parse_told(voice_, value), has_told_ = true; break;
+    case 'm': options_.most_reconnects = parse_count(voice_, 'm', value, 0); break;
+    case 'M':
+        if (const std::string_view policy = value; policy != "dane" && policy != "encrypt" && policy != "may")
+            voice_.fatal(fmt::format("bad '-M' option value: {}", policy));
+        break;
+    case 'o': last_.push_back(parse_override(voice_, value)); break;
+    case 'r': options_.reconnect_delay = parse_count(voice_, 'r', value, 0); break;
+    case 'S': options_.is_lmtp = true; break;
+    case 't': options_.connect_limit = std::chrono::seconds(parse_count(voice_, 't', value, 1)); break;
+    case 'T': options_.command_limit = std::chrono::seconds(parse_count(voice_, 'T', value, 1)); break;
+    case 'v': options_.is_verbose = true; break;
+    case 'w': options_.is_wrapped = true; break;
+    case 'X':
+    case 'x': break;    // through tlsproxy or without: there is one way here
+    default: {
+        bool is_known = false;
+        for (const auto& row : parameters_of_letters) {
+            if (row.letter != letter) continue;
+            is_known = true;
+            wanted_.emplace_back(row.parameter, value);
+        }
+        if (!is_known) end_with_usage();
+    }
+    }
+}
+
+void CommandLine::take_level(const char* value)
+{
+    const auto level = tls::parse_level(value);
+    if (!level) voice_.fatal(fmt::format("Invalid TLS level \"{}\"", value));
+    wants_dane_ = *level == tls::Level::dane || *level == tls::Level::dane_only;
+    options_.level = wants_dane_ ? tls::Level::secure : *level;
+}
+
+config::SettingsPtr CommandLine::settings_wanted()
+{
+    wanted_.emplace_back("smtp_tls_trust_anchor_file", anchors_);
+    wanted_.emplace_back("smtp_tls_chain_files", chains_);
+    wanted_.emplace_back("smtp_tls_cert_file", certificate_.empty() ? key_ : certificate_);
+    wanted_.emplace_back("smtp_tls_key_file", key_.empty() ? certificate_ : key_);
+    wanted_.emplace_back("smtp_tls_security_level", std::string(tls::name_of(options_.level)));
+    wanted_.insert(wanted_.end(), last_.begin(), last_.end());
+    return load(voice_, std::move(wanted_));
+}
+
+Options CommandLine::finish(const char* destination, std::vector<std::string> match)
+{
+    if (!chains_.empty() && (!certificate_.empty() || !key_.empty()))
+        voice_.fatal("the '-H' option excludes '-k' and '-K'");
+    options_.destination = parse_destination(voice_, destination, options_.is_lmtp);
+    options_.match = std::move(match);
+    if (options_.is_verbose && !has_told_) options_.told = {true, true, true, true, true};
+    if (wants_dane_) voice_.warning("TLSA records are not looked up in this release, resorting to \"secure\"");
+
+    const auto settings = settings_wanted();
+    try {
+        options_.tls = tls::ClientOptions::from(*settings, false);
+    } catch (const config::ConfigError& error) {
+        voice_.fatal(error.what());
+    }
+    check_words(voice_, options_);
+    options_.own_name = settings->str("myhostname");
+    options_.hello = settings->str(options_.is_lmtp ? "lmtp_lhlo_name" : "smtp_helo_name");
+    options_.dns_server = settings->str("ekiden_dns_server");
+    const std::string protocols = settings->str("inet_protocols");
+    options_.families.ipv4 = protocols.contains("ipv4") || protocols.contains("all");
+    options_.families.ipv6 = protocols.contains("ipv6") || protocols.contains("all");
+    return std::move(options_);
+}
+
 }  // namespace
 
 Options parse_options(int argc, char** argv)
@@ -175,88 +293,12 @@ Options parse_options(int argc, char** argv)
     const Voice voice("posttls-finger", 1);
     static char name[] = "posttls-finger";
     argv[0] = name;
-    Options options;
-    Overrides wanted = nothing_trusted();
-    const auto add = [&](const char* parameter, std::string value) {
-        wanted.emplace_back(parameter, std::move(value));
-    };
-    Overrides last;
-    std::string anchors, chains, certificate, key;
-    bool wants_dane = false, has_told = false;
+    CommandLine line(voice);
     int letter;
-    while ((letter = ::getopt(argc, argv, "+a:A:cCd:fF:g:h:H:k:K:l:L:m:M:o:p:P:r:s:St:T:vwXx")) != -1) {
-        switch (letter) {
-        case 'a': options.family = parse_family(voice, optarg); break;
-        case 'A': anchors.append(anchors.empty() ? "" : ", ").append(optarg); break;
-        case 'c': options.shows_chat = false; break;
-        case 'C': options.shows_chain = true; break;
-        case 'd': add("smtp_tls_fingerprint_digest", optarg); break;
-        case 'f': break;    // about TLSA records, which are not looked up
-        case 'F': add("smtp_tls_CAfile", optarg); break;
-        case 'g': add("smtp_tls_mandatory_ciphers", optarg), add("smtp_tls_ciphers", optarg); break;
-        case 'h': options.uses_hosts_file |= parse_host_lookup(voice, optarg); break;
-        case 'H': chains.append(chains.empty() ? "" : ", ").append(optarg); break;
-        case 'k': certificate = optarg; break;
-        case 'K': key = optarg; break;
-        case 'l': {
-            const auto level = tls::parse_level(optarg);
-            if (!level) voice.fatal(fmt::format("Invalid TLS level \"{}\"", optarg));
-            wants_dane = *level == tls::Level::dane || *level == tls::Level::dane_only;
-            options.level = wants_dane ? tls::Level::secure : *level;
-            break;
-        }
-        case 'L': options.told = parse_told(voice, optarg), has_told = true; break;
-        case 'm': options.most_reconnects = parse_count(voice, 'm', optarg, 0); break;
-        case 'M':
-            if (const std::string_view policy = optarg; policy != "dane" && policy != "encrypt" && policy != "may")
-                voice.fatal(fmt::format("bad '-M' option value: {}", policy));
-            break;
-        case 'o': last.push_back(parse_override(voice, optarg)); break;
-        case 'p': add("smtp_tls_mandatory_protocols", optarg), add("smtp_tls_protocols", optarg); break;
-        case 'P': add("smtp_tls_CApath", optarg); break;
-        case 'r': options.reconnect_delay = parse_count(voice, 'r', optarg, 0); break;
-        case 's': add("smtp_tls_servername", optarg); break;
-        case 'S': options.is_lmtp = true; break;
-        case 't': options.connect_limit = std::chrono::seconds(parse_count(voice, 't', optarg, 1)); break;
-        case 'T': options.command_limit = std::chrono::seconds(parse_count(voice, 'T', optarg, 1)); break;
-        case 'v': options.is_verbose = true; break;
-        case 'w': options.is_wrapped = true; break;
-        case 'X':
-        case 'x': break;    // through tlsproxy or without: there is one way here
-        default: std::fputs(usage, stderr); std::exit(1);
-        }
-    }
-    if (optind >= argc) {
-        std::fputs(usage, stderr);
-        std::exit(1);
-    }
-    if (!chains.empty() && (!certificate.empty() || !key.empty()))
-        voice.fatal("the '-H' option excludes '-k' and '-K'");
-    options.destination = parse_destination(voice, argv[optind], options.is_lmtp);
-    options.match.assign(argv + optind + 1, argv + argc);
-    if (options.is_verbose && !has_told) options.told = {true, true, true, true, true};
-    if (wants_dane) voice.warning("TLSA records are not looked up in this release, resorting to \"secure\"");
-
-    add("smtp_tls_trust_anchor_file", anchors);
-    add("smtp_tls_chain_files", chains);
-    add("smtp_tls_cert_file", certificate.empty() ? key : certificate);
-    add("smtp_tls_key_file", key.empty() ? certificate : key);
-    add("smtp_tls_security_level", std::string(tls::name_of(options.level)));
-    wanted.insert(wanted.end(), last.begin(), last.end());
-    const auto settings = load(voice, std::move(wanted));
-    try {
-        options.tls = tls::ClientOptions::from(*settings, false);
-    } catch (const config::ConfigError& error) {
-        voice.fatal(error.what());
-    }
-    check_words(voice, options);
-    options.own_name = settings->str("myhostname");
-    options.hello = settings->str(options.is_lmtp ? "lmtp_lhlo_name" : "smtp_helo_name");
-    options.dns_server = settings->str("ekiden_dns_server");
-    const std::string protocols = settings->str("inet_protocols");
-    options.families.ipv4 = protocols.contains("ipv4") || protocols.contains("all");
-    options.families.ipv6 = protocols.contains("ipv6") || protocols.contains("all");
-    return options;
+    while ((letter = ::getopt(argc, argv, "+a:A:cCd:fF:g:h:H:k:K:l:L:m:M:o:p:P:r:s:St:T:vwXx")) != -1)
+        line.take(static_cast<char>(letter), optarg);
+    if (optind >= argc) end_with_usage();
+    return line.finish(argv[optind], {argv + optind + 1, argv + argc});
 }
 
 }  // namespace ekiden::tools::finger
