@@ -4,12 +4,17 @@
 
 #include <boost/asio/redirect_error.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 namespace ekiden::net {
 
 namespace {
+
+constexpr std::chrono::microseconds shortest_pause{1000}, longest_pause{50'000};
 
 std::unexpected<Error> refusal(int error)
 {
@@ -60,12 +65,26 @@ Task<Result<StreamPtr>> connect_tcp(Endpoint to, ConnectOptions options)
 
 Task<Result<StreamPtr>> connect_unix(std::string path, std::chrono::seconds time_limit)
 {
-    if (path.size() >= sizeof(sockaddr_un::sun_path)) co_return refusal(ENAMETOOLONG);
+    sockaddr_un to{};
+    if (path.size() >= sizeof to.sun_path) co_return refusal(ENAMETOOLONG);
+    to.sun_family = AF_UNIX;
+    std::memcpy(to.sun_path, path.c_str(), path.size() + 1);
     UnixSocket socket(co_await asio::this_coro::executor);
     boost::system::error_code error;
     socket.open(asio::local::stream_protocol(), error);
+    if (!error) socket.non_blocking(true, error);
     if (error) co_return refusal(error.value());
-    EKIDEN_CO_TRY(co_await connect_within(socket, asio::local::stream_protocol::endpoint(path), time_limit));
+    // A Unix socket connects at once or not at all. Where too many wait to be accepted there is nothing to wait on:
+    // poll() calls such a socket ready, and it is not connected.
+    const SteadyTime until = base::steady_now() + time_limit;
+    for (auto pause = shortest_pause;
+         ::connect(socket.native_handle(), reinterpret_cast<sockaddr*>(&to), sizeof to) < 0;
+         pause = std::min(pause * 2, longest_pause)) {
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN) co_return refusal(errno);
+        if (time_limit.count() > 0 && base::steady_now() + pause > until) co_return refusal(ETIMEDOUT);
+        co_await sleep_for(pause);
+    }
     co_return make_stream(std::move(socket));
 }
 

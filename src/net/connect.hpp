@@ -12,6 +12,7 @@ struct ConnectOptions {
     bool is_bind_required = true;            // smtp_bind_address_enforce: else the system chooses when it cannot be had
 };
 Task<Result<StreamPtr>> connect_tcp(Endpoint to, ConnectOptions options);
+// Where the server has too many waiting already, it waits for its turn.
 Task<Result<StreamPtr>> connect_unix(std::string path, std::chrono::seconds time_limit);
 
 }  // namespace ekiden::net

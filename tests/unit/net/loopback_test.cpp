@@ -216,6 +216,39 @@ TEST(connect, gives_up_after_its_time_limit)
     EXPECT_EQ(last.error().text(), "Connection timed out");
 }
 
+// Accepts what waits when it is called, and answers.
+Task<bool> make_room(const Fd& listener, bool& is_done)
+{
+    const Fd accepted(::accept(listener.get(), nullptr, nullptr));
+    is_done = true;
+    co_return bool(accepted);
+}
+
+Task<Result<StreamPtr>> connect_while_room_is_made(std::string path, const Fd& listener, bool& is_done)
+{
+    asio::co_spawn(co_await this_executor(), make_room(listener, is_done), asio::detached);
+    co_return co_await connect_unix(path, 5s);
+}
+
+TEST(connect, waits_for_its_turn_at_a_socket_with_a_full_backlog)
+{
+    const std::string path = testing::TempDir() + "full." + std::to_string(getpid());
+    auto listener = listen_unix(path, 0, 0600);
+    ASSERT_TRUE(listener) << listener.error().text();
+    test::Loop loop;
+    auto first = loop.run(connect_unix(path, 5s));
+    ASSERT_TRUE(first) << first.error().text();
+    auto late = loop.run(connect_unix(path, 1s));
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().text(), "Connection timed out");
+    bool is_done = false;
+    auto second = loop.run(connect_while_room_is_made(path, *listener, is_done));
+    ASSERT_TRUE(second) << second.error().text();
+    EXPECT_TRUE(is_done);
+    EXPECT_TRUE(loop.run((*second)->write("hello")));
+    unlink(path.c_str());
+}
+
 TEST(unix_listener, replaces_a_stale_socket_but_no_file)
 {
     const std::string folder = testing::TempDir() + "listener." + std::to_string(getpid());
