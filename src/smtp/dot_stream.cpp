@@ -54,8 +54,8 @@ const char* find_line_feed(const char* begin, const char* end)
 }  // namespace
 
 // Decoding is most of what the server does per byte: whole lines are found with memchr and copied once. Output is never
-// longer than the input plus the CRs that were held back from the piece before. All of it is one loop in one function, with the
-// writer in registers: the parts are inlined.
+// longer than the input plus the CRs that were held back from the piece before. All of it is one loop in one function,
+// with the writer in registers: the parts are inlined.
 bool DotDecoder::decode(std::string_view& wire, std::string& out)
 {
     RoomWriter writer(out, wire.size() + pending_crs_ + 1);
