@@ -84,15 +84,31 @@ public:
     }
 
 private:
+    // Where no table sends mail elsewhere, does some of it come to this program?
+    bool is_delivered_by(std::string_view program) const
+    {
+        constexpr const char* ways[] = {"local_transport", "virtual_transport", "relay_transport", "default_transport"};
+        return std::ranges::any_of(ways, [&](const char* way) {
+            const std::string value(settings_.str(way));
+            const auto* service = find_transport(std::string_view(value).substr(0, value.find(':')));
+            return service != nullptr && service->command == program;
+        });
+    }
+
     // Where Postfix's local(8) and virtual(8) deliver nothing at all.
     void check_mailbox_limits()
     {
-        constexpr std::pair<const char*, const char*> limits[] = {{"mailbox_size_limit", "mydestination"},
-                                                                  {"virtual_mailbox_limit", "virtual_mailbox_domains"}};
+        struct Limit {
+            const char *name, *domains, *program;
+        };
+        constexpr Limit limits[] = {{"mailbox_size_limit", "mydestination", "local"},
+                                    {"virtual_mailbox_limit", "virtual_mailbox_domains", "virtual"}};
         const auto message = settings_.integer("message_size_limit");
-        for (const auto& [name, domains] : limits) {
+        for (const auto& [name, domains, program] : limits) {
             const auto limit = settings_.integer(name);
             if (limit <= 0 || (message > 0 && limit >= message) || settings_.str(domains).empty()) continue;
+            // Domains whose mailboxes another server keeps (virtual_transport = lmtp:…) have its limits.
+            if (!is_delivered_by(program)) continue;
             Location at = settings_.location(name);
             if (at.line == 0) at = settings_.location("message_size_limit");
             add(at, name,

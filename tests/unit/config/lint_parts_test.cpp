@@ -108,6 +108,13 @@ TEST(LintRoutes, NamesWhatLeadsNowhereAndWhatGoesInACircle)
              more +
                  "box unix - n n - - pipe\n  user=nobody argv=/nonexistent/box -d ${recipient}\nuucp unix - n n - - pipe user=uucp argv=/nonexistent/uux\n",
              {"master 5: service box, which mailbox_transport names, runs /nonexistent/box: No such file or directory: install it, or correct the path"}},
+            {"virtual_mailbox_domains = v.test\nmailbox_size_limit = 0\nmessage_size_limit = 60000000\n",
+             more + "virtual unix - n n - - virtual\n",
+             {"main 5: virtual_mailbox_limit = 51200000 is smaller than message_size_limit = 60000000: mail is taken that does not fit into a mailbox file, and comes back: set virtual_mailbox_limit to 0 "
+              "(no limit) or to more than message_size_limit"}},
+            {"virtual_mailbox_domains = v.test\nmailbox_size_limit = 0\nmessage_size_limit = 60000000\nvirtual_transport = lmtp:unix:x\n",
+             more + "virtual unix - n n - - virtual\nlmtp unix - - n - - lmtp\n",
+             {}},
             {"relayhost = [127.0.0.1]\n",
              smtp,
              {"main 3: relayhost = [127.0.0.1] is this server itself (line 1 of master.cf), so mail goes in a circle: name the server that takes your mail, or leave it empty"}},
