@@ -187,11 +187,42 @@ void check_port(const Settings& settings, const ServiceSpec& service, std::vecto
     }
 }
 
+bool asks_for_certificates(const Settings& settings)
+{
+    return std::ranges::any_of(settings.services(), [&](const ServiceSpec& service) {
+        if (service.command != "smtpd") return false;
+        try {
+            const auto own = settings.for_service(service);
+            return own->boolean("smtpd_tls_ask_ccert") || own->boolean("smtpd_tls_req_ccert");
+        } catch (const ConfigError&) {
+            return true; // named elsewhere
+        }
+    });
+}
+
+// Nobody shows a certificate who is not asked for one. A list may be for several ports, so one that asks is enough.
+void check_certificate_lists(const Settings& own, ServerLinter& linter)
+{
+    static constexpr Words about_certificates{"permit_tls_clientcerts", "permit_tls_all_clientcerts",
+                                              "check_ccert_access"};
+    for (const auto name : {"smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions",
+                            "smtpd_relay_restrictions", "smtpd_recipient_restrictions", "smtpd_data_restrictions"})
+        for (const auto& word : own.list(name))
+            if (is_one_of(word, about_certificates))
+                linter.warn(
+                    own, name,
+                    fmt::format("{} in {} finds no certificate, because no client is asked for one", word, name),
+                    "write smtpd_tls_ask_ccert = yes");
+}
+
 }  // namespace
 
 std::vector<Problem> lint_tls(const Settings& settings)
 {
     auto problems = ServerLinter(settings).run(check_server);
+    if (!asks_for_certificates(settings))
+        for (auto& problem : ServerLinter(settings).run(check_certificate_lists))
+            problems.push_back(std::move(problem));
     for (const auto& service : settings.services())
         if (service.command == "smtpd" && service.type == "inet") check_port(settings, service, problems);
     return problems;

@@ -1,9 +1,11 @@
 #include "config/unreadable.hpp"
 
+#include "base/text.hpp"
 #include "config/checks.hpp"
 #include "config/main_cf.hpp"
 #include "config/parameters.hpp"
 #include "config/snapshot.hpp"
+#include "config/values.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -13,6 +15,20 @@ namespace ekiden::config {
 namespace {
 
 constexpr std::size_t most_problems = 100;
+
+// What the text of a value says of the mistake, which is more than its kind does: a comment that became part of it, or
+// entries. Otherwise the advice that there is.
+std::string advice_of_text(std::string_view value, std::string advice)
+{
+    for (auto at = value.find('#'); at != value.npos; at = value.find('#', at + 1))
+        if (at == 0 || base::is_space(value[at - 1])) return "a comment must have a line of its own";
+    const auto words = base::split_any(value, " \t");
+    for (std::size_t i = 1; i + 1 < words.size(); ++i)
+        if (words[i + 1] == "=" && find_parameter(words[i]) != nullptr)
+            return "\"" + std::string(words[i]) +
+                   " = \u2026\" and what follows became part of it: move it to the start of a line";
+    return advice;
+}
 
 class Collector {
 public:
@@ -41,7 +57,17 @@ private:
         LoadOptions lenient = options_;
         lenient.checks = Checks::none;
         lenient.read_master_cf = false;
-        const auto settings = Settings::load(lenient); // throws where there is no main.cf at all
+        auto settings = Settings::load(lenient); // throws where there is no main.cf at all
+        if (const std::string level = settings->str("compatibility_level"); !parse_compatibility_level(level)) {
+            // Many defaults ask for the level: without one they would all be named, and this would not.
+            const std::string name = "compatibility_level";
+            add({Problem::Level::fatal, settings->location(name),
+                 "malformed compatibility level syntax: \"" + level + "\"", name,
+                 advice_of_text(settings->raw(name), "write compatibility_level = 3.6")});
+            options_.overrides.emplace_back(name, "3.6");
+            lenient.overrides = options_.overrides;
+            settings = Settings::load(lenient);
+        }
         for (const auto& name : settings->names_set()) {
             const auto* parameter = find_parameter(name);
             if (parameter != nullptr && parameter->kind == Kind::raw) continue;
@@ -55,6 +81,7 @@ private:
         for (auto& problem : find_bad_values(*settings, options_.effective_checks())) {
             if (std::ranges::find(replaced_, problem.parameter) != replaced_.end()) continue;
             replaced_.push_back(problem.parameter);
+            problem.advice = advice_of_text(settings->raw(problem.parameter), std::move(problem.advice));
             add(std::move(problem));
         }
         // As somebody reads the file who mends it.

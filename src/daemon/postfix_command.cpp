@@ -45,7 +45,8 @@ void print_fatal(const config::ConfigError& error, bool always = false, const st
     std::fprintf(stderr, "postfix: fatal: %s\n", error.what());
     const config::Location& at = error.location;
     const bool is_quoted = text.contains(" = ") || text.contains("parameter ") || text.contains("config variable ");
-    if (at.line > 0 && (always || !is_quoted) && !text.contains(at.file))
+    const bool is_placed = text.contains(at.file) && (!always || advice.empty() || text.contains(", line "));
+    if (at.line > 0 && (always || !is_quoted) && !is_placed)
         std::fprintf(stderr, "postfix: see %s, line %d%s\n", at.file.c_str(), at.line,
                      advice.empty() ? "" : (": " + advice).c_str());
 }

@@ -28,6 +28,7 @@ const Clue clues[] = {
     {"DH parameter", {"smtpd_tls_dh1024_param_file"}},
     {"client certs", {"smtpd_tls_req_ccert"}},
     {"TLS level", {"smtpd_tls_security_level"}},
+    {"open database", {"tls_server_sni_maps"}},
     {"curve", {"smtpd_tls_eecdh_grade", "tls_eecdh_auto_curves", "tls_ffdhe_auto_groups", "tls_eecdh_strong_curve", "tls_eecdh_ultra_curve"}},
     {"", {"smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_eccert_file", "smtpd_tls_dcert_file", "smtpd_tls_wrappermode", "smtpd_tls_security_level", "smtpd_use_tls"}},
 };

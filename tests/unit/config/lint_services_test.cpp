@@ -199,6 +199,12 @@ TEST(LintTls, names_what_cannot_work)
             {"smtpd_tls_chain_files = ${config_directory}/both.pem\n",
              "25 inet n - n - - smtpd -o smtpd_tls_security_level=foo\n",
              {"fatal DIR/master.cf: line 1: Invalid TLS level \"foo\""}},
+            {"smtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination\n",
+             "smtp inet n - n - - smtpd\n",
+             {"DIR/main.cf, line 2: permit_tls_clientcerts in smtpd_relay_restrictions finds no certificate, because no client is asked for one: write smtpd_tls_ask_ccert = yes"}},
+            {"smtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination\n",
+             "smtp inet n - n - - smtpd\n587 inet n - n - - smtpd -o smtpd_tls_req_ccert=yes\n",
+             {}},
             {"smtpd_tls_chain_files = ${config_directory}/both.pem\n",
              "smtps inet n - n - - smtpd -o smtpd_tls_security_level=encrypt\n"
              "127.0.0.1:465 inet n - n - - smtpd\n"

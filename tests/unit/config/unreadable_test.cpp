@@ -61,6 +61,27 @@ TEST(Unreadable, EverythingThatCannotBeReadIsNamedAndTheRestIsStillLookedAt)
     EXPECT_FALSE(found.rest->boolean("disable_vrfy_command"));
 }
 
+TEST(Unreadable, ATextThatBecamePartOfAValueIsTheAdvice)
+{
+    const Folder folder;
+    auto found =
+        folder.find("smtpd_timeout = 5m  # five\ndisable_vrfy_command = yes\n\tmydomain = a.test\nbiff = #no\n", "");
+    ASSERT_EQ(found.problems.size(), 3u);
+    EXPECT_EQ(found.problems[0].advice, "a comment must have a line of its own");
+    EXPECT_EQ(found.problems[1].advice,
+              "\"mydomain = \u2026\" and what follows became part of it: move it to the start of a line");
+    EXPECT_EQ(found.problems[2].advice, "a comment must have a line of its own");
+
+    // Defaults that ask for the level are not at fault.
+    found = folder.find("compatibility_level = 3.6\n\tmydomain = a.test\n", "");
+    ASSERT_EQ(found.problems.size(), 1u);
+    EXPECT_TRUE(found.problems[0].text.starts_with("malformed compatibility level syntax: \"3.6\tmydomain"))
+        << found.problems[0].text;
+    EXPECT_EQ(found.problems[0].at.line, 3);
+    EXPECT_EQ(found.problems[0].advice,
+              "\"mydomain = \u2026\" and what follows became part of it: move it to the start of a line");
+}
+
 TEST(Unreadable, LinesOfMasterCfAreNamedOneByOne)
 {
     const Folder folder;
