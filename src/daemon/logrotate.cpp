@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <poll.h>
+#include <ranges>
 #include <string>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -30,6 +31,22 @@ struct LogFile {
 bool is_device(const std::string& path)
 {
     return path.starts_with("/dev/");
+}
+
+// All files or none. What went wrong, or "".
+std::string rename_all(const std::vector<LogFile>& files, const Logger& log)
+{
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        const LogFile& file = files[i];
+        if (::rename(file.path.c_str(), file.rotated.c_str()) == 0) continue;
+        std::string trouble = fmt::format("rename {} to {}: {}", file.path, file.rotated, std::strerror(errno));
+        // The system still writes to the files that were renamed, and nobody has made new ones meanwhile.
+        for (const LogFile& done : files | std::views::take(i))
+            if (::rename(done.rotated.c_str(), done.path.c_str()) < 0)
+                log.warning("rename {} back to {}: {}", done.rotated, done.path, std::strerror(errno));
+        return trouble;
+    }
+    return {};
 }
 
 // The compressor's exit status.
@@ -83,9 +100,7 @@ int rotate_logs(const config::Settings& settings, const Logger& log)
         // Twice in a second, or a suffix without the time: what is there is not written over.
         if (::access(file.rotated.c_str(), F_OK) == 0) return refuse(fmt::format("{} exists already", file.rotated));
     }
-    for (const LogFile& file : files)
-        if (::rename(file.path.c_str(), file.rotated.c_str()) < 0)
-            return refuse(fmt::format("rename {} to {}: {}", file.path, file.rotated, std::strerror(errno)));
+    if (const std::string trouble = rename_all(files, log); !trouble.empty()) return refuse(trouble);
     if (const int pid = find_master(settings)) {
         ::kill(pid, SIGUSR1);
         // The new files show that the master has let go of the old ones; the engine follows at once.
