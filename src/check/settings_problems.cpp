@@ -5,6 +5,7 @@
 #include "check/policy.hpp"
 #include "check/policy_protocol.hpp"
 #include "check/rules.hpp"
+#include "config/lint_parts.hpp"
 #include "config/snapshot.hpp"
 #include "config/source.hpp"
 #include "net/endpoint.hpp"
@@ -214,7 +215,10 @@ private:
                 look_at(place, std::string(words[i].substr(1, words[i].size() - 2)));
                 continue;
             }
-            const Row* row = is_list ? find_row(words[i]) : nullptr;
+            // A full-width space in front of a restriction is another message's; its argument is looked at all the same.
+            const bool is_odd = is_list && config::has_odd_character(words[i]);
+            const Row* row =
+                is_list ? find_row(is_odd ? config::without_odd_ends(words[i]) : words[i]) : nullptr;
             if (!row) {
                 look_at_table(place, words[i]);
                 continue;

@@ -193,6 +193,13 @@ std::vector<OddCharacter> lint_characters(const std::string& directory)
     return result;
 }
 
+std::string_view without_odd_ends(std::string_view word)
+{
+    while (!word.empty() && static_cast<unsigned char>(word.front()) >= 0x80) word.remove_prefix(1);
+    while (!word.empty() && static_cast<unsigned char>(word.back()) >= 0x80) word.remove_suffix(1);
+    return word;
+}
+
 bool has_odd_character(std::string_view word) { return find_foreigner(word, 0).at != word.npos; }
 
 std::vector<Problem> find_odd_characters(const std::string& directory)

@@ -107,7 +107,7 @@ void check_words(const Settings& own, ServerLinter& linter)
         linter.refuse(own, "receive_override_options",
                       fmt::format("unknown receive_override_options value \"{}\" in \"{}\"", word,
                                   own.str("receive_override_options")),
-                      is_meant(word, receive_words));
+                      is_meant(without_odd_ends(word), receive_words), word);
     }
     const std::string proxy = own.str("smtpd_upstream_proxy_protocol");
     if (!proxy.empty() && proxy != "haproxy")
@@ -126,7 +126,8 @@ void check_words(const Settings& own, ServerLinter& linter)
     for (const auto& word : own.list("local_header_rewrite_clients")) {
         if (word.contains(':') || std::ranges::find(client_words, word) != client_words.end()) continue;
         linter.warn(own, "local_header_rewrite_clients",
-                    fmt::format("unknown local_header_rewrite_clients item: {}", word), is_meant(word, client_words));
+                    fmt::format("unknown local_header_rewrite_clients item: {}", word),
+                    is_meant(without_odd_ends(word), client_words), word);
     }
 }
 

@@ -40,6 +40,8 @@ struct OddCharacter {
 };
 std::vector<OddCharacter> lint_characters(const std::string& directory);
 bool has_odd_character(std::string_view word);
+// What is left of a word without such characters, and others that are not ASCII, at its ends.
+std::string_view without_odd_ends(std::string_view word);
 
 // What values and master.cf mention by `$name`, restriction classes included: names of the administrator's own.
 bool is_mentioned(const Settings& settings, std::string_view name);

@@ -18,23 +18,16 @@ namespace {
 
 // "check_client_access" and "hash:/x" of a list are one restriction.
 struct Item {
-    std::string word, argument;
+    std::string written, word, argument;
     // Part of the word is a character that only looks like a blank: the message about that says it all.
     bool is_odd = false;
 };
-
-std::string_view without_odd_ends(std::string_view word)
-{
-    while (!word.empty() && static_cast<unsigned char>(word.front()) >= 0x80) word.remove_prefix(1);
-    while (!word.empty() && static_cast<unsigned char>(word.back()) >= 0x80) word.remove_suffix(1);
-    return word;
-}
 
 std::vector<Item> read_items(const std::vector<std::string>& words)
 {
     std::vector<Item> items;
     for (std::size_t i = 0; i < words.size(); ++i) {
-        Item item{words[i], {}};
+        Item item{words[i], words[i], {}};
         if (has_odd_character(item.word)) {
             const std::string plain(without_odd_ends(item.word));
             item.is_odd = plain.empty() || find_restriction(plain) != nullptr;
@@ -77,7 +70,8 @@ public:
             if (const auto* setting = settings_.data().find(name)) check(name, setting->expanded, setting->at);
         for (const auto& service : settings_.services())
             for (std::size_t i = 0; i < service.overrides.size(); ++i)
-                if (service.command == "smtpd" && is_restriction_list(service.overrides[i].first)) check_own(service, i);
+                if (service.command == "smtpd" && is_restriction_list(service.overrides[i].first))
+                    check_own(service, i);
         return std::move(problems_);
     }
 
@@ -110,13 +104,21 @@ private:
         const auto items = read_items(split_list(value));
         std::set<std::string> seen;
         std::map<std::string, int> counts;
-        bool only_warns = false;
+        bool only_warns = false, takes_argument = false;
         for (std::size_t i = 0; i < items.size(); ++i) {
             const Item& item = items[i];
-            if (item.is_odd) continue;
             if (item.word.starts_with('#')) return;    // that comment is another message's
+            if (item.is_odd) {
+                if (!item.word.empty()) check_name(name, item.word, source_.find(at, item.written));
+                continue;
+            }
             const auto place = source_.find(at, item.word, counts[item.word]++);
-            check_word(name, item, place);
+            // What stands behind a name that nobody knows may be its argument.
+            if (takes_argument && item.word.contains('.')) {
+                takes_argument = false;
+                continue;
+            }
+            takes_argument = check_word(name, item, place);
             const bool was_warning = std::exchange(only_warns, base::equal_ignoring_case(item.word, "warn_if_reject"));
             if (only_warns) continue;
             const std::string whole = base::lower(item.word) + " " + item.argument;
@@ -139,17 +141,31 @@ private:
         }
     }
 
-    void check_word(const std::string& name, const Item& item, const Location& at)
+    // Old names.
+    void check_name(const std::string& name, const std::string& word, const Location& at)
     {
-        if (classes_.contains(item.word) || item.word.find(':') != std::string::npos) return;
+        if (const auto* known = find_restriction(word); known != nullptr && !known->advice.empty())
+            add(at, name, fmt::format("restriction \"{}\" {}", word, known->advice));
+    }
+
+    // True: nobody knows the word, and the one that is probably meant has an argument.
+    bool check_word(const std::string& name, const Item& item, const Location& at)
+    {
+        if (classes_.contains(item.word) || item.word.find(':') != std::string::npos) return false;
         if (const auto* known = find_restriction(item.word)) {
-            if (!known->advice.empty()) add(at, name, fmt::format("restriction \"{}\" {}", item.word, known->advice));
+            check_name(name, item.word, at);
             if (known->has_argument && item.argument.empty())
                 add(at, name, fmt::format("restriction \"{}\" needs an argument", item.word));
-            return;
+            return false;
         }
+        const auto nearest = nearest_restriction(item.word);
+        const auto* meant = find_restriction(nearest);
+        const bool is_prose = nearest.empty() && std::ranges::any_of(item.word, [](char c) {
+            return static_cast<unsigned char>(c) >= 0x80;
+        });
         add(at, name, fmt::format("unknown smtpd restriction: \"{}\"", item.word),
-            is_meant(nearest_restriction(item.word)));
+            is_prose ? "a remark needs a line of its own that begins with #" : is_meant(nearest));
+        return meant != nullptr && meant->has_argument;
     }
 
     const Settings& settings_;

@@ -28,10 +28,10 @@ std::vector<Problem> ServerLinter::run(Check check, std::string_view program)
 }
 
 void ServerLinter::say(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice,
-                       Problem::Level level)
+                       std::string_view word, Problem::Level level)
 {
     // A default stands nowhere.
-    const Location at = own.location(parameter).line == 0 ? Location{} : own.location(parameter);
+    const Location at = own.location(parameter).line == 0 ? Location{} : source_.find(own.location(parameter), word);
     Problem problem = make_problem(level, at, text, parameter, advice);
     if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end())
         problems_.push_back(std::move(problem));
@@ -75,7 +75,7 @@ void check_sasl_words(const Settings& own, ServerLinter& linter, std::string_vie
     for (const auto& word : own.list(parameter)) {
         if (is_one_of(word, known)) continue;
         linter.refuse(own, parameter, fmt::format("unknown SASL security options value \"{}\" in {}", word, parameter),
-                      is_meant(word, known));
+                      is_meant(without_odd_ends(word), known), word);
     }
 }
 

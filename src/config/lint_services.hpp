@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/lint_parts.hpp"
+#include "config/source.hpp"
 
 #include <initializer_list>
 #include <string_view>
@@ -18,20 +19,23 @@ public:
     using Check = void (*)(const Settings& own, ServerLinter& linter);
     std::vector<Problem> run(Check check, std::string_view program = "smtpd");
 
-    // "PLACE TEXT: ADVICE"
-    void warn(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice = {})
+    // "PLACE TEXT: ADVICE"; the place is that of `word`, where the parameter's value holds one that is to blame.
+    void warn(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice = {},
+              std::string_view word = {})
     {
-        say(own, parameter, text, advice, Problem::Level::warning);
+        say(own, parameter, text, advice, word, Problem::Level::warning);
     }
-    void refuse(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice = {})
+    void refuse(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice = {},
+                std::string_view word = {})
     {
-        say(own, parameter, text, advice, Problem::Level::fatal);
+        say(own, parameter, text, advice, word, Problem::Level::fatal);
     }
 
 private:
     void say(const Settings& own, std::string_view parameter, std::string_view text, std::string_view advice,
-             Problem::Level level);
+             std::string_view word, Problem::Level level);
     const Settings& settings_;
+    Source source_;
     std::vector<Problem> problems_;
 };
 

@@ -106,7 +106,12 @@ std::string_view nearest_restriction(std::string_view name)
             distance = edits;
             best = row.name;
         }
-    return best;
+    if (!best.empty() || name.size() < 8) return best;
+    // "reject_rbl": the first that is no old name.
+    const auto longer = std::ranges::find_if(names, [&](const auto& row) {
+        return row.advice.empty() && base::starts_with_ignoring_case(row.name, name);
+    });
+    return longer == std::end(names) ? best : longer->name;
 }
 
 }  // namespace ekiden::config

@@ -13,7 +13,7 @@ struct RestrictionName {
 };
 
 const RestrictionName* find_restriction(std::string_view name);
-// A known name at most three edits away, or "".
+// A known name at most three edits away, or one that goes on where this one ends, or "".
 std::string_view nearest_restriction(std::string_view name);
 
 }  // namespace ekiden::config

@@ -76,6 +76,26 @@ TEST(LintOverrides, names_what_has_no_effect)
         lint_overrides);
 }
 
+TEST(LintWords, names_the_line_of_the_word)
+{
+    check(
+        {
+            {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymous,\n  \xe3\x80\x80noplaintext\n",
+             "",
+             {"fatal DIR/main.cf, line 4: unknown SASL security options value \"\xe3\x80\x80noplaintext\" in "
+              "smtpd_sasl_security_options: is noplaintext meant?"}},
+        },
+        lint_logins);
+    check(
+        {
+            {"",
+             "587 inet n - n - - smtpd\n  -o { receive_override_options = no_milters,\n      no_adress_mappings }\n",
+             {"fatal DIR/master.cf: line 3: unknown receive_override_options value \"no_adress_mappings\" in \"no_milters,"
+              "      no_adress_mappings\": is no_address_mappings meant?"}},
+        },
+        lint_words);
+}
+
 TEST(LintWords, names_what_does_not_exist)
 {
     check(
@@ -115,7 +135,7 @@ TEST(LintLogins, names_what_cannot_work)
              {"fatal DIR/main.cf, line 3: unknown SASL security options value \"noanonymus\" in smtpd_sasl_security_options: is noanonymous meant?"}},
             {"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymous\n \xe3\x80\x80noplaintext\n",
              "",
-             {"fatal DIR/main.cf, line 3: unknown SASL security options value \"\xe3\x80\x80noplaintext\" in smtpd_sasl_security_options"}},
+             {"fatal DIR/main.cf, line 4: unknown SASL security options value \"\xe3\x80\x80noplaintext\" in smtpd_sasl_security_options: is noplaintext meant?"}},
             {"smtpd_sasl_auth_enable = yes\n",
              "587 inet n - n - - smtpd -o smtpd_sasl_security_options=noactive,nofoo\n",
              {"fatal DIR/master.cf: line 1: unknown SASL security options value \"nofoo\" in smtpd_sasl_security_options"}},
