@@ -71,6 +71,22 @@ Step do_info(const Action& action)
     return Step::dunno;
 }
 
+// What is wrong with the text of an action, or "".
+std::string_view flaw_of_filter(std::string_view text)
+{
+    if (text.empty()) return "has FILTER entry without value";
+    return text.contains(':') ? std::string_view() : "requires transport:destination";
+}
+std::string_view flaw_of_address(std::string_view text)
+{
+    return text.contains('@') ? std::string_view() : "requires user@domain target";
+}
+std::string_view flaw_of_header(std::string_view text)
+{
+    const std::size_t colon = text.find(':');
+    return colon == text.npos || colon == 0 ? "requires header: text" : std::string_view();
+}
+
 // Before MAIL there is no message that anything could be done with.
 bool comes_too_early(const Action& action, std::string_view word)
 {
@@ -102,8 +118,7 @@ Step do_hold(const Action& action)
 Step do_filter(const Action& action)
 {
     if (comes_too_early(action, "FILTER")) return Step::dunno;
-    if (action.text.empty()) return warn_of_entry(action, "has FILTER entry without value");
-    if (action.text.find(':') == std::string_view::npos) return warn_of_entry(action, "requires transport:destination");
+    if (const auto flaw = flaw_of_filter(action.text); !flaw.empty()) return warn_of_entry(action, flaw);
     log_event(action.evaluation, "filter", fmt::format("{} triggers FILTER {}", label(action), action.text));
     action.evaluation.verdict.filter = action.text;
     return Step::dunno;
@@ -112,7 +127,7 @@ Step do_filter(const Action& action)
 Step do_redirect(const Action& action)
 {
     if (comes_too_early(action, "REDIRECT")) return Step::dunno;
-    if (action.text.find('@') == std::string_view::npos) return warn_of_entry(action, "requires user@domain target");
+    if (const auto flaw = flaw_of_address(action.text); !flaw.empty()) return warn_of_entry(action, flaw);
     log_event(action.evaluation, "redirect", fmt::format("{} triggers REDIRECT {}", label(action), action.text));
     action.evaluation.verdict.redirect = action.text;
     return Step::dunno;
@@ -121,7 +136,7 @@ Step do_redirect(const Action& action)
 Step do_bcc(const Action& action)
 {
     if (comes_too_early(action, "BCC")) return Step::dunno;
-    if (action.text.find('@') == std::string_view::npos) return warn_of_entry(action, "requires user@domain target");
+    if (const auto flaw = flaw_of_address(action.text); !flaw.empty()) return warn_of_entry(action, flaw);
     log_event(action.evaluation, "bcc", fmt::format("{} triggers BCC {}", label(action), action.text));
     action.evaluation.verdict.bcc.emplace_back(action.text);
     return Step::dunno;
@@ -135,8 +150,7 @@ Step do_prepend(const Action& action)
             "access table {}: action PREPEND must be used before smtpd_end_of_data_restrictions", action.table);
         return Step::dunno;
     }
-    const std::size_t colon = action.text.find(':');
-    if (colon == std::string_view::npos || colon == 0) return warn_of_entry(action, "requires header: text");
+    if (const auto flaw = flaw_of_header(action.text); !flaw.empty()) return warn_of_entry(action, flaw);
     action.evaluation.verdict.prepend.emplace_back(action.text);
     return Step::dunno;
 }
@@ -144,6 +158,7 @@ Step do_prepend(const Action& action)
 struct ActionRow {
     std::string_view word;
     Step (*run)(const Action&);
+    std::string_view (*flaw)(std::string_view text) = nullptr;    // null: any text will do
 };
 
 constexpr ActionRow actions[] = {
@@ -158,10 +173,10 @@ constexpr ActionRow actions[] = {
     {"INFO", do_info},
     {"DISCARD", do_discard},
     {"HOLD", do_hold},
-    {"FILTER", do_filter},
-    {"REDIRECT", do_redirect},
-    {"BCC", do_bcc},
-    {"PREPEND", do_prepend},
+    {"FILTER", do_filter, flaw_of_filter},
+    {"REDIRECT", do_redirect, flaw_of_address},
+    {"BCC", do_bcc, flaw_of_address},
+    {"PREPEND", do_prepend, flaw_of_header},
 };
 
 bool is_numeric(std::string_view text)
@@ -200,6 +215,19 @@ ParsedAction parse_access_action(std::string_view value)
         parsed.kind = Kind::table;
     }
     return parsed;
+}
+
+std::string_view flaw_of_text(const ParsedAction& parsed)
+{
+    if (parsed.kind != ParsedAction::Kind::action || !actions[parsed.number].flaw) return {};
+    return actions[parsed.number].flaw(parsed.text);
+}
+
+std::vector<std::string_view> action_words()
+{
+    std::vector<std::string_view> words;
+    for (const ActionRow& row : actions) words.push_back(row.word);
+    return words;
 }
 
 Task<Step> apply_action(Evaluation& evaluation, std::string table, std::string key, std::string value, Subject subject)

@@ -4,6 +4,9 @@
 
 #include "check/restriction.hpp"
 
+#include <string_view>
+#include <vector>
+
 namespace ekiden::check {
 
 struct ParsedAction {
@@ -19,5 +22,11 @@ struct ParsedAction {
     std::string_view word, text;    // the first word, and what follows it
 };
 ParsedAction parse_access_action(std::string_view value);
+
+// Why a known action will not be carried out with this text, in the words of the run time ("requires user@domain
+// target"), or "".
+std::string_view flaw_of_text(const ParsedAction& parsed);
+// OK, REJECT, …
+std::vector<std::string_view> action_words();
 
 }  // namespace ekiden::check

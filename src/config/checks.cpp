@@ -151,7 +151,10 @@ std::vector<Problem> find_bad_values(const Settings& settings, Checks level)
         // Beside mynetworks nobody asks for the style.
         if (!data.find("mynetworks")->is_set) default_mynetworks(data.find("mynetworks_style")->expanded, own);
     } catch (const ConfigError& error) {
-        problems.push_back(bad_value(interfaces.at, error.what(), "inet_interfaces"));
+        const std::string_view text = error.what();
+        const bool is_family = text.contains("inet_protocols value");
+        add(is_family ? "inet_protocols" : "inet_interfaces", std::string(text),
+            is_family ? "write all, ipv4 or ipv6" : "");
     }
     return problems;
 }

@@ -8,6 +8,8 @@
 #include "config/values.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <memory>
 #include <utility>
 
 namespace ekiden::config {
@@ -42,7 +44,7 @@ public:
         look_at_main_cf();
         look_at_master_cf();
         find_rest();
-        if (found_.rest) look_at_services(*found_.rest);
+        if (found_.rest) look_at_services();
         return std::move(found_);
     }
 
@@ -95,16 +97,17 @@ private:
         const auto path = options_.directory + "/master.cf";
         try {
             const auto text = read_config_file(path);
+            const auto physical = base::split(text, '\n');
             for (const auto& line : split_logical_lines(text, path)) {
                 if (line.starts_blank) continue;
+                // Alone, and where it stands.
+                std::string entry(static_cast<std::size_t>(line.line - 1), '\n');
+                for (int i = line.line; i <= line.last_line; ++i)
+                    entry.append(physical[static_cast<std::size_t>(i - 1)]).push_back('\n');
                 try {
-                    (void)parse_master_cf(line.text, path);
+                    std::ranges::move(parse_master_cf(entry, path), std::back_inserter(services_));
                 } catch (const ConfigError& error) {
-                    const std::string_view said = error.what(), place = ": line 1: ";
-                    const auto at = said.find(place);
-                    const Location where{path, line.line};
-                    add({Problem::Level::fatal, where,
-                         place_of(where) + std::string(said.substr(at == said.npos ? 0 : at + place.size()))});
+                    add({Problem::Level::fatal, {path, line.line}, error.what()});
                     is_master_bad_ = true;
                 }
             }
@@ -127,24 +130,41 @@ private:
         mended.read_master_cf = options_.read_master_cf && !is_master_bad_;
         try {
             found_.rest = Settings::load(mended);
+            // The lines that can be read are looked at all the same.
+            if (is_master_bad_ && !services_.empty()) use_services(std::move(services_));
         } catch (const ConfigError& error) {
             if (found_.problems.empty()) add({Problem::Level::fatal, error.location, error.what()});
         }
     }
 
-    // One -o after the other, so that each of a line's is named.
-    void look_at_services(const Settings& settings)
+    void use_services(std::vector<ServiceSpec> services)
     {
-        for (const auto& service : settings.services()) {
-            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
-                const Location at{service.file, service.line_of(i)};
+        auto data = std::make_shared<Settings::Data>(found_.rest->data());
+        data->services = std::move(services);
+        found_.rest = std::make_shared<const Settings>(std::move(data));
+    }
+
+    // One -o after the other, so that each of a line's is named; the rest goes without them.
+    void look_at_services()
+    {
+        const SettingsPtr settings = found_.rest;
+        std::vector<ServiceSpec> good = settings->services();
+        for (auto& service : good) {
+            const auto entries = std::exchange(service.overrides, {});
+            const auto lines = std::exchange(service.override_lines, {});
+            for (std::size_t i = 0; i < entries.size(); ++i) {
+                const int line = i < lines.size() ? lines[i] : service.line;
+                const Location at{service.file, line};
                 try {
-                    (void)settings.with({service.overrides[i]}, at);
+                    (void)settings->with({entries[i]}, at);
+                    service.overrides.push_back(entries[i]);
+                    service.override_lines.push_back(line);
                 } catch (const ConfigError& error) {
-                    add_override(settings, service.overrides[i], at, error.what());
+                    add_override(*settings, entries[i], at, error.what());
                 }
             }
         }
+        use_services(std::move(good));
     }
 
     void add_override(const Settings& settings, const std::pair<std::string, std::string>& entry, const Location& at,
@@ -163,6 +183,7 @@ private:
     LoadOptions options_;
     std::vector<std::string> replaced_;
     bool is_master_bad_ = false;
+    std::vector<ServiceSpec> services_;    // those that can be read
     Unreadable found_;
 };
 

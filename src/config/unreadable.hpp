@@ -12,8 +12,8 @@ struct Unreadable {
     // Values and lines that Settings::load() or Settings::for_service() refuse, fatal, in Postfix's words (without the
     // place, where Postfix has none), with the parameter and what to write instead. At most 100.
     std::vector<Problem> problems;
-    // The same configuration with the defaults in place of those values, so that the rest of it can be looked at; null
-    // where that does not help.
+    // The same configuration with the defaults in place of those values, and without those lines and entries of master.cf,
+    // so that the rest of it can be looked at; null where that does not help.
     SettingsPtr rest;
 };
 Unreadable find_unreadable(const LoadOptions& options);

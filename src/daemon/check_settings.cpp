@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "check/relay_proof.hpp"
 #include "check/settings_problems.hpp"
+#include "check/table_actions.hpp"
 #include "check/table_problems.hpp"
 #include "check/table_transports.hpp"
 #include "config/lint.hpp"
@@ -13,6 +14,7 @@
 #include "receive/authenticate.hpp"
 #include "tls/file_problems.hpp"
 #include "tls/problems.hpp"
+#include "tls/server_hints.hpp"
 
 #include <algorithm>
 #include <set>
@@ -24,13 +26,17 @@ using config::Problem;
 std::vector<Problem> check_settings(const config::Settings& settings, Hints hints)
 {
     std::vector<Problem> problems = settings.problems();
+    std::vector<Problem> tls_hints;
     auto add = [&](const std::vector<Problem>& more) { problems.insert(problems.end(), more.begin(), more.end()); };
-    if (hints == Hints::yes) {
+    if (hints != Hints::no) {
         add(config::lint(settings));
         add(check::find_list_hints(settings));
         add(check::find_table_problems(settings));
         add(check::find_table_transports(settings));
+        if (hints == Hints::of_entries) add(check::find_table_actions(settings));
         add(tls::find_file_problems(settings, base::wall_now()));
+        tls_hints = tls::find_server_hints(settings);
+        add(tls_hints);
         add(find_sasl_problems(settings));
     }
     // An open relay is said in the log as well, at each start.
@@ -48,6 +54,7 @@ std::vector<Problem> check_settings(const config::Settings& settings, Hints hint
     std::set<std::string> said;
     for (const auto part : {config::lint_logins, config::lint_tls})
         for (Problem& problem : part(settings)) said.insert(std::move(problem.text));
+    for (Problem& problem : tls_hints) said.insert(std::move(problem.text));
     auto find_hint = [&](const Problem& problem) {
         return std::ranges::find_if(problems, [&](const Problem& other) {
             return (other.level == Problem::Level::fatal || said.contains(other.text)) && problem.at.line > 0 &&

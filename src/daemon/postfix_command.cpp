@@ -64,6 +64,9 @@ struct CheckStyle {
     bool has_hints = true;         // false: faults, and what Postfix prints; for who is no person
     bool has_postconf = true;      // ... of postconf, too
     bool names_place = false;      // of a fault that keeps main.cf from being read
+    bool reads_entries = false;    // of the tables, all of them
+
+    Hints hints() const { return reads_entries ? Hints::of_entries : Hints::yes; }
 };
 
 // `start` and `reload` give their hints to a person; what runs them unseen gets Postfix's lines and no others.
@@ -124,6 +127,12 @@ bool print_findings(const std::vector<Problem>& problems, const std::string& pro
     return is_fine;
 }
 
+void print_trouble(const std::string& text, const CheckStyle& style)
+{
+    if (style.is_json) print_findings({{Problem::Level::fatal, {}, text}}, "postfix", style);
+    else std::fprintf(stderr, "postfix: fatal: %s\n", text.c_str());
+}
+
 bool Command::report(const std::vector<Problem>& problems, const CheckStyle& style)
 {
     return print_findings(problems, settings_->str("command_directory") + "/postconf", style);
@@ -170,15 +179,42 @@ void Command::print_postconf_warnings()
             std::fprintf(stderr, "%s: warning: %s\n", postconf().c_str(), problem.text.c_str());
 }
 
-// All that cannot be read, not only what was met first; and what else is wrong, as if the rest were all.
+void keep_faults(std::vector<Problem>& problems)
+{
+    std::erase_if(problems, [](const Problem& problem) { return problem.level != Problem::Level::fatal; });
+}
+
+// What else is wrong, as if what can be read were all: faults in any case, or who mends one would hear of the next only
+// then.
+std::vector<Problem> find_in_rest(const config::Unreadable& found, const std::string& directory,
+                                  const CheckStyle& style)
+{
+    std::vector<Problem> problems;
+    try {
+        problems = found.rest ? check_settings(*found.rest, style.hints()) : config::find_odd_characters(directory);
+    } catch (const config::ConfigError&) {
+        problems = config::find_odd_characters(directory);    // what is bad together says the next try
+    }
+    if (!style.has_hints) keep_faults(problems);
+    return problems;
+}
+
+// What keeps a command from doing its work besides; "" when nothing does.
+std::string owner_trouble(const config::Settings& settings)
+{
+    const auto owner = find_owner(settings);
+    return owner ? std::string() : owner.error().text();
+}
+
+// All that cannot be read, not only what was met first; and what else is wrong.
 int Command::report_unreadable(const config::ConfigError& error, const CheckStyle& style)
 {
     config::LoadOptions options;
     options.directory = directory_;
     const config::Unreadable found = config::find_unreadable(options);
-    if (style.has_hints) {
-        report(found.rest ? check_settings(*found.rest, Hints::yes) : config::find_odd_characters(directory_), style);
-    }
+    report(find_in_rest(found, directory_, style), style);
+    if (const std::string trouble = found.rest ? owner_trouble(*found.rest) : std::string(); !trouble.empty())
+        print_trouble(trouble, style);
     if (found.problems.empty()) {
         if (style.is_json) report({{Problem::Level::fatal, error.location, error.what()}}, style);
         else if (error.location.file.ends_with("master.cf")) return refuse_master_cf(error);
@@ -206,7 +242,7 @@ int Command::check(const CheckStyle& style)
         config::LoadOptions options;
         options.directory = directory_;
         SettingsPtr full = config::Settings::load(options);
-        std::vector<Problem> problems = check_settings(*full, Hints::yes);
+        std::vector<Problem> problems = check_settings(*full, style.hints());
         if (!style.has_hints) {
             if (style.has_postconf) print_postconf_warnings();
             std::erase_if(problems, [](const Problem& problem) {
@@ -214,6 +250,8 @@ int Command::check(const CheckStyle& style)
             });
         }
         const bool is_fine = report(problems, style);
+        if (const std::string trouble = owner_trouble(*full); !is_fine && !trouble.empty())
+            print_trouble(trouble, style);
         if (style.is_json || style.is_verbose) {
             for (const check::RelayProof& proof : check::prove_relay_control(*full))
                 std::printf("%s", style.is_json ? (proof_as_json(proof) + "\n").c_str() : proof_as_text(proof).c_str());
@@ -232,8 +270,7 @@ int Command::check(const CheckStyle& style)
     auto owner = find_owner(*settings_);
     auto made = owner ? make_directories(*settings_, *owner) : Result<void>(std::unexpected(owner.error()));
     if (!made) {
-        if (style.is_json) report({{Problem::Level::fatal, {}, made.error().text()}}, style);
-        else std::fprintf(stderr, "postfix: fatal: %s\n", made.error().text().c_str());
+        print_trouble(made.error().text(), style);
         script_.fatal("unable to create missing queue directories");
         return 1;
     }
@@ -427,28 +464,32 @@ bool starts(std::string_view word)
     return word == "check" || word == "start" || word == "start-fg" || word == "reload";
 }
 
-// What keeps every command from reading main.cf: check names all of it, the others what they met first, as Postfix does.
+// What keeps every command from reading main.cf: those that look at the whole of it name all, with what else stops the
+// start; the others what they met first, as Postfix does.
 void report_unreadable(const config::ConfigError& error, const std::string& directory, std::string_view word,
                        const CheckStyle& style)
 {
-    // What only looks like the right characters is often the reason.
-    std::vector<Problem> hints;
-    if (word == "check" || (starts(word) && is_watched())) hints = config::find_odd_characters(directory);
-    std::vector<Problem> problems;
+    const bool is_for_person = word == "check" || (starts(word) && is_watched());
+    std::vector<Problem> hints, problems;
     bool is_only_one = false;
-    if (word == "check") {
+    if (starts(word)) {
         config::LoadOptions options;
         options.directory = directory;
         try {
             config::Unreadable found = config::find_unreadable(options);
-            problems = std::move(found.problems);
             // One fault that Postfix stops at, too, is said as it says it.
-            is_only_one = problems.size() == 1 && !style.is_json && !style.is_verbose;
-            if (found.rest && !is_only_one) hints = check_settings(*found.rest, Hints::yes);
+            is_only_one = found.problems.size() == 1 && !style.is_json && !style.is_verbose;
+            CheckStyle of_rest = style;
+            of_rest.has_hints = is_for_person && !is_only_one;
+            if (found.rest) hints = find_in_rest(found, directory, of_rest);
+            problems = std::move(found.problems);
         } catch (const config::ConfigError&) {
             problems.clear();    // no file at all: that is what `error` says
         }
     }
+    // What only looks like the right characters is often the reason.
+    if (is_for_person && (problems.empty() || is_only_one))
+        std::ranges::move(config::find_odd_characters(directory), std::back_inserter(hints));
     print_findings(hints, "postfix", style);
     if (problems.empty()) problems.push_back({Problem::Level::fatal, error.location, error.what()});
     if (style.is_json) {
@@ -498,7 +539,7 @@ std::optional<Request> read_request(int argc, char** argv)
     request.word = optind < argc ? argv[optind] : "";
     request.has_arguments = optind + 1 < argc;
     const bool is_check = request.word == "check";
-    request.style = {.is_verbose = is_verbose, .names_place = is_check};
+    request.style = {.is_verbose = is_verbose, .names_place = is_check, .reads_entries = is_check};
     for (int i = optind + 1; is_check && i < argc; ++i) {
         const std::string_view argument = argv[i];
         if (argument == "--json") request.style.is_json = true;

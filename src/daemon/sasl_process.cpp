@@ -20,6 +20,7 @@
 #include <grp.h>
 #include <malloc.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -110,7 +111,8 @@ std::vector<std::string> find_absences(const Arguments& arguments)
     const auto settings = config::Settings::load(load);
     const auto owner = find_owner(*settings);
     if (!owner) return {}; // that is named elsewhere
-    const std::string user = settings->str("mail_owner");
+    std::string user = settings->str("mail_owner");
+    if (const passwd* const own = owner->is_root ? nullptr : ::getpwuid(::geteuid())) user = own->pw_name;
     sasl::CyrusConfig config;
     const auto options = options_of(arguments);
     if (const auto path = sasl::find_cyrus_config(options.search_path, options.application)) {
@@ -120,7 +122,9 @@ std::vector<std::string> find_absences(const Arguments& arguments)
         (::initgroups(user.c_str(), owner->gid) < 0 || ::setresgid(owner->gid, owner->gid, owner->gid) < 0 ||
          ::setresuid(owner->uid, owner->uid, owner->uid) < 0))
         return {};
-    return sasl::find_cyrus_absences(config, arguments.is_chrooted ? settings->str("queue_directory") : "", user);
+    // An ordinary user's processes stay where they are, and stay his.
+    const bool is_chrooted = arguments.is_chrooted && owner->is_root;
+    return sasl::find_cyrus_absences(config, is_chrooted ? settings->str("queue_directory") : "", user);
 }
 
 int print_offer(const Arguments& arguments)

@@ -260,7 +260,7 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
                 "{}smtpd_sasl_auth_enable = yes, but Cyrus SASL has no mechanism to offer: nobody can log in (Debian: apt install libsasl2-modules)",
                 place));
         for (const auto& absence : offer->absences)
-            add(setup.is_chrooted ? absence + "; the service runs in the chroot" : absence);
+            add(setup.is_chrooted && ::geteuid() == 0 ? absence + "; the service runs in the chroot" : absence);
         for (auto& problem : find_empty_offers(settings, setup, *offer)) {
             if (std::ranges::find(problems, problem.text, &config::Problem::text) == problems.end())
                 problems.push_back(std::move(problem));

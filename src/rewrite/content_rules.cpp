@@ -113,21 +113,57 @@ Task<Result<ContentRules::Verdict>> ContentRules::check_body(std::string line, c
     co_return parse(body_, false, **answer, log);
 }
 
-ContentRules::Verdict ContentRules::parse(const table::Maps& maps, bool is_header, const std::string& result,
-                                          const Logger* log) const
+namespace {
+
+bool is_of_client(std::string_view title) { return title.starts_with("smtp_") || title.starts_with("lmtp_"); }
+
+// The command, what stands behind it, and the row of the command; null: there is none.
+struct Parsed {
+    std::string_view command, text;
+    const Row* row = nullptr;
+};
+Parsed parse_result(std::string_view result, bool is_client)
 {
     const auto whole = base::trim(result);
     const auto end = std::min(whole.find_first_of(" \t"), whole.size());
-    const auto command = whole.substr(0, end);
-    const auto text = base::trim(whole.substr(end));
-    for (const auto& row : rows) {
-        if (!base::equal_ignoring_case(row.command, command) || (is_client_ && !row.is_for_clients)) continue;
-        const std::string flaw = flaw_of(row, is_header, text, maps.title());
-        if (flaw.empty()) return {row.action, std::string(text)};
-        if (log) log->warning("{}", flaw);
-        return {};
-    }
-    if (log) log->warning("{} command in {} map: {}", is_client_ ? "unsupported" : "unknown", maps.title(), result);
+    Parsed parsed{whole.substr(0, end), base::trim(whole.substr(end))};
+    const auto row = std::ranges::find_if(rows, [&](const Row& candidate) {
+        return base::equal_ignoring_case(candidate.command, parsed.command) && (!is_client || candidate.is_for_clients);
+    });
+    if (row != rows.end()) parsed.row = &*row;
+    return parsed;
+}
+
+std::string flaw_of_parsed(const Parsed& parsed, bool is_client, bool is_header, std::string_view result,
+                           const std::string& title)
+{
+    if (parsed.row) return flaw_of(*parsed.row, is_header, parsed.text, title);
+    return fmt::format("{} command in {} map: {}", is_client ? "unsupported" : "unknown", title, result);
+}
+
+}  // namespace
+
+std::string ContentRules::flaw_of(std::string_view result, const std::string& title)
+{
+    const bool is_client = is_of_client(title);
+    return flaw_of_parsed(parse_result(result, is_client), is_client, title.ends_with("header_checks"), result, title);
+}
+
+std::vector<std::string_view> ContentRules::commands(std::string_view title)
+{
+    std::vector<std::string_view> words;
+    for (const Row& row : rows)
+        if (row.is_for_clients || !is_of_client(title)) words.push_back(row.command);
+    return words;
+}
+
+ContentRules::Verdict ContentRules::parse(const table::Maps& maps, bool is_header, const std::string& result,
+                                          const Logger* log) const
+{
+    const Parsed parsed = parse_result(result, is_client_);
+    const std::string flaw = flaw_of_parsed(parsed, is_client_, is_header, result, maps.title());
+    if (flaw.empty()) return {parsed.row->action, std::string(parsed.text)};
+    if (log) log->warning("{}", flaw);
     return {};
 }
 

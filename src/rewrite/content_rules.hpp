@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ekiden::rewrite {
 
@@ -51,6 +52,12 @@ public:
     Task<Result<Verdict>> check_header(mime::HeaderKind kind, mime::FieldName known, std::string_view name,
                                        std::string text, const Logger* log) const;
     Task<Result<Verdict>> check_body(std::string line, const Logger* log) const;
+
+    // Why the result of a rule will not be carried out, in the words of the warning that each such message writes, or
+    // "". `title` is the parameter's name, which says whether it is about headers, and about mail that is sent.
+    static std::string flaw_of(std::string_view result, const std::string& title);
+    // REJECT, WARN, …: those that a parameter of that name knows.
+    static std::vector<std::string_view> commands(std::string_view title);
 
 private:
     Verdict parse(const table::Maps& maps, bool is_header, const std::string& result, const Logger* log) const;

@@ -17,7 +17,7 @@ namespace ekiden::table {
 
 namespace {
 
-constexpr int deepest = 8;             // tables in tables
+constexpr int deepest = 8; // tables in tables
 constexpr int lock_patience_ms = 2000;
 
 using Parts = std::pair<std::string_view, std::string_view>;
@@ -29,7 +29,7 @@ std::optional<Parts> split_rule(std::string_view line)
     std::string_view rest = line;
     do {
         while (rest.starts_with('!')) rest = base::trim(rest.substr(1));
-        if (rest.empty() || base::is_alnum(rest.front())) return std::nullopt;    // if, endif
+        if (rest.empty() || base::is_alnum(rest.front())) return std::nullopt; // if, endif
         const char delimiter = rest.front();
         std::size_t end = 1;
         while (end < rest.size() && rest[end] != delimiter) end += rest[end] == '\\' ? 2 : 1;
@@ -169,8 +169,8 @@ private:
         for (SourceLines::Line line; lines.next(line);) {
             if (split) {
                 const auto parts = split(line.text);
-                if (parts && !add({parts->first, parts->second, path, line.number,
-                                   has_patterns && has_groups(parts->second)}))
+                if (parts &&
+                    !add({parts->first, parts->second, path, line.number, has_patterns && has_groups(parts->second)}))
                     return false;
             } else if (const auto entry = parse_map_entry(line.text)) {
                 if (!add({entry->key, entry->value, path, line.number})) return false;
@@ -213,7 +213,7 @@ private:
     bool is_whole_ = true;
 };
 
-}  // namespace
+} // namespace
 
 bool for_each_written_entry(std::string_view spec, const std::function<void(const WrittenEntry&)>& visit,
                             const EntryBounds& bounds)
@@ -221,4 +221,4 @@ bool for_each_written_entry(std::string_view spec, const std::function<void(cons
     return Reader(visit, bounds).read(spec);
 }
 
-}  // namespace ekiden::table
+} // namespace ekiden::table

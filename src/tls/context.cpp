@@ -206,6 +206,19 @@ int owner_index()
 void use_blocking_pool(net::BlockingPool* new_pool) { pool.store(new_pool); }
 net::BlockingPool* blocking_pool() { return pool.load(); }
 
+Result<Identities> load_named_identities(const std::string& value)
+{
+    if (auto content = decode_content(value)) {
+        auto loaded = parse_identities(*content, "the table");
+        OPENSSL_cleanse(content->data(), content->size());
+        return loaded;
+    }
+    std::vector<std::string> files;
+    for (const auto word : base::split_any(value)) files.emplace_back(word);
+    if (files.empty()) return fail(ErrorCode::syntax, "empty value");
+    return load_identities({.chain_files = std::move(files), .pairs = {}});
+}
+
 bool is_ticket_cipher(const std::string& name) { return ticket_cipher(name) != nullptr; }
 
 void set_owner(SSL* ssl, SslOwner* owner) { SSL_set_ex_data(ssl, owner_index(), owner); }

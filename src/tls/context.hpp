@@ -43,6 +43,9 @@ using ContextPtr = std::shared_ptr<const Context>;
 // `options.troubles` must be empty.
 Result<ContextPtr> make_context(const ServerOptions& options, std::vector<std::string>& warnings);
 
+// The chain that a value of tls_server_sni_maps stands for: files, or their content as "postmap -F" writes it. Blocks.
+Result<Identities> load_named_identities(const std::string& value);
+
 // Is this a cipher that session tickets can be sealed with?
 bool is_ticket_cipher(const std::string& name);
 

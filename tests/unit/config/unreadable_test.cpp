@@ -59,6 +59,7 @@ TEST(Unreadable, EverythingThatCannotBeReadIsNamedAndTheRestIsStillLookedAt)
     ASSERT_NE(found.rest, nullptr);
     EXPECT_EQ(found.rest->str("relayhost"), "[x.test]");
     EXPECT_FALSE(found.rest->boolean("disable_vrfy_command"));
+    for (const auto& service : found.rest->services()) EXPECT_NO_THROW((void)found.rest->for_service(service));
 }
 
 TEST(Unreadable, ATextThatBecamePartOfAValueIsTheAdvice)
@@ -90,6 +91,21 @@ TEST(Unreadable, LinesOfMasterCfAreNamedOneByOne)
     ASSERT_EQ(found.problems.size(), 2u);
     EXPECT_TRUE(found.problems[0].text.ends_with("master.cf: line 2: bad field count")) << found.problems[0].text;
     EXPECT_TRUE(found.problems[1].text.ends_with("master.cf: line 3: bad transport type: nosuch"));
+    ASSERT_NE(found.rest, nullptr);
+    ASSERT_EQ(found.rest->services().size(), 1u);
+    EXPECT_EQ(found.rest->services()[0].name, "lmtp");
+    EXPECT_EQ(found.rest->services()[0].line, 5);
+}
+
+TEST(Unreadable, LinesThatCanBeReadAreLookedAtBesideThoseThatCannot)
+{
+    const Folder folder;
+    const auto found = folder.find("", "smtp inet n - n\n587 inet n - n - - smtpd\n  -o smtpd_helo_required=yes\n# x\n"
+                                       "  -o smtpd_delay_reject=perhaps\n");
+    ASSERT_EQ(found.problems.size(), 2u);
+    EXPECT_TRUE(found.problems[1].text.ends_with(
+        "master.cf: line 5: bad boolean configuration: smtpd_delay_reject = perhaps: write yes or no"))
+        << found.problems[1].text;
 }
 
 TEST(Unreadable, NothingIsFoundWhereAllIsWell)

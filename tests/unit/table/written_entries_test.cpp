@@ -49,7 +49,8 @@ TEST(WrittenEntries, TextsAreReadWithTheirLines)
     const std::string rules = folder.write(
         "rules", "/a/ OK $1\nif /b/\n!/c\\/d/i REJECT $$5\nendif\n/x/!/y/ WARN\n/open REJECT\nstray\n!!/n/ DUNNO\n");
     const std::string nets = folder.write("nets", "192.0.2.0/24 OK\nif 10.0.0.0/8\n!2001:db8::/32 REJECT $1\nendif\n");
-    EXPECT_EQ(entries_of("texthash:" + plain), (Texts{"plain:2 a.test=OK", "plain:3 b.test=REJECT no", "plain:6 \"c d\"=HOLD"}));
+    EXPECT_EQ(entries_of("texthash:" + plain),
+              (Texts{"plain:2 a.test=OK", "plain:3 b.test=REJECT no", "plain:6 \"c d\"=HOLD"}));
     EXPECT_EQ(entries_of("hash:" + plain), entries_of("proxy:texthash:" + plain));
     EXPECT_EQ(entries_of("regexp:" + rules), (Texts{"rules:1 $/a/=OK $1", "rules:3 !/c\\/d/i=REJECT $$5",
                                                     "rules:5 /x/!/y/=WARN", "rules:8 !!/n/=DUNNO"}));
@@ -68,7 +69,8 @@ TEST(WrittenEntries, NamesHoldEntriesToo)
     EXPECT_EQ(entries_of("unionmap:{static:a, texthash:" + plain + "}"), (Texts{":0 =a", "plain:1 a.test=OK"}));
     EXPECT_EQ(entries_of("pipemap:{texthash:" + plain + ", static:b}"), Texts{":0 =b"});
     EXPECT_EQ(entries_of("debug:static:a"), Texts{":0 =a"});
-    for (const char* spec : {"tcp:127.0.0.1:1", "hash:/nosuch/file", "cidr:/nosuch/file", "inline:x", "unionmap:x", "plain", "socketmap:unix:x:y"})
+    for (const char* spec : {"tcp:127.0.0.1:1", "hash:/nosuch/file", "cidr:/nosuch/file", "inline:x", "unionmap:x",
+                             "plain", "socketmap:unix:x:y"})
         EXPECT_EQ(entries_of(spec), Texts{"..."}) << spec;
 }
 
@@ -105,5 +107,5 @@ TEST(WrittenEntries, BoundsAreKept)
     EXPECT_EQ(entries_of(deep), Texts{"..."});
 }
 
-}  // namespace
-}  // namespace ekiden::table
+} // namespace
+} // namespace ekiden::table

@@ -80,7 +80,7 @@ TEST_F(Problems, are_named_with_file_and_line)
 TEST_F(Problems, of_services_are_looked_for_with_their_own_settings_and_said_once)
 {
     EXPECT_EQ(find("", "465 inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"),
-              Texts{"fatal DIR/master.cf: line 1: No server certs available. TLS won't be enabled"});
+              Texts{"fatal DIR/master.cf: line 2: No server certs available. TLS won't be enabled"});
     EXPECT_EQ(find("smtpd_tls_security_level = may\n",
                    "25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n26 inet n - n - - smtpd\n")
                   .size(),
