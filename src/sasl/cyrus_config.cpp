@@ -29,6 +29,23 @@ bool contains(std::span<const std::string_view> list, std::string_view word)
     return std::ranges::any_of(list, [&](std::string_view known) { return base::equal_ignoring_case(known, word); });
 }
 
+// The options of smtpd.conf that most have; plug-ins have others.
+constexpr std::string_view setting_names[] = {"pwcheck_method", "mech_list",         "auxprop_plugin",  "sasldb_path",
+                                              "saslauthd_path", "canon_user_plugin", "auto_transition", "log_level"};
+constexpr std::string_view auxprop_plugins[] = {"sasldb", "sql", "ldapdb"};
+
+// ": is X meant?" for a word that is almost one of these, or "".
+std::string is_meant(std::string_view word, std::span<const std::string_view> known)
+{
+    std::string_view best;
+    int distance = word.size() < 5 ? 2 : 3;
+    for (const std::string_view candidate : known) {
+        const int edits = base::edit_distance(base::lower(word), candidate, distance);
+        if (edits < distance) distance = edits, best = candidate;
+    }
+    return best.empty() ? std::string() : fmt::format(": is {} meant?", best);
+}
+
 }  // namespace
 
 std::string cyrus_search_path(std::string_view config_directory, std::string_view cyrus_sasl_config_path)
@@ -101,9 +118,23 @@ std::vector<std::string> find_cyrus_problems(const CyrusConfig& config, const st
         for (const auto method : base::split_any(check->value, " \t,")) {
             if (!contains(password_checks, method))
                 add(check->line,
-                    fmt::format("pwcheck_method: Cyrus SASL has no \"{}\"; every login will fail", method));
+                    fmt::format("pwcheck_method: Cyrus SASL has no \"{}\"; every login will fail{}", method,
+                                is_meant(method, password_checks)));
             asks_saslauthd = asks_saslauthd && base::equal_ignoring_case(method, "saslauthd");
         }
+    }
+    // Others may be installed; a word that is almost one of these is a slip.
+    if (const CyrusSetting* plugins = config.find("auxprop_plugin")) {
+        for (const auto name : base::split_any(plugins->value, " \t,")) {
+            if (const std::string advice = is_meant(name, auxprop_plugins);
+                !advice.empty() && !contains(auxprop_plugins, name))
+                add(plugins->line, fmt::format("auxprop_plugin: Cyrus SASL has no \"{}\"{}", name, advice));
+        }
+    }
+    for (const CyrusSetting& setting : config.settings) {
+        if (const std::string advice = is_meant(setting.name, setting_names);
+            !advice.empty() && !contains(setting_names, setting.name))
+            add(setting.line, fmt::format("{} means nothing to Cyrus SASL{}", setting.name, advice));
     }
     if (const CyrusSetting* list = config.find("mech_list")) {
         for (const auto name : base::split_any(list->value, " \t,")) {
