@@ -18,7 +18,8 @@ build_packages="clang-19 lld-19 cmake ninja-build ccache pkg-config libclang-rt-
 # Real peers and the tools that the golden cases use.
 test_packages="python3 python3-dnslib s-nail bsd-mailx telnet bind9-dnsutils sasl2-bin libsasl2-modules swaks gsasl openssl
     curl pflogsumm mandoc iproute2 util-linux procps adduser e2fsprogs
-    postgrey python3-spf-engine dovecot-core dovecot-lmtpd nsd fail2ban haproxy msmtp"
+    postgrey python3-spf-engine dovecot-core dovecot-lmtpd nsd fail2ban haproxy msmtp
+    opendkim python3-milter rspamd"
 
 say() { printf '%s\n' "==> $*" >&2; }
 die() { printf '%s\n' "do: $*" >&2; exit 1; }

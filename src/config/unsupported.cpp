@@ -22,10 +22,8 @@ Verdict judge(const Parameter& row, std::string_view value)
     const auto yes = parse_boolean(value);
     switch (row.support) {
     case Support::supported: return Verdict::works;
-    // Where a distribution keeps its files: each of their main.cf sets some, and nothing is lost. What a milter would be
-    // told has nobody to go to: whoever names a milter is refused, and the stock submission line sets a macro without one.
-    case Support::without_effect:
-        return row.area == "paths" || row.area == "milter" ? Verdict::works : Verdict::without_effect;
+    // Where a distribution keeps its files: each of their main.cf sets some, and nothing is lost.
+    case Support::without_effect: return row.area == "paths" ? Verdict::works : Verdict::without_effect;
     case Support::refused:
         if (row.kind == Kind::boolean) return yes.value_or(true) ? Verdict::refused : Verdict::works;
         return value.empty() ? Verdict::works : Verdict::refused;

@@ -180,11 +180,13 @@ Generation Engine::make_generation(SettingsPtr settings)
     g.resolver = rewrite::Resolver::make(config::settings_of_program(settings, "trivial-rewrite"));
     for (const config::ServiceSpec& service : settings->services()) {
         if (service.command == "cleanup")
-            g.intakes[service.name] = rewrite::Intake::make(own_settings(settings, service), g.resolver, *store_);
+            g.intakes[service.name] =
+                rewrite::Intake::make(own_settings(settings, service), g.resolver, *store_, dns_.get());
         if (service.command == "pickup" && !g.pickup) g.pickup = own_settings(settings, service);
     }
     if (!g.pickup) g.pickup = settings;
-    if (auto& usual = g.intakes[usual_cleanup]; !usual) usual = rewrite::Intake::make(settings, g.resolver, *store_);
+    if (auto& usual = g.intakes[usual_cleanup]; !usual)
+        usual = rewrite::Intake::make(settings, g.resolver, *store_, dns_.get());
     g.intake = g.intakes[usual_cleanup];
     (void)g.intake_of(*g.pickup);
     verify::Verifier::check(*config::settings_of_program(settings, "verify"));

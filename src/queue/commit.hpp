@@ -86,6 +86,8 @@ public:
     void request_snapshot(std::function<void(Place)> take, std::function<void()> keep);
     void set_listener(Listener* listener);    // hears at once of trouble there is already
 
+    const std::shared_ptr<net::BlockingPool>& readers() const { return log_.readers; }    // for who reads the log
+
     // Contents that are being received or wait for their commit: whom a batch may expect. Any thread.
     // Shared: a session that is cut off may let go of its content after the store is gone.
     const std::shared_ptr<std::atomic<std::size_t>> open_contents = std::make_shared<std::atomic<std::size_t>>(0);

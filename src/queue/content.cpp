@@ -4,6 +4,7 @@
 #include "queue/crc32c.hpp"
 #include "queue/units.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace ekiden::queue {
@@ -147,6 +148,8 @@ ContentWriter::Sink::Sink(Committer& committer, std::size_t chunk_limit)
 
 ContentWriter::Sink::~Sink() { --*open_contents_; }
 
+std::shared_ptr<net::BlockingPool> ContentWriter::Sink::readers() const { return committer_.readers(); }
+
 Task<Result<void>> ContentWriter::Sink::write(std::string bytes)
 {
     for (std::size_t at = 0; at < bytes.size(); at += limit) {
@@ -185,6 +188,38 @@ Task<Result<void>> ContentWriter::flush()
     if (!sink_ || buffer_.empty()) co_return Result<void>{};
     std::string bytes = std::exchange(buffer_, {});
     co_return co_await sink_->write(std::move(bytes));
+}
+
+// First what is in the log, then what is still in the buffer.
+class ContentWriter::Reader final : public ContentReader {
+public:
+    Reader(std::shared_ptr<const Chunks> chunks, std::string_view rest) : log_(std::move(chunks)), rest_(rest) {}
+    Task<Result<std::string_view>> next() override
+    {
+        EKIDEN_CO_TRY_VALUE(bytes, co_await log_.next());
+        if (!bytes.empty()) co_return bytes;
+        co_return std::exchange(rest_, {});
+    }
+    Result<std::string_view> next_now() override { return fail(ErrorCode::refused, "queue: not on this thread"); }
+
+private:
+    LogReader log_;
+    std::string_view rest_;
+};
+
+std::unique_ptr<ContentReader> ContentWriter::reader() const
+{
+    auto chunks = std::make_shared<Chunks>();
+    if (sink_) {
+        chunks->places = sink_->flushed->places;
+        chunks->readers = sink_->readers();
+        for (const Place& place : chunks->places) {
+            const auto& pins = sink_->flushed->pins;
+            const auto pin = std::ranges::find(pins, place.segment, [](const SegmentPtr& one) { return one->number; });
+            chunks->segments.push_back(pin == pins.end() ? nullptr : *pin);
+        }
+    }
+    return std::make_unique<Reader>(std::move(chunks), buffer_);
 }
 
 }  // namespace ekiden::queue

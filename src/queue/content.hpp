@@ -47,8 +47,12 @@ public:
     // After append(): when it says so, await flush() before appending more (back-pressure of the disk).
     bool needs_flush() const;
     Task<Result<void>> flush();
+    // What was appended so far, from the beginning, for who must see a message before it is committed. Nothing is appended
+    // meanwhile, and the writer outlives the reader. No next_now(): what is in the log is read on the blocking pool.
+    std::unique_ptr<ContentReader> reader() const;
 
 private:
+    class Reader;
     friend class CommitLogStore;    // takes the sink and what is left in the buffer
     std::unique_ptr<Sink> sink_;
     std::string buffer_;

@@ -26,6 +26,7 @@ public:
     Sink(const Sink&) = delete;
     Sink& operator=(const Sink&) = delete;
     Task<Result<void>> write(std::string bytes);
+    std::shared_ptr<net::BlockingPool> readers() const;
 
     const std::size_t limit;
     // Shared with the chunk that is being written: it may outlive a session that is cut off.

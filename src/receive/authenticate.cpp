@@ -177,6 +177,7 @@ Task<bool> Session::on_auth(smtp::Command command)
     if (options_.requires_helo && facts_.helo_name.empty())
         co_return refuse(503, "5.5.1", "Error: send HELO/EHLO first");
     if (!may_log_in()) co_return refuse(503, "5.5.1", "Error: authentication not enabled");
+    if (refuse_for_milters()) co_return false;
     if (refuse_excess_auth()) co_return false;
     if (facts_.has_sender) co_return refuse(503, "5.5.1", "Error: MAIL transaction in progress");
     if (!facts_.sasl_username.empty()) co_return refuse(503, "5.5.1", "Error: already authenticated");

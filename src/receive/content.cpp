@@ -33,6 +33,10 @@ Task<bool> Session::begin_content(std::optional<smtp::Reply>& refusal)
     Verdict verdict;
     if (!transaction_.discards) verdict = co_await service_->policy->evaluate(Stage::data, facts_);
     facts_.command.clear();
+    if (milters_ && verdict.action != Verdict::Action::reject) {
+        transaction_.remember(verdict);
+        verdict = co_await milters_->data();
+    }
     if (verdict.action == Verdict::Action::reject) {
         counters_.refused.fetch_add(1, std::memory_order_relaxed);
         note_trouble(trouble_of(verdict.fault));
@@ -204,6 +208,7 @@ Task<bool> Session::finish_message(std::string_view size_text)
     bool is_ours = transaction_.discards;   // DISCARD: the sender is told that it arrived
     if (!is_ours) {
         transaction_.apply_to_draft();
+        if (milters_) transaction_.draft->use_milters(milters_->chain(), milters_->content_values());
         auto queued = co_await transaction_.draft->submit();
         is_ours = queued.has_value();
         if (!is_ours) {
@@ -211,7 +216,8 @@ Task<bool> Session::finish_message(std::string_view size_text)
             counters_.refused.fetch_add(1, std::memory_order_relaxed);
             note_trouble(trouble_of_refusal(why));
             if (why.smtp_code == 552) log_.warning("{}: queue file size limit exceeded", id);
-            say(why.smtp_code, why.status.code, why.status.text);
+            if (why.wire.empty()) say(why.smtp_code, why.status.code, why.status.text);
+            else say(check::milter_reply(why.wire));
         }
     }
     if (is_ours) {

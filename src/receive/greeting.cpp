@@ -61,6 +61,7 @@ Task<bool> Session::greet()
 
 Task<void> Session::admit()
 {
+    if (options_.milters && !co_await meet_milters()) co_return;
     check::Verdict verdict;
     if (service_->policy->has_rules_at(check::Stage::connect))
         verdict = co_await service_->policy->evaluate(check::Stage::connect, facts_);
@@ -94,6 +95,7 @@ Task<bool> Session::introduce(smtp::Command command, bool is_extended)
         facts_.helo_name = std::move(former);
         co_return refuse(std::move(verdict));
     }
+    if (milters_ && !co_await tell_milters_of_helo(former)) co_return false;
     reset_transaction();
     forwarded_.reset();
     transcript_.forget_beyond(options_.history_limit);
@@ -111,6 +113,12 @@ Task<bool> Session::on_helo(smtp::Command command)
 Task<bool> Session::on_ehlo(smtp::Command command)
 {
     if (!co_await introduce(command, true)) co_return false;
+    if (are_milters_closed()) {
+        // Nothing is offered to whoever will be refused whatever he says next.
+        offer_ = smtp::ext_enhanced_status;
+        say_ready(options_.make_ehlo_reply(offer_));
+        co_return true;
+    }
     const smtp::Extensions rights = (may_xclient_ ? smtp::ext_xclient : 0u) |
                                     (may_xforward_ ? smtp::ext_xforward : 0u) | (may_verp_ ? smtp::ext_xverp : 0u);
     const smtp::Extensions had = tls_ ? smtp::ext_starttls : 0u;

@@ -65,8 +65,8 @@ ReceiveOverrides ReceiveOverrides::from(const config::Settings& settings)
     for (const auto& word : settings.list("receive_override_options")) {
         if (word == "no_address_mappings") result.maps_addresses = false;
         else if (word == "no_header_body_checks") result.checks_content = false;
-        else if (word != "no_unknown_recipient_checks" &&
-                 word != "no_milters")   // without milters there is nothing to leave out
+        else if (word == "no_milters") result.asks_milters = false;
+        else if (word != "no_unknown_recipient_checks")
             throw config::ConfigError("unknown receive_override_options value \"" + word + "\" in \"" +
                                           settings.str("receive_override_options") + "\"",
                                       settings.location("receive_override_options"));
@@ -107,6 +107,7 @@ Options Options::from(const config::Settings& settings, const config::ServiceSpe
     const auto overrides = ReceiveOverrides::from(settings);
     o.maps_addresses = overrides.maps_addresses;
     o.checks_content = overrides.checks_content;
+    if (overrides.asks_milters) o.milters = check::MilterService::from(settings, spec, table_options);
 
     o.bare_newline = bare_newline_from(settings.str("smtpd_forbid_bare_newline"));
     o.bare_newline_exclusions = list("smtpd_forbid_bare_newline_exclusions");

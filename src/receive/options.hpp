@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "check/milters.hpp"
 #include "check/policy.hpp"
 #include "config/settings.hpp"
 #include "receive/authenticate.hpp"
@@ -27,7 +28,7 @@ namespace ekiden::receive {
 
 // receive_override_options, of smtpd and pickup; no_unknown_recipient_checks is read by check::Options.
 struct ReceiveOverrides {
-    bool maps_addresses = true, checks_content = true;
+    bool maps_addresses = true, checks_content = true, asks_milters = true;
     // Throws config::ConfigError with Postfix's text for a word that does not exist.
     static ReceiveOverrides from(const config::Settings& settings);
 };
@@ -90,6 +91,7 @@ struct Options {
         table::MatchList exceptions;
     } limits;
     LoginOptions logins;
+    std::shared_ptr<const check::MilterService> milters;    // null: no client has any
     std::uint8_t reported_troubles = 0;     // notify_classes, as TroubleClass bits
     std::size_t history_limit = 100;        // lines of transcript kept from one message to the next
     int process_limit = 0;                  // sessions at a time, from maxproc; 0 = no limit

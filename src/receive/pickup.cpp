@@ -287,6 +287,7 @@ struct Pickup::State : std::enable_shared_from_this<Pickup::State> {
         options.size_limit = size_limit;
         options.expands_aliases = overrides.maps_addresses;
         options.checks_content = overrides.checks_content;
+        options.asks_milters = overrides.asks_milters;
         if (is_trusted) options.log_ident = header.original_id;
         header.sender = on_its_line(std::move(header.sender));
         auto draft = target.open(std::move(options));

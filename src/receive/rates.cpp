@@ -10,6 +10,7 @@ Task<bool> Session::admit_to_count()
 {
     if (is_counted_) clients_.disconnect(client_key_, options_.limits.rate_unit);
     is_counted_ = has_limits_ = false;
+    connection_count_ = 0;
     client_key_ = ClientTable::key_of(facts_.client_address, options_.limits.ipv4_prefix, options_.limits.ipv6_prefix);
     // Who may speak for others is counted as whom it speaks for.
     if (may_xclient_ || !co_await is_over_limit()) co_return true;
@@ -33,6 +34,7 @@ Task<bool> Session::is_over_limit()
     has_limits_ = true;
     const auto counts = clients_.connect(client_key_, limits.rate_unit);
     is_counted_ = true;
+    connection_count_ = counts.now;
     if (limits.connection_count > 0 && counts.now > limits.connection_count) {
         log_.warning("Connection concurrency limit exceeded: {} from {} for service {}", counts.now, label_,
                      options_.service_name);

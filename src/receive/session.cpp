@@ -81,6 +81,11 @@ Task<void> Session::run()
     if (!problem_) net::end_writing(*stream_);
     stream_->close();
     try {
+        if (milters_) {
+            transaction_ = Transaction();
+            if (facts_.has_sender) milters_->note_reset();
+            co_await milters_->end(!facts_.helo_name.empty());
+        }
         co_await complain();
     } catch (const std::exception& trouble) {
         log_.error("session with {}: {}", label_, trouble.what());
@@ -140,6 +145,7 @@ Task<void> Session::converse()
         if (!take_buffered_line(line) && !co_await read_line(line)) co_return;
         co_await obey(line);
         if (problem_) co_return;
+        if (milters_) co_await milters_->settle();
     }
 }
 
@@ -279,8 +285,8 @@ Task<void> Session::obey(net::LineReader::Line line)
         // What comes behind a login that was refused early may be the rest of it.
         if (row + 1 < verb_count) may_hear_secret_ = is_login;
         has_heard_secret_ = has_heard_secret_ || is_login;
-        const auto refused = refuse_early(row, is_out_of_step(row));
-        was_ok = refused ? *refused : co_await (this->*verb.handler)(command);
+        if (const auto refused = refuse_early(row, is_out_of_step(row))) was_ok = *refused;
+        else was_ok = co_await (this->*verb.handler)(command);
         if (may_hear_secret_) reader_.wipe_consumed();
         tally_.add(row, was_ok && !(verb.flags & is_never_in_order));
         if ((verb.flags & is_junk) && junk_++ > options_.junk_command_limit) ++errors_;

@@ -25,6 +25,7 @@ Task<bool> Session::on_quit(smtp::Command)
 Task<bool> Session::on_vrfy(smtp::Command command)
 {
     if (!options_.has_vrfy) co_return refuse(502, "5.5.1", "VRFY command is disabled");
+    if (refuse_for_milters()) co_return false;
     std::string_view text = command.arguments;
     if (text.empty()) co_return refuse(501, "5.5.4", "Syntax: VRFY address [SMTPUTF8]");
     std::string_view rest = text;
@@ -54,6 +55,7 @@ Task<bool> Session::on_etrn(smtp::Command command)
 {
     if (options_.requires_helo && facts_.helo_name.empty())
         co_return refuse(503, "", "Error: send HELO/EHLO first");
+    if (refuse_for_milters()) co_return false;
     if (facts_.has_sender) co_return refuse(503, "5.5.1", "Error: MAIL transaction in progress");
     if (smtp::count_words(command.arguments, 2) != 1) co_return refuse(500, "", "Syntax: ETRN domain");
     std::string_view domain = command.arguments;
@@ -86,6 +88,10 @@ Task<bool> Session::on_unknown(smtp::Command command)
         is_forbidden = is_listed.value_or(false);
     }
     if (!is_forbidden && is_refused_) co_return refuse(503, "5.7.0", "Error: access denied for " + label_);
+    if (!is_forbidden && milters_) {
+        Verdict verdict = co_await milters_->unknown(command.verb);
+        if (verdict.action == Verdict::Action::reject) co_return refuse(std::move(verdict));
+    }
     if (!is_forbidden) co_return refuse(500, "5.5.2", "Error: command not recognized");
     // Behind a login that failed early it may be the rest of it.
     const std::string shown = may_hear_secret_ ? std::string("...") : smtp::escaped(command.line.substr(0, 100));

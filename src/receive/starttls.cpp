@@ -9,6 +9,7 @@ namespace ekiden::receive {
 Task<bool> Session::on_starttls(smtp::Command command)
 {
     if (!command.arguments.empty()) co_return refuse(501, "5.5.4", "Syntax: STARTTLS");
+    if (refuse_for_milters()) co_return false;
     if (tls_) co_return refuse(554, "5.5.1", "Error: TLS already active");
     if (!(offer_ & smtp::ext_starttls)) co_return refuse(502, "5.5.1", "Error: command not implemented");
     tls::ContextPtr context;
@@ -27,6 +28,7 @@ Task<bool> Session::on_starttls(smtp::Command command)
 
     if (!co_await shake_hands(std::move(context))) co_return false;
     reset_transaction();
+    if (milters_ && !facts_.helo_name.empty()) milters_->note_reset();
     forwarded_.reset();
     facts_.helo_name.clear();
     facts_.protocol = "SMTP";

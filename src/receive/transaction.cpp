@@ -56,6 +56,7 @@ void Transaction::count_lines(std::string_view content)
 void Session::reset_transaction()
 {
     transaction_ = Transaction();
+    if (milters_ && facts_.has_sender) milters_->note_reset();
     facts_.has_sender = false;
     facts_.sender.clear();
     facts_.recipient.clear();
@@ -195,6 +196,14 @@ Task<bool> Session::on_mail(smtp::Command command)
         co_return refuse(std::move(verdict));
     }
     transaction_.remember(verdict);
+    if (milters_) {
+        verdict = co_await milters_->mail(path);
+        if (verdict.action == Verdict::Action::reject) {
+            reset_transaction();
+            co_return refuse(std::move(verdict));
+        }
+        transaction_.remember(verdict);
+    }
     facts_.is_held = transaction_.holds;
     say(250, "2.1.0", "Ok");
     co_return true;
@@ -242,6 +251,12 @@ Task<bool> Session::on_rcpt(smtp::Command command)
     // What is thrown away is refused to nobody.
     Verdict verdict;
     if (!transaction_.discards) verdict = co_await service_->policy->evaluate(Stage::rcpt, facts_);
+    if (milters_ && verdict.action == Verdict::Action::reject) {
+        if (milters_->wants_rejected_recipients()) co_await milters_->rejected_rcpt(path, verdict.reply);
+    } else if (milters_) {
+        transaction_.remember(verdict);
+        verdict = co_await milters_->rcpt(path);
+    }
     if (verdict.action == Verdict::Action::reject) {
         facts_.recipient.clear();
         co_return refuse(std::move(verdict));

@@ -91,6 +91,14 @@ ContentRules ContentRules::from(const config::Settings& settings, std::string_vi
     return rules;
 }
 
+ContentRules ContentRules::for_milters(const config::Settings& settings)
+{
+    ContentRules rules;
+    rules.header_ = table::Maps::open("milter_header_checks", settings.str("milter_header_checks"), {.fold_keys = false});
+    rules.mime_header_ = rules.header_;
+    return rules;
+}
+
 Task<Result<ContentRules::Verdict>> ContentRules::check_header(mime::HeaderKind kind, mime::FieldName known,
                                                                std::string_view name, std::string text,
                                                                const Logger* log) const

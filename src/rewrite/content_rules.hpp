@@ -41,6 +41,9 @@ public:
     // `prefix`: "" for cleanup, "smtp_" or "lmtp_" for a client.
     static ContentRules from(const config::Settings& settings, std::string_view prefix = "");
 
+    // milter_header_checks: for every field that a milter adds or changes.
+    static ContentRules for_milters(const config::Settings& settings);
+
     // Is there a table for fields of the message's own header; for those of parts and attached messages?
     bool has_header_rules() const { return !header_.is_empty() || !mime_header_.is_empty(); }
     bool has_part_rules() const { return !nested_header_.is_empty() || !mime_header_.is_empty(); }

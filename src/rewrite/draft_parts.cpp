@@ -175,7 +175,8 @@ std::string Draft::State::whence() const
                        mail::log_address(envelope.sender), mail::log_address(last_recipient_));
 }
 
-void Draft::State::act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text)
+void Draft::State::act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text,
+                       std::string_view prefix)
 {
     using enum ContentRules::Action;
     std::string shown = verdict.text;
@@ -201,7 +202,7 @@ void Draft::State::act(const ContentRules::Verdict& verdict, std::string_view ki
     const auto word = log_word(verdict.action);
     if (word.empty()) return;
     const auto& origin = envelope.origin;
-    std::string line = fmt::format("{}: {}: {} {} {}", id_text, word, kind, text.substr(0, logged_text), whence());
+    std::string line = fmt::format("{}: {}{}: {} {} {}", id_text, prefix, word, kind, text.substr(0, logged_text), whence());
     if (!origin.protocol.empty()) line += fmt::format(" proto={}", origin.protocol);
     if (!origin.helo_name.empty()) line += fmt::format(" helo=<{}>", origin.helo_name);
     if (!shown.empty()) line += ": " + shown;

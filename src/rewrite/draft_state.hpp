@@ -2,6 +2,7 @@
 // (header and body as they stream by). Not for other folders.
 #pragma once
 
+#include "milter/chain.hpp"
 #include "mime/header_block.hpp"
 #include "rewrite/address_rules.hpp"
 #include "rewrite/content_filter.hpp"
@@ -16,7 +17,8 @@
 namespace ekiden::rewrite {
 
 struct Intake::Data {
-    Data(config::SettingsPtr settings_in, std::shared_ptr<const Resolver> resolver_in, queue::Store& store_in);
+    Data(config::SettingsPtr settings_in, std::shared_ptr<const Resolver> resolver_in, queue::Store& store_in,
+         dns::Resolver* dns_in);
 
     config::SettingsPtr settings;
     std::shared_ptr<const Resolver> resolver;
@@ -26,6 +28,10 @@ struct Intake::Data {
     AddressRules rules;
     ContentRules content_rules;
     table::Maps sender_bcc_maps, recipient_bcc_maps;
+    ContentRules milter_rules;                                // milter_header_checks
+    dns::Resolver* dns;
+    milter::SetupPtr milter_setup;                            // null without non_smtpd_milters
+    std::shared_ptr<const milter::Servers> local_milters;     // non_smtpd_milters
 };
 
 // What the header has shown so far.
@@ -46,6 +52,10 @@ struct Draft::State {
     bool needs_flush() const;
     Task<Result<void>> flush();
     Task<void> finish_content();
+
+    // draft_milters.cpp, for StoredMessage
+    Task<bool> check_milter_field(std::string& text);
+    void change_sender(std::string address);
 
     // intake.cpp: the steps of submit()
     Task<std::expected<queue::EnvelopePtr, Refusal>> submit();
@@ -101,7 +111,14 @@ private:
     void look_at_nesting();
     void refuse_flaw(std::string_view what, std::string_view where);
     std::string whence() const;
-    void act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text);
+    void act(const ContentRules::Verdict& verdict, std::string_view kind, std::string_view text,
+             std::string_view prefix = {});
+    // Milters (draft_milters.cpp)
+    bool has_local_milters() const;
+    Task<void> ask_milters();
+    Task<void> ask_local_milters();
+    void obey_milters(const milter::Answer& answer);
+    void log_milter(std::string_view action, std::string_view text);
 
     // Envelope
     Task<void> rewrite_sender();
@@ -120,6 +137,8 @@ private:
     std::string last_recipient_;           // for the log lines of checks
     std::vector<std::string> more_recipients_;   // BCC actions
     std::string held_body_;                // body that waits for the header or for checks
+    milter::Chain* milters_ = nullptr;     // of the session; else null
+    const milter::MacroValues* milter_values_ = nullptr;
     std::unique_ptr<Filter> filter_;
     std::unique_ptr<Watch> watch_;
     bool watches_body_ = false;

@@ -14,20 +14,29 @@ namespace ekiden::rewrite {
 
 // ---- Intake
 
-Intake::Data::Data(config::SettingsPtr settings_in, std::shared_ptr<const Resolver> resolver_in, queue::Store& store_in)
+Intake::Data::Data(config::SettingsPtr settings_in, std::shared_ptr<const Resolver> resolver_in, queue::Store& store_in,
+                   dns::Resolver* dns_in)
     : settings(std::move(settings_in)), resolver(std::move(resolver_in)), store(store_in),
       log(settings->str("syslog_name") + "/cleanup"), options(IntakeOptions::from(*settings)),
       rules(AddressRules::from(*settings, resolver, &log)), content_rules(ContentRules::from(*settings)),
       sender_bcc_maps(table::Maps::open("sender_bcc_maps", settings->str("sender_bcc_maps"))),
-      recipient_bcc_maps(table::Maps::open("recipient_bcc_maps", settings->str("recipient_bcc_maps")))
+      recipient_bcc_maps(table::Maps::open("recipient_bcc_maps", settings->str("recipient_bcc_maps"))),
+      milter_rules(ContentRules::for_milters(*settings)), dns(dns_in)
 {
+    const std::string names = settings->str("non_smtpd_milters");
+    if (names.empty()) return;
+    milter_setup = milter::Setup::from(*settings, milter::is_chrooted(*settings, "cleanup"));
+    auto servers = milter_setup->parse(names);
+    if (!servers)
+        throw config::ConfigError("non_smtpd_milters: " + servers.error().text(), settings->location("non_smtpd_milters"));
+    if (!servers->empty()) local_milters = std::make_shared<const milter::Servers>(std::move(*servers));
 }
 
 std::shared_ptr<const Intake> Intake::make(config::SettingsPtr settings, std::shared_ptr<const Resolver> resolver,
-                                           queue::Store& store)
+                                           queue::Store& store, dns::Resolver* dns)
 {
     return std::make_shared<const Intake>(
-        std::make_shared<const Data>(std::move(settings), std::move(resolver), store));
+        std::make_shared<const Data>(std::move(settings), std::move(resolver), store, dns));
 }
 
 Draft Intake::open(DraftOptions options) const
@@ -36,6 +45,7 @@ Draft Intake::open(DraftOptions options) const
 }
 const config::SettingsPtr& Intake::settings() const { return data_->settings; }
 const Resolver& Intake::resolver() const { return *data_->resolver; }
+const std::shared_ptr<const Resolver>& Intake::resolver_pointer() const { return data_->resolver; }
 queue::Store& Intake::store() const { return data_->store; }
 
 // ---- Draft
@@ -51,6 +61,11 @@ mail::Envelope& Draft::envelope() { return state_->envelope; }
 void Draft::add_recipient(mail::Recipient recipient) { state_->envelope.recipients.push_back(std::move(recipient)); }
 std::size_t Draft::recipient_count() const { return state_->envelope.recipients.size(); }
 void Draft::prepend_field(std::string_view field) { state_->prepended_.append(field) += '\n'; }
+void Draft::use_milters(milter::Chain& milters, const milter::MacroValues& values)
+{
+    state_->milters_ = &milters;
+    state_->milter_values_ = &values;
+}
 void Draft::write(std::string_view content) { state_->write(content); }
 bool Draft::needs_flush() const { return state_->needs_flush(); }
 Task<Result<void>> Draft::flush() { return state_->flush(); }
@@ -85,12 +100,17 @@ void Draft::State::refuse(const AddressRules::Fault& fault)
     else refuse(451, "4.3.0", "Error: queue file write error");
 }
 
-// The road through the waist. Content comes first, because a check may still refuse the message or change where it goes;
+// The road through the waist. Content comes first, because a check may still refuse the message or change where it goes, and
+// milters may change anything;
 // recipients are expanded before bcc copies and redirection, so that these see final addresses; duplicates are dropped
 // when nothing is added any more; and nothing that could fail stands behind the commit.
 Task<std::expected<queue::EnvelopePtr, Refusal>> Draft::State::submit()
 {
     co_await finish_content();
+    if (!refusal && !is_discarded) {
+        if (milters_) co_await ask_milters();
+        else if (has_local_milters()) co_await ask_local_milters();
+    }
     if (!refusal) co_await rewrite_sender();
     if (!refusal && !is_discarded) co_await rewrite_recipients();
     if (refusal) co_return std::unexpected(*std::move(refusal));

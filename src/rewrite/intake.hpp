@@ -15,6 +15,14 @@
 #include <string>
 #include <string_view>
 
+namespace ekiden::dns {
+class Resolver;
+}
+namespace ekiden::milter {
+class Chain;
+class MacroValues;
+}  // namespace ekiden::milter
+
 namespace ekiden::rewrite {
 
 enum class Source : std::uint8_t { smtpd, pickup, bounce, forward, notify, probe };
@@ -29,6 +37,7 @@ struct DraftOptions {
     unsigned submitter_uid = 0;         // pickup: "(…, from userid N)"
     bool expands_aliases = true;        // virtual aliases, canonical (receive_override_options no_address_mappings)
     bool checks_content = true;         // header/body checks (no_header_body_checks)
+    bool asks_milters = true;           // pickup: non_smtpd_milters (no_milters)
     std::uint64_t size_limit = 0;       // message_size_limit; 0 = none
     WallTime arrived_at{};              // {} = now
     std::string hostname;               // smtpd: its own $myhostname for the Received line; empty: that of the settings
@@ -45,12 +54,14 @@ class Draft;
 
 class Intake {
 public:
+    // `dns`: for names of milters (non_smtpd_milters); without it, none are asked.
     static std::shared_ptr<const Intake> make(config::SettingsPtr settings, std::shared_ptr<const Resolver> resolver,
-                                              queue::Store& store);
+                                              queue::Store& store, dns::Resolver* dns = nullptr);
     Draft open(DraftOptions options) const;
 
     const config::SettingsPtr& settings() const;
     const Resolver& resolver() const;
+    const std::shared_ptr<const Resolver>& resolver_pointer() const;
     queue::Store& store() const;
 
     struct Data;
@@ -65,7 +76,8 @@ private:
 struct Refusal {
     int smtp_code = 451;           // 451, 452, 550, 552, 554
     mail::Status status;           // {"4.3.0", "Error: queue file write error"}
-    bool is_by_rule = false;       // header or body checks said so
+    bool is_by_rule = false;       // header or body checks said so, or a milter
+    std::string wire;              // a milter's whole reply, "550 5.7.1 text", CRLF between lines; or empty
 };
 
 class Draft {
@@ -83,6 +95,10 @@ public:
     // A header field for the very top, above our Received (PREPEND of access maps, Received-SPF…): "Name: body", no
     // newline at the end; folded lines may be in it. Before the first write().
     void prepend_field(std::string_view field);
+
+    // The milters of the session that this message came in by: submit() tells them the content, and carries out what they
+    // ask for. Both stay until submit() has returned.
+    void use_milters(milter::Chain& milters, const milter::MacroValues& values);
 
     // Content in order; any chunking. When the size limit or another bound is passed, the rest is swallowed and submit()
     // refuses. needs_flush()/flush() as in queue::ContentWriter.

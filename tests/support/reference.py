@@ -50,7 +50,7 @@ def ekiden(main, master, files, before=lambda folder: None):
         before(mail.folder)
         mail.start()
         engine = mail.engine_pid()
-        yield Subject(mail.port, mail.log, mail.folder, lambda name, *arguments: mail.run(name, *arguments, check=False, errors='replace'))
+        yield Subject(mail.port, mail.log, mail.folder, lambda name, *arguments, **more: mail.run(name, *arguments, check=False, errors='replace', **more))
         if mail.engine_pid() != engine:
             raise SystemExit('the engine has been restarted')
 
@@ -74,8 +74,8 @@ def postfix(main, master, files, before=lambda folder: None):
         server.start()
         try:
             yield Subject(bench_servers.SMTP_PORT, lambda: server.log.read_text(errors='replace'), folder,
-                          lambda name, *arguments: subprocess.run([str(server.bin / name), '-c', str(server.work / 'etc'), *arguments], env=server.environment,
-                                                                  capture_output=True, text=True, errors='replace', check=False))
+                          lambda name, *arguments, **more: subprocess.run([str(server.bin / name), '-C' if name == 'sendmail' else '-c', str(server.work / 'etc'), *arguments],
+                                                                          env=server.environment, capture_output=True, text=True, errors='replace', check=False, **more))
         finally:
             server.stop()
             subprocess.run(['umount', '-l', '/etc', os.path.join(folder, 'etc')])

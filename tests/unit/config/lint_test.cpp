@@ -84,17 +84,19 @@ TEST(Unsupported, refuses_what_would_be_weaker_and_warns_of_the_rest)
          "",
          {"DIR/main.cf: raw public keys are not in this release, so this has no effect: smtp_tls_enable_rpk (line 2)"}},
         {"readme_directory = no\nhtml_directory = /usr/share/doc\nsample_directory = /x", "", {}},
-        {"smtpd_milters = inet:localhost:1",
+        {"content_filter = smtp:localhost:1",
          "",
-         {"fatal DIR/main.cf, line 1: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass "
-          "unfiltered"}},
+         {"fatal DIR/main.cf, line 1: content_filter = smtp:localhost:1: content filters after the queue are not in this release, "
+          "and mail must not pass unfiltered"}},
+        {"smtpd_milters = inet:localhost:1\nmilter_default_action = accept\nnon_smtpd_milters = unix:a.sock", "", {}},
         {"smtpd_milters =\ncontent_filter =\nsmtpd_sasl_auth_enable = no\nsmtp_tls_security_level =", "", {}},
         {"", "smtps inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes -o content_filter=\n", {}},
         {"", "submission inet n - n - - smtpd\n  -o milter_macro_daemon_name=ORIGINATING\n", {}},
         {"", "slow unix - - n - - smtp\n  -o smtp_tls_wrappermode=yes -o content_filter=\n", {}},
         {"",
-         "slow inet n - n - - smtpd\n  -o smtpd_milters=inet:localhost:1\n",
-         {"fatal DIR/master.cf: line 2: smtpd_milters = inet:localhost:1: milters are not in this release, and mail must not pass unfiltered"}},
+         "slow inet n - n - - smtpd\n  -o content_filter=smtp:localhost:1\n",
+         {"fatal DIR/master.cf: line 2: content_filter = smtp:localhost:1: content filters after the queue are not in this release, "
+          "and mail must not pass unfiltered"}},
     };
     for (const auto& row : cases) {
         Folder folder(row.main_cf, row.master_cf);
