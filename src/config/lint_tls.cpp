@@ -50,6 +50,11 @@ bool has_certificate(std::string_view text)
            text.find("-----BEGIN TRUSTED CERTIFICATE-----") != text.npos;
 }
 
+bool begins_with_key(std::string_view text)
+{
+    return has_key(text) && text.find("PRIVATE KEY-----") < text.find("-----BEGIN CERTIFICATE-----");
+}
+
 // A path, or nothing where none is named.
 std::string file_named(const Settings& own, std::string_view name)
 {
@@ -96,7 +101,7 @@ void check_chain(const Settings& own, ServerLinter& linter)
     for (const auto& path : own.list("smtpd_tls_chain_files")) {
         const auto text = read_file(path);
         if (!text) linter.warn(own, "smtpd_tls_chain_files", unreadable("smtpd_tls_chain_files", path, text.error()));
-        else if (is_first && !has_key(*text))
+        else if (is_first && !begins_with_key(*text))
             linter.warn(
                 own, "smtpd_tls_chain_files",
                 fmt::format("smtpd_tls_chain_files: {} must begin with a private key, the certificates behind it",
@@ -108,6 +113,8 @@ void check_chain(const Settings& own, ServerLinter& linter)
 void check_protocols(const Settings& own, ServerLinter& linter, std::string_view name)
 {
     static constexpr Words known{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+    // "TLSv12" is as near to a protocol that nobody should speak any more.
+    static constexpr Words proposed{"TLSv1.2", "TLSv1.3", "TLSv1.1"};
     for (std::string_view word : base::split_any(own.str(name), ", \t\r\n:")) {
         const std::string_view whole = word;
         if (word.starts_with('!')) word.remove_prefix(1);
@@ -118,7 +125,7 @@ void check_protocols(const Settings& own, ServerLinter& linter, std::string_view
         }
         if (is_one_of(word, known)) continue;
         linter.warn(own, name, fmt::format("{} = {}: unknown protocol \"{}\"", name, own.str(name), whole),
-                    is_meant(word, known));
+                    is_meant(word, proposed));
     }
 }
 

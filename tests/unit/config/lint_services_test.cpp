@@ -24,6 +24,7 @@ void check(const std::vector<Case>& cases, std::vector<Problem> (*part)(const Se
     for (const auto& row : cases) {
         Folder folder("compatibility_level = 3.6\n" + std::string(row.main), std::string(row.master));
         std::ofstream(folder.path() + "/both.pem") << "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n";
+        std::ofstream(folder.path() + "/turned.pem") << "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n";
         std::ofstream(folder.path() + "/cert.pem") << "-----BEGIN CERTIFICATE-----\n";
         std::ofstream(folder.path() + "/key.pem") << "-----BEGIN EC PRIVATE KEY-----\n";
         EXPECT_EQ(texts(part(*Settings::load(folder.options(Checks::none))), folder.path()), row.want)
@@ -74,6 +75,23 @@ TEST(LintOverrides, names_what_has_no_effect)
              {"fatal DIR/master.cf: line 1: cleanup_service_name = sub: master.cf has no cleanup service of that name"}},
         },
         lint_overrides);
+}
+
+TEST(LintTls, proposes_what_is_worth_having)
+{
+    check(
+        {
+            {"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = ${config_directory}/both.pem\nsmtpd_tls_protocols = >=TLSv12\n",
+             "",
+             {"DIR/main.cf, line 4: smtpd_tls_protocols = >=TLSv12: unknown protocol \">=TLSv12\": is TLSv1.2 meant?"}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = ${config_directory}/both.pem\nsmtpd_tls_mandatory_protocols = TLSv9\n",
+             "",
+             {"DIR/main.cf, line 4: smtpd_tls_mandatory_protocols = TLSv9: unknown protocol \"TLSv9\""}},
+            {"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = ${config_directory}/turned.pem\n",
+             "",
+             {"DIR/main.cf, line 3: smtpd_tls_chain_files: DIR/turned.pem must begin with a private key, the certificates behind it"}},
+        },
+        lint_tls);
 }
 
 TEST(LintWords, names_the_line_of_the_word)
