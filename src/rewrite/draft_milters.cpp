@@ -155,7 +155,8 @@ Task<void> Draft::State::ask_local_milters()
 {
     milter::Chain chain(data->local_milters, data->milter_setup, *data->dns, data->log);
     LocalValues values(*data->milter_setup, id_text);
-    milter::Answer answer = co_await chain.connect({std::string(local_name), '4', 0, std::string(local_address)}, values);
+    milter::Client client{std::string(local_name), '4', 0, std::string(local_address)};
+    milter::Answer answer = co_await chain.connect(std::move(client), values);
     if (answer.proceeds()) answer = co_await chain.helo(std::string(local_name), values);
     values.is_named = true;
     values.sender = mail::quote_address(envelope.sender);
