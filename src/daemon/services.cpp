@@ -170,11 +170,24 @@ static std::string find_stray_word(const config::ServiceSpec& service)
     return {};
 }
 
+// What serves the same port meanwhile.
+static std::string instead_of(const config::ServiceSpec& service)
+{
+    if (service.command != "postscreen") return {};
+    const bool is_behind_proxy = std::ranges::any_of(
+        service.overrides, [](const auto& entry) { return entry.first == "postscreen_upstream_proxy_protocol"; });
+    return fmt::format("write smtpd in its place, with the -o lines of the line \"smtpd pass\"{}, and DNS lists as "
+                       "reject_rbl_client in smtpd_client_restrictions",
+                       is_behind_proxy ? " and smtpd_upstream_proxy_protocol for postscreen_upstream_proxy_protocol"
+                                       : "");
+}
+
 std::vector<config::Problem> find_service_problems(const config::Settings& settings)
 {
     std::vector<config::Problem> problems;
-    auto add = [&](const config::ServiceSpec& service, config::Problem::Level level, std::string text) {
-        problems.push_back(config::make_problem(level, {service.file, service.line}, text));
+    auto add = [&](const config::ServiceSpec& service, config::Problem::Level level, std::string text,
+                   std::string_view advice = {}) {
+        problems.push_back(config::make_problem(level, {service.file, service.line}, text, {}, advice));
     };
     for (const config::ServiceSpec& service : settings.services()) {
         Role role = role_of(service.command);
@@ -189,7 +202,8 @@ std::vector<config::Problem> find_service_problems(const config::Settings& setti
                 service.type == "inet" || service.type == "pass" ? config::Problem::Level::fatal
                                                                  : config::Problem::Level::warning,
                 fmt::format("service {} needs {}(8), which this release does not have yet", service.name,
-                            service.command));
+                            service.command),
+                instead_of(service));
         } else if (service.type == "inet" && role != Role::smtp_server && role != Role::spawner) {
             add(service, config::Problem::Level::fatal,
                 fmt::format("{}(8) cannot listen on an inet port here (service {})", service.command, service.name));

@@ -114,8 +114,12 @@ void Settler::tell_verifier(const ActiveMessage& message) const
     };
     for (const Outcome& outcome : message.traced) {
         const mail::Recipient& recipient = message.envelope->recipients[outcome.recipient];
-        const Outcome*& best = answers[recipient.original.empty() ? recipient.address : recipient.original];
-        if (!best || rank(outcome) > rank(*best)) best = &outcome;
+        // Who writes to the address behind an alias need not wait for another probe.
+        for (const std::string* address : {&recipient.original, &recipient.address}) {
+            if (address->empty()) continue;
+            const Outcome*& best = answers[*address];
+            if (!best || rank(outcome) > rank(*best)) best = &outcome;
+        }
     }
     for (const auto& [address, outcome] : answers) {
         const auto standing = outcome->kind == Outcome::Kind::delivered ? verify::Standing::deliverable

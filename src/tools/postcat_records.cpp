@@ -146,10 +146,10 @@ std::vector<QueueRecord> envelope_records(const queue::Loaded& message)
         out.attribute("log_message_origin", "local");
         out.attribute("trace_flags", envelope.purpose == mail::Purpose::probe ? "256" : "0");
     }
+    if (has_client) out.attribute("rewrite_context", origin.rewrite_context);
     out.attribute_if("sasl_method", origin.sasl_method);
     out.attribute_if("sasl_username", origin.sasl_username);
     out.attribute_if("sasl_sender", origin.sasl_sender);
-    if (has_client) out.attribute("rewrite_context", origin.rewrite_context);
     add_dsn(out, envelope.dsn_envid, envelope.dsn_return);
     if (!has_client && !is_internal) out.attribute("rewrite_context", origin.rewrite_context);
     if (!envelope.full_name.empty()) out.add('F', envelope.full_name);

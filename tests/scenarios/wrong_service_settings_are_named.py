@@ -35,3 +35,11 @@ with Instance() as mail:
             expect(reloaded.returncode != 0, is_refused, f'the reload with "{what}" fails')
         if is_refused:
             mail.send()      # with the settings from before
+
+    # A program that is not there yet: what serves its port meanwhile is said.
+    mail.write('main.cf', good['main.cf'])
+    mail.write('master.cf', good['master.cf'].replace(' smtpd\n', ' postscreen\n  -o postscreen_upstream_proxy_protocol=haproxy\n', 1) + 'smtpd pass - - n - - smtpd\n')
+    checked = mail.run('postfix', 'check', check=False)
+    expect_match(r'master\.cf: line \d+: service \S+ needs postscreen\(8\), which this release does not have yet: write smtpd in its place, with the '
+                 r'-o lines of the line "smtpd pass" and smtpd_upstream_proxy_protocol for postscreen_upstream_proxy_protocol', checked.stderr, 'postscreen')
+    expect(checked.returncode != 0, True, 'check of postscreen fails')

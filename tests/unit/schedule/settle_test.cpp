@@ -146,6 +146,15 @@ TEST_F(SettleTest, a_probe_is_an_answer_and_no_more)
         EXPECT_TRUE(is_gone());
         EXPECT_EQ(verifier->ask(address).state, row.want);
     }
+    // An alias and what it stands for are both known by one probe.
+    auto message = activate(mail::Purpose::probe, {"person@far.test"});
+    auto aliased = std::make_shared<mail::Envelope>(*message->envelope);
+    aliased->recipients.front().original = "alias@golden.test";
+    message->envelope = aliased;
+    record(settles, *message, {Kind::delivered});
+    EXPECT_FALSE(finish(settles, message));
+    for (const char* address : {"alias@golden.test", "person@far.test"})
+        EXPECT_EQ(verifier->ask(address).state, State::deliverable) << address;
     EXPECT_TRUE(reports().empty());
     EXPECT_EQ(log.find("status=bounced"), std::string::npos);
     EXPECT_EQ(log.find("status=deferred"), std::string::npos);
