@@ -18,6 +18,7 @@ from bench_servers import (ACCOUNTS, DEAD_PORT, SINK_PORT, SMTP_PORT, BenchError
 
 PAYLOAD = 5120
 CLIENTS = 20
+MORE_CLIENTS = 60  # fewer than the hundred processes of Postfix
 CROWD = 10_000  # idle connections that only Ekiden is asked to hold: as processes of Postfix they want 12 GiB
 USER, PASSWORD = "sender", "a-secret-of-20-chars"
 
@@ -149,14 +150,18 @@ def with_latency(server, load, count, what, *more):
             "median_ms": float(times["50"]), "percentile_99_ms": float(times["99"])}
 
 
-def auth(server, load, options):
+def auth(server, load, options, *more):
     """Sessions that say EHLO, AUTH PLAIN and QUIT: a database lookup and a comparison, through Cyrus SASL on both sides."""
     server.fresh(["default_transport = discard", *AUTH_CF])
     make_login(server.work / "etc/sasl", USER, PASSWORD, "bench.test")
     server.start()
-    load.send(CLIENTS * 5, "user@discard.test", *AUTH_LOAD)
+    load.send(MORE_CLIENTS * 5, "user@discard.test", *AUTH_LOAD, *more)
     # They are short: as many as messages would be over in a third of a second.
-    return with_latency(server, load, 5 * options.messages, "sessions", *AUTH_LOAD)
+    return with_latency(server, load, 5 * options.messages, "sessions", *AUTH_LOAD, *more)
+
+
+def auth_many(server, load, options):
+    return auth(server, load, options, "-s", str(MORE_CLIENTS))
 
 
 def tls(server, load, options):
@@ -361,7 +366,7 @@ def wait_for_log(server, what, count, position=None, limit=300):
     return position
 
 
-FIGURES = {"inject": inject, "inject-reusing": inject_reusing, "relay": relay, "maildir": maildir, "auth": auth, "tls": tls,
-           "syncs": syncs, "memory": memory, "crowd": crowd, "deferred": deferred}
+FIGURES = {"inject": inject, "inject-reusing": inject_reusing, "relay": relay, "maildir": maildir, "auth": auth,
+           "auth-many": auth_many, "tls": tls, "syncs": syncs, "memory": memory, "crowd": crowd, "deferred": deferred}
 ONCE = ("memory", "crowd", "deferred")  # not noisy, or too long to repeat
 EKIDEN_ONLY = ("crowd",)

@@ -1,5 +1,6 @@
 #include "sasl/cyrus_sasldb.hpp"
 
+#include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "sasl/sasldb_file.hpp"
@@ -48,12 +49,15 @@ bool read_at(int fd, std::uint64_t offset, std::span<char> into)
 }
 
 // The database that was opened last by this thread, for as long as its path leads to the same file with the same rights:
-// opening it costs more than the reading. What it holds is read anew for each lookup.
+// opening it costs more than the reading. Where the path leads is looked at every few milliseconds; what the file holds is
+// read anew for each lookup.
 class OpenDatabase {
 public:
     // -1: it cannot be opened.
     int at(const std::string& path)
     {
+        const SteadyTime time = base::steady_now();
+        if (fd_ && path == path_ && time < good_until_) return fd_.get();
         struct stat now{};
         if (::stat(path.c_str(), &now) != 0) return -1;
         if (!fd_ || path != path_ || !is_same(now, opened_)) {
@@ -61,6 +65,7 @@ public:
             if (!fd_ || ::fstat(fd_.get(), &opened_) != 0) return -1;
             path_ = path;
         }
+        good_until_ = time + std::chrono::milliseconds(5);
         return fd_.get();
     }
 
@@ -73,6 +78,7 @@ private:
     std::string path_;
     Fd fd_;
     struct stat opened_{};
+    SteadyTime good_until_{};
 };
 
 // True: at least one property was found, and all of those that are there have been set.
