@@ -97,6 +97,8 @@ public:
 
 private:
     Task<std::optional<Answer>> begin();    // an answer: it ends here
+    // `response` outlives the await.
+    Task<Result<DovecotLine>> ask(bool is_first, const std::optional<Secret>& response);
     Answer read(DovecotLine line);
 
     std::shared_ptr<const DovecotBackend> backend_;
@@ -208,6 +210,22 @@ Task<Answer> DovecotExchange::step(std::optional<Secret> response)
     // The server ends the connection of a client that says more in a line, and all other logins with it.
     if (response && response->size() > (options.is_cyrus ? longest_cyrus_response : longest_dovecot_response))
         co_return failure("Authentication response too long");
+    auto answer = co_await ask(is_first, response);
+    if (!answer && is_first && answer.error().is(ErrorCode::closed)) {
+        // A server that stops or starts anew has hung up before it said anything about this login: another may stand where
+        // it stood. (Postfix asks twice, too.)
+        if (auto end = co_await begin()) co_return std::move(*end);
+        answer = co_await ask(is_first, response);
+    }
+    if (!answer)
+        co_return try_later(
+            answer.error().is(ErrorCode::unavailable) ? std::string_view("Authentication server is busy") : lost);
+    co_return read(std::move(*answer));
+}
+
+Task<Result<DovecotLine>> DovecotExchange::ask(bool is_first, const std::optional<Secret>& response)
+{
+    const DovecotOptions& options = backend_->options();
     Secret line;
     if (is_first) {
         DovecotRequest request{.id = id_, .mechanism = mechanism_};
@@ -222,13 +240,8 @@ Task<Answer> DovecotExchange::step(std::optional<Secret> response)
     } else {
         line = format_dovecot_continue(id_, response ? response->view() : std::string_view());
     }
-    response.reset();
     is_running_ = false;    // whatever comes, there is nothing to cancel any more
-    auto answer = co_await connection_->ask(id_, std::move(line), options.time_limit);
-    if (!answer)
-        co_return try_later(
-            answer.error().is(ErrorCode::unavailable) ? std::string_view("Authentication server is busy") : lost);
-    co_return read(std::move(*answer));
+    co_return co_await connection_->ask(id_, std::move(line), options.time_limit);
 }
 
 Answer DovecotExchange::read(DovecotLine line)

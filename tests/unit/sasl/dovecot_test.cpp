@@ -111,7 +111,7 @@ TEST(DovecotProtocol, WritesWhatTheProtocolAllows)
 }
 
 // A server that answers line by line as it is told: the start of a line → what to say, with ID for its number; "(close)"
-// hangs up, "" says nothing.
+// hangs up, "(close once)" does so and lets everybody in from then on, "" says nothing.
 struct Script {
     std::string greeting =
         "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nMECH\tANONYMOUS\tanonymous\nSPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n";
@@ -209,7 +209,9 @@ private:
             if (world.on_heard_) world.on_heard_();
             for (const auto& [start, answer] : world.script_.answers) {
                 if (!text.starts_with(start)) continue;
-                if (answer == "(close)") {
+                if (answer.starts_with("(close")) {
+                    if (answer == "(close once)")
+                        world.script_.answers = {{"AUTH", "OK\tID\tuser=alice\n"}};
                     stream.close();
                     co_return;
                 }
@@ -279,6 +281,8 @@ TEST(Dovecot, AnswersAreWhatTheServerSaysOrTryLater)
         {"a refusal for now", {{"AUTH", "FAIL\tID\tuser=bob\ttemp\n"}}, "PLAIN", {"AA=="}, true, "later (reason unavailable) user=bob"},
         {"lines for a log that is not its own", {{"AUTH", "FAIL\tID\tlog=warning: a\001tb\tlog=info: c\n"}}, "PLAIN", {"AA=="}, true, "failure (reason unavailable)"},
         {"it dies", {{"AUTH", "(close)"}}, "PLAIN", {"AA=="}, true, lost},
+        {"it starts anew", {{"AUTH", "(close once)"}}, "PLAIN", {"AGEAYg=="}, true, "success  user=alice"},
+        {"it starts anew between", {{"AUTH", "CONT\tID\t\n"}, {"CONT", "(close once)"}}, "PLAIN", {"AA=="}, false, std::string("challenge ; ") + lost},
         {"it dies between", {{"AUTH", "CONT\tID\t\n"}, {"CONT", "(close)"}}, "PLAIN", {"AA=="}, false, std::string("challenge ; ") + lost},
         {"an OK for nobody", {{"AUTH", "OK\tID\n"}}, "PLAIN", {"AA=="}, true, "later Authentication backend error"},
         {"an OK for a name without end", {{"AUTH", "OK\tID\tuser=" + std::string(2000, 'u') + "\n"}}, "PLAIN", {"AA=="}, true, "later Authentication backend error"},
