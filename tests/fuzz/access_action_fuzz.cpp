@@ -58,8 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)is_quiet;
     const std::string value(reinterpret_cast<const char*>(data), size);
     const ParsedAction parsed = check::parse_access_action(value);
-    EKIDEN_ASSERT(parsed.word.size() + parsed.text.size() <= parsed.whole.size() &&
-                  parsed.whole.size() <= value.size());
+    EKIDEN_ASSERT(parsed.word.size() + parsed.text.size() <= value.size() && parsed.whole.size() <= value.size());
     if (parsed.kind == ParsedAction::Kind::reply) EKIDEN_ASSERT(parsed.number >= 400 && parsed.number < 600);
     if (const auto pattern = check::parse_reply_pattern(value)) {
         for (const auto& octet : pattern->octets) EKIDEN_ASSERT(!octet.empty());

@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (is_mail) {
         const auto parameters = smtp::parse_mail_parameters(path, {.with_verp = (data[0] & 4) != 0});
         if (parameters) {
-            EKIDEN_ASSERT(parameters->envid.size() <= 100 && parameters->size <= INT64_MAX);
+            EKIDEN_ASSERT(parameters->envid.size() <= arguments.size() && parameters->size <= INT64_MAX);
             EKIDEN_ASSERT(parameters->verp_delimiters.empty() ||
                           (parameters->verp_delimiters.size() == 2 && !path.address.empty()));
         } else {
