@@ -4,6 +4,8 @@
 #include "mail/address.hpp"
 #include "mail/log_address.hpp"
 
+#include <algorithm>
+
 namespace ekiden::check {
 
 namespace {
@@ -242,6 +244,40 @@ std::optional<smtp::Reply> Milters::standing_refusal() const
     const milter::Answer* answer = chain_.standing_refusal();
     if (!answer) return std::nullopt;
     return milter_reply(answer->text);
+}
+
+namespace {
+
+void look_at_milters(const config::Settings& own, const char* parameter, bool is_chrooted,
+                     std::vector<config::Problem>& problems)
+{
+    const std::string list = own.str(parameter);
+    if (list.empty()) return;
+    const auto add = [&](const config::Location& at, const std::string& what, const char* about) {
+        auto problem = config::make_problem(config::Problem::Level::fatal, at, what, about);
+        if (std::ranges::find(problems, problem.text, &config::Problem::text) == problems.end())
+            problems.push_back(std::move(problem));
+    };
+    try {
+        const auto servers = milter::Setup::from(own, is_chrooted)->parse(list);
+        if (!servers) add(own.location(parameter), fmt::format("{}: {}", parameter, servers.error().text()), parameter);
+    } catch (const config::ConfigError& trouble) {
+        add(trouble.location, trouble.what(), parameter);
+    }
+}
+
+}  // namespace
+
+std::vector<config::Problem> find_milter_problems(const config::Settings& settings)
+{
+    std::vector<config::Problem> problems;
+    for (const config::ServiceSpec& service : settings.services()) {
+        if (service.command != "smtpd" && service.command != "cleanup") continue;
+        const auto own = settings.for_service(service);
+        look_at_milters(*own, service.command == "smtpd" ? "smtpd_milters" : "non_smtpd_milters", service.is_chroot,
+                        problems);
+    }
+    return problems;
 }
 
 }  // namespace ekiden::check

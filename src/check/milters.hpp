@@ -77,6 +77,9 @@ private:
     int pending_aborts_ = 0;
 };
 
+// What keeps a service from starting: milters that are written as none can be, and what goes with them. Each thing once.
+std::vector<config::Problem> find_milter_problems(const config::Settings& settings);
+
 // "550 5.7.1 text", or lines with CRLF between them, as a reply.
 smtp::Reply milter_reply(std::string_view text);
 

@@ -2,10 +2,12 @@
 
 #include "base/text.hpp"
 #include "check/list_words.hpp"
+#include "check/milters.hpp"
 #include "check/policy.hpp"
 #include "check/policy_protocol.hpp"
 #include "check/rules.hpp"
 #include "config/lint_parts.hpp"
+#include "config/parameters.hpp"
 #include "config/snapshot.hpp"
 #include "config/source.hpp"
 #include "net/endpoint.hpp"
@@ -124,6 +126,13 @@ std::string flaw_of(const Row& row, std::string_view argument)
     return {};
 }
 
+// Not so proxy_read_maps, which names what other parameters hold.
+bool holds_tables_only(std::string_view name)
+{
+    return (name.ends_with("_maps") || name.ends_with("_checks")) && !name.starts_with("proxy_") &&
+           config::find_parameter(name) != nullptr;
+}
+
 class Finder {
 public:
     Finder(const config::Settings& settings, bool wants_hints)
@@ -205,6 +214,7 @@ private:
         if (place.name == "mynetworks" || place.name == "permit_mx_backup_networks" ||
             place.name.starts_with("smtpd_authorized_"))
             look_at_networks(place, value);
+        if (holds_tables_only(place.name)) look_for_other_words(place, value);
         const bool is_list = lists_.is_restriction_list(place.name);
         if (!lists_.may_hold_tables(place.name)) return;
         std::vector<std::string_view> words = base::split_quoted_braces(value);
@@ -226,6 +236,16 @@ private:
             if (row->argument == Argument::none) continue;
             look_at_argument(place, *row, words[i], i + 1 < words.size() ? words[i + 1] : std::string_view());
             ++i;
+        }
+    }
+
+    // A comment behind a table, most often. Each daemon of Postfix that opens the list dies of it.
+    void look_for_other_words(const Place& place, std::string_view value)
+    {
+        for (const std::string_view word : base::split_quoted_braces(value)) {
+            if (word.find(':') != word.npos) continue;
+            fatal(place, word, fmt::format("open dictionary: expecting \"type:name\" form instead of \"{}\"", word));
+            return;
         }
     }
 
@@ -317,6 +337,7 @@ std::vector<config::Problem> find_fatal_list_problems(const config::Settings& se
 {
     std::vector<config::Problem> problems = Finder(settings, false).run();
     add_undefined_classes(settings, problems);
+    std::ranges::move(find_milter_problems(settings), std::back_inserter(problems));
     constexpr const char* map = "address_verify_map";
     if (const auto path = verify::journal_path(settings.str(map)); !path) {
         problems.push_back(

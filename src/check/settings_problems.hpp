@@ -8,10 +8,10 @@
 
 namespace ekiden::check {
 
-// What must not start: tables of a type that does not exist (they could only answer "try later", to every client and
-// for ever), wherever a parameter may hold tables (those of proxy_read_maps, restriction lists, restriction classes),
-// restrictions that this release cannot carry out, restriction classes without a definition, and services that would be
-// open relays.
+// What must not start: tables of a type that does not exist, or without one (they could only answer "try later", to every
+// client and for ever), wherever a parameter may hold tables (those of proxy_read_maps, restriction lists and classes),
+// restrictions that this release cannot carry out, restriction classes without a definition, milters that are written as
+// none can be, and services that would be open relays.
 std::vector<config::Problem> find_fatal_list_problems(const config::Settings& settings);
 
 // What starts, and will not do what was meant: arguments that are missing or cannot be read (the client gets Postfix's

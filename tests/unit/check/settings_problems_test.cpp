@@ -28,6 +28,26 @@ std::vector<std::string> problems_of(const std::string& lines, const std::string
     return texts;
 }
 
+TEST(SettingsProblems, MiltersThatAreNoneAreNamedOnce)
+{
+    using Texts = std::vector<std::string>;
+    const std::string master = "smtp inet n - n - - smtpd\n587 inet n - y - - smtpd\ncleanup unix n - n - 0 cleanup\n";
+    const struct {
+        const char* lines;
+        std::string more;
+        Texts want;
+    } rows[] = {
+        {"smtpd_milters = inet:8891@localhost\n", "", {"main.cf, line 2: smtpd_milters: milter inet:8891@localhost: want inet:host:port"}},
+        {"non_smtpd_milters = localhost:8891\n", "", {"main.cf, line 2: non_smtpd_milters: milter localhost:8891: want inet:host:port or unix:path"}},
+        {"smtpd_milters = unix:a, { inet:localhost:1, protocol=5 }\n", "", {"main.cf, line 2: smtpd_milters: milter inet:localhost:1: bad protocol value: 5"}},
+        {"smtpd_milters = unix:a\nmilter_default_action = maybe\n", "", {"main.cf, line 3: bad milter_default_action value: maybe"}},
+        {"milter_default_action = maybe\n", "", {}},
+        {"smtpd_milters = unix:a\nnon_smtpd_milters = $smtpd_milters\n", "", {}},
+        {"", "465 inet n - n - - smtpd\n  -o smtpd_milters=nonsense\n", {"master.cf: line 5: smtpd_milters: milter nonsense: want inet:host:port or unix:path"}},
+    };
+    for (const auto& row : rows) EXPECT_EQ(problems_of(row.lines, master + row.more), row.want) << row.lines << row.more;
+}
+
 TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
 {
     using Texts = std::vector<std::string>;
@@ -51,6 +71,9 @@ TEST(SettingsProblems, UnknownTableTypesAreNamedWithFileAndLine)
         {"mydestination = /etc/file, [1.2.3.4], name.test\nrelayhost = lmtp:x:25\nmailbox_transport = blurb:x\nmy_own = blurb:x\n", {}},
         {"header_checks = blurb:/x\n", {"main.cf, line 2: header_checks: unsupported dictionary type: blurb"}},
         {"relay_domains = # blurb:x\n", {}},
+        {"alias_maps = hash:/etc/aliases\t# aliases\n", {"main.cf, line 2: alias_maps: open dictionary: expecting \"type:name\" form instead of \"#\""}},
+        {"virtual_alias_maps = hash:/x,\n  /etc/postfix/virtual\n", {"main.cf, line 3: virtual_alias_maps: open dictionary: expecting \"type:name\" form instead of \"/etc/postfix/virtual\""}},
+        {"my_own_maps = x\nbody_checks =\nproxy_read_maps = $mydestination x.test\nalias_maps = inline:{ a=b, c=d } static:{x y}\n", {}},
         {"smtpd_restriction_classes = a, b, c\na = permit\nb =\n",
          {"main.cf, line 2: restriction class `b' needs a definition: write b = and its restrictions",
           "main.cf, line 2: restriction class `c' needs a definition: write c = and its restrictions"}},
