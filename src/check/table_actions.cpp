@@ -23,10 +23,11 @@ namespace {
 constexpr std::size_t most_findings = 10; // of one table
 constexpr std::size_t longest_shown = 80; // of a key or a value
 
-constexpr std::array<std::string_view, 12> content_parameters{
+constexpr std::array<std::string_view, 13> content_parameters{
     "header_checks",      "mime_header_checks",      "nested_header_checks",      "body_checks",
     "smtp_header_checks", "smtp_mime_header_checks", "smtp_nested_header_checks", "smtp_body_checks",
-    "lmtp_header_checks", "lmtp_mime_header_checks", "lmtp_nested_header_checks", "lmtp_body_checks"};
+    "lmtp_header_checks", "lmtp_mime_header_checks", "lmtp_nested_header_checks", "lmtp_body_checks",
+    "milter_header_checks"};
 
 // What other servers and firewalls call it.
 struct ForeignWord {

@@ -145,6 +145,7 @@ TEST(TableActions, CommandsOfContentRulesAreReadAsTheServerReadsThem)
             "@/heads, line 4: header_checks: /d/: bad REPLACE header text \"no header\" in header_checks map -- need "
             "\"headername: headervalue\", so nothing is done",
             "@/heads, line 5: header_checks: /e/: unknown command in header_checks map: 550 no, so nothing is done"}));
+    EXPECT_EQ(site.ask("milter_header_checks = regexp:@/heads\n").size(), 5u);
     site.write("sent", "/a/ REJECT\n/b/ IGNOR\n");
     EXPECT_EQ(site.ask("smtp_body_checks = regexp:@/sent\n"),
               (Texts{"@/sent, line 1: smtp_body_checks: /a/: unsupported command in smtp_body_checks map: REJECT, so "
