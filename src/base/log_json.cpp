@@ -132,9 +132,10 @@ private:
 constexpr std::pair<std::string_view, std::string_view> pairs_of_message[] = {
     {"client=", "client"}, {"message-id=", "message-id"}, {"resent-message-id=", "message-id"}, {"uid=", "pickup"}, {"to=<", "delivery"}, {"from=<", "queue"},
 };
-constexpr std::string_view decisions[] = {
-    "reject", "reject_warning", "milter-reject", "milter-hold", "hold",  "discard", "filter", "redirect", "warning",
-    "info",   "prepend",        "replace",       "strip",       "delay", "bcc",     "pass",   "permit",   "trigger"};
+constexpr std::string_view decisions[] = {"reject", "reject_warning", "milter-reject", "milter-hold", "milter-discard",
+                                          "hold",   "discard",        "filter",        "redirect",    "warning",
+                                          "info",   "prepend",        "replace",       "strip",       "delay",
+                                          "bcc",    "pass",           "permit",        "trigger"};
 constexpr std::string_view broken_off[] = {"lost connection after ", "timeout after ", "too many errors after ",
                                            "improper command pipelining after "};
 

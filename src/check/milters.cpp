@@ -32,7 +32,7 @@ std::optional<std::string> unless_empty(const std::string& text)
     return text.empty() ? std::nullopt : std::optional(text);
 }
 
-}  // namespace
+} // namespace
 
 smtp::Reply milter_reply(std::string_view text)
 {
@@ -55,13 +55,15 @@ std::shared_ptr<const MilterService> MilterService::from(const config::Settings&
     auto service = std::make_shared<MilterService>();
     service->setup = milter::Setup::from(settings, spec.is_chroot);
     auto servers = service->setup->parse(names);
-    if (!servers) throw config::ConfigError("smtpd_milters: " + servers.error().text(), settings.location("smtpd_milters"));
+    if (!servers)
+        throw config::ConfigError("smtpd_milters: " + servers.error().text(), settings.location("smtpd_milters"));
     service->servers = std::make_shared<const milter::Servers>(std::move(*servers));
     service->maps = table::Maps::open("smtpd_milter_maps", maps, table_options);
     return service;
 }
 
-// A table that does not answer leaves the milters that are for all; what it says of no use leaves nobody unfiltered either.
+// A table that does not answer leaves the milters that are for all; what it says of no use leaves nobody unfiltered
+// either.
 Task<std::unique_ptr<Milters>> Milters::find(const MilterService& service, const Facts& facts,
                                              std::shared_ptr<const rewrite::Resolver> resolver, dns::Resolver& dns,
                                              const Logger& log)
@@ -72,8 +74,10 @@ Task<std::unique_ptr<Milters>> Milters::find(const MilterService& service, const
         if (answer && *answer) {
             if (base::equal_ignoring_case(**answer, "DISABLE")) co_return nullptr;
             auto own = service.setup->parse(**answer);
-            if (own) servers = std::make_shared<const milter::Servers>(std::move(*own));
-            else log.warning("{}: {}", service.maps.title(), own.error().text());
+            if (own)
+                servers = std::make_shared<const milter::Servers>(std::move(*own));
+            else
+                log.warning("{}: {}", service.maps.title(), own.error().text());
         }
     }
     if (servers->empty()) co_return nullptr;
@@ -195,6 +199,7 @@ Task<void> Milters::resolve(std::string address, std::optional<std::string>& hos
 Task<Verdict> Milters::mail(const smtp::Path& path)
 {
     values_.is_content = false;
+    is_in_transaction_ = true;
     values_.mail_addr = shown_address(facts_.sender);
     values_.rcpt_addr.reset();
     values_.rcpt_host.reset();
@@ -220,7 +225,10 @@ Task<void> Milters::rejected_rcpt(const smtp::Path& path, const smtp::Reply& rep
     (void)co_await chain_.rcpt(std::string(path.text), words_of(path), values_, true);
 }
 
-Task<Verdict> Milters::data() { co_return conclude("DATA", co_await chain_.data(values_)); }
+Task<Verdict> Milters::data()
+{
+    co_return conclude("DATA", co_await chain_.data(values_));
+}
 
 Task<Verdict> Milters::unknown(std::string_view verb)
 {
@@ -234,7 +242,8 @@ Task<void> Milters::settle()
 
 Task<void> Milters::end(bool has_greeted)
 {
-    if (has_greeted) note_reset();
+    note_reset();
+    if (has_greeted) note_greeting();
     co_await settle();
     co_await chain_.quit();
 }
@@ -266,7 +275,7 @@ void look_at_milters(const config::Settings& own, const char* parameter, bool is
     }
 }
 
-}  // namespace
+} // namespace
 
 std::vector<config::Problem> find_milter_problems(const config::Settings& settings)
 {
@@ -280,4 +289,4 @@ std::vector<config::Problem> find_milter_problems(const config::Settings& settin
     return problems;
 }
 
-}  // namespace ekiden::check
+} // namespace ekiden::check

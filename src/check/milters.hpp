@@ -1,6 +1,6 @@
 // The milters of one SMTP session, as the rest of the server sees them: events go in with what is known of session and
-// transaction, verdicts come out, and the log has Postfix's lines of them ("milter-reject: MAIL from …"). A session whose client has
-// no milters has no Milters. One owner, the session's core.
+// transaction, verdicts come out, and the log has Postfix's lines of them ("milter-reject: MAIL from …"). A session
+// whose client has no milters has no Milters. One owner, the session's core.
 #pragma once
 
 #include "check/policy.hpp"
@@ -40,11 +40,13 @@ public:
     Task<Verdict> data();
     Task<Verdict> unknown(std::string_view verb);
 
-    // The transaction is over, or the greeting was said again: told by settle(), once the command is answered.
-    void note_reset() { ++pending_aborts_; }
+    // The greeting was said again, the transaction is over (where it was told of one): said by settle(), once the
+    // command is answered.
+    void note_greeting() { ++pending_aborts_; }
+    void note_reset() { pending_aborts_ += std::exchange(is_in_transaction_, false) ? 1 : 0; }
     Task<void> settle();
     Task<void> end(bool has_greeted);
-    void close() { chain_.close(); }    // nothing is waited for any more
+    void close() { chain_.close(); } // nothing is waited for any more
 
     // What is answered to a command that milters are not told of; nothing: go on.
     std::optional<smtp::Reply> standing_refusal() const;
@@ -58,7 +60,7 @@ private:
         std::optional<std::string> value(std::string_view name) const override;
 
         int connection_count = 0;
-        bool is_content = false;     // what belongs to the envelope is known no more
+        bool is_content = false; // what belongs to the envelope is known no more
         std::optional<std::string> mail_addr, mail_host, mail_mailer, rcpt_addr, rcpt_host, rcpt_mailer;
 
     private:
@@ -75,12 +77,14 @@ private:
     milter::Chain chain_;
     Values values_;
     int pending_aborts_ = 0;
+    bool is_in_transaction_ = false;
 };
 
-// What keeps a service from starting: milters that are written as none can be, and what goes with them. Each thing once.
+// What keeps a service from starting: milters that are written as none can be, and what goes with them. Each thing
+// once.
 std::vector<config::Problem> find_milter_problems(const config::Settings& settings);
 
 // "550 5.7.1 text", or lines with CRLF between them, as a reply.
 smtp::Reply milter_reply(std::string_view text);
 
-}  // namespace ekiden::check
+} // namespace ekiden::check

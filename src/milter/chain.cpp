@@ -18,7 +18,7 @@ bool is_final(const Answer& answer)
     return answer.kind == Answer::Kind::refuse || answer.kind == Answer::Kind::discard;
 }
 
-}  // namespace
+} // namespace
 
 Chain::Chain(std::shared_ptr<const Servers> servers, SetupPtr setup, dns::Resolver& resolver, const Logger& log)
     : servers_(std::move(servers)), log_(log)
@@ -72,7 +72,10 @@ Task<Answer> Chain::rcpt(std::string path, std::vector<std::string> parameters, 
     co_return Answer();
 }
 
-Task<Answer> Chain::data(const MacroValues& values) { co_return co_await tell_all(Command::data, {}, values); }
+Task<Answer> Chain::data(const MacroValues& values)
+{
+    co_return co_await tell_all(Command::data, {}, values);
+}
 
 Task<Answer> Chain::unknown(std::string line, const MacroValues& values)
 {
@@ -124,4 +127,4 @@ const Answer* Chain::standing_refusal() const
     return nullptr;
 }
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

@@ -10,12 +10,12 @@ namespace ekiden::milter {
 
 struct Connection::Event {
     Command command;
-    std::string_view name;         // in log lines
-    Stage stage;                   // whose macros go with it
-    std::uint32_t without, mute;   // step bits: not sent, not answered
-    unsigned since;                // protocol version
-    bool is_content;               // has the time limit of content
-    bool is_session;               // what is said of it holds for all that follows
+    std::string_view name;       // in log lines
+    Stage stage;                 // whose macros go with it
+    std::uint32_t without, mute; // step bits: not sent, not answered
+    unsigned since;              // protocol version
+    bool is_content;             // has the time limit of content
+    bool is_session;             // what is said of it holds for all that follows
 };
 
 namespace {
@@ -34,23 +34,23 @@ constexpr std::string_view confused_text = "451 4.3.5 Server configuration probl
 std::string_view name_of(char response)
 {
     static constexpr std::pair<char, std::string_view> names[] = {
-        {'O', "SMFIC_OPTNEG"},    {'c', "SMFIR_CONTINUE"},  {'a', "SMFIR_ACCEPT"},   {'r', "SMFIR_REJECT"},
-        {'t', "SMFIR_TEMPFAIL"},  {'d', "SMFIR_DISCARD"},   {'y', "SMFIR_REPLYCODE"}, {'s', "SMFIR_SKIP"},
-        {'p', "SMFIR_PROGRESS"},  {'q', "SMFIR_QUARANTINE"}, {'f', "SMFIR_CONN_FAIL"}, {'4', "SMFIR_SHUTDOWN"},
-        {'h', "SMFIR_ADDHEADER"}, {'i', "SMFIR_INSHEADER"}, {'m', "SMFIR_CHGHEADER"}, {'b', "SMFIR_REPLBODY"},
-        {'e', "SMFIR_CHGFROM"},   {'+', "SMFIR_ADDRCPT"},   {'2', "SMFIR_ADDRCPT_PAR"}, {'-', "SMFIR_DELRCPT"},
+        {'O', "SMFIC_OPTNEG"},    {'c', "SMFIR_CONTINUE"},   {'a', "SMFIR_ACCEPT"},      {'r', "SMFIR_REJECT"},
+        {'t', "SMFIR_TEMPFAIL"},  {'d', "SMFIR_DISCARD"},    {'y', "SMFIR_REPLYCODE"},   {'s', "SMFIR_SKIP"},
+        {'p', "SMFIR_PROGRESS"},  {'q', "SMFIR_QUARANTINE"}, {'f', "SMFIR_CONN_FAIL"},   {'4', "SMFIR_SHUTDOWN"},
+        {'h', "SMFIR_ADDHEADER"}, {'i', "SMFIR_INSHEADER"},  {'m', "SMFIR_CHGHEADER"},   {'b', "SMFIR_REPLBODY"},
+        {'e', "SMFIR_CHGFROM"},   {'+', "SMFIR_ADDRCPT"},    {'2', "SMFIR_ADDRCPT_PAR"}, {'-', "SMFIR_DELRCPT"},
         {'l', "SMFIR_SETSYMLIST"}};
     const auto found = std::ranges::find(names, response, &std::pair<char, std::string_view>::first);
     if (found != std::end(names)) return found->second;
     return "(unknown filter reply)";
 }
 
-// "550 5.7.1 text": a code of 4 or 5 in front, and in front of each line. What may not stand in a reply becomes harmless
-// where it is said.
+// "550 5.7.1 text": a code of 4 or 5 in front, and in front of each line. What may not stand in a reply becomes
+// harmless where it is said.
 bool is_refusal_text(std::string_view text)
 {
-    return text.size() >= 3 && (text[0] == '4' || text[0] == '5') && base::is_digit(text[1]) && base::is_digit(text[2]) &&
-           (text.size() == 3 || text[3] == ' ' || text[3] == '-');
+    return text.size() >= 3 && (text[0] == '4' || text[0] == '5') && base::is_digit(text[1]) &&
+           base::is_digit(text[2]) && (text.size() == 3 || text[3] == ' ' || text[3] == '-');
 }
 
 // libmilter has "%%" sent for a percent sign.
@@ -64,7 +64,7 @@ std::string without_escapes(std::string_view text)
     return result;
 }
 
-}  // namespace
+} // namespace
 
 const Connection::Event& Connection::event_of(Command command)
 {
@@ -77,7 +77,8 @@ const Connection::Event& Connection::event_of(Command command)
         {Command::data, "SMFIC_DATA", Stage::data, no_data, mute_data, 4, false, false},
         {Command::unknown, "SMFIC_UNKNOWN", Stage::unknown, no_unknown, mute_unknown, 3, false, false},
         {Command::header, "SMFIC_HEADER", Stage::end_of_header, no_headers, mute_header, 2, true, false},
-        {Command::end_of_header, "SMFIC_EOH", Stage::end_of_header, no_end_of_header, mute_end_of_header, 2, true, false},
+        {Command::end_of_header, "SMFIC_EOH", Stage::end_of_header, no_end_of_header, mute_end_of_header, 2, true,
+         false},
         {Command::body, "SMFIC_BODY", Stage::end_of_message, no_body, mute_body, 2, true, false},
         {Command::end_of_message, "SMFIC_BODYEOB", Stage::end_of_message, 0, 0, 2, true, false},
     };
@@ -188,20 +189,23 @@ bool is_about_packet(const Error& trouble)
     return trouble.is(ErrorCode::protocol) || trouble.is(ErrorCode::too_long);
 }
 
-}  // namespace
+} // namespace
 
 Task<Result<void>> Connection::negotiate()
 {
     std::string packet;
-    PacketWriter(packet, Command::negotiate).number(server_.version).number(action::all).number(steps_of(server_.version));
+    PacketWriter(packet, Command::negotiate)
+        .number(server_.version)
+        .number(action::all)
+        .number(steps_of(server_.version));
     EKIDEN_CO_TRY(co_await write(std::move(packet), server_.command_timeout));
     const auto answer = co_await read(base::steady_now() + longest_event, server_.command_timeout);
     if (!answer) {
         const Error& trouble = answer.error();
         log_->warning("milter {}: {}", server_.name,
-                     is_about_packet(trouble)
-                         ? trouble.text()
-                         : fmt::format("can't read SMFIC_OPTNEG reply packet header: {}", reason_of(trouble)));
+                      is_about_packet(trouble)
+                          ? trouble.text()
+                          : fmt::format("can't read SMFIC_OPTNEG reply packet header: {}", reason_of(trouble)));
         co_return fail(trouble.code(), "read error in initial handshake");
     }
     if (static_cast<Response>(answer->letter) != Response::negotiate)
@@ -233,8 +237,10 @@ Result<void> Connection::read_symbols(std::string_view data)
     while (!fields.is_at_end()) {
         EKIDEN_TRY_VALUE(stage, fields.number());
         EKIDEN_TRY_VALUE(list, fields.text());
-        if (stage >= negotiable_stages) log_->warning("milter {}: ignoring unknown macro type {}", server_.name, stage);
-        else if (auto names = MacroNames::parse(list); !names.empty()) names_.of[stage] = std::move(names);
+        if (stage >= negotiable_stages)
+            log_->warning("milter {}: ignoring unknown macro type {}", server_.name, stage);
+        else if (auto names = MacroNames::parse(list); !names.empty())
+            names_.of[stage] = std::move(names);
     }
     return {};
 }
@@ -271,7 +277,7 @@ Task<Answer> Connection::tell(Command command, std::string payload, const MacroV
 {
     if (state_ == State::unused) {
         const auto opened = co_await open();
-        if (!opened) co_return fail_for_good({});    // which has been told
+        if (!opened) co_return fail_for_good({}); // which has been told
         state_ = State::ready;
     }
     co_return co_await exchange(event_of(command), std::move(payload), values, nullptr);
@@ -300,7 +306,7 @@ Task<Answer> Connection::hear(const Event& event, Edits* edits)
 {
     const auto limit = event.is_content ? server_.content_timeout : server_.command_timeout;
     const SteadyTime end = base::steady_now() + longest_event;
-    Answer final;    // perhaps to hold the message
+    Answer final; // perhaps to hold the message
     for (;;) {
         const auto packet = co_await read(end, limit);
         if (!packet) {
@@ -320,8 +326,7 @@ Task<Answer> Connection::hear(const Event& event, Edits* edits)
             co_return final;
         case Response::reject: co_return refuse(event, rejected_text);
         case Response::tempfail: co_return refuse(event, tempfailed_text);
-        case Response::shutdown:
-            co_return stand_by(Answer(Answer::Kind::refuse, std::string(shutdown_text), true));
+        case Response::shutdown: co_return stand_by(Answer(Answer::Kind::refuse, std::string(shutdown_text), true));
         case Response::discard:
             if (event.is_session) {
                 log_->warning("milter {}: DISCARD action is not allowed for connect or helo", server_.name);
@@ -358,8 +363,10 @@ Answer Connection::refuse(const Event& event, std::string_view text)
 // To hold the message is no reason to end; everything else is. True: go on.
 bool Connection::goes_on(Answer& answer)
 {
-    if (answer.kind == Answer::Kind::hold) is_held_ = true;
-    else if (!answer.proceeds()) return false;
+    if (answer.kind == Answer::Kind::hold)
+        is_held_ = true;
+    else if (!answer.proceeds())
+        return false;
     return state_ == State::ready;
 }
 
@@ -414,7 +421,7 @@ void append_wire(std::string& out, std::string_view text)
     }
 }
 
-}  // namespace
+} // namespace
 
 Task<Answer> Connection::tell_body(Message& message, const MacroValues& values)
 {
@@ -460,4 +467,4 @@ Task<void> Connection::quit()
     close();
 }
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

@@ -1,8 +1,9 @@
 // One milter in one SMTP session: connects, negotiates, tells it events and understands what it says.
 //
-// Untrusted and unreliable: every wait has the milter's own time limit, an event has `longest_event` in all however often the
-// milter says that it is still busy, packets and changes are bounded. Whatever goes wrong is said once in the log, in Postfix's
-// words, and ends the connection; from then on the milter's default action answers. One owner, the session's core.
+// Untrusted and unreliable: every wait has the milter's own time limit, an event has `longest_event` in all however
+// often the milter says that it is still busy, packets and changes are bounded. Whatever goes wrong is said once in the
+// log, in Postfix's words, and ends the connection; from then on the milter's default action answers. One owner, the
+// session's core.
 #pragma once
 
 #include "base/log.hpp"
@@ -18,8 +19,8 @@ namespace ekiden::milter {
 // What becomes of the command, or of the message.
 struct Answer {
     enum class Kind : std::uint8_t { proceed, refuse, discard, hold } kind = Kind::proceed;
-    std::string text;             // refuse: "550 5.7.1 Command rejected", lines with CRLF between them; hold: the reason
-    bool ends_session = false;    // refuse: with a 421
+    std::string text;          // refuse: "550 5.7.1 Command rejected", lines with CRLF between them; hold: the reason
+    bool ends_session = false; // refuse: with a 421
 
     Answer() = default;
     Answer(Kind k, std::string t, bool ends = false) : kind(k), text(std::move(t)), ends_session(ends) {}
@@ -27,8 +28,8 @@ struct Answer {
 };
 
 struct Client {
-    std::string name;             // "localhost", "unknown"
-    char family = '4';            // '4', '6', 'L', 'U'
+    std::string name;  // "localhost", "unknown"
+    char family = '4'; // '4', '6', 'L', 'U'
     std::uint16_t port = 0;
     std::string address;
 };
@@ -37,7 +38,7 @@ struct Client {
 class Message {
 public:
     struct Field {
-        std::string_view name, value;    // the value with its leading blanks, without the final newline
+        std::string_view name, value; // the value with its leading blanks, without the final newline
     };
     virtual ~Message() = default;
     virtual std::size_t field_count() const = 0;
@@ -45,7 +46,8 @@ public:
     // The body from its beginning, a piece at a time; empty at the end.
     virtual Task<Result<void>> open_body() = 0;
     virtual Task<Result<std::string_view>> next_body() = 0;
-    // Carries out what a milter asked for, before the next one is asked. May refuse or hold the message (milter_header_checks).
+    // Carries out what a milter asked for, before the next one is asked. May refuse or hold the message
+    // (milter_header_checks).
     virtual Task<Answer> apply(Edits edits) = 0;
     virtual std::size_t body_limit() const = 0;
 };
@@ -59,7 +61,8 @@ public:
 
     // The events of the envelope; `payload` is what stands behind the letter. Opens the connection at the first.
     Task<Answer> tell(Command command, std::string payload, const MacroValues& values);
-    // The content; what goes wrong is told to `log`. The caller carries out `edits` when the answer is to proceed or to hold.
+    // The content; what goes wrong is told to `log`. The caller carries out `edits` when the answer is to proceed or to
+    // hold.
     Task<Answer> inspect(Message& message, const MacroValues& values, Edits& edits, const Logger& log);
     // The message is no more, whatever it was; and the session.
     Task<void> abort();
@@ -78,10 +81,10 @@ private:
     struct Event;
     static const Event& event_of(Command command);
     enum class State : std::uint8_t {
-        unused,       // not connected yet
+        unused, // not connected yet
         ready,
-        message_accepted,    // nothing more about this message
-        over,         // nothing more in this session: standing_ says what is answered
+        message_accepted, // nothing more about this message
+        over,             // nothing more in this session: standing_ says what is answered
     };
 
     bool is_open() const { return stream_ != nullptr; }
@@ -106,18 +109,18 @@ private:
     const Server& server_;
     const SetupPtr setup_;
     dns::Resolver& resolver_;
-    const Logger* log_;            // of the service; while content is told, of whoever tells it
+    const Logger* log_; // of the service; while content is told, of whoever tells it
     net::StreamPtr stream_;
-    std::string received_;         // bytes read and not understood yet
-    std::size_t understood_ = 0;   // of these, gone
+    std::string received_;       // bytes read and not understood yet
+    std::size_t understood_ = 0; // of these, gone
     MacroNames names_;
     std::uint32_t steps_ = 0;
     std::uint32_t version_ = 0;
     State state_ = State::unused;
     Answer standing_;
     std::size_t body_limit_ = 0;
-    std::string skipped_;          // commands of which it wants to hear no more in this message
+    std::string skipped_; // commands of which it wants to hear no more in this message
     bool is_held_ = false;
 };
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

@@ -37,9 +37,12 @@ Result<void> add_body(Edits& edits, std::string_view chunk, std::size_t limit)
     return {};
 }
 
-}  // namespace
+} // namespace
 
-bool is_edit(char letter) { return find_row(letter) != nullptr; }
+bool is_edit(char letter)
+{
+    return find_row(letter) != nullptr;
+}
 
 Result<void> take_edit(Edits& edits, const Packet& packet, std::size_t body_limit)
 {
@@ -70,4 +73,4 @@ Result<void> take_edit(Edits& edits, const Packet& packet, std::size_t body_limi
     return {};
 }
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

@@ -1,5 +1,6 @@
-// What a milter asks to have changed when it has seen the whole message, in the order in which it asks. Pure; whoever has the
-// message carries it out. Bounds: `most_edits`, `most_text` bytes of headers and addresses, and the caller's bound for a body.
+// What a milter asks to have changed when it has seen the whole message, in the order in which it asks. Pure; whoever
+// has the message carries it out. Bounds: `most_edits`, `most_text` bytes of headers and addresses, and the caller's
+// bound for a body.
 #pragma once
 
 #include "milter/packet.hpp"
@@ -13,13 +14,13 @@ namespace ekiden::milter {
 
 struct Edit {
     enum class Kind : std::uint8_t {
-        add_header,          // name, value
-        insert_header,       // index, name, value
-        change_header,       // index, name, value; an empty value removes it
-        change_from,         // value; arguments
-        add_recipient,       // value; arguments
-        remove_recipient,    // value
-        replace_body,        // Edits::body is the new one; only the first chunk of it is in the list
+        add_header,       // name, value
+        insert_header,    // index, name, value
+        change_header,    // index, name, value; an empty value removes it
+        change_from,      // value; arguments
+        add_recipient,    // value; arguments
+        remove_recipient, // value
+        replace_body,     // Edits::body is the new one; only the first chunk of it is in the list
     } kind;
     std::uint32_t index = 0;
     std::string name, value, arguments;
@@ -29,9 +30,9 @@ struct Edits {
     static constexpr std::size_t most_edits = 10'000, most_text = std::size_t{16} << 20;
 
     std::vector<Edit> list;
-    std::string body;             // CRLF line ends, as it came
+    std::string body; // CRLF line ends, as it came
     bool has_body = false;
-    bool keeps_blanks = false;    // values have their own blank behind the colon
+    bool keeps_blanks = false; // values have their own blank behind the colon
     std::size_t text_size = 0;
 
     bool is_empty() const { return list.empty(); }
@@ -42,4 +43,4 @@ bool is_edit(char letter);
 // Adds what the packet asks for. An Error: the packet is malformed, or more is asked for than anybody needs.
 Result<void> take_edit(Edits& edits, const Packet& packet, std::size_t body_limit);
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

@@ -12,7 +12,7 @@ std::string_view without_braces(std::string_view name)
     return name.size() > 2 && name.starts_with('{') && name.ends_with('}') ? name.substr(1, name.size() - 2) : name;
 }
 
-}  // namespace
+} // namespace
 
 std::vector<std::string> MacroNames::parse(std::string_view list)
 {
@@ -41,4 +41,4 @@ void append_macros(std::string& out, Command command, const std::vector<std::str
     }
 }
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

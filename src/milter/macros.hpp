@@ -1,5 +1,6 @@
-// Macros: what a milter is told beside the events, "{mail_addr}" and the like. Which ones go with which stage is said by the
-// settings (milter_*_macros) or by the milter itself (SETSYMLIST); what they are worth is asked of whoever knows.
+// Macros: what a milter is told beside the events, "{mail_addr}" and the like. Which ones go with which stage is said
+// by the settings (milter_*_macros) or by the milter itself (SETSYMLIST); what they are worth is asked of whoever
+// knows.
 //
 // Pure. Names are written as settings and the wire have them: "j", "i", "{mail_addr}". Bounds: a milter may ask for
 // `most_names` a stage, of `longest_name` bytes.
@@ -26,8 +27,8 @@ struct MacroNames {
     std::array<std::vector<std::string>, stage_count> of;
 
     const std::vector<std::string>& at(Stage stage) const { return of[static_cast<std::size_t>(stage)]; }
-    // "j {daemon_name}, v": names between blanks and commas. Names of one letter and names in braces are the same with and
-    // without them.
+    // "j {daemon_name}, v": names between blanks and commas. Names of one letter and names in braces are the same with
+    // and without them.
     static std::vector<std::string> parse(std::string_view list);
 };
 
@@ -35,7 +36,7 @@ struct MacroNames {
 class MacroValues {
 public:
     virtual ~MacroValues() = default;
-    virtual std::optional<std::string> value(std::string_view name) const = 0;   // without braces
+    virtual std::optional<std::string> value(std::string_view name) const = 0; // without braces
 };
 
 // name=value pairs for macros that are not known otherwise (milter_macro_defaults).
@@ -45,4 +46,4 @@ using MacroDefaults = std::vector<std::pair<std::string, std::string>>;
 void append_macros(std::string& out, Command command, const std::vector<std::string>& names, const MacroValues& values,
                    const MacroDefaults& defaults);
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

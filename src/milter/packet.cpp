@@ -19,7 +19,7 @@ void write_number(char* at, std::uint32_t value)
     for (std::size_t i = 0; i < length_size; ++i) at[i] = static_cast<char>(value >> (24 - 8 * i));
 }
 
-}  // namespace
+} // namespace
 
 PacketWriter::PacketWriter(std::string& out, Command command) : out_(out), begin_(out.size())
 {
@@ -69,7 +69,8 @@ Result<std::optional<Packet>> take_packet(std::string_view& bytes)
     if (bytes.size() < length_size) return std::nullopt;
     const std::uint32_t length = read_number(bytes);
     if (length == 0) return fail(ErrorCode::protocol, "packet without a command");
-    if (length > max_packet) return fail(ErrorCode::too_long, fmt::format("unreasonable packet length: {} > {}", length, max_packet));
+    if (length > max_packet)
+        return fail(ErrorCode::too_long, fmt::format("unreasonable packet length: {} > {}", length, max_packet));
     if (bytes.size() - length_size < length) return std::nullopt;
     Packet packet{bytes[length_size], bytes.substr(length_size + 1, length - 1)};
     bytes.remove_prefix(length_size + length);
@@ -93,4 +94,4 @@ Result<std::string_view> FieldReader::text()
     return value;
 }
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

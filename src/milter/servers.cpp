@@ -31,7 +31,10 @@ std::optional<unsigned> version_named(std::string_view word)
     return version;
 }
 
-std::unexpected<Error> bad(std::string text) { return fail(ErrorCode::syntax, std::move(text)); }
+std::unexpected<Error> bad(std::string text)
+{
+    return fail(ErrorCode::syntax, std::move(text));
+}
 
 // One name=value of a group.
 Result<void> set(Server& server, std::string_view setting)
@@ -109,7 +112,7 @@ Result<Server> parse_server(std::string_view word, const Setup& setup)
     return server;
 }
 
-}  // namespace
+} // namespace
 
 Result<Servers> Setup::parse(std::string_view list) const
 {
@@ -171,12 +174,14 @@ std::shared_ptr<const Setup> Setup::from(const config::Settings& settings, bool 
     const std::string action = settings.str("milter_default_action"), version = settings.str("milter_protocol");
     const auto found_action = action_named(action);
     if (!found_action)
-        throw config::ConfigError("bad milter_default_action value: " + action, settings.location("milter_default_action"));
+        throw config::ConfigError("bad milter_default_action value: " + action,
+                                  settings.location("milter_default_action"));
     setup->defaults.default_action = *found_action;
     const auto found_version = version_named(version);
-    if (!found_version) throw config::ConfigError("bad milter_protocol value: " + version, settings.location("milter_protocol"));
+    if (!found_version)
+        throw config::ConfigError("bad milter_protocol value: " + version, settings.location("milter_protocol"));
     setup->defaults.version = *found_version;
     return setup;
 }
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

@@ -1,5 +1,5 @@
-// The milters of a service as its settings name them: where each listens, how long we wait for it, what happens when it fails.
-// Made once per snapshot; immutable, any core.
+// The milters of a service as its settings name them: where each listens, how long we wait for it, what happens when it
+// fails. Made once per snapshot; immutable, any core.
 #pragma once
 
 #include "config/settings.hpp"
@@ -14,13 +14,13 @@ namespace ekiden::milter {
 enum class DefaultAction : std::uint8_t { accept, reject, tempfail, quarantine, shutdown };
 
 struct Server {
-    std::string name;                  // as written, for the log: "inet:localhost:8891"
-    bool is_local = false;             // a socket in the file system
-    std::string host, port;            // inet
-    std::string path;                  // absolute
+    std::string name;       // as written, for the log: "inet:localhost:8891"
+    bool is_local = false;  // a socket in the file system
+    std::string host, port; // inet
+    std::string path;       // absolute
     std::chrono::seconds connect_timeout{30}, command_timeout{30}, content_timeout{300};
     DefaultAction default_action = DefaultAction::tempfail;
-    unsigned version = 6;              // 2, 3, 4 or 6
+    unsigned version = 6; // 2, 3, 4 or 6
 };
 using Servers = std::vector<Server>;
 
@@ -32,8 +32,8 @@ struct Setup {
 
     MacroNames macros;
     MacroDefaults macro_defaults;
-    std::string host_name, daemon_name, version_text;     // {j}, {daemon_name}, {v}
-    std::string known_ports;                              // known_tcp_ports
+    std::string host_name, daemon_name, version_text; // {j}, {daemon_name}, {v}
+    std::string known_ports;                          // known_tcp_ports
     std::string queue_directory;
     bool is_chrooted = false;
     Server defaults;
@@ -48,4 +48,4 @@ bool is_chrooted(const config::Settings& settings, std::string_view command);
 // What is the same in every session: {j}, {v}, {daemon_name}.
 std::optional<std::string> common_value(const Setup& setup, std::string_view name);
 
-}  // namespace ekiden::milter
+} // namespace ekiden::milter

@@ -20,8 +20,10 @@ Task<bool> Session::meet_milters()
         co_return true;
     counters_.refused_clients.fetch_add(1, std::memory_order_relaxed);
     note_trouble(trouble_policy);
-    if (verdict.must_disconnect) say(421, "", options_.hostname + " Service unavailable - try again later");
-    else say(554, "", options_.hostname + " ESMTP not accepting connections");
+    if (verdict.must_disconnect)
+        say(421, "", options_.hostname + " Service unavailable - try again later");
+    else
+        say(554, "", options_.hostname + " ESMTP not accepting connections");
     co_return false;
 }
 
@@ -29,7 +31,7 @@ Task<bool> Session::meet_milters()
 Task<bool> Session::tell_milters_of_helo(const std::string& former)
 {
     Verdict verdict = co_await milters_->helo(where_);
-    if (!former.empty()) milters_->note_reset();
+    if (!former.empty()) milters_->note_greeting();
     // Another refusal is for the commands that follow: the client may still say goodbye, or begin TLS.
     if (!verdict.must_disconnect) co_return true;
     co_return refuse(std::move(verdict));
@@ -52,4 +54,4 @@ bool Session::refuse_for_milters()
     return true;
 }
 
-}  // namespace ekiden::receive
+} // namespace ekiden::receive

@@ -83,7 +83,6 @@ Task<void> Session::run()
     try {
         if (milters_) {
             transaction_ = Transaction();
-            if (facts_.has_sender) milters_->note_reset();
             co_await milters_->end(!facts_.helo_name.empty());
         }
         co_await complain();

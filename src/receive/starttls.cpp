@@ -28,7 +28,7 @@ Task<bool> Session::on_starttls(smtp::Command command)
 
     if (!co_await shake_hands(std::move(context))) co_return false;
     reset_transaction();
-    if (milters_ && !facts_.helo_name.empty()) milters_->note_reset();
+    if (milters_ && !facts_.helo_name.empty()) milters_->note_greeting();
     forwarded_.reset();
     facts_.helo_name.clear();
     facts_.protocol = "SMTP";

@@ -56,7 +56,7 @@ void Transaction::count_lines(std::string_view content)
 void Session::reset_transaction()
 {
     transaction_ = Transaction();
-    if (milters_ && facts_.has_sender) milters_->note_reset();
+    if (milters_) milters_->note_reset();
     facts_.has_sender = false;
     facts_.sender.clear();
     facts_.recipient.clear();

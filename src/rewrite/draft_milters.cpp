@@ -1,5 +1,5 @@
-// What milters say about a Draft's content, before it is committed; and, for mail that came without SMTP, the session that
-// they are told of instead.
+// What milters say about a Draft's content, before it is committed; and, for mail that came without SMTP, the session
+// that they are told of instead.
 #include "rewrite/edits.hpp"
 
 #include "base/text.hpp"
@@ -32,14 +32,14 @@ public:
         if (name == "rcpt_addr" && !is_content) return recipient;
         return std::nullopt;
     }
-    bool is_named = false;    // the queue id is said from MAIL on
+    bool is_named = false; // the queue id is said from MAIL on
 
 private:
     const milter::Setup& setup_;
     std::string_view id_;
 };
 
-}  // namespace
+} // namespace
 
 void Draft::State::change_sender(std::string address)
 {
@@ -68,9 +68,7 @@ Task<bool> Draft::State::check_milter_field(std::string& text)
     case ignore:
     case strip: co_return false;
     case replace: text = verdict->text + '\n'; break;
-    case prepend:
-        data->log.warning("the milter_header/body_checks prepend action is not implemented");
-        break;
+    case prepend: data->log.warning("the milter_header/body_checks prepend action is not implemented"); break;
     default: break;
     }
     co_return true;
@@ -80,10 +78,10 @@ void Draft::State::log_milter(std::string_view action, std::string_view text)
 {
     const auto& origin = envelope.origin;
     const bool is_local = origin.client_address.empty();
-    std::string line = fmt::format("{}: milter-{}: END-OF-MESSAGE from {}[{}]: {}; from=<{}> to=<{}>", id_text, action,
-                                   is_local ? local_name : origin.client_name,
-                                   is_local ? local_address : origin.client_address, base::printable(text),
-                                   mail::log_address(envelope.sender), mail::log_address(last_recipient_));
+    std::string line =
+        fmt::format("{}: milter-{}: END-OF-MESSAGE from {}[{}]: {}; from=<{}> to=<{}>", id_text, action,
+                    is_local ? local_name : origin.client_name, is_local ? local_address : origin.client_address,
+                    base::printable(text), mail::log_address(envelope.sender), mail::log_address(last_recipient_));
     if (!origin.protocol.empty()) line += fmt::format(" proto={}", origin.protocol);
     if (!origin.helo_name.empty()) line += fmt::format(" helo=<{}>", origin.helo_name);
     data->log.info("{}", line);
@@ -95,7 +93,7 @@ void Draft::State::obey_milters(const milter::Answer& answer)
     switch (answer.kind) {
     case Kind::proceed: return;
     case Kind::discard:
-        if (refusal || is_discarded) return;    // a check of what they added has decided, and told
+        if (refusal || is_discarded) return; // a check of what they added has decided, and told
         log_milter("discard", "milter triggers DISCARD action");
         is_discarded = true;
         return;
@@ -134,8 +132,10 @@ Task<void> Draft::State::ask_milters()
     }
     if (!stored && !refusal) {
         data->log.warning("{}: queue file write error: {}", id_text, stored.error().text());
-        if (stored.error().is(ErrorCode::no_space)) refuse(452, "4.3.1", "Insufficient system storage");
-        else refuse(451, "4.3.0", "Error: queue file write error");
+        if (stored.error().is(ErrorCode::no_space))
+            refuse(452, "4.3.1", "Insufficient system storage");
+        else
+            refuse(451, "4.3.0", "Error: queue file write error");
     }
     if (!refusal && !is_discarded && envelope.recipients.empty()) {
         log_milter("discard", "milter removes all recipients");
@@ -145,8 +145,8 @@ Task<void> Draft::State::ask_milters()
 
 bool Draft::State::has_local_milters() const
 {
-    const bool is_asked = options.source == Source::pickup ? options.asks_milters
-                                                           : is_report(options.source) && options.checks_content;
+    const bool is_asked =
+        options.source == Source::pickup ? options.asks_milters : is_report(options.source) && options.checks_content;
     return is_asked && data->local_milters && data->dns;
 }
 
@@ -185,4 +185,4 @@ Task<void> Draft::State::ask_local_milters()
     co_await chain.quit();
 }
 
-}  // namespace ekiden::rewrite
+} // namespace ekiden::rewrite

@@ -9,10 +9,10 @@
 namespace ekiden::rewrite {
 namespace {
 
-constexpr std::size_t largest_body = std::size_t{1} << 30;    // where no limit is set
+constexpr std::size_t largest_body = std::size_t{1} << 30; // where no limit is set
 
-// A field out of what a milter says. Line ends become those of folded lines, whatever stands behind them, so that no value
-// makes a field of its own.
+// A field out of what a milter says. Line ends become those of folded lines, whatever stands behind them, so that no
+// value makes a field of its own.
 std::string make_field_text(std::string_view name, std::string_view value, bool keeps_blanks)
 {
     std::string text(name);
@@ -32,8 +32,7 @@ std::string make_field_text(std::string_view name, std::string_view value, bool 
 // Names with blanks or colons in them would end the header for those who read it behind us.
 bool is_field_name(std::string_view name)
 {
-    return !name.empty() &&
-           std::ranges::all_of(name, [](char c) { return c > 32 && c < 127 && c != ':'; });
+    return !name.empty() && std::ranges::all_of(name, [](char c) { return c > 32 && c < 127 && c != ':'; });
 }
 
 std::string without_carriage_returns(std::string_view wire)
@@ -68,7 +67,7 @@ smtp::Path path_with(std::string_view parameter)
     return path;
 }
 
-}  // namespace
+} // namespace
 
 std::size_t StoredMessage::body_limit() const
 {
@@ -82,8 +81,10 @@ Task<Result<void>> StoredMessage::load()
     std::uint64_t used = 0;
     while (!header.is_complete()) {
         EKIDEN_CO_TRY_VALUE(piece, co_await reader->next());
-        if (piece.empty()) header.finish();
-        else used += header.feed(piece);
+        if (piece.empty())
+            header.finish();
+        else
+            used += header.feed(piece);
         for (const mime::Field& field : header.fields()) fields_.emplace_back(field.raw);
         header.clear_fields();
     }
@@ -187,8 +188,10 @@ Task<bool> StoredMessage::apply_header(const milter::Edit& edit, bool keeps_blan
     using Kind = milter::Edit::Kind;
     const bool is_change = edit.kind == Kind::change_header;
     std::size_t at = fields_.size();
-    if (is_change) at = place_of(edit);
-    else if (edit.kind == Kind::insert_header) at = std::min<std::size_t>(edit.index, fields_.size());
+    if (is_change)
+        at = place_of(edit);
+    else if (edit.kind == Kind::insert_header)
+        at = std::min<std::size_t>(edit.index, fields_.size());
     if (is_change && edit.value.empty()) {
         if (at == fields_.size()) co_return true;
         fields_.erase(fields_.begin() + static_cast<std::ptrdiff_t>(at));
@@ -264,4 +267,4 @@ void StoredMessage::apply_recipient(const milter::Edit& edit)
     recipients.push_back(std::move(recipient));
 }
 
-}  // namespace ekiden::rewrite
+} // namespace ekiden::rewrite

@@ -1,6 +1,6 @@
-// The content of a Draft as milters see it, and what they have changed in it: header, body, sender, recipients. Read from what
-// is about to be committed, and written anew only if something has changed. Lives as long as the milters are asked; the header
-// is held in memory, the body is read piece by piece. Not for other folders.
+// The content of a Draft as milters see it, and what they have changed in it: header, body, sender, recipients. Read
+// from what is about to be committed, and written anew only if something has changed. Lives as long as the milters are
+// asked; the header is held in memory, the body is read piece by piece. Not for other folders.
 #pragma once
 
 #include "milter/chain.hpp"
@@ -34,15 +34,15 @@ private:
 
     Draft::State& state_;
     const queue::ContentWriter& content_;
-    std::vector<std::string> fields_;       // each with its final newline
-    std::optional<std::size_t> own_;        // which of them is our Received field
+    std::vector<std::string> fields_; // each with its final newline
+    std::optional<std::size_t> own_;  // which of them is our Received field
     bool has_blank_line_ = false;
-    std::uint64_t body_at_ = 0;             // in the content
-    std::optional<std::string> new_body_;   // LF line ends
+    std::uint64_t body_at_ = 0;           // in the content
+    std::optional<std::string> new_body_; // LF line ends
     std::unique_ptr<queue::ContentReader> reader_;
-    std::uint64_t to_skip_ = 0;             // until the body begins
+    std::uint64_t to_skip_ = 0; // until the body begins
     bool is_at_end_ = false;
     bool has_changed_ = false;
 };
 
-}  // namespace ekiden::rewrite
+} // namespace ekiden::rewrite

@@ -28,7 +28,8 @@ Intake::Data::Data(config::SettingsPtr settings_in, std::shared_ptr<const Resolv
     milter_setup = milter::Setup::from(*settings, milter::is_chrooted(*settings, "cleanup"));
     auto servers = milter_setup->parse(names);
     if (!servers)
-        throw config::ConfigError("non_smtpd_milters: " + servers.error().text(), settings->location("non_smtpd_milters"));
+        throw config::ConfigError("non_smtpd_milters: " + servers.error().text(),
+                                  settings->location("non_smtpd_milters"));
     if (!servers->empty()) local_milters = std::make_shared<const milter::Servers>(std::move(*servers));
 }
 
@@ -100,8 +101,8 @@ void Draft::State::refuse(const AddressRules::Fault& fault)
     else refuse(451, "4.3.0", "Error: queue file write error");
 }
 
-// The road through the waist. Content comes first, because a check may still refuse the message or change where it goes, and
-// milters may change anything;
+// The road through the waist. Content comes first, because a check may still refuse the message or change where it
+// goes, and milters may change anything;
 // recipients are expanded before bcc copies and redirection, so that these see final addresses; duplicates are dropped
 // when nothing is added any more; and nothing that could fail stands behind the commit.
 Task<std::expected<queue::EnvelopePtr, Refusal>> Draft::State::submit()

@@ -318,6 +318,9 @@ def clean(row):
 
 
 def play(server, far, milters, name, commands):
+    end = time.monotonic() + 5      # the last session may still have something to say
+    while server.log().count(': connect from') > server.log().count(': disconnect from') and time.monotonic() < end:
+        time.sleep(0.02)
     before, count = len(server.log()), len(far.messages)
     def log():
         return server.log()[before:]
@@ -329,13 +332,13 @@ def play(server, far, milters, name, commands):
     else:
         replies = talk(server.port, commands, '127.0.0.2' if name.startswith(('none', 'maps-fail')) else '127.0.0.1')
         lines += [shortened(masked(line)) for line in replies]
-        wait_until(lambda: 'disconnect from' in log(), lambda: f'the end of {name}: {server.log()[-3000:]}')
+        wait_until(lambda: ': disconnect from' in log(), lambda: f'the end of {name}: {server.log()[-3000:]}')
         for id in re.findall(r'queued as (\w+)', ' '.join(replies)):
-            wait_until(lambda: f'{id}: removed' in log() or re.search(over, log()), lambda: f'delivery of {name}: {server.log()[-3000:]}')
+            wait_until(lambda: re.search(rf'{id}: (removed|milter-|discard|hold|reject)|NOQUEUE: milter-(discard|hold)', log()), lambda: f'delivery of {name}: {server.log()[-3000:]}')
     for milter in milters:
         milter.wait_for_end()
-    sent = set(re.findall(r'(\w+): to=<[^>]*>, .*status=sent', log()))
-    wait_until(lambda: len(far.messages) >= count + len(sent), lambda: f'{len(sent)} messages of {name} at the far side')
+    sent = set(re.findall(r'(\w+): to=<[^>]*>, .*status=sent', server.log()))
+    wait_until(lambda: len(far.messages) >= len(sent), lambda: f'{len(sent)} messages at the far side after {name}')
     for sender, recipients, content in far.messages[count:]:
         if sender.startswith('MAIL FROM:<>') and name.startswith('local'):
             lines.append('far report')

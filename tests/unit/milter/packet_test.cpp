@@ -23,7 +23,9 @@ TEST(Packet, IsWrittenWithItsLength)
 
 TEST(Packet, IsTakenWhenItIsComplete)
 {
-    const std::string whole = "\0\0\0\x01""c\0\0\0\x03""hab"s;
+    const std::string whole = "\0\0\0\x01"
+                              "c\0\0\0\x03"
+                              "hab"s;
     for (std::size_t length = 0; length < 5; ++length) {
         std::string_view bytes = std::string_view(whole).substr(0, length);
         const auto packet = take_packet(bytes);
@@ -71,10 +73,16 @@ TEST(FieldReader, GivesNothingThatIsNotThere)
 TEST(Edits, AreKeptInTheirOrder)
 {
     Edits edits;
-    for (const auto& [letter, data] : std::initializer_list<std::pair<char, std::string>>{
-             {'h', "X-A\0one\0"s}, {'i', "\0\0\0\x02X-B\0two\0"s}, {'m', "\0\0\0\x01Subject\0\0"s},
-             {'b', "new\r"s}, {'e', "<a@b>\0SIZE=1\0"s}, {'b', "\nbody"s}, {'+', "<c@d>\0"s},
-             {'2', "<e@f>\0NOTIFY=NEVER\0"s}, {'-', "<g@h>\0"s}}) {
+    for (const auto& [letter, data] :
+         std::initializer_list<std::pair<char, std::string>>{{'h', "X-A\0one\0"s},
+                                                             {'i', "\0\0\0\x02X-B\0two\0"s},
+                                                             {'m', "\0\0\0\x01Subject\0\0"s},
+                                                             {'b', "new\r"s},
+                                                             {'e', "<a@b>\0SIZE=1\0"s},
+                                                             {'b', "\nbody"s},
+                                                             {'+', "<c@d>\0"s},
+                                                             {'2', "<e@f>\0NOTIFY=NEVER\0"s},
+                                                             {'-', "<g@h>\0"s}}) {
         ASSERT_TRUE(is_edit(letter));
         ASSERT_TRUE(take_edit(edits, {letter, data}, 100)) << letter;
     }
@@ -125,7 +133,8 @@ TEST(Macros, AreSaidWhereTheyAreWorthSomething)
     EXPECT_EQ(out.substr(4), "DMj\0mail.example.test\0{mail_addr}\0a@b\0{own}\0x\0{auth_type}\0none\0"s);
     out.clear();
     append_macros(out, Command::helo, MacroNames::parse("i"), Known(), {});
-    EXPECT_EQ(out, "\0\0\0\x02""DH"s);
+    EXPECT_EQ(out, "\0\0\0\x02"
+                   "DH"s);
 }
 
 TEST(Macros, OfAMilterAreBounded)
@@ -136,5 +145,5 @@ TEST(Macros, OfAMilterAreBounded)
     EXPECT_TRUE(MacroNames::parse(std::string(1000, 'x')).empty());
 }
 
-}  // namespace
-}  // namespace ekiden::milter
+} // namespace
+} // namespace ekiden::milter

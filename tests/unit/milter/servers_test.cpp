@@ -50,10 +50,10 @@ TEST(Servers, InAChrootAreBelowTheQueueDirectory)
 TEST(Servers, ThatCannotBeMeantAreNamed)
 {
     const auto setup = setup_with();
-    for (const char* text :
-         {"localhost:8891", "inet:8891", "inet:8891@localhost", "inet:localhost:nosuchservice", "unix:", "inet:localhost",
-          "{ inet:localhost:1, nonsense=1 }", "{ inet:localhost:1, default_action=maybe }",
-          "{ inet:localhost:1, protocol=5 }", "{ inet:localhost:1, connect_timeout=never }", "{ }", "{ inet:localhost:1"}) {
+    for (const char* text : {"localhost:8891", "inet:8891", "inet:8891@localhost", "inet:localhost:nosuchservice",
+                             "unix:", "inet:localhost", "{ inet:localhost:1, nonsense=1 }",
+                             "{ inet:localhost:1, default_action=maybe }", "{ inet:localhost:1, protocol=5 }",
+                             "{ inet:localhost:1, connect_timeout=never }", "{ }", "{ inet:localhost:1"}) {
         const auto servers = setup->parse(text);
         EXPECT_FALSE(servers) << text;
     }
@@ -74,5 +74,5 @@ TEST(Setup, KnowsTheMacrosOfEachStage)
     EXPECT_FALSE(common_value(*setup, "i"));
 }
 
-}  // namespace
-}  // namespace ekiden::milter
+} // namespace
+} // namespace ekiden::milter

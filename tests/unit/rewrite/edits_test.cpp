@@ -29,7 +29,8 @@ protected:
     }
 
     // What the message is after the changes; nothing: they were refused.
-    std::string changed(std::string_view content, std::vector<Edit> list, std::string body = {}, bool keeps_blanks = false)
+    std::string changed(std::string_view content, std::vector<Edit> list, std::string body = {},
+                        bool keeps_blanks = false)
     {
         queue::ContentWriter before, after;
         before.append(content);
@@ -61,7 +62,7 @@ TEST_F(StoredMessageTest, ChangesTheHeader)
     const struct {
         const char* label;
         std::vector<Edit> edits;
-        std::string want;      // between our Received field and the body
+        std::string want; // between our Received field and the body
         std::string before = {};
     } rows[] = {
         {"added last", {header(Kind::add_header, 0, "X-N", "v")}, "A: 1\nB: 2\nA: 3\nX-N: v\n"},
@@ -78,8 +79,12 @@ TEST_F(StoredMessageTest, ChangesTheHeader)
         {"ours stays where it is",
          {header(Kind::insert_header, 0, "Received", "mine"), header(Kind::change_header, 1, "Received", "")},
          "A: 1\nB: 2\nA: 3\n"},
-        {"folded", {header(Kind::add_header, 0, "X-N", "one\r\n two\nthree\r\n")}, "A: 1\nB: 2\nA: 3\nX-N: one\n two\n\tthree\n"},
-        {"no name", {header(Kind::add_header, 0, "X N", "v"), header(Kind::add_header, 0, "", "v"), header(Kind::add_header, 0, "X:", "v")},
+        {"folded",
+         {header(Kind::add_header, 0, "X-N", "one\r\n two\nthree\r\n")},
+         "A: 1\nB: 2\nA: 3\nX-N: one\n two\n\tthree\n"},
+        {"no name",
+         {header(Kind::add_header, 0, "X N", "v"), header(Kind::add_header, 0, "", "v"),
+          header(Kind::add_header, 0, "X:", "v")},
          "A: 1\nB: 2\nA: 3\n"},
         {"checked", {header(Kind::add_header, 0, "X-Drop", "x")}, "A: 1\nB: 2\nA: 3\n"},
     };
@@ -108,12 +113,13 @@ TEST_F(StoredMessageTest, ChangesTheBody)
 
 TEST_F(StoredMessageTest, ChangesTheEnvelope)
 {
-    changed("A: 1\n\n", {{.kind = Kind::change_from, .value = "<new@remote.test>", .arguments = "RET=HDRS ENVID=x FOO=1"},
-                         {.kind = Kind::remove_recipient, .value = "<b@example.test>"},
-                         {.kind = Kind::remove_recipient, .value = "<C@EXAMPLE.test>"},
-                         {.kind = Kind::add_recipient, .value = "<d@example.test>", .arguments = "NOTIFY=NEVER"},
-                         {.kind = Kind::add_recipient, .value = ""},
-                         {.kind = Kind::add_recipient, .value = "<e\n@example.test>"}});
+    changed("A: 1\n\n",
+            {{.kind = Kind::change_from, .value = "<new@remote.test>", .arguments = "RET=HDRS ENVID=x FOO=1"},
+             {.kind = Kind::remove_recipient, .value = "<b@example.test>"},
+             {.kind = Kind::remove_recipient, .value = "<C@EXAMPLE.test>"},
+             {.kind = Kind::add_recipient, .value = "<d@example.test>", .arguments = "NOTIFY=NEVER"},
+             {.kind = Kind::add_recipient, .value = ""},
+             {.kind = Kind::add_recipient, .value = "<e\n@example.test>"}});
     const auto& envelope = state_->envelope;
     EXPECT_EQ(envelope.sender, "new@remote.test");
     EXPECT_EQ(envelope.dsn_return, mail::DsnReturn::headers);
@@ -139,5 +145,5 @@ TEST_F(StoredMessageTest, ShowsMiltersAllButOurReceivedField)
     EXPECT_EQ(seen, "X-Above= y;Received= older;A=\t1\n 2;");
 }
 
-}  // namespace
-}  // namespace ekiden::rewrite
+} // namespace
+} // namespace ekiden::rewrite
