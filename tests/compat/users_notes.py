@@ -268,6 +268,14 @@ def comments_in_lists(m):
     return 'names and networks before the comment count, those behind it do not; a warning for each'
 
 
+@row('S-083')
+def comment_behind_alias_maps(m):
+    said = m.configure(BASE + pasted(note('B', 59, 59)))
+    expect(said.returncode, 1, 'postfix start')
+    expect_match('open dictionary: expecting "type:name" form instead of "#"', said.said, 'the text')
+    return 'with its comment no start: the word that is no table is named'
+
+
 @row('S-097')
 def full_width_space_in_security_options(m):
     said = m.configure(BASE + pasted(note('B', 91, 95)))
@@ -289,6 +297,22 @@ def lists_that_are_wrong_or_dead(m):
     for zone in ('spamcop.net', 'dynablock.wirehub.net'):
         expect(f'9.113.0.203.{zone}' in asked, True, f'a question to {zone}')
     return 'asked, not listed, passed; `permit` at the end changes nothing'
+
+
+@row('S-105', 'S-116')
+def lists_without_commas(m):
+    with_login(m)
+    said = m.configure(BASE + f'smtpd_sasl_local_domain = {HOST}\nsmtpd_sender_login_maps = inline:{{ user1@{DOMAIN}=test@{HOST} }}\n'
+                       + note('B', 179, 184) + pasted(note('B', 111, 112)))
+    expect(said.returncode, 0, said.said)
+    for login, sender, reply in (('', 'user1', '^454 4.7.1 .*Relay access denied'), ('test', 'user1', '^250'), ('test', 'user2', '^553 5.7.1 .*not owned by user')):
+        with m.dialogue(source=OUTSIDE, host=OWN) as client:
+            client.say('EHLO client.test')
+            if login:
+                expect_match('^235', client.say('AUTH PLAIN ' + base64.b64encode(f'\0{login}\0testpass'.encode()).decode()), 'the login')
+            client.say(f'MAIL FROM:<{sender}@{DOMAIN}>')
+            expect_match(reply, client.say('RCPT TO:<x@far.test>'), f'{sender} with login "{login}"')
+    return 'both lists as they are: who has logged in relays, with no address of others; who has not is refused, but only as a relay'
 
 
 @row('S-110', 'S-111')
