@@ -17,6 +17,13 @@ LocalDelivery::LocalDelivery(const LocalServices& services, Job job, std::uint32
 
 Task<std::vector<Outcome>> LocalDelivery::run()
 {
+    under_way_.emplace(co_await net::this_executor());
+    co_await under_way_->run(deliver());
+    co_return std::move(outcomes_);
+}
+
+Task<void> LocalDelivery::deliver()
+{
     Person person = make_person(job_.envelope->recipients[recipient_].address);
     person.sender = job_.envelope->sender;
     person.delivered_to = person.address;
@@ -40,7 +47,6 @@ Task<std::vector<Outcome>> LocalDelivery::run()
     settles->role = Outcome::Role::settles;
     bool is_asked_for = job_.envelope->recipients[recipient_].notify & mail::notify_success;
     if (expansion_ && is_asked_for && kind != Outcome::Kind::deferred) tell_expansion();
-    co_return std::move(outcomes_);
 }
 
 // RFC 3461, 5.2.7.3: the sender hears that the address was expanded, and no more of the members' success.

@@ -12,11 +12,9 @@
 #include "deliver/agents.hpp"
 #include "deliver/local/options.hpp"
 #include "deliver/local/targets.hpp"
+#include "net/under_way.hpp"
 #include "rewrite/intake.hpp"
 
-#include <boost/asio/steady_timer.hpp>
-
-#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -39,6 +37,7 @@ struct LocalServices {
 class LocalDelivery {
 public:
     LocalDelivery(const LocalServices& services, Job job, std::uint32_t recipient);
+    // Ends when nothing is under way any more, also where it throws (memory).
     Task<std::vector<Outcome>> run();
 
 private:
@@ -64,6 +63,8 @@ private:
         std::size_t place = 0;         // among the outcomes, for a member who is delivered to beside others; 0 = next
     };
 
+    Task<void> deliver();
+
     // expand.cpp
     Task<void> deliver_to(Person person);
     Task<bool> deliver_to_alias(const Person& person);
@@ -80,7 +81,6 @@ private:
     Task<bool> start_member(const Person& person);
     Task<void> deliver_to_member(Person person, std::vector<std::string> unless);
     Task<void> finish_members();
-    Task<void> wait_for_members(std::size_t most);
 
     // mailbox.cpp
     Task<void> deliver_to_mailbox(const Person& person);
@@ -127,8 +127,7 @@ private:
     std::map<std::string, Forward> forwards_;   // by sender and Delivered-To
     std::set<std::string> delivering_;          // names of members on whose mail the helper is working
     std::vector<Person> with_forward_;          // members who turned out to have a .forward
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>*
-        wake_ = nullptr;
+    std::optional<net::UnderWay> under_way_;    // members; while run() runs
 };
 
 }  // namespace ekiden::deliver

@@ -3,8 +3,6 @@
 // the long way when the others are done, in the order of the list.
 #include "deliver/local/delivery.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-
 #include <algorithm>
 #include <numeric>
 
@@ -13,9 +11,6 @@ namespace ekiden::deliver {
 namespace {
 
 constexpr std::size_t side_by_side = 64;    // as many as keep the helper busy and leave room for others
-
-using Timer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, net::Executor>;
 
 }  // namespace
 
@@ -27,14 +22,12 @@ Task<bool> LocalDelivery::start_member(const Person& person)
     if (delivering_.contains(person.user->name)) co_await finish_members();
     auto unless = forward_files(person);
     if (unless.empty()) co_return false;
-    co_await wait_for_members(side_by_side - 1);
+    co_await under_way_->wait(side_by_side - 1);
     Person member = person;
     member.place = ++last_place_;
     delivering_.insert(person.user->name);
     seen_.insert("mailbox:" + person.user->name);
-    auto executor = co_await net::this_executor();
-    asio::co_spawn(executor, deliver_to_member(std::move(member), std::move(unless)),
-                   asio::detached);  // finish_members() waits for it
+    under_way_->start(deliver_to_member(std::move(member), std::move(unless)));
     co_return true;
 }
 
@@ -55,32 +48,18 @@ Task<void> LocalDelivery::deliver_to_member(Person person, std::vector<std::stri
         seen_.erase(mark);
         with_forward_.push_back(std::move(person));
     }
-    if (wake_) wake_->cancel();
 }
 
 Task<void> LocalDelivery::finish_members()
 {
     while (!delivering_.empty() || !with_forward_.empty()) {
-        co_await wait_for_members(0);
+        co_await under_way_->wait();
         auto others = std::exchange(with_forward_, {});
         std::ranges::sort(others, {}, &Person::place);
         for (const Person& person : others) {
             if (co_await deliver_to_forward(person)) continue;
             co_await deliver_to_mailbox(person);
         }
-    }
-}
-
-// Until at most `most` are on their way.
-Task<void> LocalDelivery::wait_for_members(std::size_t most)
-{
-    auto executor = co_await net::this_executor();
-    while (delivering_.size() > most) {
-        Timer timer(executor, Timer::time_point::max());
-        wake_ = &timer;
-        boost::system::error_code cancelled;
-        co_await timer.async_wait(asio::redirect_error(use_task, cancelled));
-        wake_ = nullptr;
     }
 }
 

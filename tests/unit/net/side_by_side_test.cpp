@@ -37,11 +37,11 @@ struct SpawnSome {
     {
         if (left == 0) throw std::bad_alloc();
         --left;
-        detail::Spawn()(executor, std::move(task));
+        UnderWay::Spawn()(executor, std::move(task));
     }
 };
 
-template <class Spawn = detail::Spawn>
+template <class Spawn = UnderWay::Spawn>
 void run(Log& log, std::size_t count, std::size_t limit, Spawn spawn = {})
 {
     asio::io_context context;

@@ -9,6 +9,9 @@
 
 #include <fmt/format.h>
 
+#include <new>
+#include <optional>
+
 #include <pwd.h>
 
 namespace ekiden::deliver {
@@ -20,6 +23,23 @@ public:
     {
         co_return fail(ErrorCode::unavailable, "no DNS here");
     }
+};
+
+// There is memory to look at it so many times.
+class ScarceContent : public queue::Content {
+public:
+    ScarceContent(queue::ContentPtr content, int times) : content_(std::move(content)), left_(times) {}
+    std::uint64_t size() const override { return content_->size(); }
+    std::optional<std::string_view> in_memory() const override
+    {
+        if (left_-- == 0) throw std::bad_alloc();
+        return content_->in_memory();
+    }
+    std::unique_ptr<queue::ContentReader> open() const override { return content_->open(); }
+
+private:
+    queue::ContentPtr content_;
+    mutable int left_;
 };
 
 class Local : public test::RunningHelper {
@@ -105,7 +125,7 @@ protected:
         EXPECT_TRUE(loaded);
         Job job;
         job.envelope = loaded->envelope;
-        job.content = loaded->content;
+        job.content = memory_for ? std::make_shared<ScarceContent>(loaded->content, *memory_for) : loaded->content;
         job.transport = transport;
         job.next_hop = std::move(next_hop);
         job.recipients = {0};
@@ -144,6 +164,7 @@ protected:
 
     std::string user, log;
     std::uint8_t notify = mail::notify_default;
+    std::optional<int> memory_for;
     mail::Purpose purpose = mail::Purpose::deliver;
     NoDns dns;
     net::BlockingPool pool{2};
@@ -276,6 +297,23 @@ TEST_F(Local, follows_aliases_as_the_captures_show)
     EXPECT_TRUE(box.contains(
         "\nReturn-Path: <sender@remote.test>\nX-Original-To: postmaster@golden.test\nDelivered-To: postmaster@golden.test\nReceived: "))
         << box;
+}
+
+TEST_F(Local, ends_with_the_error_of_a_member_when_the_others_have_ended)
+{
+    start("list: daemon, bin, " + user + "\n");
+    int failures = 0;
+    for (memory_for = 0; failures < 10; ++*memory_for) {
+        ++failures;
+        try {
+            deliver("list@golden.test");
+            break;
+        } catch (const std::bad_alloc&) {
+        }
+    }
+    EXPECT_EQ(last.size(), 3u);
+    EXPECT_GE(failures, 3) << "each member looks at it";
+    EXPECT_LT(failures, 10);
 }
 
 TEST_F(Local, gives_commands_their_environment)
