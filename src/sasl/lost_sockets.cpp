@@ -39,7 +39,7 @@ std::optional<ino_t> abandoned(int fd)
     return info.st_ino;
 }
 
-} // namespace
+}  // namespace
 
 std::size_t LostSockets::close_lost(SteadyTime now)
 {
@@ -64,4 +64,4 @@ std::size_t LostSockets::close_lost(SteadyTime now)
     return closed;
 }
 
-} // namespace ekiden::sasl
+}  // namespace ekiden::sasl

@@ -31,4 +31,4 @@ private:
     std::map<int, Seen> seen_;
 };
 
-} // namespace ekiden::sasl
+}  // namespace ekiden::sasl

@@ -92,5 +92,5 @@ TEST(LostSockets, AnotherSocketOfTheSameNumberHasItsOwnTime)
     EXPECT_FALSE(is_open(kept));
 }
 
-} // namespace
-} // namespace ekiden::sasl
+}  // namespace
+}  // namespace ekiden::sasl
