@@ -1,4 +1,5 @@
 // Turns: which destination goes next, the jobs they get, and what a job's end means for its destination.
+#include "schedule/carry_out.hpp"
 #include "schedule/scheduler.hpp"
 
 namespace ekiden::schedule {
@@ -166,8 +167,8 @@ Task<void> Scheduler::run_job(deliver::Job job, deliver::AgentPtr agent, bool ru
     const bool is_alone = !job.envelope->verp_delimiters.empty();
     const std::uint32_t place = job.recipients.front();
     if (is_alone) job.recipients = {0};
-    if (runs_here) outcomes = co_await agent->deliver(job);
-    else outcomes = co_await net::run_on(cores_.next().executor(), agent->deliver(job));
+    if (runs_here) outcomes = co_await carry_out(agent, job);
+    else outcomes = co_await carry_out(agent, job, cores_.next().executor());
     if (is_alone) {
         job.envelope = message->envelope;
         job.recipients = {place};
