@@ -137,7 +137,7 @@ Verdict Milters::conclude(std::string_view where, milter::Answer answer) const
     case Kind::proceed: return verdict;
     case Kind::refuse:
         action = "reject";
-        text = base::printable(answer.text);
+        text = base::printable(std::string_view(answer.text).substr(0, milter::longest_logged_reply));
         verdict.action = Verdict::Action::reject;
         verdict.reply = milter_reply(answer.text);
         verdict.must_disconnect = answer.ends_session;

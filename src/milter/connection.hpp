@@ -16,7 +16,10 @@
 
 namespace ekiden::milter {
 
+inline constexpr std::size_t longest_logged_reply = 2000; // a reply may be a megabyte
+
 // What becomes of the command, or of the message.
+
 struct Answer {
     enum class Kind : std::uint8_t { proceed, refuse, discard, hold } kind = Kind::proceed;
     std::string text;          // refuse: "550 5.7.1 Command rejected", lines with CRLF between them; hold: the reason

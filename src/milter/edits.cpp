@@ -69,6 +69,8 @@ Result<void> take_edit(Edits& edits, const Packet& packet, std::size_t body_limi
         EKIDEN_TRY_VALUE(arguments, fields.text());
         edit.arguments = arguments;
     }
+    if (!row->has_name && std::max(edit.value.size(), edit.arguments.size()) > Edits::longest_address)
+        return fail(ErrorCode::too_long, "address is longer than one can be");
     edits.list.push_back(std::move(edit));
     return {};
 }

@@ -1,6 +1,6 @@
 // What a milter asks to have changed when it has seen the whole message, in the order in which it asks. Pure; whoever
-// has the message carries it out. Bounds: `most_edits`, `most_text` bytes of headers and addresses, and the caller's
-// bound for a body.
+// has the message carries it out. Bounds: `most_edits`, `most_text` bytes of headers and addresses, `longest_address`
+// (a client could not say a longer one, and hardly a server would take it), and the caller's bound for a body.
 #pragma once
 
 #include "milter/packet.hpp"
@@ -28,6 +28,7 @@ struct Edit {
 
 struct Edits {
     static constexpr std::size_t most_edits = 10'000, most_text = std::size_t{16} << 20;
+    static constexpr std::size_t longest_address = 2048; // and its ESMTP arguments
 
     std::vector<Edit> list;
     std::string body; // CRLF line ends, as it came

@@ -81,7 +81,8 @@ void Draft::State::log_milter(std::string_view action, std::string_view text)
     std::string line =
         fmt::format("{}: milter-{}: END-OF-MESSAGE from {}[{}]: {}; from=<{}> to=<{}>", id_text, action,
                     is_local ? local_name : origin.client_name, is_local ? local_address : origin.client_address,
-                    base::printable(text), mail::log_address(envelope.sender), mail::log_address(last_recipient_));
+                    base::printable(text.substr(0, milter::longest_logged_reply)), mail::log_address(envelope.sender),
+                    mail::log_address(last_recipient_));
     if (!origin.protocol.empty()) line += fmt::format(" proto={}", origin.protocol);
     if (!origin.helo_name.empty()) line += fmt::format(" helo=<{}>", origin.helo_name);
     data->log.info("{}", line);

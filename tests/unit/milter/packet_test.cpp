@@ -107,6 +107,15 @@ TEST(Edits, ThatAreMalformedOrTooManyAreErrors)
         EXPECT_FALSE(take_edit(edits, {letter, data}, 100)) << letter << data;
         EXPECT_TRUE(edits.list.empty());
     }
+    for (const char letter : {'e', '+', '2', '-'}) {
+        Edits edits;
+        EXPECT_TRUE(take_edit(edits, {letter, std::string(Edits::longest_address, 'a') + '\0'}, 100)) << letter;
+        EXPECT_FALSE(take_edit(edits, {letter, std::string(Edits::longest_address + 1, 'a') + '\0'}, 100)) << letter;
+    }
+    for (const char letter : {'e', '2'}) {
+        Edits edits;
+        EXPECT_FALSE(take_edit(edits, {letter, "a\0"s + std::string(Edits::longest_address + 1, 'b') + '\0'}, 100));
+    }
     Edits edits;
     EXPECT_TRUE(take_edit(edits, {'b', "0123456789"}, 15));
     EXPECT_FALSE(take_edit(edits, {'b', "0123456789"}, 15));

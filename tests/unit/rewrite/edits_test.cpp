@@ -41,6 +41,11 @@ protected:
         EXPECT_TRUE(test::run_task(store(message, after)));
         return test::detail::buffer_of(after);
     }
+    static Task<void> apply(StoredMessage& message, Edits edits, bool& has_ended)
+    {
+        (void)co_await message.apply(std::move(edits));
+        has_ended = true;
+    }
     static Task<bool> load(StoredMessage& message) { co_return (co_await message.load()).has_value(); }
     static Task<bool> store(StoredMessage& message, queue::ContentWriter& out)
     {
@@ -74,6 +79,14 @@ TEST_F(StoredMessageTest, ChangesTheHeader)
         {"changed where there is none", {header(Kind::change_header, 3, "A", "new")}, "A: 1\nB: 2\nA: 3\nA: new\n"},
         {"removed", {header(Kind::change_header, 1, "A", "")}, "B: 2\nA: 3\n"},
         {"removed twice", {header(Kind::change_header, 1, "A", ""), header(Kind::change_header, 1, "A", "")}, "B: 2\n"},
+        {"removed by a name that is none",
+         {header(Kind::change_header, 1, "A ", ""), header(Kind::change_header, 1, "A: ", ""),
+          header(Kind::change_header, 1, "", "")},
+         "A: 1\nB: 2\nA: 3\n"},
+        {"removed, in other letters",
+         {header(Kind::add_header, 0, "X-N", "v"), header(Kind::change_header, 1, "X", ""),
+          header(Kind::change_header, 1, "x-n", "")},
+         "A: 1\nB: 2\nA: 3\n"},
         {"removed where there is none", {header(Kind::change_header, 1, "C", "")}, "A: 1\nB: 2\nA: 3\n"},
         {"ours is nobody's", {header(Kind::change_header, 1, "Received", "")}, "A: 1\nB: 2\nA: 3\n"},
         {"ours stays where it is",
@@ -95,6 +108,23 @@ TEST_F(StoredMessageTest, ChangesTheHeader)
     }
     EXPECT_EQ(changed(std::string(own) + "\n", {header(Kind::add_header, 0, "X-N", "v")}, {}, true),
               std::string(own) + "X-N:v\n\n");
+}
+
+// Each change may have to look at every field: others on that core have their turn in between.
+TEST_F(StoredMessageTest, LetsOthersWorkWhileThereIsMuchToChange)
+{
+    queue::ContentWriter content;
+    content.append(std::string(own) + "A: 1\n\nbody\n");
+    StoredMessage message(*state_, content);
+    ASSERT_TRUE(test::run_task(load(message)));
+    Edits edits;
+    for (int i = 0; i < 1000; ++i) edits.list.push_back(header(Kind::insert_header, 0, "X-N", "v"));
+    bool has_ended = false, had_its_turn = false;
+    asio::co_spawn(test::loop(), apply(message, std::move(edits), has_ended), asio::detached);
+    asio::post(test::loop(), [&] { had_its_turn = !has_ended; });
+    test::loop().run();
+    EXPECT_TRUE(has_ended);
+    EXPECT_TRUE(had_its_turn);
 }
 
 TEST_F(StoredMessageTest, ChangesTheBody)
