@@ -6,6 +6,7 @@
 #include "check/policy.hpp"
 #include "check/policy_protocol.hpp"
 #include "check/rules.hpp"
+#include "check/written_values.hpp"
 #include "config/lint_parts.hpp"
 #include "config/parameters.hpp"
 #include "config/snapshot.hpp"
@@ -142,16 +143,8 @@ public:
 
     std::vector<config::Problem> run()
     {
-        for (const std::string& name : settings_.names_set()) {
-            const auto* setting = settings_.data().find(name);
-            if (setting->at.line > 0) look_at({name, name, setting->at}, setting->expanded);
-        }
-        for (const auto& service : settings_.services()) {
-            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
-                const auto& [name, value] = service.overrides[i];
-                look_at({name, "-o " + name, {service.file, service.line_of(i)}}, settings_.expand(value));
-            }
-        }
+        for (const auto& [name, value, at, is_override] : written_values(settings_))
+            look_at({name, is_override ? "-o " + name : name, at}, value);
         if (!wants_hints_) look_for_open_relays();
         return std::move(problems_);
     }

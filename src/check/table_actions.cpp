@@ -4,6 +4,7 @@
 #include "check/access_actions.hpp"
 #include "check/list_words.hpp"
 #include "check/rules.hpp"
+#include "check/written_values.hpp"
 #include "config/lint_parts.hpp"
 #include "config/source.hpp"
 #include "rewrite/content_rules.hpp"
@@ -73,13 +74,10 @@ class AccessJudge {
 public:
     explicit AccessJudge(const config::Settings& settings) : known_(action_words())
     {
-        auto add_classes = [&](std::string_view names) {
-            for (const std::string_view name : base::split_any(names)) data_.classes.try_emplace(std::string(name));
-        };
-        add_classes(settings.str("smtpd_restriction_classes"));
-        for (const auto& service : settings.services())
-            for (const auto& [name, value] : service.overrides)
-                if (name == "smtpd_restriction_classes") add_classes(settings.expand(value));
+        for (const WrittenValue& written : written_values(settings)) {
+            if (written.parameter != "smtpd_restriction_classes") continue;
+            for (const auto name : base::split_any(written.value)) data_.classes.try_emplace(std::string(name));
+        }
         for (const Row& row : rows()) known_.push_back(row.name);
         for (const auto& [name, list] : data_.classes) known_.push_back(name);
     }
@@ -137,14 +135,8 @@ public:
 
     std::vector<config::Problem> run()
     {
-        for (const std::string& name : settings_.names_set())
-            look_at(name, settings_.str(name), settings_.location(name));
-        for (const auto& service : settings_.services()) {
-            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
-                const auto& [name, value] = service.overrides[i];
-                look_at(name, settings_.expand(value), {service.file, service.line_of(i)});
-            }
-        }
+        for (const WrittenValue& written : written_values(settings_))
+            look_at(written.parameter, written.value, written.at);
         return std::move(problems_);
     }
 
@@ -153,7 +145,6 @@ private:
 
     void look_at(const std::string& parameter, const std::string& value, const config::Location& at)
     {
-        if (at.line == 0) return;
         if (lists_.is_restriction_list(parameter)) return look_at_list(parameter, value, at);
         if (parameter == "smtpd_policy_service_default_action") {
             if (const Flaw flaw = access_.judge(value, false); !flaw.text.empty())

@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "base/text.hpp"
 #include "check/list_words.hpp"
+#include "check/written_values.hpp"
 #include "config/source.hpp"
 #include "table/open_and_hear.hpp"
 #include "table/source_lines.hpp"
@@ -39,17 +40,8 @@ public:
 
     std::vector<config::Problem> run()
     {
-        for (const std::string& name : settings_.names_set()) {
-            const config::Location at = settings_.location(name);
-            if (at.line > 0 && lists_.may_hold_tables(name)) look_at(name, settings_.str(name), at);
-        }
-        for (const auto& service : settings_.services()) {
-            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
-                const auto& [name, value] = service.overrides[i];
-                if (lists_.may_hold_tables(name))
-                    look_at(name, settings_.expand(value), {service.file, service.line_of(i)});
-            }
-        }
+        for (const WrittenValue& written : written_values(settings_))
+            if (lists_.may_hold_tables(written.parameter)) look_at(written.parameter, written.value, written.at);
         find_doubles();
         return std::move(problems_);
     }

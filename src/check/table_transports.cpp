@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "check/list_words.hpp"
+#include "check/written_values.hpp"
 #include "config/source.hpp"
 #include "table/written_entries.hpp"
 
@@ -21,6 +22,7 @@ constexpr std::array<std::string_view, 6> transport_tables{"transport_maps",
                                                            "sender_dependent_default_transport_maps",
                                                            "address_verify_transport_maps",
                                                            "address_verify_sender_dependent_default_transport_maps"};
+
 class Finder {
 public:
     explicit Finder(const config::Settings& settings) : settings_(settings), lists_(settings) {}
@@ -28,13 +30,8 @@ public:
     std::vector<config::Problem> run()
     {
         if (settings_.services().empty()) return {};
-        for (const std::string& name : settings_.names_set())
-            look_at(name, settings_.str(name), settings_.location(name));
-        for (const auto& service : settings_.services())
-            for (std::size_t i = 0; i < service.overrides.size(); ++i) {
-                const auto& [name, value] = service.overrides[i];
-                look_at(name, settings_.expand(value), {service.file, service.line_of(i)});
-            }
+        for (const WrittenValue& written : written_values(settings_))
+            look_at(written.parameter, written.value, written.at);
         return std::move(problems_);
     }
 
@@ -43,7 +40,7 @@ private:
     {
         constexpr int deepest = 8;    // "{ check_client_access hash:/x }"
         names_transport_ = std::ranges::find(transport_tables, parameter) != transport_tables.end();
-        if (at.line == 0 || (!names_transport_ && !lists_.may_hold_tables(parameter))) return;
+        if (!names_transport_ && !lists_.may_hold_tables(parameter)) return;
         for (const std::string_view word : base::split_quoted_braces(value)) {
             if (word.starts_with('#')) return;
             if (word.starts_with('{') && word.ends_with('}') && word.size() > 1) {
