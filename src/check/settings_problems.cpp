@@ -1,5 +1,6 @@
 #include "check/settings_problems.hpp"
 
+#include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "check/list_words.hpp"
 #include "check/milters.hpp"
@@ -35,20 +36,6 @@ std::string_view type_of(std::string_view word)
         std::string_view::npos)
         return {};
     return type;
-}
-
-std::string_view nearest_type(std::string_view type)
-{
-    std::string_view best;
-    int distance = 3;
-    for (const std::string_view known : table::known_types()) {
-        const int edits = base::edit_distance(type, known, distance);
-        if (edits < distance) {
-            distance = edits;
-            best = known;
-        }
-    }
-    return best;
 }
 
 // Zones of old notes and manuals that are gone, or are not what they are taken for. Some named everybody before they went.
@@ -156,11 +143,7 @@ private:
     };
 
     // Three tables of one list that are of the same type, or five services with the same lists, are one problem.
-    void add(config::Problem problem)
-    {
-        if (std::ranges::find(problems_, problem.text, &config::Problem::text) == problems_.end())
-            problems_.push_back(std::move(problem));
-    }
+    void add(config::Problem problem) { config::add_once(problems_, std::move(problem)); }
     void fatal(const Place& place, std::string_view word, std::string_view what)
     {
         if (!wants_hints_)
@@ -263,7 +246,7 @@ private:
             return;
         }
         const std::string text = table::unsupported_type(type);
-        const std::string_view nearest = text.ends_with(')') ? std::string_view() : nearest_type(type);
+        const std::string_view nearest = text.ends_with(')') ? std::string_view() : base::nearest(type, table::known_types(), 2);
         fatal(place, word, fmt::format("{}{}", text, nearest.empty() ? "" : fmt::format(" (is {} meant?)", nearest)));
     }
 

@@ -1,5 +1,6 @@
 #include "check/table_actions.hpp"
 
+#include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "check/access_actions.hpp"
 #include "check/list_words.hpp"
@@ -53,15 +54,10 @@ std::string shown(std::string_view text)
 std::string advice_for(std::string_view word, const std::vector<std::string_view>& known)
 {
     if (config::has_odd_character(word)) return "a character that only looks like an ordinary one is part of the word";
-    std::string_view best;
     for (const ForeignWord& foreign : foreign_words)
         if (base::equal_ignoring_case(foreign.word, word) && std::ranges::find(known, foreign.ours) != known.end())
             return fmt::format("is {} meant?", foreign.ours);
-    int distance = word.size() < 4 ? 2 : 3;
-    for (const std::string_view candidate : known) {
-        const int edits = base::edit_distance(base::lower(word), base::lower(candidate), distance);
-        if (edits < distance) distance = edits, best = candidate;
-    }
+    const std::string_view best = base::nearest(word, known, word.size() < 4 ? 1 : 2);
     return best.empty() ? std::string() : fmt::format("is {} meant?", best);
 }
 

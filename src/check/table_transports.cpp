@@ -1,5 +1,6 @@
 #include "check/table_transports.hpp"
 
+#include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "check/list_words.hpp"
 #include "check/written_values.hpp"
@@ -75,15 +76,14 @@ private:
         }
         const auto name = value.substr(0, value.find(':'));
         if (name.empty() || name.find_first_of(" \t$") != name.npos) return;
-        int distance = 2; // names are short: two edits make smtp of lmtp
-        std::string_view best;
+        base::Nearest nearest(name, 1);    // names are short: two edits make smtp of lmtp
         for (const auto& service : settings_.services()) {
             if (service.type == "inet") continue;
             if (service.name == name) return;
-            const int edits = base::edit_distance(name, service.name, distance);
-            if (edits < distance) distance = edits, best = service.name;
+            nearest.look_at(service.name);
         }
         if (!missing_.emplace(at.file, name).second) return;
+        const std::string_view best = nearest.best();
         problems_.push_back(config::make_problem(
             config::Problem::Level::warning, at,
             fmt::format("{} names the transport \"{}\", which master.cf does not have, so this mail waits", parameter,

@@ -13,13 +13,16 @@
 
 namespace ekiden::config {
 
+void add_once(std::vector<Problem>& problems, Problem problem)
+{
+    if (std::ranges::find(problems, problem.text, &Problem::text) == problems.end())
+        problems.push_back(std::move(problem));
+}
+
 std::vector<Problem> lint(const Settings& settings)
 {
     std::vector<Problem> problems;
-    const auto add = [&](Problem problem) {
-        if (std::ranges::find(problems, problem.text, &Problem::text) == problems.end())
-            problems.push_back(std::move(problem));
-    };
+    const auto add = [&](Problem problem) { add_once(problems, std::move(problem)); };
     for (const auto part : {lint_names, lint_restrictions, find_undefined, lint_overrides, lint_words, lint_logins,
                             lint_tls, lint_clients, lint_domains, lint_routes})
         for (auto& problem : part(settings)) add(std::move(problem));

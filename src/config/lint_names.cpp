@@ -1,4 +1,5 @@
 // Names that nobody knows, and text that became part of a value by accident.
+#include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "config/expand.hpp"
 #include "config/lint.hpp"
@@ -198,16 +199,10 @@ bool is_mentioned(const Settings& settings, std::string_view name) { return find
 
 std::string_view nearest_parameter(std::string_view name)
 {
-    std::string_view best;
-    int distance = 4;
-    for (const auto& row : all_parameters()) {
-        const int edits = base::edit_distance(name, row.name, distance);
-        if (edits < distance && !row.is_obsolete()) {
-            distance = edits;
-            best = row.name;
-        }
-    }
-    return best;
+    base::Nearest nearest(name, 3);
+    for (const auto& row : all_parameters())
+        if (!row.is_obsolete()) nearest.look_at(row.name);
+    return nearest.best();
 }
 
 std::vector<Problem> find_unused(const Settings& settings)

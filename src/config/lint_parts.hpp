@@ -1,5 +1,5 @@
 // The parts of lint(), each with its promises: every text names file and line, and no setting is changed. One fault is
-// looked for in one of them. For lint() and its tests. Thread: any.
+// looked for in one of them. For lint(), for who looks for other problems, and for tests. Thread: any.
 #pragma once
 
 #include "config/settings.hpp"
@@ -42,6 +42,9 @@ std::vector<OddCharacter> lint_characters(const std::string& directory);
 bool has_odd_character(std::string_view word);
 // What is left of a word without such characters, and others that are not ASCII, at its ends.
 std::string_view without_odd_ends(std::string_view word);
+
+// Unless there is one with the same text.
+void add_once(std::vector<Problem>& problems, Problem problem);
 
 // What values and master.cf mention by `$name`, restriction classes included: names of the administrator's own.
 bool is_mentioned(const Settings& settings, std::string_view name);

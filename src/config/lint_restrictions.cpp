@@ -78,9 +78,7 @@ public:
 private:
     void add(const Location& at, std::string_view parameter, std::string_view text, std::string_view advice = {})
     {
-        auto problem = make_problem(Problem::Level::warning, at, text, parameter, advice);
-        if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end())
-            problems_.push_back(std::move(problem));
+        add_once(problems_, make_problem(Problem::Level::warning, at, text, parameter, advice));
     }
 
     void check_own(const ServiceSpec& service, std::size_t index)

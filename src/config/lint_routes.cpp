@@ -1,5 +1,6 @@
 // Where services and settings name each other: names that lead nowhere, services that nothing leads to, a port that is
 // wanted twice, and mail that would come back to where it was sent from.
+#include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "config/lint_services.hpp"
 #include "config/source.hpp"
@@ -179,12 +180,10 @@ private:
         const auto name = value.substr(0, value.find(':'));
         if (name.empty() || name.find_first_of(" \t$") != name.npos) return;
         if (const auto* service = find_transport(name)) return check_program(parameter, *service);
-        std::string_view best;
-        int distance = 2;     // names are short: two edits make smtp of lmtp
-        for (const auto& service : settings_.services()) {
-            const int edits = service.type == "inet" ? distance : base::edit_distance(name, service.name, distance);
-            if (edits < distance) distance = edits, best = service.name;
-        }
+        base::Nearest nearest(name, 1);    // names are short: two edits make smtp of lmtp
+        for (const auto& service : settings_.services())
+            if (service.type != "inet") nearest.look_at(service.name);
+        const std::string_view best = nearest.best();
         add(at, parameter,
             fmt::format("{} = {}: master.cf has no service \"{}\", so this mail waits", parameter, value, name),
             best.empty() ? "add a line for it to master.cf" : is_meant(best));

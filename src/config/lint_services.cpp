@@ -1,5 +1,6 @@
 #include "config/lint_services.hpp"
 
+#include "base/nearest.hpp"
 #include "base/text.hpp"
 
 #include <fmt/format.h>
@@ -18,9 +19,7 @@ std::vector<Problem> ServerLinter::run(Check check, std::string_view program)
             check(service.overrides.empty() ? settings_ : *settings_.for_service(service), *this);
         } catch (const ConfigError& error) {
             // A value of the wrong kind: what the server would stumble over.
-            const std::string text = error.what();
-            if (std::ranges::find(problems_, text, &Problem::text) == problems_.end())
-                problems_.push_back({Problem::Level::fatal, error.location, text});
+            add_once(problems_, {Problem::Level::fatal, error.location, error.what()});
         }
     }
     if (!has_server) check(settings_, *this);
@@ -32,9 +31,7 @@ void ServerLinter::say(const Settings& own, std::string_view parameter, std::str
 {
     // A default stands nowhere.
     const Location at = own.location(parameter).line == 0 ? Location{} : source_.find(own.location(parameter), word);
-    Problem problem = make_problem(level, at, text, parameter, advice);
-    if (std::ranges::find(problems_, problem.text, &Problem::text) == problems_.end())
-        problems_.push_back(std::move(problem));
+    add_once(problems_, make_problem(level, at, text, parameter, advice));
 }
 
 bool is_one_of(std::string_view word, Words words)
@@ -49,16 +46,7 @@ std::string is_meant(std::string_view nearest)
 
 std::string is_meant(std::string_view word, Words candidates)
 {
-    std::string_view best;
-    int distance = 3;
-    for (const auto candidate : candidates) {
-        const int edits = base::edit_distance(base::lower(word), base::lower(candidate), distance);
-        if (edits < distance) {
-            distance = edits;
-            best = candidate;
-        }
-    }
-    return is_meant(best);
+    return is_meant(base::nearest(word, candidates, 2));
 }
 
 bool serves_tls(const Settings& own)

@@ -1,5 +1,6 @@
 #include "config/restriction_names.hpp"
 
+#include "base/nearest.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -99,13 +100,9 @@ const RestrictionName* find_restriction(std::string_view name)
 
 std::string_view nearest_restriction(std::string_view name)
 {
-    std::string_view best;
-    int distance = 4;
-    for (const auto& row : names)
-        if (const int edits = base::edit_distance(name, row.name, distance); edits < distance) {
-            distance = edits;
-            best = row.name;
-        }
+    base::Nearest nearest(name, 3);
+    for (const auto& row : names) nearest.look_at(row.name);
+    const std::string_view best = nearest.best();
     if (!best.empty() || name.size() < 8) return best;
     // "reject_rbl": the first that is no old name.
     const auto longer = std::ranges::find_if(names, [&](const auto& row) {

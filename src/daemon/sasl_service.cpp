@@ -181,10 +181,8 @@ std::vector<config::Problem> find_dovecot_absences(const config::Settings& setti
             advice = fmt::format("write user = {} in unix_listener of Dovecot's configuration", user);
         }
         if (text.empty()) continue;
-        auto problem = config::make_problem(config::Problem::Level::warning, own->location("smtpd_sasl_path"), text,
-                                            "smtpd_sasl_path", advice);
-        if (std::ranges::find(problems, problem.text, &config::Problem::text) == problems.end())
-            problems.push_back(std::move(problem));
+        config::add_once(problems, config::make_problem(config::Problem::Level::warning, own->location("smtpd_sasl_path"),
+                                                        text, "smtpd_sasl_path", advice));
     }
     return problems;
 }
@@ -261,10 +259,8 @@ std::vector<config::Problem> find_sasl_problems(const config::Settings& settings
                 place));
         for (const auto& absence : offer->absences)
             add(setup.is_chrooted && ::geteuid() == 0 ? absence + "; the service runs in the chroot" : absence);
-        for (auto& problem : find_empty_offers(settings, setup, *offer)) {
-            if (std::ranges::find(problems, problem.text, &config::Problem::text) == problems.end())
-                problems.push_back(std::move(problem));
-        }
+        for (auto& problem : find_empty_offers(settings, setup, *offer))
+            config::add_once(problems, std::move(problem));
     }
     return problems;
 }

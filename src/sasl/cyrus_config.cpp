@@ -1,6 +1,7 @@
 #include "sasl/cyrus_config.hpp"
 
 #include "base/fd.hpp"
+#include "base/nearest.hpp"
 #include "base/text.hpp"
 
 #include <fmt/format.h>
@@ -37,12 +38,7 @@ constexpr std::string_view auxprop_plugins[] = {"sasldb", "sql", "ldapdb"};
 // ": is X meant?" for a word that is almost one of these, or "".
 std::string is_meant(std::string_view word, std::span<const std::string_view> known)
 {
-    std::string_view best;
-    int distance = word.size() < 5 ? 2 : 3;
-    for (const std::string_view candidate : known) {
-        const int edits = base::edit_distance(base::lower(word), candidate, distance);
-        if (edits < distance) distance = edits, best = candidate;
-    }
+    const std::string_view best = base::nearest(word, known, word.size() < 5 ? 1 : 2);
     return best.empty() ? std::string() : fmt::format(": is {} meant?", best);
 }
 

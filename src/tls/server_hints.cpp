@@ -90,9 +90,8 @@ private:
     void add(const config::Location& at, std::string_view parameter, std::string_view text,
              std::string_view advice = {})
     {
-        auto problem = config::make_problem(config::Problem::Level::warning, at, text, parameter, advice);
-        if (std::ranges::find(problems_, problem.text, &config::Problem::text) == problems_.end())
-            problems_.push_back(std::move(problem));
+        config::add_once(problems_,
+                         config::make_problem(config::Problem::Level::warning, at, text, parameter, advice));
     }
 
     void look_at_grades(const config::Settings& own)
