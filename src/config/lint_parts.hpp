@@ -24,6 +24,9 @@ std::vector<Problem> lint_routes(const Settings& settings);
 // not there.
 std::vector<Problem> lint_overrides(const Settings& settings);
 
+// -o entries below a line that was made a comment: they belong to the service above it without a word.
+std::vector<Problem> lint_commented(const Settings& settings);
+
 // Of every SMTP server, with its own -o entries: words that do not exist, files that are not there, and settings that
 // only make sense with others. Fatal where Postfix's server dies of it (decision 3), else a warning. Looks into the
 // certificate files, so it may block.

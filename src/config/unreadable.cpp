@@ -7,9 +7,12 @@
 #include "config/snapshot.hpp"
 #include "config/values.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace ekiden::config {
@@ -30,6 +33,43 @@ std::string advice_of_text(std::string_view value, std::string advice)
             return "\"" + std::string(words[i]) +
                    " = \u2026\" and what follows became part of it: move it to the start of a line";
     return advice;
+}
+
+// The words of "-o name = value" behind the name, up to the next argument that is an option; nothing where no `=` follows.
+std::optional<std::string> value_behind(const std::vector<std::string_view>& words, std::size_t name)
+{
+    if (name + 1 >= words.size() || !words[name + 1].starts_with('=')) return std::nullopt;
+    std::string value(words[name + 1].substr(1));
+    for (std::size_t i = name + 2; i < words.size() && !words[i].starts_with('-'); ++i)
+        (value += value.empty() ? "" : " ").append(words[i]);
+    return value;
+}
+
+// What to write instead of a line of master.cf, where the mistake is one of blanks: Postfix's words say what is missing only.
+std::string advice_of_entry(const LogicalLine& line, std::string_view fault)
+{
+    const std::string_view text = line.text;
+    if (text.starts_with("-o"))
+        return "write a blank in front of -o, else it is a service of its own and no part of the one above";
+    constexpr std::string_view missing = "missing '=' after attribute name: \"";
+    const auto at = fault.find(missing);
+    if (at == fault.npos) return {};
+    const auto name = fault.substr(at + missing.size(), fault.size() - at - missing.size() - 1);
+    const auto words = base::split_any(text, " \t\r\n\f\v");
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const bool is_it = (i > 0 && words[i - 1] == "-o" && words[i] == name) ||
+                           (words[i].starts_with("-o") && words[i].substr(2) == name);
+        if (!is_it) continue;
+        const auto value = value_behind(words, i);
+        const int where = line.line_at(static_cast<std::size_t>(words[i].data() - text.data()));
+        const std::string place = where == line.line ? "" : fmt::format("in line {} ", where);
+        if (!value) return fmt::format("{}write -o {}=VALUE, without blanks", place, name);
+        if (value->empty()) return fmt::format("{}write -o {}=, without blanks", place, name);
+        const std::string braces = fmt::format("-o {{ {} = {} }}", name, *value);
+        if (value->contains(' ') || value->contains('{')) return fmt::format("{}write {}", place, braces);
+        return fmt::format("{}write -o {}={} or {}", place, name, *value, braces);
+    }
+    return {};
 }
 
 class Collector {
@@ -107,7 +147,10 @@ private:
                 try {
                     std::ranges::move(parse_master_cf(entry, path), std::back_inserter(services_));
                 } catch (const ConfigError& error) {
-                    add({Problem::Level::fatal, {path, line.line}, error.what()});
+                    std::string fault = error.what();
+                    std::string advice = advice_of_entry(line, fault);
+                    if (!advice.empty()) fault += ": " + advice;
+                    add({Problem::Level::fatal, {path, line.line}, std::move(fault), {}, std::move(advice)});
                     is_master_bad_ = true;
                 }
             }

@@ -166,6 +166,35 @@ TEST(LintRoutes, NamesWhatLeadsNowhereAndWhatGoesInACircle)
         });
 }
 
+TEST(LintCommented, NamesEntriesWhoseServiceBecameAComment)
+{
+    const std::string smtp = "smtp inet n - y - - smtpd\n";
+    const std::string wanted = "belongs to service smtp inet in line 1, for line 2, submission inet, is a comment: write # in "
+                               "front of this line and of those behind it that go with line 2, or take it away from that one";
+    struct Row {
+        std::string master;
+        Texts want;
+    };
+    const Row rows[] = {
+        {smtp + "#submission inet n - y - - smtpd\n  -o smtpd_tls_security_level=encrypt\n  -o smtpd_sasl_auth_enable=yes\n",
+         {"master 3: -o smtpd_tls_security_level=encrypt " + wanted}},
+        {smtp + "# submission inet n - y - -\n#  -o syslog_name=x\n\n\t-o biff=no -o smtpd_delay_reject=no\n",
+         {"master 5: -o biff=no " + wanted}},
+        {smtp + "submission inet n - y - - smtpd\n  -o biff=no\n", {}},
+        {smtp + "#submission inet n - y - - smtpd\n#  -o biff=no\n", {}},
+        // What stands above it already may go on behind a comment, also one about its older form.
+        {smtp + "# submission needs inet n - y - logins\n  -o biff=no\n", {}},
+        {smtp + "#127.0.0.1:25 inet n - n - 20 smtpd\n  -o biff=no\n", {}},
+        {smtp + "#smtp inet n - y - 1 postscreen\n  -o biff=no\n", {}},
+        {smtp + "#submission inet n - y - - smtpd\n#\n# Of the port above:\n  -o biff=no\n", {}},
+        {"#submission inet n - y - - smtpd\n" + smtp + "  -o biff=no\n", {}},
+        {"box unix - n n - - pipe\n#old unix - n n - - pipe\n  user=nobody argv=/x -o\n", {}},
+        {"#submission inet n - y - - smtpd\n  -o biff=no\n" + smtp, {}},
+        {"", {}},
+    };
+    for (const Row& row : rows) EXPECT_EQ(said(lint_commented, {"", row.master, {}}), row.want) << row.master;
+}
+
 std::vector<Problem> odd(const Settings& settings) { return find_odd_characters(settings.directory()); }
 
 TEST(LintCharacters, NamesWhatOnlyLooksRight)

@@ -97,6 +97,38 @@ TEST(Unreadable, LinesOfMasterCfAreNamedOneByOne)
     EXPECT_EQ(found.rest->services()[0].line, 5);
 }
 
+TEST(Unreadable, BlanksThatSplitAnEntryOfMasterCfAreToldHowToWriteIt)
+{
+    struct Row {
+        const char *arguments, *fault, *advice;
+    };
+    const std::string column = "write a blank in front of -o, else it is a service of its own and no part of the one above";
+    const Row rows[] = {
+        {"  -o smtpd_tls_security_level = encrypt -o biff=no\n", "line 1: missing '=' after attribute name: \"smtpd_tls_security_level\"",
+         "in line 2 write -o smtpd_tls_security_level=encrypt or -o { smtpd_tls_security_level = encrypt }"},
+        {"\t-o biff=no\n\t-osmtpd_client_restrictions =permit_mynetworks, reject\n",
+         "line 1: missing '=' after attribute name: \"smtpd_client_restrictions\"",
+         "in line 3 write -o { smtpd_client_restrictions = permit_mynetworks, reject }"},
+        {"  -o smtpd_helo_required\n", "line 1: missing '=' after attribute name: \"smtpd_helo_required\"",
+         "in line 2 write -o smtpd_helo_required=VALUE, without blanks"},
+        {"  -o smtpd_helo_required =\n", "line 1: missing '=' after attribute name: \"smtpd_helo_required\"",
+         "in line 2 write -o smtpd_helo_required=, without blanks"},
+        {"  -o { biff no }\n", "line 1: missing '=' after attribute name: \"biff no\"", ""},
+        {"-o smtpd_helo_required=yes\n", "line 2: bad field count", column.c_str()},
+        {"-o a=b -o c=d -o e=f -o g=h\n", "line 2: bad transport type: a=b", column.c_str()},
+        {"587 inet n - n -\n", "line 2: bad field count", ""},
+    };
+    const Folder folder;
+    for (const Row& row : rows) {
+        const auto found = folder.find("", "smtp inet n - n - - smtpd\n" + std::string(row.arguments));
+        ASSERT_EQ(found.problems.size(), 1u) << row.arguments;
+        const Problem& problem = found.problems.front();
+        const std::string advice(row.advice);
+        EXPECT_TRUE(problem.text.ends_with(row.fault + (advice.empty() ? "" : ": " + advice))) << problem.text;
+        EXPECT_EQ(problem.advice, advice);
+    }
+}
+
 TEST(Unreadable, LinesThatCanBeReadAreLookedAtBesideThoseThatCannot)
 {
     const Folder folder;
