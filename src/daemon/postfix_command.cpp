@@ -99,7 +99,7 @@ void open_log(const config::Settings& settings, std::string_view word)
     if (opened) return;
     base::use_sink(is_watched() ? base::stderr_sink() : base::syslog_sink(LOG_MAIL));
     // These look at the log file themselves, and call it fatal.
-    if (!starts(word) && is_watched() &&
+    if (!looks_at_all(word) && is_watched() &&
         (opened.error().is(ErrorCode::refused) || opened.error().is(ErrorCode::syntax)))
         std::fprintf(stderr, "postfix: warning: %s\n", opened.error().text().c_str());
 }
@@ -108,7 +108,7 @@ void open_log(const config::Settings& settings, std::string_view word)
 void print_oddities(Command& command, const Request& request)
 {
     const std::string& word = request.word;
-    const bool has_own_postconf = starts(word) && (word != "reload" || is_watched());
+    const bool has_own_postconf = looks_at_all(word) && (word != "reload" || is_watched());
     if (is_watched() && !request.style.is_json) command.repeat_warnings({"postfix"});
     if (!request.is_named && !has_own_postconf) command.print_postconf_warnings();
     if (word == "flush") command.repeat_warnings({"postqueue"});

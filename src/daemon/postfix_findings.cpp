@@ -26,7 +26,7 @@ void keep_faults(std::vector<Problem>& problems)
 
 bool is_watched() { return ::isatty(STDERR_FILENO) == 1; }
 
-bool starts(std::string_view word)
+bool looks_at_all(std::string_view word)
 {
     return word == "check" || word == "start" || word == "start-fg" || word == "reload";
 }
@@ -84,10 +84,10 @@ std::vector<Problem> find_in_rest(const config::Unreadable& found, const std::st
 void report_unreadable(const config::ConfigError& error, const std::string& directory, std::string_view word,
                        const CheckStyle& style)
 {
-    const bool is_for_person = word == "check" || (starts(word) && is_watched());
+    const bool is_for_person = word == "check" || (looks_at_all(word) && is_watched());
     std::vector<Problem> hints, problems;
     bool is_only_one = false;
-    if (starts(word)) {
+    if (looks_at_all(word)) {
         config::LoadOptions options;
         options.directory = directory;
         try {
@@ -111,7 +111,7 @@ void report_unreadable(const config::ConfigError& error, const std::string& dire
         print_findings(problems, "postfix", style);
         return;
     }
-    if (!starts(word) && !is_watched() && !style.is_verbose) {
+    if (!looks_at_all(word) && !is_watched() && !style.is_verbose) {
         base::use_sink(base::syslog_sink(LOG_MAIL));
         Logger("postfix").fatal("{}", problems.front().text);
         return;

@@ -27,7 +27,7 @@ struct CheckStyle {
 bool is_watched();
 // Of the word on the command line: it looks at the whole configuration, and what keeps it from running is said wherever
 // it is run.
-bool starts(std::string_view word);
+bool looks_at_all(std::string_view word);
 
 // The fault, and its place on a line of its own where the text names neither the file nor the parameter. `always`: in
 // any case, for who reloads has changed something just now, and who says -v wants to know.
