@@ -245,7 +245,15 @@ void Draft::State::emit_fields_now()
     }
     if (header_.is_complete() && !refusal) append_missing(out);
     header_.clear_fields();
-    if (!refusal) writer_.append(out);
+    if (!refusal) append_header(std::move(out));
+}
+
+// As in the body, a carriage return ends no line.
+void Draft::State::append_header(std::string fields)
+{
+    if (data->options.replaces_stray_cr && std::memchr(fields.data(), '\r', fields.size()) != nullptr)
+        std::ranges::replace(fields, '\r', ' ');
+    writer_.append(fields);
 }
 
 void Draft::State::rewrite_field_now(const mime::Field& field, std::string& out) const
@@ -315,7 +323,7 @@ Task<void> Draft::State::emit_fields()
         append_missing(out);
         if (filter_) out += filter_->new_encoding_field(parts().entity());
     }
-    writer_.append(out);
+    append_header(std::move(out));
 }
 
 Task<void> Draft::State::rewrite_field(std::string text, std::string& out)

@@ -92,6 +92,7 @@ private:
     void rewrite_field_now(const mime::Field& field, std::string& out) const;
     Task<void> rewrite_field(std::string text, std::string& out);
     void append_missing(std::string& out);
+    void append_header(std::string fields);
     void end_header();
     void log_message_ids();
     // Body

@@ -394,7 +394,6 @@ DIFFERENT = [
     'header-odd', 'eom-odd',                                     # one process, which knows what the milter has said
     'edits-then-close-accept',
     'cut-packets',                                               # another word
-    'stray-cr',                                                  # a carriage return in the header
     'local-tempfail', 'local-later',                             # when it is tried again
 ]
 

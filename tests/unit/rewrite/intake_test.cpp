@@ -189,6 +189,7 @@ TEST_F(IntakeTest, adds_what_sendmail_users_leave_out)
          "To: \"quoted, name\" <user1@golden.test>, user2@mail.golden.test\nFrom:user@smtp.example.com\nADDED\n.\n"},
         {"NUL survives", "alice", "", std::string("From: a@b\n\nnul\0here\n", 20),
          std::string("From: a@b\nADDED\nnul\0here\n", 25)},
+        {"stray CR in the header", "alice", "", "From: a@b\nSubject: x\ry\n\nz\n", "From: a@b\nSubject: x y\nADDED\nz\n"},
         {"stray CR", "alice", "", "From: a@b\n\na\rb\r\n\r", "From: a@b\nADDED\na b \n \n"},
     };
     for (const auto& c : cases) {
