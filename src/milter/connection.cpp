@@ -122,6 +122,7 @@ Answer Connection::stand_by(Answer answer)
 
 Answer Connection::fail_for_good(std::string_view what)
 {
+    if (is_cut_) return stand_by(Answer(Answer::Kind::refuse, std::string(shutdown_text), true));
     if (!what.empty()) log_->warning("milter {}: {}", server_.name, what);
     return stand_by(answer_by_default());
 }
@@ -156,14 +157,16 @@ Task<Result<net::StreamPtr>> Connection::connect_to_server()
 
 Task<Result<void>> Connection::open()
 {
+    if (is_cut_) co_return fail(ErrorCode::cancelled, "stream is closed");
     auto stream = co_await connect_to_server();
+    if (is_cut_) co_return fail(ErrorCode::cancelled, "stream is closed");
     if (!stream) {
         log_->warning("connect to Milter service {}: {}", server_.name, stream.error().text());
         co_return std::unexpected(std::move(stream).error());
     }
     stream_ = std::move(*stream);
     auto negotiated = co_await negotiate();
-    if (!negotiated) log_->warning("milter {}: {}", server_.name, negotiated.error().text());
+    if (!negotiated && !is_cut_) log_->warning("milter {}: {}", server_.name, negotiated.error().text());
     co_return negotiated;
 }
 
@@ -202,6 +205,7 @@ Task<Result<void>> Connection::negotiate()
     const auto answer = co_await read(base::steady_now() + longest_event, server_.command_timeout);
     if (!answer) {
         const Error& trouble = answer.error();
+        if (is_cut_) co_return std::unexpected(trouble);
         log_->warning("milter {}: {}", server_.name,
                       is_about_packet(trouble)
                           ? trouble.text()

@@ -70,9 +70,11 @@ public:
     // The message is no more, whatever it was; and the session.
     Task<void> abort();
     Task<void> quit();
-    // Ends what is being waited for. The object stays as it is.
+    // Ends what is being waited for, because the session is ended from outside: that is no failure of the milter, and
+    // the default action may not let pass what it has not seen.
     void cut()
     {
+        is_cut_ = true;
         if (stream_) stream_->close();
     }
     // What is answered to a command that milters are not told of.
@@ -124,6 +126,7 @@ private:
     std::size_t body_limit_ = 0;
     std::string skipped_; // commands of which it wants to hear no more in this message
     bool is_held_ = false;
+    bool is_cut_ = false;
 };
 
 } // namespace ekiden::milter
