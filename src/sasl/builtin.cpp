@@ -30,11 +30,13 @@ struct Shared {
     explicit Shared(BuiltinOptions options)
         : file(FollowedFile::of(options.path, options.log)),
           hashes(HashQueue::of(*options.pool, options.max_working, options.max_waiting, options.time_limit)),
+          pool(*options.pool),
           log(std::move(options.log))
     {
     }
     std::shared_ptr<FollowedFile> file;
     std::shared_ptr<HashQueue> hashes;
+    net::BlockingPool& pool;
     Logger log;
 };
 using SharedPtr = std::shared_ptr<Shared>;
@@ -252,6 +254,8 @@ public:
 
     Task<Result<MechanismList>> mechanisms() override
     {
+        // Where nobody logs in any more, a greeting is what notices a changed file: the next one goes by it.
+        if (shared_->file->claims_unwaited_look()) shared_->pool.post([file = shared_->file] { file->look_unwaited(); });
         // A client that prefers SCRAM would fail for good where nobody has a verifier for it.
         const auto file = shared_->file->latest();
         const bool has_scram = !file || !(*file)->has_only_hashes();

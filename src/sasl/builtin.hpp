@@ -1,7 +1,8 @@
 // Logins from Ekiden's own password file (smtpd_sasl_type = ekiden): PLAIN, LOGIN, SCRAM-SHA-256 and, where the channel
 // has a binding, SCRAM-SHA-256-PLUS. What the file looks like is in password_file.hpp, how it is made in ekiden-passwd(1).
 //
-// The file is read when the backend is made and again when it changes (looked at once a second at most, on the pool).
+// The file is read when the backend is made and again when it changes (looked at once a second at most, on the pool: a
+// login waits for that look, a greeting does not and offers what the last one saw).
 // While it cannot be read every login is *try later*; a bad line of it is named in the log and is nobody's login.
 // Hashing runs on the pool, a few at a time; when too many wait, or one waits too long, the answer is *try later*, so
 // that guessing holds up neither the cores nor the other users of the pool. An unknown user takes the same steps and

@@ -56,6 +56,26 @@ bool FollowedFile::claims_look()
     return true;
 }
 
+bool FollowedFile::claims_unwaited_look()
+{
+    const auto now = base::steady_now();
+    auto state = state_.lock();
+    if (state->has_unwaited_look || now < state->next_unwaited_look) return false;
+    state->next_unwaited_look = now + std::chrono::seconds(1);
+    state->has_unwaited_look = true;
+    return true;
+}
+
+void FollowedFile::look_unwaited()
+{
+    try {
+        look();
+    } catch (const std::exception& problem) {
+        log_.warning("{}: {}", path_, problem.what());    // memory is short: a login looks again
+    }
+    state_.lock()->has_unwaited_look = false;
+}
+
 bool FollowedFile::is_unchanged() const
 {
     struct stat status {};

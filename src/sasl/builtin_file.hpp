@@ -29,6 +29,10 @@ public:
     Result<PasswordFilePtr> latest() const { return state_.lock()->content; }
     // True for one caller a second, who then calls look() where it may block.
     bool claims_look();
+    // The same for a look that nobody waits for; look_unwaited() then, on the pool. There is one of them at a time, so
+    // that a disk that hangs holds one thread, and it takes no login's look away: a login goes by the file as it is.
+    bool claims_unwaited_look();
+    void look_unwaited();
     // Reads the file if it changed, and says in the log what is wrong with it (once for each change).
     void look();
 
@@ -44,7 +48,8 @@ private:
         Result<PasswordFilePtr> content = fail(ErrorCode::unavailable, "the password file was not read yet");
         std::optional<Stamp> stamp;    // none: read it in any case
         std::string trouble;           // as last logged
-        SteadyTime next_look{};
+        SteadyTime next_look{}, next_unwaited_look{};
+        bool has_unwaited_look = false;
     };
     static Stamp stamp_of(const struct stat& status);
     bool is_unchanged() const;

@@ -267,31 +267,6 @@ TEST_F(Builtin, KeepsToTheSecurityOptions)
     expect_failure(play("", {"-"}), "no mechanism available");
 }
 
-TEST_F(Builtin, FollowsTheFile)
-{
-    base::FixedClock clock(base::WallTime(std::chrono::seconds(4'000'000'000)));
-    expect_login(play("PLAIN", {plain("", "alice", "pencil")}), "alice");
-    EXPECT_THAT(log_, HasSubstr("warning: " + path() + ", line 4: expected"));
-    write(line("alice", "brush"));
-    expect_login(play("PLAIN", {plain("", "alice", "pencil")}), "alice");    // it looks once a second
-    clock.advance(std::chrono::milliseconds(1001));
-    expect_failure(play("PLAIN", {plain("", "alice", "pencil")}));
-    expect_login(play("PLAIN", {plain("", "alice", "brush")}), "alice");
-
-    std::filesystem::remove(path());
-    clock.advance(std::chrono::seconds(2));
-    EXPECT_EQ(play("PLAIN", {plain("", "alice", "brush")}).kind, Answer::Kind::try_later);
-    EXPECT_EQ(scram({.password = "brush", .user = "alice"}).kind, Answer::Kind::try_later);
-    clock.advance(std::chrono::seconds(2));
-    EXPECT_EQ(play("LOGIN", {"YWxpY2U=", "eA=="}).kind, Answer::Kind::try_later);
-    const std::string said = log_;
-    EXPECT_EQ(said.find("every login has to wait"), said.rfind("every login has to wait")) << "said once\n" << said;
-
-    write(line("alice", "chalk"));
-    clock.advance(std::chrono::seconds(2));
-    expect_login(play("PLAIN", {plain("", "alice", "chalk")}), "alice");
-}
-
 // Work that waits until it is let go.
 class Brake {
 public:
@@ -326,6 +301,65 @@ private:
     int entered_ = 0;
     bool is_open_ = false;
 };
+
+TEST_F(Builtin, OffersByTheFileThoughNobodyLogsIn)
+{
+    base::FixedClock clock(base::WallTime(std::chrono::seconds(4'000'000'000)));
+    net::BlockingPool pool(1);
+    options_.pool = &pool;
+    auto count = [this] { return run_task(backend().mechanisms()).value()->size(); };
+    auto let_look = [&pool] { run_task(pool.run([] { return true; })); };    // behind what was posted
+    EXPECT_EQ(count(), 4u);
+    let_look();
+    write(crypt_line("carol", "crypted"));
+    EXPECT_EQ(count(), 4u);
+    let_look();
+    EXPECT_EQ(count(), 4u) << "it looks once a second";
+
+    clock.advance(std::chrono::milliseconds(1001));
+    Brake brake;
+    pool.post([&brake] { (void)brake.work(); });
+    brake.wait_for(1);
+    EXPECT_EQ(count(), 4u) << "a greeting does not wait for the file";
+    clock.advance(std::chrono::milliseconds(1001));
+    EXPECT_EQ(count(), 4u);
+    brake.open();
+    let_look();
+    EXPECT_EQ(count(), 2u);
+
+    // And back; a login that comes just behind the greeting finds the file as it is.
+    write(line("alice", "chalk"));
+    clock.advance(std::chrono::milliseconds(1001));
+    EXPECT_EQ(count(), 2u);
+    expect_login(play("PLAIN", {plain("", "alice", "chalk")}), "alice");
+    EXPECT_EQ(count(), 4u);
+    backend_.reset();
+}
+
+TEST_F(Builtin, FollowsTheFile)
+{
+    base::FixedClock clock(base::WallTime(std::chrono::seconds(4'000'000'000)));
+    expect_login(play("PLAIN", {plain("", "alice", "pencil")}), "alice");
+    EXPECT_THAT(log_, HasSubstr("warning: " + path() + ", line 4: expected"));
+    write(line("alice", "brush"));
+    expect_login(play("PLAIN", {plain("", "alice", "pencil")}), "alice");    // it looks once a second
+    clock.advance(std::chrono::milliseconds(1001));
+    expect_failure(play("PLAIN", {plain("", "alice", "pencil")}));
+    expect_login(play("PLAIN", {plain("", "alice", "brush")}), "alice");
+
+    std::filesystem::remove(path());
+    clock.advance(std::chrono::seconds(2));
+    EXPECT_EQ(play("PLAIN", {plain("", "alice", "brush")}).kind, Answer::Kind::try_later);
+    EXPECT_EQ(scram({.password = "brush", .user = "alice"}).kind, Answer::Kind::try_later);
+    clock.advance(std::chrono::seconds(2));
+    EXPECT_EQ(play("LOGIN", {"YWxpY2U=", "eA=="}).kind, Answer::Kind::try_later);
+    const std::string said = log_;
+    EXPECT_EQ(said.find("every login has to wait"), said.rfind("every login has to wait")) << "said once\n" << said;
+
+    write(line("alice", "chalk"));
+    clock.advance(std::chrono::seconds(2));
+    expect_login(play("PLAIN", {plain("", "alice", "chalk")}), "alice");
+}
 
 TEST(HashQueue, WorksOnFewLetsFewWaitAndSendsTheOthersAway)
 {
