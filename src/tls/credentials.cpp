@@ -110,6 +110,18 @@ bool fits(const Identity& identity)
     return is_right;
 }
 
+// What a key is called that does not fit. Postfix goes by the parameter ("RSA" for smtpd_tls_cert_file) where certificate
+// and key are of two kinds, and so it stands in its log; for two of one kind it has other words, and that kind is named.
+std::string kind_of(const Identity& identity, const std::string& of_parameter)
+{
+    const int kind = EVP_PKEY_get_base_id(identity.key.get());
+    if (EVP_PKEY* wanted = X509_get0_pubkey(identity.leaf.get()); !wanted || EVP_PKEY_get_base_id(wanted) != kind)
+        return of_parameter;
+    if (kind == EVP_PKEY_EC) return "ECDSA";
+    const char* name = EVP_PKEY_get0_type_name(identity.key.get());
+    return name ? name : of_parameter;
+}
+
 Result<Identities> parse_chain(std::string_view pem, std::string_view origin)
 {
     auto wrong = [&](std::string_view why) {
@@ -182,8 +194,8 @@ Result<Identity> load_pair(const CredentialFiles::Pair& pair)
                         keys.text.find("ENCRYPTED") == keys.text.npos ? reason : "it is encrypted with a passphrase"));
     }
     if (!fits(identity)) {
-        return fail(ErrorCode::refused, fmt::format("{} private key in {} does not match public key in {}", pair.kind,
-                                                    pair.key, pair.certificate));
+        return fail(ErrorCode::refused, fmt::format("{} private key in {} does not match public key in {}",
+                                                    kind_of(identity, pair.kind), pair.key, pair.certificate));
     }
     return identity;
 }
