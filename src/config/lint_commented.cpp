@@ -15,7 +15,10 @@ struct Entry {
     int line = 0;
 };
 
-bool is_flag(std::string_view word) { return word == "-" || word == "y" || word == "n"; }
+bool is_flag(std::string_view word)
+{
+    return word == "-" || word == "y" || word == "n";
+}
 
 bool is_count(std::string_view word)
 {
@@ -40,13 +43,16 @@ std::string_view port_of(const Entry& entry)
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> numbers{
         {{"smtp", "25"}, {"smtps", "465"}, {"submissions", "465"}, {"submission", "587"}}};
     std::string_view name = entry.name;
-    name.remove_prefix(name.rfind(':') + 1);    // none: npos + 1 is 0
+    name.remove_prefix(name.rfind(':') + 1));    // none: npos + 1 is 0
     const auto found = std::ranges::find(numbers, name, &decltype(numbers)::value_type::first);
     return found == numbers.end() ? name : found->second;
 }
 
 // One that stands below its own line is an older form of it, and what follows is meant for both.
-bool is_same(const Entry& one, const Entry& other) { return one.type == other.type && port_of(one) == port_of(other); }
+bool is_same(const Entry& one, const Entry& other)
+{
+    return one.type == other.type && port_of(one) == port_of(other);
+}
 
 // "-o name=value" of a line of arguments, as it begins; "" for other arguments.
 std::string_view first_override(std::string_view text)

@@ -35,7 +35,7 @@ std::string advice_of_text(std::string_view value, std::string advice)
     return advice;
 }
 
-// The words of "-o name = value" behind the name, up to the next argument that is an option; nothing where no `=` follows.
+// The words of "-o name = value" behind the name, up to the next argument that is an option; nothing without a `=`.
 std::optional<std::string> value_behind(const std::vector<std::string_view>& words, std::size_t name)
 {
     if (name + 1 >= words.size() || !words[name + 1].starts_with('=')) return std::nullopt;
@@ -45,7 +45,7 @@ std::optional<std::string> value_behind(const std::vector<std::string_view>& wor
     return value;
 }
 
-// What to write instead of a line of master.cf, where the mistake is one of blanks: Postfix's words say what is missing only.
+// What to write instead of a line of master.cf that blanks spoil: Postfix's words say what is missing only.
 std::string advice_of_entry(const LogicalLine& line, std::string_view fault)
 {
     const std::string_view text = line.text;
