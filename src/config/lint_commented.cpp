@@ -43,7 +43,7 @@ std::string_view port_of(const Entry& entry)
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> numbers{
         {{"smtp", "25"}, {"smtps", "465"}, {"submissions", "465"}, {"submission", "587"}}};
     std::string_view name = entry.name;
-    name.remove_prefix(name.rfind(':') + 1));    // none: npos + 1 is 0
+    name.remove_prefix(name.rfind(':') + 1);    // none: npos + 1 is 0
     const auto found = std::ranges::find(numbers, name, &decltype(numbers)::value_type::first);
     return found == numbers.end() ? name : found->second;
 }

@@ -255,7 +255,8 @@ public:
     Task<Result<MechanismList>> mechanisms() override
     {
         // Where nobody logs in any more, a greeting is what notices a changed file: the next one goes by it.
-        if (shared_->file->claims_unwaited_look()) shared_->pool.post([file = shared_->file] { file->look_unwaited(); });
+        if (shared_->file->claims_unwaited_look())
+            shared_->pool.post([file = shared_->file] { file->look_unwaited(); });
         // A client that prefers SCRAM would fail for good where nobody has a verifier for it.
         const auto file = shared_->file->latest();
         const bool has_scram = !file || !(*file)->has_only_hashes();

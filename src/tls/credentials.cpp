@@ -110,8 +110,8 @@ bool fits(const Identity& identity)
     return is_right;
 }
 
-// What a key is called that does not fit. Postfix goes by the parameter ("RSA" for smtpd_tls_cert_file) where certificate
-// and key are of two kinds, and so it stands in its log; for two of one kind it has other words, and that kind is named.
+// What a key is called that does not fit. Postfix goes by the parameter ("RSA" for smtpd_tls_cert_file) where the two
+// are of different kinds, and so it stands in its log; for two of one kind it has other words: that kind is named.
 std::string kind_of(const Identity& identity, const std::string& of_parameter)
 {
     const int kind = EVP_PKEY_get_base_id(identity.key.get());

@@ -68,7 +68,8 @@ TEST(credentials, what_is_wrong_is_said_with_the_file)
     const auto another = folder.write("another.pem", test::make_certificate(test::Kind::ecdsa, "other").key_pem());
     EXPECT_EQ(pair_of(certificate, another),
               "ECDSA private key in " + another + " does not match public key in " + certificate);
-    const auto edwards = folder.write("edwards.pem", test::make_certificate(test::Kind::ed25519, "a").certificate_pem());
+    const auto edwards =
+        folder.write("edwards.pem", test::make_certificate(test::Kind::ed25519, "a").certificate_pem());
     const auto edwards_key = folder.write("edwards.key", test::make_certificate(test::Kind::ed25519, "b").key_pem());
     EXPECT_EQ(pair_of(edwards, edwards_key),
               "ED25519 private key in " + edwards_key + " does not match public key in " + edwards);
