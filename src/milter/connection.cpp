@@ -22,6 +22,9 @@ namespace {
 
 // However often a milter says that it is still busy.
 constexpr auto longest_event = std::chrono::hours(1);
+// Packets of one event that bring it no further; a milter that says so without a pause would keep a core busy.
+constexpr std::size_t most_idle_packets = 100'000;
+constexpr std::size_t fields_at_a_time = 256; // told without an answer; then others on that core have their turn
 constexpr std::size_t read_size = 8192;
 constexpr std::size_t most_addresses = 8;
 
@@ -311,6 +314,7 @@ Task<Answer> Connection::hear(const Event& event, Edits* edits)
     const auto limit = event.is_content ? server_.content_timeout : server_.command_timeout;
     const SteadyTime end = base::steady_now() + longest_event;
     Answer final; // perhaps to hold the message
+    std::size_t idle = 0;
     for (;;) {
         const auto packet = co_await read(end, limit);
         if (!packet) {
@@ -319,7 +323,13 @@ Task<Answer> Connection::hear(const Event& event, Edits* edits)
                                                              : fmt::format("can't read {} reply packet header: {}",
                                                                            event.name, reason_of(trouble)));
         }
-        switch (static_cast<Response>(packet->letter)) {
+        const auto response = static_cast<Response>(packet->letter);
+        const bool is_idle = response == Response::progress || response == Response::quarantine ||
+                             (response == Response::replace_body && packet->data.empty());
+        if (is_idle && ++idle > most_idle_packets)
+            co_return fail_for_good(
+                fmt::format("too many {} replies after event {}", name_of(packet->letter), event.name));
+        switch (response) {
         case Response::progress: break;
         case Response::proceed: co_return final;
         case Response::skip: skipped_ += static_cast<char>(event.command); co_return final;
@@ -393,7 +403,9 @@ Task<Answer> Connection::inspect(Message& message, const MacroValues& values, Ed
 Task<Answer> Connection::tell_content(Message& message, const MacroValues& values, Edits& edits)
 {
     Answer answer;
-    for (std::size_t i = 0; i < message.field_count(); ++i) {
+    const bool wants_fields = (steps_ & step::no_headers) == 0;
+    for (std::size_t i = 0; wants_fields && i < message.field_count(); ++i) {
+        if ((i + 1) % fields_at_a_time == 0) co_await asio::post(co_await net::this_executor(), use_task);
         const Message::Field field = message.field(i);
         std::string_view value = field.value;
         if (!(steps_ & step::leading_space) && value.starts_with(' ')) value.remove_prefix(1);

@@ -10,6 +10,7 @@ namespace ekiden::rewrite {
 namespace {
 
 constexpr std::size_t largest_body = std::size_t{1} << 30; // where no limit is set
+constexpr std::size_t pieces_at_a_time = 4;                // of a header; and
 constexpr std::size_t edits_at_a_time = 16;                // then others have their turn: each may look at every field
 
 // A field out of what a milter says. Line ends become those of folded lines, whatever stands behind them, so that no
@@ -88,6 +89,7 @@ Task<Result<void>> StoredMessage::load()
     mime::HeaderBlock header(SIZE_MAX, false);
     const auto reader = content_.reader();
     std::uint64_t used = 0;
+    std::size_t pieces = 0;
     while (!header.is_complete()) {
         EKIDEN_CO_TRY_VALUE(piece, co_await reader->next());
         if (piece.empty())
@@ -95,6 +97,7 @@ Task<Result<void>> StoredMessage::load()
         else
             used += header.feed(piece);
         for (const mime::Field& field : header.fields()) fields_.emplace_back(field.raw);
+        if (++pieces % pieces_at_a_time == 0) co_await asio::post(co_await net::this_executor(), use_task);
         header.clear_fields();
     }
     body_at_ = used - header.leftover().size();

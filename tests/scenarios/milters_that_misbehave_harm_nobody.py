@@ -1,6 +1,6 @@
 """Milters that lie, stall, flood or die: each session ends in the default action within its time, other sessions go on, and nothing of
 what such a milter asked for reaches the mail."""
-import re, struct, threading, time
+import contextlib, re, struct, threading, time
 
 from instance import Instance, expect, wait_until
 from played_milter import *
@@ -14,6 +14,13 @@ def flood(connection):
     packet = struct.pack('!I', 65000) + add_header('X', 'y' * 64996)[:65000]
     while not stop.is_set():
         connection.sendall(packet)
+
+
+def hasty(connection):
+    """is still busy, as fast as the wire takes it"""
+    with contextlib.suppress(OSError):
+        while not stop.is_set():
+            connection.sendall((struct.pack('!I', 1) + b'p') * 10000)
 
 
 def busy(connection):
@@ -38,6 +45,7 @@ HOSTILE = {
     # what it says at the end of the message: what the log says of it
     'huge packet': ([Raw(struct.pack('!I', 0x7fffffff) + b'h')], 'unreasonable packet length'),
     'endless changes': ([flood], 'more changes than a message can have|replacement body'),
+    'endless progress': ([hasty], 'too many SMFIR_PROGRESS replies'),
     'large body': ([replace_body(b'z' * 60000)] * 40 + [b'c'], 'replacement body is larger than a message may be'),
     'half a packet': ([Raw(struct.pack('!I', 100) + b'hX-A'), CLOSE], 'reply packet header: Application error'),
     'half a packet and silence': ([Raw(struct.pack('!I', 100) + b'hX-A'), SILENCE], 'reply packet header: Connection timed out'),
