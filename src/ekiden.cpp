@@ -1,5 +1,6 @@
 // One binary, many names: argv[0] picks the command, so that every Postfix command can be a link to it. Called as
 // `ekiden`, the first word picks: a role of the running system, or a command by its name.
+#include "config/parameters.hpp"
 #include "daemon/engine.hpp"
 #include "daemon/master.hpp"
 #include "daemon/postfix_command.hpp"
@@ -108,9 +109,19 @@ void print_help(std::FILE* to)
     std::fprintf(to, "usage: ekiden COMMAND [argument...]\n\n");
     for (const OwnCommand& own : own_commands)
         std::fprintf(to, "  %-8s %s\n", std::string(own.name).c_str(), own.summary);
+    std::fprintf(to, "  %s  %s\n", "--version", "this version, and that of the Postfix whose behaviour it has");
     std::fprintf(to, "\nPostfix's commands, each also a program of its own (a link to this binary):\n ");
     for (const Name& known : commands) std::fprintf(to, " %s", std::string(known.name).c_str());
     std::fprintf(to, "\n");
+}
+
+// Without any configuration: the parameter's default names the Postfix whose behaviour this is.
+int print_version()
+{
+    const auto* postfix = ekiden::config::find_parameter("mail_version");
+    std::printf("ekiden %s, with the behaviour of Postfix %s (mail_version)\n", EKIDEN_VERSION,
+                postfix ? std::string(postfix->default_value).c_str() : "?");
+    return 0;
 }
 
 }  // namespace
@@ -138,6 +149,7 @@ int main(int argc, char** argv)
         }
         if (Entry entry = find(argv[1])) return entry(argc - 1, argv + 1);
         if (std::string_view("help") == argv[1] || std::string_view("--help") == argv[1]) return print_help(stdout), 0;
+        if (std::string_view("version") == argv[1] || std::string_view("--version") == argv[1]) return print_version();
         std::fprintf(stderr, "ekiden: there is no command %s\n", argv[1]);
     }
     print_help(stderr);
