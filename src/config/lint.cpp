@@ -24,7 +24,7 @@ std::vector<Problem> lint(const Settings& settings)
     std::vector<Problem> problems;
     const auto add = [&](Problem problem) { add_once(problems, std::move(problem)); };
     for (const auto part : {lint_names, lint_restrictions, find_undefined, lint_overrides, lint_commented, lint_words,
-                            lint_logins, lint_tls, lint_clients, lint_domains, lint_routes})
+                            lint_logins, lint_tls, lint_clients, lint_domains, lint_routes, lint_inbound})
         for (auto& problem : part(settings)) add(std::move(problem));
     for (auto& odd : lint_characters(settings.directory())) add(std::move(odd.problem));
     // In the order of the files, those that stop the start first.

@@ -14,6 +14,8 @@ namespace ekiden::config {
 std::vector<Problem> lint_names(const Settings& settings);
 // Restrictions that do not exist, that need an argument, that are never reached or stand there twice.
 std::vector<Problem> lint_restrictions(const Settings& settings);
+// Lists that ask strangers for a login where mail of other servers shall come in.
+std::vector<Problem> lint_inbound(const Settings& settings);
 // Domains that are written in two places, and names of this machine that nobody can answer to.
 std::vector<Problem> lint_domains(const Settings& settings);
 // Services that parameters name and master.cf does not have, services that nothing names, and mail that comes back to

@@ -195,6 +195,45 @@ TEST(LintCommented, NamesEntriesWhoseServiceBecameAComment)
     for (const Row& row : rows) EXPECT_EQ(said(lint_commented, {"", row.master, {}}), row.want) << row.master;
 }
 
+TEST(LintInbound, NamesListsThatRefuseTheMailOfOtherServers)
+{
+    const std::string_view smtp = "smtp inet n - y - - smtpd\n";
+    const std::string logins = "permit_sasl_authenticated, reject\n", site = "virtual_mailbox_domains = v.test\n";
+    struct Row {
+        std::string main;
+        std::string_view master;
+        Texts want;
+    };
+    const auto said_of = [](std::string_view at, std::string_view list, std::string_view service, std::string_view here) {
+        return std::string(at) + ": " + std::string(list) + " refuses everybody who has not logged in, and holds for service " +
+               std::string(service) + " (line 1 of master.cf) too, so no other server can deliver mail for your domains: " +
+               "write it as -o " + std::string(list) + "=permit_sasl_authenticated,reject below the lines for logins in " +
+               "master.cf, and " + std::string(here) + " here";
+    };
+    const Row rows[] = {
+        {site + "smtpd_client_restrictions = " + logins, smtp, {said_of("main 4", "smtpd_client_restrictions", "smtp inet", "remove it")}},
+        {"smtpd_relay_restrictions =\n  permit_sasl_authenticated\n  reject\nmydestination = $myhostname, a.test\n", "smtpd pass - - n - - smtpd\n",
+         {said_of("main 5", "smtpd_relay_restrictions", "smtpd pass", "reject_unauth_destination for reject")}},
+        {"virtual_alias_domains = v.test\nsmtpd_recipient_restrictions = " + logins, "25 inet n - y - - smtpd\n",
+         {said_of("main 4", "smtpd_recipient_restrictions", "25 inet", "reject_unauth_destination for reject")}},
+        // Not about mail of other servers, or meant.
+        {"smtpd_client_restrictions = " + logins, smtp, {}},
+        {"mydestination = mail.a.test, localhost.a.test, localhost\nsmtpd_client_restrictions = " + logins, smtp, {}},
+        {"virtual_mailbox_domains =\nsmtpd_client_restrictions = " + logins, smtp, {}},
+        {site + "inet_interfaces = 127.0.0.1, [::1]\nsmtpd_client_restrictions = " + logins, smtp, {}},
+        {site + "smtpd_client_restrictions = " + logins, "smtp inet n - y - - smtpd -o smtpd_client_restrictions=\n", {}},
+        {site + "smtpd_client_restrictions = " + logins, "submission inet n - y - - smtpd\n", {}},
+        {site + "smtpd_client_restrictions = " + logins, "192.0.2.1:25 inet n - y - - smtpd\n", {}},
+        {site, "587 inet n - y - - smtpd -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n", {}},
+        // A gateway may deliver what comes from outside.
+        {site + "smtpd_client_restrictions = permit_mynetworks, " + logins, smtp, {}},
+        {site + "smtpd_client_restrictions = permit_tls_clientcerts, " + logins, smtp, {}},
+        {site + "smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n", smtp, {}},
+        {site + "smtpd_relay_restrictions = reject\n", smtp, {}},
+    };
+    for (const Row& row : rows) EXPECT_EQ(said(lint_inbound, {row.main, row.master, {}}), row.want) << row.main << row.master;
+}
+
 std::vector<Problem> odd(const Settings& settings) { return find_odd_characters(settings.directory()); }
 
 TEST(LintCharacters, NamesWhatOnlyLooksRight)
