@@ -61,7 +61,8 @@ TEST(Packet, OfAnUnreasonableLengthIsRefusedBeforeItIsRead)
 
 TEST(FieldReader, GivesNothingThatIsNotThere)
 {
-    FieldReader fields("\0\0\0\x05name\0rest"s);
+    const std::string bytes = "\0\0\0\x05name\0rest"s;    // the reader keeps a view
+    FieldReader fields(bytes);
     EXPECT_EQ(fields.number().value_or(0), 5u);
     EXPECT_EQ(fields.text().value_or(""), "name");
     EXPECT_FALSE(fields.text());
