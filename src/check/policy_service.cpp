@@ -5,6 +5,7 @@
 #include "check/policy_protocol.hpp"
 #include "check/reply_text.hpp"
 #include "check/rules.hpp"
+#include "dns/connect_host.hpp"
 #include "net/connect.hpp"
 #include "net/line_reader.hpp"
 
@@ -32,26 +33,7 @@ Task<Result<net::StreamPtr>> open_connection(Evaluation& evaluation, const Polic
     if (!split) co_return fail(ErrorCode::syntax, "bad address");
     const auto port = net::find_port(split->port, data.settings->str("known_tcp_ports"));
     if (!port) co_return fail(ErrorCode::not_found, "unknown port");
-    std::vector<net::Address> addresses;
-    if (const auto literal = net::parse_address(split->host)) {
-        addresses.push_back(*literal);
-    } else {
-        const auto found = co_await dns::find_addresses(*data.dns, split->host, {});
-        if (!found) co_return std::unexpected(found.error());
-        for (const auto& record : found->records) addresses.push_back(record.address);
-    }
-    constexpr std::size_t most_addresses = 8;
-    if (addresses.size() > most_addresses) addresses.resize(most_addresses);
-    Result<net::StreamPtr> last = fail(ErrorCode::not_found, "host not found");
-    const SteadyTime end = base::steady_now() + server.timeout;
-    for (const net::Address& address : addresses) {
-        net::ConnectOptions options;
-        options.time_limit = std::chrono::ceil<std::chrono::seconds>(
-            std::max<SteadyTime::duration>(end - base::steady_now(), std::chrono::seconds(1)));
-        last = co_await net::connect_tcp(net::Endpoint{address, *port}, options);
-        if (last || base::steady_now() >= end) break;
-    }
-    co_return last;
+    co_return co_await dns::connect_host(*data.dns, split->host, *port, server.timeout);
 }
 
 // One request and its reply. The time limit is for all of it, so that a server that sends a byte now and then does not

@@ -1,6 +1,7 @@
 #include "milter/connection.hpp"
 
 #include "base/text.hpp"
+#include "dns/connect_host.hpp"
 #include "net/connect.hpp"
 
 #include <algorithm>
@@ -26,7 +27,6 @@ constexpr auto longest_event = std::chrono::hours(1);
 constexpr std::size_t most_idle_packets = 100'000;
 constexpr std::size_t fields_at_a_time = 256; // told without an answer; then others on that core have their turn
 constexpr std::size_t read_size = 8192;
-constexpr std::size_t most_addresses = 8;
 
 constexpr std::string_view rejected_text = "550 5.7.1 Command rejected";
 constexpr std::string_view tempfailed_text = "451 4.7.1 Service unavailable - try again later";
@@ -137,25 +137,10 @@ Task<Result<net::StreamPtr>> Connection::connect_to_server()
     if (server_.is_local) co_return co_await net::connect_unix(server_.path, server_.connect_timeout);
     const auto port = net::find_port(server_.port, setup_->known_ports);
     if (!port) co_return fail(ErrorCode::not_found, "unknown port");
-    std::vector<net::Address> addresses;
-    if (const auto literal = net::parse_address(server_.host)) {
-        addresses.push_back(*literal);
-    } else {
-        const auto found = co_await dns::find_addresses(resolver_, server_.host, {});
-        if (!found) co_return std::unexpected(found.error());
-        for (const auto& record : found->records) addresses.push_back(record.address);
-    }
-    if (addresses.size() > most_addresses) addresses.resize(most_addresses);
-    Result<net::StreamPtr> last = fail(ErrorCode::not_found, "host or service not found");
-    const SteadyTime end = base::steady_now() + server_.connect_timeout;
-    for (const net::Address& address : addresses) {
-        net::ConnectOptions options;
-        options.time_limit = std::chrono::ceil<std::chrono::seconds>(
-            std::max<SteadyTime::duration>(end - base::steady_now(), std::chrono::seconds(1)));
-        last = co_await net::connect_tcp(net::Endpoint{address, *port}, options);
-        if (last || base::steady_now() >= end) break;
-    }
-    co_return last;
+    auto stream = co_await dns::connect_host(resolver_, server_.host, *port, server_.connect_timeout);
+    if (!stream && stream.error().is(ErrorCode::not_found))
+        co_return fail(ErrorCode::not_found, "host or service not found");
+    co_return stream;
 }
 
 Task<Result<void>> Connection::open()
