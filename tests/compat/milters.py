@@ -8,12 +8,12 @@ milters.txt has a line for each case. --record runs Debian's Postfix instead, in
 apt for the package). milters_own.txt has those cases in which Ekiden does something else on purpose (docs/milters.md names them);
 --own writes it.
 """
-import argparse, fnmatch, os, re, sys, time
+import argparse, fnmatch, os, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'support'))
-import reference
-from instance import FarServer, wait_until
+import reference, told_dialogue
+from instance import FarServer, happens, wait_until
 from own_mounts import in_own_mount_namespace
 from played_milter import *
 from told_dialogue import masked, talk, told
@@ -21,22 +21,9 @@ from told_dialogue import masked, talk, told
 RECORDED = os.path.join(ROOT, 'tests', 'compat', 'milters.txt')
 OWN = os.path.join(ROOT, 'tests', 'compat', 'milters_own.txt')
 PORTS = [7101, 7102, 7103]
-MAIN = '''\
-myhostname = mail.golden.test
-mydomain = golden.test
-mydestination = golden.test
-local_recipient_maps =
-local_transport = smtp:[127.0.0.1]:{{far}}
-default_transport = smtp:[127.0.0.1]:{{far}}
-mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit_mynetworks, reject
+MAIN = told_dialogue.MAIN + '''\
 smtpd_recipient_restrictions = check_recipient_access inline:{{{{ refused@golden.test=reject }}}}
-smtpd_error_sleep_time = 0
 smtpd_authorized_xclient_hosts = 127.0.0.1
-notify_classes =
-remote_header_rewrite_domain =
-local_header_rewrite_clients =
-smtp_send_xforward_command = no
 smtpd_milters = inet:127.0.0.1:7101
 milter_default_action = tempfail
 milter_connect_timeout = 2s
@@ -319,9 +306,8 @@ def clean(row):
 
 
 def play(server, far, milters, name, commands):
-    end = time.monotonic() + 5      # the last session may still have something to say
-    while server.log().count(': connect from') > server.log().count(': disconnect from') and time.monotonic() < end:
-        time.sleep(0.02)
+    # The last session may still have something to say.
+    happens(lambda: server.log().count(': connect from') <= server.log().count(': disconnect from'), 5)
     before, count = len(server.log()), len(far.messages)
     def log():
         return server.log()[before:]
@@ -335,9 +321,8 @@ def play(server, far, milters, name, commands):
         lines += [shortened(masked(line)) for line in replies]
         wait_until(lambda: ': disconnect from' in log(), lambda: f'the end of {name}: {server.log()[-3000:]}')
         for id in re.findall(r'queued as (\w+)', ' '.join(replies)):
-            end = time.monotonic() + 1      # what is said of the envelope may, or may not, be the end of the message
-            while 'NOQUEUE: milter-' in log() and f'{id}: removed' not in log() and time.monotonic() < end:
-                time.sleep(0.02)
+            # What is said of the envelope may, or may not, be the end of the message.
+            happens(lambda: 'NOQUEUE: milter-' not in log() or f'{id}: removed' in log(), 1)
             wait_until(lambda: re.search(rf'{id}: (removed|milter-(header-)?(reject|discard|hold|filter)|discard|hold|reject)|NOQUEUE: milter-(discard|hold)', log()), lambda: f'delivery of {name}: {server.log()[-3000:]}')
     for milter in milters:
         milter.wait_for_end()

@@ -71,16 +71,22 @@ def expect_match(pattern, text, what):
     return found
 
 
-def wait_until(condition, what, limit=None):
-    """Polls a condition that has no event to wait on; fails with `what` (a text or a function)."""
-    end = time.monotonic() + (limit or LIMIT)
+def happens(condition, limit):
+    """Polls a condition that has no event to wait on; what it came to, within `limit` seconds."""
+    end = time.monotonic() + limit
     while True:
         value = condition()
-        if value:
+        if value or time.monotonic() > end:
             return value
-        if time.monotonic() > end:
-            raise Failed('waited in vain for ' + (what() if callable(what) else what))
         time.sleep(0.02)
+
+
+def wait_until(condition, what, limit=None):
+    """The same, but fails with `what` (a text or a function)."""
+    value = happens(condition, limit or LIMIT)
+    if not value:
+        raise Failed('waited in vain for ' + (what() if callable(what) else what))
+    return value
 
 
 def overridden(base, lines):
