@@ -68,6 +68,7 @@ Task<bool> Draft::State::check_milter_field(std::string& text)
     case ignore:
     case strip: co_return false;
     case replace: text = verdict->text + '\n'; break;
+    // Postfix's words; it does not do it either.
     case prepend: data->log.warning("the milter_header/body_checks prepend action is not implemented"); break;
     default: break;
     }
