@@ -1,8 +1,8 @@
 // A connection to a service that the site names by its host: a policy server, a milter.
 //
-// Its addresses are tried in turn, eight at most, within one time limit, of which the lookup is a part; each has a second at
-// least. A host without an address is `not_found`, a name service that fails is as the resolver says. Stays on the caller's
-// core.
+// Its addresses are tried in turn, eight at most, within one time limit, of which the lookup is a part; each has a
+// second at least. A host without an address is `not_found`, a name service that fails is as the resolver says. Stays
+// on the caller's core.
 #pragma once
 
 #include "dns/resolver.hpp"
